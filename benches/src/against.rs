@@ -1,4 +1,4 @@
-//! This build of the server beside another one, in turn: whether a change made a row worse.
+//! Compares this build of the server with another one, alternately: whether a change made a row worse.
 //!
 //! Each row has [`ROUNDS`] rounds, in which both builds take a turn. Both databases are filled over the API, because
 //! another build may have another schema.
@@ -63,13 +63,13 @@ pub(crate) fn allocators(plan: &Plan, other: &Path) -> Outcome<String> {
     ))
 }
 
-/// A table that compares two builds, with what it means.
+/// A table that compares two builds, with its explanation.
 pub(crate) fn builds(plan: &Plan, names: [&str; 2], binaries: [&Path; 2]) -> Outcome<String> {
     let rows = compare(plan, binaries)?;
     Ok(format!("{}\n\n{}", method(plan), table(names, &rows)))
 }
 
-/// How the rows are measured.
+/// The description of the method of measurement.
 fn method(plan: &Plan) -> String {
     format!(
         "{ROUNDS} rounds of {} s or {CALLS} calls a side. Memory is read once in a process of its own with {TRUNKS} \
@@ -113,7 +113,7 @@ fn reads_and_writes(work: &Path, builds: &[Build; 2]) -> Outcome<Vec<Ratios>> {
     Ok(rows)
 }
 
-/// Resident memory of a new process on a database that is there, and after the plan's number of requests.
+/// Resident memory of a new process on an existing database, and after the plan's number of requests.
 fn memory(plan: &Plan, builds: &[Build; 2]) -> Outcome<Vec<Ratios>> {
     eprintln!("resident memory …");
     let measure = |build: &Build| {

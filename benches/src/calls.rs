@@ -48,7 +48,7 @@ impl Edge {
         Self::of(&binary()?, further)
     }
 
-    /// The same with another binary.
+    /// As [`start`](Self::start), with another binary.
     pub(crate) fn of(binary: &Path, further: &[&str]) -> Outcome<Self> {
         Self::with_trunk(binary, further, |client, base| Box::pin(make_trunk(client, base, Value::Null)))
     }

@@ -55,9 +55,9 @@ impl Series {
 #[derive(Debug)]
 pub(crate) struct Chart {
     pub(crate) title: &'static str,
-    /// What the horizontal axis is, with its unit.
+    /// The label of the horizontal axis, with its unit.
     pub(crate) x: &'static str,
-    /// What the vertical axis is, with its unit.
+    /// The label of the vertical axis, with its unit.
     pub(crate) y: &'static str,
     pub(crate) series: Vec<Series>,
     /// Where the slopes begin that the legend states; `None` states none.
@@ -126,7 +126,7 @@ fn line(svg: &mut String, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
         writeln!(svg, "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" stroke=\"#ddd\"/>");
 }
 
-/// A text at a place. What follows the anchor in `anchor` are further attributes, without the last quote.
+/// A text at a position. Text after the anchor in `anchor` is further attributes, without the last quote.
 fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, text: &str) {
     let text = escaped(text);
     let _infallible = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>");
@@ -136,7 +136,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A number as an axis has it: 1000000 is 1M.
+/// The label of a number on an axis: 1000000 is 1M.
 fn label(value: f64) -> String {
     if value >= 1e6 {
         format!("{}M", value / 1e6)

@@ -1,4 +1,4 @@
-//! What a first build costs: of the server from an empty target folder, and of the SDK for DIDWW.
+//! The cost of a first build: of the server from an empty target folder, and of the SDK for DIDWW.
 //!
 //! The crates are downloaded before, so only compiling is measured.
 
@@ -71,7 +71,7 @@ pub(crate) fn client(plan: &Plan) -> Outcome<Row> {
     })
 }
 
-/// Counts the crates that the SDK brings.
+/// Counts the dependencies of the SDK.
 pub(crate) fn client_crates() -> Outcome<Row> {
     let crates = tree::crates(CLIENT, "normal")?.len();
     let with_build = tree::crates(CLIENT, "normal,build")?.len();
@@ -108,7 +108,7 @@ fn count(name: &'static str, crates: usize, more: &str, target: Target) -> Outco
     Ok(Row { name, ours, reference: "–".to_owned(), figure, spread: None, unit: CRATES, target })
 }
 
-/// What a build took.
+/// The cost of a build.
 #[derive(Debug)]
 struct Build {
     seconds: f64,
@@ -116,7 +116,7 @@ struct Build {
     processor: f64,
     /// The crates that took longest, with seconds.
     heaviest: Vec<(String, f64)>,
-    /// Where the server's binary is kept. A package that has none leaves nothing there.
+    /// The path of the server's binary. For a package without a binary, there is no file.
     binary: PathBuf,
 }
 

@@ -1,5 +1,5 @@
-//! The least that a durable create over HTTP takes: axum, one row with a unique id and one index, and commits that all
-//! creates share which wait.
+//! The minimal durable create over HTTP: axum, one row with a unique id and one index, and commits that all waiting creates
+//! share.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::child::Running;
 use crate::{Outcome, bare, seed};
 
-/// Most creates in one commit, and most that wait for the next one.
+/// Maximum number of creates in one commit, and of creates that wait for the next one.
 const GROUP: usize = 512;
 
 /// A create that waits for its commit.
@@ -63,7 +63,7 @@ pub(crate) fn table(file: &Path) -> Outcome<Connection> {
 /// The statement that stores a row.
 pub(crate) const INSERT: &str = "INSERT INTO raw (id, name, body) VALUES (?1, ?2, ?3)";
 
-/// Stores what waits, in one transaction for as many creates as there are, until the channel is closed.
+/// Stores all waiting creates in one transaction, repeatedly, until the channel is closed.
 fn write(connection: &mut Connection, waiting: &mut mpsc::Receiver<Create>, row: &Bytes) -> Outcome<()> {
     let body = String::from_utf8(row.to_vec())?;
     let mut number: u64 = 0;

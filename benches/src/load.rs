@@ -1,4 +1,4 @@
-//! HTTP load from wrk: 32 connections, and one thread where nothing else is said.
+//! HTTP load from wrk: 32 connections, and one thread by default.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,7 +25,7 @@ pub(crate) fn load(url: &str, turn: Duration, script: Option<&Path>) -> Outcome<
     load_of(1, url, turn, script)
 }
 
-/// The same with this number of threads, which share the connections.
+/// As [`load`], with this number of threads, which share the connections.
 pub(crate) fn load_of(threads: usize, url: &str, turn: Duration, script: Option<&Path>) -> Outcome<Load> {
     let mut wrk = Command::new("wrk");
     wrk.args([format!("-t{threads}"), format!("-c{CONNECTIONS}"), format!("-d{}s", turn.as_secs())]);

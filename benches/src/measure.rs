@@ -37,7 +37,7 @@ use crate::{Outcome, first_build};
 
 type Measure = fn(&Plan, &'static str) -> Outcome<Row>;
 
-/// The rows that a short run leaves out, because what they measure takes a minute at least.
+/// The rows that a short run leaves out, because their measurements take at least a minute.
 const LONG: [&str; 1] = [first_build::CLIENT_BUILD];
 
 /// Measures every row whose name contains `only`.

@@ -17,7 +17,7 @@ use crate::Outcome;
 use crate::stopwatch::Stopwatch;
 use crate::trunk::{KEY, VERSION};
 
-/// How requests follow each other.
+/// The pace of requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
     /// Each connection sends its next request once the last is answered.
@@ -26,7 +26,7 @@ pub(crate) enum Pace {
     Open(f64),
 }
 
-/// What a load was answered.
+/// The result of a load.
 #[derive(Debug)]
 pub(crate) struct Answered {
     /// Answers a second.
@@ -47,7 +47,7 @@ impl Answered {
 /// The method, the path and the body of request `number`. The body is empty for a GET.
 type Request = dyn Fn(u32) -> (&'static str, String, String) + Send + Sync;
 
-/// A server, and what is requested of it.
+/// A server, and the requests for it.
 pub(crate) struct Requests {
     address: SocketAddr,
     make: Arc<Request>,
@@ -98,7 +98,7 @@ impl Requests {
     }
 }
 
-/// What the connections of one load share.
+/// The state that the connections of one load share.
 struct Turn {
     address: SocketAddr,
     make: Arc<Request>,
@@ -160,7 +160,7 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::R
     }
 }
 
-/// Whether an answer is there to its end. One that is no success, or whose length is not stated, is an error.
+/// Whether an answer is complete. One that is no success, or whose length is not stated, is an error.
 fn is_complete(answer: &[u8]) -> Result<bool, String> {
     let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return Ok(false) };
     let head = String::from_utf8_lossy(answer.get(..end).unwrap_or_default());

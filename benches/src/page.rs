@@ -60,7 +60,7 @@ fn with(page: &str, part: Part, text: &str) -> String {
     parts.join("\n\n") + "\n"
 }
 
-/// What stands before the first heading of the second level, and each such heading with what follows it.
+/// The text before the first heading of the second level, and each such heading with its section.
 fn sections(page: &str) -> Vec<String> {
     let mut sections = vec![String::new()];
     for line in page.split_inclusive('\n') {

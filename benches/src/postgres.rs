@@ -1,7 +1,7 @@
 //! Several nodes on one PostgreSQL server: a part of the page of its own.
 //!
-//! The server is started here, on loopback and durable. Each row has a database of its own. Beside the rows stands what a
-//! request takes of the processors of nodes and database, and what follows from it for more nodes.
+//! The server is started here, on loopback and durable. Each row has a database of its own. A second table has the processor
+//! time of a request at nodes and database, and the expected capacity of more nodes.
 
 mod calls;
 mod model;
@@ -29,15 +29,15 @@ pub(crate) use rows_read::rows_read;
 /// The row of the second table that is measured for itself.
 const FOLLOWED: &str = "durable POST at one node on PostgreSQL, which others follow";
 
-/// What was measured.
+/// The measured values.
 #[derive(Default)]
 struct Measured {
     rows: Vec<Row>,
-    /// Requests with what each takes, and the number of nodes that serve.
+    /// Kinds of requests, with the cost of each, and the number of serving nodes.
     costs: Vec<(&'static str, usize, Cost)>,
     get: Option<Cost>,
     post: Option<Cost>,
-    /// What a create takes that other nodes follow, and what a node takes without requests.
+    /// The cost of a create that other nodes follow, and the cost of a node without requests.
     followed: Option<(Cost, (f64, f64))>,
 }
 

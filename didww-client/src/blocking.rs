@@ -1,4 +1,4 @@
-//! Calls that block the thread until they are answered, for programs without an async runtime.
+//! Calls that block the thread until the response, for programs without an async runtime.
 //!
 //! [`Wait`] is implemented for every request of this crate and for every `async` method, those of the price services among
 //! them, and [`WaitEach`] for every stream, so that the types, verbs and errors are those of the async API:
@@ -36,12 +36,12 @@ static RUNTIME: OnceLock<Handle> = OnceLock::new();
 /// Held while the thread is started, so that there is one.
 static STARTING: Mutex<()> = Mutex::new(());
 
-/// Blocking execution of a request, or of what an `async` method returns.
+/// Blocking execution of a request, or of the future of an `async` method.
 pub trait Wait {
-    /// What the request returns.
+    /// The result of the request.
     type Value;
 
-    /// Blocks the calling thread until the request is answered.
+    /// Blocks the calling thread until the response.
     ///
     /// # Errors
     /// Returns [`Error::Misplaced`] on a thread of an async runtime, and when the thread for the I/O cannot be started; else the

@@ -1,16 +1,16 @@
-//! The rows of files of calls, by the names of their columns.
+//! The rows of CDR files, by the names of their columns.
 
 use std::collections::BTreeMap;
 
 use didww_types::Timestamp;
 use didww_types::values::Money;
 
-/// A type of rows. A column that the type does not know is kept, and one that a file lacks is empty.
+/// A type of rows. Columns that the type does not declare are preserved; columns that a file lacks are empty.
 pub trait ExportRow: Default {
-    /// Sets what the cell of a column says.
+    /// Sets the field of a column to the value of its cell.
     ///
     /// # Errors
-    /// What the cell is not, in words.
+    /// The form that the cell does not have, in words.
     #[doc(hidden)]
     fn set(&mut self, column: &str, cell: String) -> Result<(), &'static str>;
 }
@@ -82,11 +82,11 @@ rows! {
     OutboundCallRow {
         /// When the call began.
         started_at: Option<Timestamp> = "Date/Time Start (UTC)",
-        /// When the call was answered; none of a call that was not.
+        /// When the call was answered; `None` for an unanswered call.
         connected_at: Option<Timestamp> = "Date/Time Connect (UTC)",
         /// When the call ended.
         ended_at: Option<Timestamp> = "Date/Time End (UTC)",
-        /// Whether the call succeeded, in the service's word.
+        /// Whether the call succeeded, as the text of the service.
         status: String = "Status",
         /// The caller number that was sent.
         source: String = "Source",
@@ -94,9 +94,9 @@ rows! {
         cli: String = "CLI",
         /// The number that was called.
         destination_number: String = "Destination Number",
-        /// How long the call was, in seconds.
+        /// The duration of the call, in seconds.
         duration: Option<u64> = "Call Duration (sec)",
-        /// How many seconds were charged.
+        /// The charged duration, in seconds.
         billing_duration: Option<u64> = "Billing Duration (sec)",
         /// The code with which the call ended.
         disconnect_code: Option<u64> = "Disconnect Code",
@@ -126,15 +126,15 @@ rows! {
     InboundCallRow {
         /// When the call began.
         started_at: Option<Timestamp> = "Date/Time Start (UTC)",
-        /// When the call was answered; none of a call that was not.
+        /// When the call was answered; `None` for an unanswered call.
         connected_at: Option<Timestamp> = "Date/Time Connect (UTC)",
         /// When the call ended.
         ended_at: Option<Timestamp> = "Date/Time End (UTC)",
-        /// Whether the call succeeded, in the service's word.
+        /// Whether the call succeeded, as the text of the service.
         status: String = "Status",
         /// The caller number. Files of exports of 2026-11-19 have it as "Source Number".
         source: String = "Source" | "Source Number",
-        /// The caller number as the trunk was sent it. Only files of exports of 2026-11-19 have this column.
+        /// The caller number as it was sent to the trunk. Only files of exports of 2026-11-19 have this column.
         source_number_out: String = "Source Number Out",
         /// The name of the caller.
         source_name: String = "Source Name",
@@ -144,19 +144,19 @@ rows! {
         source_network: String = "Source Network",
         /// The DID that was called.
         destination_did: String = "Destination DID",
-        /// How long the call was, in seconds.
+        /// The duration of the call, in seconds.
         duration: Option<u64> = "Duration (sec)",
-        /// Which attempt to pass the call on it was.
+        /// The number of the attempt to forward the call.
         attempt: Option<u64> = "Attempt",
         /// The code with which the call ended.
         disconnect_code: Option<u64> = "Disconnect Code",
-        /// What the customer's side answered.
+        /// The response of the customer's side.
         response: String = "Response",
         /// Who ended the call.
         disconnect_initiator: String = "Disconnect Initiator",
         /// The name of the trunk.
         voice_in_trunk: String = "Voice IN Trunk",
-        /// Where the call was passed on to.
+        /// The destination to which the call was forwarded.
         destination: String = "Destination",
         /// The name of the group of trunks.
         trunk_group: String = "Trunk Group",

@@ -1,4 +1,4 @@
-//! How requests authenticate: with the API key, or with access tokens that the client mints for it.
+//! Authentication of requests: by the API key, or by access tokens that the client mints with it.
 //!
 //! The token service counts its requests apart from those of the API, so it has a channel of its own, over the same HTTP
 //! client. A token is for one service alone, and its scope is `read` for a read-only client. No token is printed.
@@ -17,14 +17,14 @@ use crate::{Error, Refusal, TransportError};
 
 /// The audience of the API: its production host name, in the sandbox too.
 pub(crate) const AUDIENCE: &str = "api.didww.com";
-/// The life of a token whose response does not state it, as documented.
+/// The lifetime of a token whose response does not state it, as documented.
 const DEFAULT_LIFE: Duration = Duration::from_mins(15);
 
 /// How the requests of a client authenticate.
 pub(crate) enum Credentials {
-    /// With the API key, which is one of the channel's headers.
+    /// By the API key, which is one of the channel's headers.
     Key,
-    /// With access tokens, minted with the API key and renewed before they expire.
+    /// By access tokens, minted with the API key and renewed before they expire.
     Tokens(Box<Tokens>),
 }
 
@@ -104,7 +104,7 @@ impl Tokens {
             method: &Method::POST,
             url,
             body: Some(&self.body),
-            // A token that is never used does no harm.
+            // A repeated mint only creates a token that is never used.
             headers: None,
             repeat: Repeatable::Harmless,
             key: None,
@@ -120,7 +120,7 @@ impl Tokens {
     }
 }
 
-/// Reads the token and its life. Errors do not quote the response.
+/// Reads the token and its lifetime. Errors do not quote the response.
 fn read(answered: &Answered) -> Result<(HeaderValue, Duration), DecodeError> {
     let body: Value =
         serde_json::from_slice(&answered.body).map_err(|_| DecodeError::new(".", "expected JSON"))?;

@@ -1,17 +1,17 @@
-//! A strict reader of CSV (RFC 4180): cells in quotes can have commas, quotes and line ends. What is no CSV is an error with its
-//! line, never a guess. Lines end with LF or CRLF.
+//! A strict reader of CSV (RFC 4180): cells in quotes can have commas, quotes and line ends. Invalid CSV is an error with its
+//! line number, never a guess. Lines end with LF or CRLF.
 
 use std::io::{self, BufRead};
 
-/// The most bytes of a record.
+/// Maximum number of bytes of a record.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// Why a text is no CSV.
+/// The error of a text that is not valid CSV.
 #[derive(Debug)]
 pub(crate) enum CsvError {
     /// The source failed, for example because it is not compressed as it should be.
     Read(io::Error),
-    /// A rule is broken.
+    /// The text breaks a rule of CSV.
     Form(&'static str),
 }
 
@@ -29,11 +29,11 @@ enum State {
     Start,
     /// In a cell without quotes.
     Plain,
-    /// Behind an opening quote.
+    /// After an opening quote.
     Quoted,
-    /// Behind a quote in a quoted cell: a closing one, or the first of two.
+    /// After a quote in a quoted cell: a closing one, or the first of two.
     Quote,
-    /// Behind a CR outside of quotes.
+    /// After a CR outside of quotes.
     Return,
 }
 
@@ -114,7 +114,7 @@ impl<R: BufRead> CsvReader<R> {
     }
 }
 
-/// Ends a cell.
+/// Adds a completed cell to the record.
 fn end(cells: &mut Vec<String>, cell: &mut Vec<u8>) -> Result<(), CsvError> {
     let text = String::from_utf8(std::mem::take(cell));
     cells.push(text.map_err(|_| CsvError::Form("a cell is not UTF-8"))?);

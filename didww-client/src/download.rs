@@ -9,8 +9,8 @@ use crate::request::Request;
 use crate::{Api, Error, ExportFile, ExportRow, Reason, RowError};
 
 impl Api<Export> {
-    /// Downloads the file of an export. It is kept in memory as it is compressed, and must be no larger than what
-    /// [`max_answer_bytes`](crate::ClientBuilder::max_answer_bytes) allows, 64 MiB, and arrive within the
+    /// Downloads the file of an export. The compressed file is kept in memory; it must not be larger than
+    /// [`max_answer_bytes`](crate::ClientBuilder::max_answer_bytes), 64 MiB by default, and must arrive within the
     /// [`timeout`](crate::ClientBuilder::timeout) of a request: a client for larger files sets both.
     ///
     /// # Errors

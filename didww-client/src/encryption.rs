@@ -22,10 +22,10 @@ use cipher::{BLOCK_BYTES, KEY_BYTES};
 
 pub use cipher::FileCipher;
 
-/// The bytes that are read from a file at once.
+/// Number of bytes that are read from a file at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Why a file was not encrypted.
+/// The error of an encryption.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncryptionError {
@@ -99,12 +99,12 @@ impl EncryptionKeys {
         Ok(encrypted)
     }
 
-    /// Encrypts what a reader yields, in chunks of 64 KiB, and returns the number of bytes written. It blocks: inside an async
+    /// Encrypts the bytes of a reader in chunks of 64 KiB, and returns the number of bytes written. It blocks: inside an async
     /// runtime it belongs into `spawn_blocking`.
     ///
     /// # Errors
-    /// Returns the errors of reader and writer, and an error when the system has no random bytes. What was written until then is
-    /// not a file.
+    /// Returns the errors of reader and writer, and an error when the system has no random bytes. The bytes that were
+    /// written until then are not a valid file.
     pub fn copy(&self, mut reader: impl Read, mut writer: impl Write) -> Result<u64, EncryptionError> {
         let mut chunk = Zeroizing::new(vec![0_u8; CHUNK_BYTES]);
         let (mut encrypted, mut written) = (Vec::new(), 0_u64);

@@ -75,7 +75,7 @@ pub enum Error {
     /// The client stopped reading a list because its pages would never end.
     #[error(transparent)]
     Endless(Box<Endless>),
-    /// A record was watched until a deadline, and did not become what was expected.
+    /// A record did not meet the awaited condition before the deadline.
     #[error(transparent)]
     Overdue(Box<Overdue>),
     /// A value outside its documented limits. It lets `?` convert the errors of the constructors of

@@ -1,4 +1,4 @@
-//! The file of an export: compressed as it was downloaded, and read a row at a time.
+//! The file of an export: kept compressed, and read one row at a time.
 
 use std::fmt;
 use std::io::{BufReader, Read};
@@ -11,14 +11,14 @@ use flate2::read::MultiGzDecoder;
 use crate::ExportRow;
 use crate::csv_reader::{CsvError, CsvReader};
 
-/// A file that was downloaded. It is in memory as it is compressed; `Debug` does not print it.
+/// A downloaded file, compressed in memory. `Debug` does not print its contents.
 #[derive(Clone)]
 pub struct ExportFile {
     content: Bytes,
 }
 
 impl ExportFile {
-    /// A file, compressed with gzip, for example one that was stored.
+    /// Creates a file from its gzip bytes, such as those of a stored file.
     pub fn new(compressed: impl Into<Bytes>) -> Self {
         Self { content: compressed.into() }
     }
@@ -54,7 +54,7 @@ impl fmt::Debug for ExportFile {
 pub struct RowError {
     /// The number of the line where reading ended, from 1.
     pub line: u64,
-    /// What is wrong, with the name of the column if it is a cell.
+    /// The problem, with the name of the column if it is in a cell.
     pub why: String,
 }
 
@@ -74,7 +74,7 @@ impl<T: ExportRow> ExportRows<T> {
             self.header = Some(header);
         }
         let Some(cells) = self.record()? else { return Ok(None) };
-        // The record ended with the line before.
+        // The record ended at the end of the line before.
         let line = self.reader.line().saturating_sub(1);
         let header = self.header.as_deref().unwrap_or_default();
         if cells.len() != header.len() {

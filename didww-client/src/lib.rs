@@ -58,17 +58,17 @@
 //! # }
 //! ```
 //!
-//! # What to look at
+//! # Overview
 //!
-//! | for | see |
+//! | topic | items |
 //! | --- | --- |
 //! | the client and its settings | [`Client`], [`ClientBuilder`], [`RetryPolicy`], [`ApiVersion`] |
 //! | the types of the API | [`resources`], [`values`] |
 //! | the verbs of a type | [`Api`]: `list`, `get`, `create`, `update`, `save`, `delete`, `ensure`, `wait_for` |
 //! | a list | [`ListRequest`]: `filter`, `sort`, `include`, `fields`, `stream`, `all`, `first`, `one` |
-//! | one record, a page of them, and what a request included | [`Single`], [`Page`], [`Included`] |
+//! | one record, a page of records, and included records | [`Single`], [`Page`], [`Included`] |
 //! | relationships | [`ToManyApi`], [`ToOneApi`], [`ToMany`], [`ToOne`] |
-//! | what went wrong | [`Error`]: `is_not_found`, `is_taken`, `field`, `request_id` |
+//! | errors | [`Error`]: `is_not_found`, `is_taken`, `field`, `request_id` |
 //! | callbacks | [`callback::receive`], and `SignedCallback` with the feature `axum` |
 //! | files for upload | [`EncryptedUpload`], and `EncryptionKeys` with the feature `encryption` |
 //! | files of exports | `Api::download` and `download_rows`, with the feature `exports`; `wait_until_completed` |
@@ -81,7 +81,7 @@
 //!
 //! # Provisioning
 //!
-//! [`Api::ensure`] makes a record be as a body says, however often it is called: it creates the record, updates what differs, or
+//! [`Api::ensure`] ensures that a record matches a body, and is idempotent: it creates the record, updates its differing members, or
 //! writes nothing. An optional attribute that a program has as an `Option` is assigned to the body's field:
 //! `body.capacity_limit = limit.into()`, where `None` clears the attribute.
 //!
@@ -105,7 +105,7 @@
 //!   served the request.
 //!   An attribute that the version of the response does not have yet is `None`: nothing is assumed.
 //! - **Forward compatibility.** Attributes, enumeration texts and types of authentication methods that this
-//!   crate does not know survive a read-modify-write. What a person writes is read strictly: `"idle".parse()` refuses a
+//!   crate does not know survive a read-modify-write. Texts from people are parsed strictly: `"idle".parse()` refuses a
 //!   text that an enumeration does not declare, and names those that it does.
 //! - **Secrets.** API keys, access tokens and passwords never appear in `Debug` output, errors, logs or spans.
 //! - **Tracing.** Each request is one [`tracing`](https://docs.rs/tracing) span with method, path, status,
@@ -121,7 +121,7 @@
 //! use didww_client::resources::{DidFeature, DidFilter, DidInclude};
 //!
 //! # async fn f(client: didww_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-//! // The numbers that can be caller numbers of outbound trunks, with what else they can be used for.
+//! // The numbers that can be caller numbers of outbound trunks, with their other uses.
 //! let can_call = DidFilter::did_group_features(DidFeature::VoiceOut);
 //! let page = client.dids().list().filter(can_call).include([DidInclude::DidGroup]).await?;
 //! for did in &page.items {
@@ -227,7 +227,7 @@ mod response;
 #[cfg(feature = "http")]
 mod single;
 
-// A page of its own for each of what users name; what describes the API as data is linked to the crate that declares it.
+// Types that users name have documentation pages here; types that describe the API as data are linked to their own crate.
 #[doc(no_inline)]
 pub use didww_types::*;
 #[doc(inline)]

@@ -7,15 +7,15 @@ use serde_json::{Map, Value};
 
 use crate::{Page, Single};
 
-/// What is written in place of a secret.
+/// The replacement of a secret.
 const HIDDEN: &str = "(hidden)";
-/// The members whose own members have names of the customer's choice, and may be credentials: those of text message trunks.
+/// Objects of text message trunks whose members are named by the customer, and may be credentials.
 const CHOSEN: [&str; 2] = ["headers", "query_parameters"];
 
 /// A record that is serialised as a JSON:API resource object in which every secret is `(hidden)`, also the user, the password and the
 /// secret parameters of a URL.
 ///
-/// [`Single`] and [`Page`] are serialised so too. It is for logs: what is written cannot be sent back.
+/// [`Single`] and [`Page`] are serialised so too. It is for logs: the output cannot be sent back.
 ///
 /// ```
 /// # use didww_client::resources::VoiceOutTrunk;

@@ -68,7 +68,7 @@ pub enum SmsTraffic {
     Otp,
 }
 
-/// What the prices of text messages are looked up by.
+/// The search key of the prices of text messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmsDestination<'a> {
     /// The receiving number, 8 to 15 digits: the prices under the longest prefix.

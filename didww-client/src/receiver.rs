@@ -10,7 +10,7 @@ use didww_types::{SIGNATURE_HEADER, Secret};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode};
 
-/// What a handler of callbacks needs to know, as a part of the router's state: the URL that was configured, and the secrets.
+/// The settings for verifying callbacks, as a part of the router's state: the configured URL, and the secrets.
 ///
 /// `Debug` prints no secret.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ impl fmt::Debug for CallbackReceiver {
 ///
 /// Its state is a [`CallbackReceiver`], or contains one (`FromRef`). A request with another signature is answered with 401, one that
 /// is signed and cannot be read with 422, and a body over axum's limit with 413. DIDWW repeats a callback that is not answered
-/// with 2xx within 60 seconds, so a handler should not begin with what takes long, and must bear the same callback twice.
+/// with 2xx within 60 seconds, so a handler should respond before long work, and must tolerate the same callback twice.
 ///
 /// ```
 /// use axum::Router;

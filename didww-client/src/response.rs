@@ -15,7 +15,7 @@ pub(crate) struct Response {
     pub(crate) exchange: Exchange,
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
-    /// The API version that the request asked for.
+    /// The API version of the request.
     pub(crate) requested: ApiVersion,
 }
 

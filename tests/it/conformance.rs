@@ -19,6 +19,7 @@ mod lists;
 mod money;
 mod numbers;
 mod older_groups;
+mod older_uploads;
 mod order;
 mod orders;
 mod page;

@@ -1,4 +1,4 @@
-//! The console at the control listener: the page's headers, its access, and what it reads that no other client does.
+//! The console at the control listener: the page's headers, its access, and requests that only the console sends.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::support::engine;
 /// Subscribers of the events of a listener, as documented.
 const MAX_SUBSCRIBERS: usize = 64;
 
-/// The client of what stands beside the control API.
+/// A client of the console's files.
 fn pages(control: &str) -> Api {
     Api::new(control.trim_end_matches("/control/v1"), "").with_key(None)
 }

@@ -45,7 +45,7 @@ pub fn timed() {
 }
 ";
 
-/// What the lint says about a file with this source.
+/// The output of the lint for a file with this source.
 fn lint(source: &str, name: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(name);

@@ -186,17 +186,17 @@ async fn a_new_token_and_a_new_limit_count_from_the_next_request_on() {
     assert!(!server.log().contains("second one"), "{}", server.log());
     let api = Api::new(&server.base, "good");
     // How many of a burst are served.
-    let served = async || {
-        let mut served = 0;
+    let burst = async || {
+        let mut successes = 0;
         for _ in 0..6 {
-            served += usize::from(api.get("/dids").await.status == 200);
+            successes += usize::from(api.get("/dids").await.status == 200);
         }
-        served
+        successes
     };
-    assert!(served().await < 6, "two in a second");
+    assert!(burst().await < 6, "two in a second");
     write("");
     server.signal("HUP");
-    until("there is no limit again", async || (served().await == 6).then_some(())).await;
+    until("there is no limit again", async || (burst().await == 6).then_some(())).await;
     assert_eq!(server.terminate(), Some(0));
 }
 
@@ -271,7 +271,7 @@ fn the_files_for_systemd_and_containers_name_settings_that_exist() {
 #[test]
 fn systemd_finds_no_fault_in_the_unit() {
     let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
-        // Where there is no systemd, the test above is what there is.
+        // Without systemd, only the test above runs.
         return;
     };
     assert!(version.status.success());

@@ -1,4 +1,4 @@
-//! What programs from outside send, and what a client that is not ours makes of the responses.
+//! Requests of third-party programs, and their handling of the responses.
 
 mod bodies;
 mod browsers;

@@ -1,4 +1,4 @@
-//! What `docs/promises.md` promises and no other module shows, and the page itself.
+//! The promises of `docs/promises.md` that no other module tests, and the page itself.
 
 mod canaries;
 mod filed;

@@ -46,7 +46,7 @@ fn outbound() -> Value {
     )
 }
 
-/// The requests of a program: what it creates, reads, changes, and what is refused.
+/// The requests of a program: creates, reads, changes, and refused requests.
 async fn program(api: &Api) -> Vec<Answer> {
     let mut answers =
         vec![api.post(TRUNKS, &outbound()).await, api.post("/voice_in_trunks", &inbound()).await];

@@ -46,6 +46,15 @@ async fn the_data_of_the_program_leads_from_a_country_to_a_price() {
     assert_eq!(kinds, expected);
     let prefixes = api.get("/nanpa_prefixes?filter[npa]=212&filter[did_group.is_available]=true").await;
     assert_ne!(prefixes.at("/meta/total_records"), 0, "{}", prefixes.text);
+    // The examples of the official SDKs order a number of this prefix.
+    let prefix = api.get("/nanpa_prefixes?filter[npanxx]=201221&page[number]=1&page[size]=1").await;
+    let id = prefix.at("/data/0/id");
+    let path =
+        format!("/did_groups?filter[nanpa_prefix.id]={}&include=stock_keeping_units", id.as_str().unwrap());
+    let group = api.get(&path).await;
+    assert_eq!(group.at("/included/0/type"), "stock_keeping_units", "{}", group.text);
+    let path = format!("/available_dids?filter[nanpa_prefix.id]={}", id.as_str().unwrap());
+    assert_eq!(api.get(&path).await.at("/meta/total_count"), 2);
     server.stop().await.unwrap();
 }
 
@@ -83,16 +92,16 @@ async fn a_file_with_a_wrong_line_is_named_with_the_line_and_nothing_is_served()
         ("{", "EOF while parsing"),
         (
             r#"{"type":"dids","id":"00000000-0000-4000-8000-000000000001"}"#,
-            "`dids` is no type of reference data",
+            "`dids` is not a type of reference data",
         ),
         (
             r#"{"type":"pops","id":"00000000-0000-4000-8000-000000000001"}"#,
-            "`pops` is no type of reference data",
+            "`pops` is not a type of reference data",
         ),
         (r#"{"type":"areas","id":"00000000-0000-4000-8000-000000000001"}"#, "`name` is missing"),
         (
             r#"{"type":"areas","id":"00000000-0000-4000-8000-000000000001","attributes":{"colour":"red"}}"#,
-            "`colour` is no attribute of areas",
+            "`colour` is not an attribute of areas",
         ),
         (
             r#"{"type":"nanpa_prefixes","id":"00000000-0000-4000-8000-000000000001","attributes":{"npa":"123","nxx":"211"}}"#,
@@ -100,7 +109,7 @@ async fn a_file_with_a_wrong_line_is_named_with_the_line_and_nothing_is_served()
         ),
         (
             r#"{"type":"countries","id":"00000000-0000-4000-8000-000000000001","attributes":{"name":"N","prefix":null,"iso":"N"},"relationships":{"regions":[]}}"#,
-            "`regions` is no relationship of countries that is stored",
+            "`regions` is not a relationship of countries that is stored",
         ),
     ] {
         std::fs::write(&path, format!("\n{line}\n")).unwrap();

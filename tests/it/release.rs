@@ -1,4 +1,4 @@
-//! What `scripts/release` packs, without building it: the bill of materials, the manual pages, the completions.
+//! The generated contents of a release, without building it: the bill of materials, the manual pages, the completions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::docs::pages::{path, read};
 use crate::support::binary::command;
 
-/// What `cargo metadata` says of the packages for the target of this machine.
+/// The output of `cargo metadata` for the target of this machine.
 fn metadata() -> Vec<u8> {
     let cargo = std::env::var_os("CARGO").expect("cargo runs this test");
     let rustc = std::path::Path::new(&cargo).with_file_name("rustc");
@@ -37,7 +37,7 @@ fn bill(metadata: &[u8], lock: &str, programs: &[&str]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A program that ended already takes nothing; its error is then what the caller looks at.
+    // A program that has ended already reads nothing; the caller then checks its error.
     let _taken = child.stdin.take().unwrap().write_all(metadata);
     child.wait_with_output().unwrap()
 }

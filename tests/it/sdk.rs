@@ -433,14 +433,14 @@ async fn a_number_is_routed_to_an_inbound_trunk_whose_group_counts_it() {
         assert_eq!(sip.codec_ids.as_ref().unwrap().as_slice().first(), Some(&Codec::Pcmu));
         assert_eq!(trunk.priority.get(), 1);
 
-        // An update sends what it changes, and the rest stays.
+        // An update sends only its changes, and the other members are kept.
         let mut ports = SipConfiguration::default();
         ports.port = Patch::Set(SipPort::new(5062_u16).unwrap());
         let patch = VoiceInTrunk::patch().configuration(TrunkConfiguration::Sip(ports));
         let changed = client.voice_in_trunks().update(&trunk.id, patch).await.unwrap();
         let TrunkConfiguration::Sip(sip) = &changed.configuration else { panic!("{changed:?}") };
         assert_eq!(sip.host, Patch::Set(SipHost::new("sip.example.com").unwrap()));
-        // What was read is sent whole, without what only the service sets.
+        // The record that was read is sent, without the members that only the service sets.
         let again = VoiceInTrunk::patch().configuration(changed.configuration.clone());
         assert_eq!(*client.voice_in_trunks().update(&trunk.id, again).await.unwrap(), *changed);
 

@@ -10,11 +10,14 @@ mod customers;
 mod cuts;
 mod dead_nodes;
 #[cfg(feature = "nodes-full")]
+mod event_stream;
+#[cfg(feature = "nodes-full")]
 mod failover;
 mod faults;
 mod inbound_calls;
 mod ledger;
 mod limits;
+mod notifications;
 mod partition;
 mod provider_calls;
 mod rates;
@@ -23,6 +26,7 @@ mod round_trips;
 mod silence;
 mod starts;
 mod taken_over;
+mod thresholds;
 mod writes;
 
 use std::sync::Arc;

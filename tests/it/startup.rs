@@ -518,7 +518,7 @@ fn a_closed_standard_output_and_a_hangup_do_no_harm() {
     said("stopped");
 }
 
-/// What a start with a configuration file prints.
+/// The output of a start with a configuration file.
 fn refused_file(text: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trunk-server.toml");
@@ -592,5 +592,5 @@ fn mistakes_of_the_command_line_have_an_advice() {
         &[],
         1,
     );
-    assert!(said.contains("one begins with the line `v=0`"), "{said}");
+    assert!(said.contains("which begins with the line `v=0`"), "{said}");
 }

@@ -8,6 +8,7 @@ pub mod disk;
 pub mod dump;
 pub mod engine;
 pub mod fixture;
+pub mod months;
 pub mod place;
 #[cfg_attr(not(feature = "nodes-full"), allow(dead_code, reason = "the long form uses it"))]
 pub mod postgres;

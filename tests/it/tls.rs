@@ -49,7 +49,7 @@ impl Secured {
         connect(self.address(), &self.certificates, protocols).await
     }
 
-    /// What curl receives: the status, the version of HTTP, and the body.
+    /// The response to curl: the status, the version of HTTP, and the body.
     fn curl(&self, arguments: &[&str], path: &str) -> (String, String, Value) {
         let output = Command::new("curl")
             .args(["--silent", "--show-error", "--globoff", "--noproxy", "*", "--max-time", "20", "--cacert"])
@@ -111,7 +111,7 @@ async fn a_plain_request_at_a_port_of_tls_is_told_so_and_not_served() {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         let read = stream.read_to_string(&mut answer);
-        // What was not read when the connection was closed resets it.
+        // Bytes that were not read when the connection was closed reset it.
         let _reset = tokio::time::timeout(Duration::from_secs(20), read).await.expect("it is closed");
         answer
     };

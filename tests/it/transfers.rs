@@ -44,7 +44,7 @@ async fn trunks(server: &Binary) -> Vec<serde_json::Value> {
     listed
 }
 
-/// Runs a command to its end. Returns what it prints.
+/// Runs a command to its end. Returns its output.
 fn run(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);

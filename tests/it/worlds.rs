@@ -87,8 +87,8 @@ async fn a_saved_world_with_every_type_loads_into_an_empty_server_and_saves_as_t
         other.at("/data/0/attributes/authentication_method")
     );
     assert_eq!(one.at("/data/0/id"), other.at("/data/0/id"));
-    let priced = "/emergency_requirements";
-    let (one, other) = (first.api.at(Some(NEW)).get(priced).await, api.get(priced).await);
+    let path = "/emergency_requirements";
+    let (one, other) = (first.api.at(Some(NEW)).get(path).await, api.get(path).await);
     let prices = json!({ "setup_price": "1.5", "monthly_price": "2.5" });
     assert_eq!((one.at("/data/0/meta"), other.at("/data/0/meta")), (prices.clone(), prices));
 }
@@ -110,7 +110,7 @@ async fn a_world_is_saved_without_its_secrets_unless_they_are_asked_for() {
     );
     second.control().load_world(&WorldFile::from_json(&masked).unwrap(), None).await.unwrap();
     assert_eq!(save(&second, SaveOptions::default()).await, masked);
-    // What was hidden is new, and not the word that stands for it.
+    // Hidden values are generated again, and are not the placeholder.
     let again = save(&second, SaveOptions::default().secrets()).await;
     assert!(!again.contains("(hidden)") && !again.contains(password), "{again}");
 }
@@ -267,7 +267,7 @@ async fn the_communication_platform_is_loaded_and_saved_without_its_secrets_unle
     assert!(open.contains("\"gb\"") && open.contains("\"frozen\": true"), "{open}");
     second.control().load_world(&WorldFile::from_json(&open).unwrap(), None).await.unwrap();
     assert_eq!(save(&second, SaveOptions::default().secrets()).await, open);
-    // What is hidden is what is stored already, and a second load changes nothing.
+    // Hidden values keep their stored values, and a second load changes nothing.
     second.control().load_world(&WorldFile::from_json(&masked).unwrap(), None).await.unwrap();
     assert_eq!(save(&second, SaveOptions::default().secrets()).await, open);
     load(&first, with_platform()).await.unwrap();
@@ -295,7 +295,7 @@ async fn a_platform_that_is_wrong_leaves_nothing_and_belongs_to_no_account() {
             "has a route to `+44` with `nowhere`, which is no provider",
         ),
         ("/platform/routes/0/customer", json!(UNKNOWN), "which is no customer"),
-        ("/platform/routes/1/target", json!("everywhere"), "right is `all`, or a calling code"),
+        ("/platform/routes/1/target", json!("everywhere"), "valid: `all`, or a calling code"),
         (
             "/platform/providers/0/hostname",
             json!("user@sip.example.com"),
@@ -414,7 +414,7 @@ async fn a_file_is_refused_with_the_line_and_what_would_be_right() {
     let json = "{\n  \"accounts\": [{\n    \"name\": \"A\",\n    \"records\": { \"dids\": [{ \"attributes\": { \"numbr\": \"1\" } }] }\n  }]\n}";
     let refused = post(&server, "", "application/json", json).await;
     assert_eq!(refused.status, 422, "{}", refused.text);
-    for part in ["line 4", "`numbr` is no attribute of dids", "number"] {
+    for part in ["line 4", "`numbr` is not an attribute of dids", "number"] {
         assert!(refused.text.contains(part), "no {part} in {}", refused.text);
     }
     let toml =

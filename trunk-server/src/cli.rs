@@ -62,7 +62,7 @@ pub struct Cli {
     #[arg(long, env = "TRUNK_SERVER_CONTROL_LISTEN", value_name = "HOST:PORT")]
     pub control_listen: Option<String>,
 
-    /// Serve metrics for Prometheus here, at /metrics; they contain names of trunks and what they spend
+    /// Serve metrics for Prometheus here, at /metrics; they contain the names and the spending of trunks
     #[arg(long, env = "TRUNK_SERVER_METRICS_LISTEN", value_name = "HOST:PORT")]
     pub metrics_listen: Option<String>,
 
@@ -79,7 +79,7 @@ pub struct Cli {
     #[arg(long, env = "TRUNK_SERVER_DATABASE_URL_FILE", value_name = "FILE")]
     pub database_url_file: Option<PathBuf>,
 
-    /// Listen to what other servers write at this URL of the PostgreSQL database, which leads past any pooler
+    /// Receive notifications of other servers over this URL of the PostgreSQL database, which must bypass any pooler
     #[arg(long, env = "TRUNK_SERVER_DATABASE_LISTEN", value_name = "URL", hide_env_values = true)]
     pub database_listen: Option<String>,
 
@@ -117,16 +117,16 @@ pub struct Cli {
         num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub demo: Option<bool>,
 
-    /// Load countries, groups of numbers and prices from this file, "demo" for those that the program has, or "none"
+    /// Load countries, groups of numbers and prices from this file, "demo" for the built-in ones, or "none"
     /// [default: none]
     #[arg(long, env = "TRUNK_SERVER_REFERENCE_DATA", value_name = "FILE")]
     pub reference_data: Option<PathBuf>,
 
-    /// Fill a new database with the accounts and records of this file, in TOML if its name ends so, else in JSON
+    /// Fill a new database with the accounts and records of this file: TOML if its name ends with .toml, else JSON
     #[arg(long, env = "TRUNK_SERVER_WORLD", value_name = "FILE")]
     pub world: Option<PathBuf>,
 
-    /// Fill a new database with the world of this name, which the program has
+    /// Fill a new database with the built-in world of this name
     #[arg(long, env = "TRUNK_SERVER_SCENARIO", value_name = "NAME")]
     pub scenario: Option<String>,
 
@@ -208,8 +208,8 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-/// Returns an advice for the arguments `--demo true`: the value of an optional one must follow an equals sign, else it
-/// would be a subcommand.
+/// Returns a hint for the arguments `--demo true`: an optional value must follow an equals sign, or else it would be read as a
+/// subcommand.
 pub fn flag_value_advice(arguments: impl IntoIterator<Item = String>) -> Option<String> {
     let arguments: Vec<String> = arguments.into_iter().collect();
     let is_switch =
@@ -233,22 +233,22 @@ pub enum Command {
     /// Ask a running server which check would admit or refuse a call
     #[cfg(feature = "sip")]
     Explain(Explain),
-    /// Place a test call through a running server's edge or a provider, and print what happened
+    /// Place a test call through a running server's edge or a provider, and print the result
     #[cfg(feature = "sip")]
     Call(PlaceCall),
     /// Exit with 0 if the server of this configuration accepts work, else with 1; for containers
     Health(Health),
-    /// Write all that a database holds to a new file, also while a server uses the database
+    /// Write all contents of a database to a new file, also while a server uses the database
     Backup(Backup),
-    /// Write a backup into a new database, which no server uses; a repetition goes on where it was cut off
+    /// Write a backup into a new database that no server uses; repeat the command to continue after an interruption
     Restore(Restore),
-    /// Copy a database that no server uses into a new one; a repetition goes on where it was cut off
+    /// Copy a database that no server uses into a new one; repeat the command to continue after an interruption
     Move(Move),
     /// Print the script that completes commands in a shell
     Completion(Completion),
     /// Write the manual pages to a folder, or print the first one
     Man(Man),
-    /// Pass requests on to another service, and write the exchanges to a folder without their secrets
+    /// Forward requests to another service, and write the exchanges to a folder without their secrets
     Record(Record),
     /// Answer requests with the exchanges of a folder
     Replay(Replay),

@@ -56,7 +56,7 @@ const GROUPS: [Group; 5] = [
     },
 ];
 
-/// Adds six DIDs to an account, of which the first has emergency calling, their DID groups, and a callback secret: the
+/// Adds six DIDs to an account, the first with emergency calling, their DID groups, and a callback secret: the
 /// configured one or a random one. Returns the secret.
 pub(crate) async fn fill(
     control: &Control,

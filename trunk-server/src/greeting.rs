@@ -1,4 +1,4 @@
-//! The greeting: what the program prints to standard output once it serves.
+//! The greeting: the text that the program prints to standard output when it begins to serve.
 //!
 //! It contains the addresses, the database, the API key and an example request. With JSON logs it is one line of JSON.
 //! If standard output is closed, the program logs a warning and keeps running.

@@ -17,18 +17,18 @@ use trunk_server::supervisor::Supervisor;
 use trunk_server::telemetry::{self, LogLevel};
 use trunk_server::{Server, StartError};
 
-/// mimalloc is fast when one thread frees what another allocated, as the store's writer does with requests, and it
-/// returns memory to the system after a rush of calls.
+/// mimalloc is fast when one thread frees memory that another allocated, as the store's writer does with requests, and it
+/// returns memory to the system after a peak of calls.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The longest time that the last spans take to be exported, after everything else has stopped.
+/// Maximum time for the export of the last spans, after everything else has stopped.
 const LAST_SPANS: Duration = Duration::from_secs(5);
-/// The same after a failure, and after a second signal.
+/// As [`LAST_SPANS`], after a failure and after a second signal.
 const LAST_SPANS_AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// The longest time that is waited for threads which nothing needs any more, such as one that looks up the name of a collector or of
-/// a callback's host.
+/// Maximum time to wait for threads whose results are no longer needed, such as one that resolves the host name of a collector
+/// or of a callback.
 const LAST_THREADS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         Some(Command::Explain(question)) => return explain(question),
         #[cfg(feature = "sip")]
         Some(Command::Call(call)) => return place(call),
-        Some(Command::Health(health)) => return ask(health),
+        Some(Command::Health(health)) => return check_health(health),
         Some(Command::Backup(backup)) => return transfer(backup.run()),
         Some(Command::Restore(restore)) => return transfer(restore.run()),
         Some(Command::Move(moved)) => return transfer(moved.run()),
@@ -90,7 +90,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the start failed because of a setting, and not because of the machine.
+/// Whether the start failed because of an invalid setting, and not because of the machine.
 fn is_wrong_setting(error: &(dyn std::error::Error + 'static)) -> bool {
     let error = error.downcast_ref::<StartError>();
     #[cfg(feature = "postgres")]
@@ -116,7 +116,7 @@ fn explain(question: trunk_server::cli::Explain) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(question.ask()) {
+    match runtime.block_on(question.request()) {
         Ok(explained) => {
             print!("{}", explained.text);
             ExitCode::from(if explained.admitted { 0 } else { 3 })
@@ -143,7 +143,7 @@ fn place(call: trunk_server::cli::PlaceCall) -> ExitCode {
 
 /// Backs up, restores or moves a database. Exits with 0 after both ends were found to be equal, else with 1.
 fn transfer(run: impl Future<Output = Result<String, trunk_store::transfer::TransferError>>) -> ExitCode {
-    // One thread writes a file while the others read from a server.
+    // Two tasks run in parallel: one writes a file while the others read from a server.
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
@@ -196,7 +196,8 @@ fn serve_exchanges(
     }
 }
 
-/// Prints where answers differ from recorded ones. Exits with 0 if they do not, 3 if they do, and 1 if nothing was compared.
+/// Prints the differences from recorded responses. Exits with 0 if there are none, 3 if there are some, and 1 if nothing was
+/// compared.
 fn compare_exchanges(compare: trunk_server::cli::Compare) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -213,8 +214,8 @@ fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Reads the configuration and the certificates again, takes over what can change, and logs what cannot. A configuration that is
-/// not valid changes nothing.
+/// Reads the configuration and the certificates again, applies the settings that can change, and logs those that need a restart.
+/// An invalid configuration changes nothing.
 fn reload(server: &Server, config: &mut Config, level: &LogLevel) {
     server.reload_certificates();
     let read = Cli::try_parse().map_err(|error| error.to_string());
@@ -245,12 +246,12 @@ fn reload(server: &Server, config: &mut Config, level: &LogLevel) {
 }
 
 /// Asks whether a server accepts work. Exits with 0 if it does, 1 if not, and 2 if the configuration is not valid.
-fn ask(health: trunk_server::cli::Health) -> ExitCode {
+fn check_health(health: trunk_server::cli::Health) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(health.ask()) {
+    match runtime.block_on(health.check()) {
         Ok(()) => {
             println!("ready");
             ExitCode::SUCCESS
@@ -260,7 +261,7 @@ fn ask(health: trunk_server::cli::Health) -> ExitCode {
     }
 }
 
-/// Whether the process has a terminal. One that was closed is none.
+/// Whether the process has a terminal. A closed terminal does not count.
 fn has_terminal() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
 }

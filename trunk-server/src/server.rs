@@ -69,7 +69,7 @@ pub struct ServerBuilder {
     world: Option<World>,
 }
 
-/// A running server. [`stop`](Self::stop) finishes what is in flight. Dropping the server ends it at once, except for
+/// A running server. [`stop`](Self::stop) completes the requests in progress. Dropping the server ends it at once, except for
 /// active calls: these hang up in the background while the runtime lives, and the database is closed after them.
 #[derive(Debug)]
 pub struct Server {
@@ -124,7 +124,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets the limits on what is stored and read.
+    /// Sets the limits on stored records and on lists.
     #[must_use]
     pub fn store_limits(mut self, limits: StoreLimits) -> Self {
         self.store_limits = limits;
@@ -186,7 +186,7 @@ impl ServerBuilder {
         core.price_plans.begin(&*core.store).await.map_err(StartError::PricePlans)?;
         #[cfg(not(feature = "voipbin"))]
         prepare_reference(&core, &config.reference_data).await?;
-        // At the same time: of a new database, one writes while the other still reads.
+        // Concurrently: in a new database, one task writes while the other still reads.
         #[cfg(feature = "voipbin")]
         let platform = {
             let load = Platform::load(Arc::clone(&core), config.voipbin.platform.clone(), limits);
@@ -209,7 +209,7 @@ impl ServerBuilder {
         let has_edge = edge.is_some();
         #[cfg(not(feature = "sip"))]
         let has_edge = false;
-        // Without an edge no call is charged.
+        // Only calls through the edge are charged.
         let rates = rates.filter(|_| has_edge);
         let prices = config.prices.services(rates.as_ref(), core.clock.now())?;
         let control = Control::new(
@@ -247,7 +247,7 @@ impl ServerBuilder {
 
         let months = config.accounts.months_of_audit();
         let jobs = jobs::of_every_server(&core, months);
-        // What the start itself stores has no entry.
+        // Records that the start itself stores have no audit entry.
         if months > 0 {
             core.audit.enable();
         }
@@ -272,8 +272,9 @@ impl ServerBuilder {
         let control_token = ControlToken::new(config.control_token.clone());
         let control_address = listeners.control.map(|Guarded { listener, at, host }| {
             let auth = ControlAuth { token: control_token.clone(), host };
-            let router = control_router(control.clone(), auth, limits, owners, web_console::router());
-            running.serve((listener, at), router, control_limits, Share::Control, control_counts);
+            let control = control.clone();
+            let router = move || control_router(control, auth, limits, owners, web_console::router());
+            running.serve_made((listener, at), router, control_limits, Share::Control, control_counts);
             at
         });
         let metrics_address = listeners.metrics.map(|listener| {
@@ -295,7 +296,7 @@ impl ServerBuilder {
         let identities = identities.chain(edge.as_ref().and_then(carrier_edge::Edge::tls_identity));
         let identities: Vec<_> = identities.collect();
         running.watch_certificates(&identities);
-        // After the listeners: the first request does not wait behind what is due.
+        // After the listeners, so that overdue jobs do not delay the first request.
         running.run_jobs(jobs, callbacks);
         Ok(Server {
             core,
@@ -398,7 +399,7 @@ impl Server {
     }
 
     /// Reads the files of certificates again, which otherwise happens within some seconds after they changed. The log names
-    /// those that cannot be used; the former ones remain in use.
+    /// files that cannot be used; the previous certificates remain in use then.
     pub fn reload_certificates(&self) {
         tls_identity::reload_all(&self.identities);
     }
@@ -435,13 +436,14 @@ impl Server {
         self.control.clone()
     }
 
-    /// Waits until another server on the same database took this one for dead, because the database heard nothing of it for
-    /// ten seconds. Its calls have ended then; it must be stopped, and its process started again.
+    /// Waits until another server on the same database has declared this one dead, because it wrote no heartbeat for ten
+    /// seconds. Its calls have ended then; it must be stopped, and its process restarted.
     pub async fn retired(&self) {
         self.core.retired().await;
     }
 
-    /// Stops accepting work, finishes what is in flight, calls of VoIPBIN and to DIDs together, and closes the database.
+    /// Stops accepting work, completes requests and calls in progress, and closes the database. Calls of VoIPBIN and calls to DIDs
+    /// are ended concurrently.
     ///
     /// # Errors
     /// If the database could not be closed in order. Acknowledged writes are durable in any case.

@@ -1,7 +1,7 @@
 //! Messages of the program to systemd about its own state (`sd_notify(3)`): that it serves, that it stops, and that it is alive.
 //!
-//! Without `NOTIFY_SOCKET` in the environment none is sent. One that cannot be sent is left out: systemd then decides by its own
-//! time limits.
+//! Without `NOTIFY_SOCKET` in the environment no message is sent. A message that cannot be sent is dropped: systemd then applies
+//! its own time limits.
 
 use std::ffi::OsString;
 #[cfg(target_os = "linux")]
@@ -49,7 +49,7 @@ impl Supervisor {
 
     fn send(&self, message: &str) {
         if let Some((socket, address)) = &self.socket {
-            // It never blocks: a supervisor that does not read receives the next message.
+            // The socket never blocks: a message that the supervisor has no room for is lost.
             let _unread = socket.send_to_addr(message.as_bytes(), address);
         }
     }
@@ -67,7 +67,7 @@ fn open(name: &OsString) -> Option<(UnixDatagram, SocketAddr)> {
     Some((socket, address.ok()?))
 }
 
-/// The watchdog's time, unless it is meant for another process.
+/// The watchdog's interval, unless it applies to another process.
 fn watchdog(micros: Option<&str>, process: Option<&str>) -> Option<Duration> {
     let is_own = process.is_none_or(|process| process.parse() == Ok(std::process::id()));
     let micros: u64 = micros?.parse().ok().filter(|micros| *micros > 0)?;

@@ -2,7 +2,7 @@
 
 mod error;
 mod fields;
-// In tests of every build.
+// Tests of every build need it.
 #[cfg(any(test, not(feature = "opentelemetry")))]
 #[cfg_attr(
     feature = "opentelemetry",
@@ -37,14 +37,14 @@ pub use traces::Traces;
 /// The log target of the SIP library. It is never logged, because the library logs complete messages with digests.
 const SILENCED: &str = "rsipstack";
 
-/// What is logged, which can change while the program runs.
+/// The log level, which can change while the program runs.
 #[derive(Debug, Clone)]
 pub struct LogLevel(reload::Handle<Targets, Registry>);
 
 impl LogLevel {
-    /// Logs from now on what this configuration says. Its format cannot change.
+    /// Applies the log level of this configuration. The log format cannot change.
     pub fn set(&self, config: &Config) {
-        // It only fails after the subscriber is gone, which then logs nothing.
+        // It only fails after the subscriber was dropped, when nothing is logged.
         let _gone = self.0.reload(targets(config));
     }
 }
@@ -55,7 +55,7 @@ pub fn init(config: &Config) -> LogLevel {
     init_with(config, None)
 }
 
-/// Does what [`init`] does, and begins to export traces if the configuration, or else the environment, names a collector.
+/// As [`init`], and begins to export traces if the configuration, or else the environment, names a collector.
 /// Requests to it are made by tasks of this runtime.
 ///
 /// # Errors

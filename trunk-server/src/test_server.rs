@@ -19,7 +19,7 @@ pub use expectation::Expectation;
 
 mod expectation;
 
-/// Requests that the journal of a server in a test keeps.
+/// Maximum number of requests in the journal of a server in a test.
 const JOURNAL: usize = 10_000;
 
 /// A server with a database in memory, unless the builder names another one, on a random port of loopback, with one account
@@ -138,7 +138,7 @@ impl TestServer {
         self.control().received_requests()
     }
 
-    /// Sets a fault. Returns its number.
+    /// Adds a fault. Returns its id.
     ///
     /// # Panics
     /// If it is not valid, or 100 are set.
@@ -149,12 +149,12 @@ impl TestServer {
         }
     }
 
-    /// Returns the number of requests that a fault took. A fault that was removed took none.
+    /// Returns the number of requests that a fault was applied to; 0 for a fault that was removed.
     pub fn hits(&self, fault: u64) -> u64 {
         self.control().fault(fault).map(|state| state.hits).unwrap_or_default()
     }
 
-    /// Expects requests with this method, to this path, in which `*` is any text: at least one, until the result says otherwise.
+    /// Expects requests with this method, to this path, in which `*` is any text: at least one, unless the result is changed.
     /// The expectation is checked by [`verify`](Self::verify), and when the server is dropped.
     pub fn expect(&self, method: impl Into<String>, path: impl Into<String>) -> Expectation<'_> {
         Expectation::add(&self.expected, lab::Expected::new(method, path))
@@ -168,14 +168,14 @@ impl TestServer {
             report.passed = true;
             return report;
         }
-        // The journal is there: `try_start` asks for it.
+        // `try_start` enables the journal, so it exists.
         self.control().verify_journal(&expected).unwrap_or_default()
     }
 
     /// Fails the test if an expectation does not hold.
     ///
     /// # Panics
-    /// If one does not; the message names it, and requests that came near.
+    /// If one does not; the message names it, with the most similar requests.
     pub fn verify(&self) {
         let report = self.report();
         assert!(report.passed, "the expected requests did not come: {report}");
@@ -189,7 +189,7 @@ impl TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        // A test that fails already says why.
+        // A test that fails already reports its own reason.
         if !std::thread::panicking() {
             self.verify();
         }
@@ -276,15 +276,15 @@ impl TestServerBuilder {
         self
     }
 
-    /// Sets the limits on what is stored and read.
+    /// Sets the limits on stored records and on lists.
     #[must_use]
     pub fn store_limits(mut self, limits: StoreLimits) -> Self {
         self.store_limits = limits;
         self
     }
 
-    /// Sets the environment and the listener of the service that mints access tokens. By default it stands for production,
-    /// at the API's address.
+    /// Sets the environment and the listener of the service that mints access tokens. The default is the production environment
+    /// and the API's address.
     #[must_use]
     pub fn tokens(mut self, config: crate::config::TokensConfig) -> Self {
         self.tokens = config;

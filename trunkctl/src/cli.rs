@@ -1,9 +1,10 @@
-//! The command line: what is fixed here, and a command for each resource of the registry.
+//! The command line: fixed commands, and a generated command for each resource of the registry.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Command, Subcommand};
+use clap::{ArgMatches, Args, Command, Subcommand};
 use didww_client::{ApiVersion, REGISTRY};
 
 use crate::context::Overrides;
@@ -31,12 +32,12 @@ pub struct Globals {
         hide_possible_values = true, value_parser = PossibleValuesParser::new(ApiVersion::ALL.map(ApiVersion::as_str)))]
     pub api_version: Option<String>,
 
-    /// Mint access tokens here instead of beside the base URL
+    /// Mint access tokens at this URL [default: beside the base URL]
     #[arg(long, global = true, env = "TRUNKCTL_TOKEN_URL", value_name = "URL",
         help_heading = SERVICE, hide_short_help = true)]
     pub token_url: Option<String>,
 
-    /// Reach the control API of a trunk-server here [default: `http://127.0.0.1:8081`]
+    /// The URL of a trunk-server's control API [default: `http://127.0.0.1:8081`]
     #[arg(long, global = true, env = "TRUNKCTL_CONTROL_URL", value_name = "URL",
         help_heading = SERVICE, hide_short_help = true)]
     pub control_url: Option<String>,
@@ -45,7 +46,7 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "FILE", help_heading = SERVICE, hide_short_help = true)]
     pub control_token_file: Option<PathBuf>,
 
-    /// Reach the communication platform here, such as `http://127.0.0.1:8080/v1.0`
+    /// The URL of the communication platform, such as `http://127.0.0.1:8080/v1.0`
     #[arg(long, global = true, env = "TRUNKCTL_VOIPBIN_URL", value_name = "URL",
         help_heading = SERVICE, hide_short_help = true)]
     pub voipbin_url: Option<String>,
@@ -82,45 +83,45 @@ impl Globals {
 #[derive(Debug, Clone, Subcommand)]
 #[non_exhaustive]
 pub enum Fixed {
-    /// Print what `apply` would do
+    /// Print the changes that `apply` would make
     Plan(commands::provision::PlanCommand),
-    /// Make what exists as a file declares it
+    /// Change the service's records to match a declaration
     Apply(commands::provision::Apply),
-    /// Compare what exists with a declaration, for CI
+    /// Compare the service's records with a declaration, for CI
     Drift(commands::provision::Drift),
-    /// Print what exists as a declaration
+    /// Print the service's records as a declaration
     Dump(commands::provision::DumpCommand),
-    /// Look at the calls of a trunk-server
+    /// Inspect the calls of a trunk-server
     #[command(subcommand)]
     Calls(control::CallsCommand),
-    /// Call DIDs of a trunk-server, and look at those calls
+    /// Call DIDs of a trunk-server, and inspect those calls
     #[command(subcommand)]
     Inbound(control::InboundCommand),
     /// Ask a trunk-server which check would admit or refuse a call
     Explain(control::Explain),
-    /// Keep the accounts of a trunk-server
+    /// Manage the accounts of a trunk-server
     #[command(subcommand)]
     Accounts(control::AccountsCommand),
-    /// Keep the API keys of an account of a trunk-server
+    /// Manage the API keys of an account of a trunk-server
     #[command(subcommand)]
     Keys(control::KeysCommand),
-    /// Look at the clock of a trunk-server, and move it
+    /// Show or change the clock of a trunk-server
     #[command(subcommand)]
     Clock(control::ClockCommand),
-    /// Print who changed which records of a trunk-server when
+    /// Print the audit of a trunk-server: who changed which records, and when
     Audit(control::Audit),
-    /// Fill a trunk-server for a test, let it fail on purpose, and look at the requests that it received
+    /// Load test data into a trunk-server, inject faults, and inspect the requests that it received
     #[command(subcommand)]
     Lab(control::LabCommand),
     /// Look up what calls and text messages cost
     #[command(subcommand)]
     Prices(commands::prices::PricesCommand),
-    /// Send any request, for what has no command of its own
+    /// Send any request, for operations without a command
     Api(commands::api::Api),
-    /// Keep the services that you work with, and where their keys are
+    /// Manage contexts: services, and the sources of their keys
     #[command(subcommand)]
     Context(commands::context::ContextCommand),
-    /// List the types of records, and what can be done with them
+    /// List the types of records, and their operations
     Resources(commands::resources::Resources),
     /// Print the script that completes commands in a shell
     Completion(commands::completion::Completion),
@@ -140,15 +141,29 @@ Compatible with DIDWW and VoIPBIN, not affiliated with them.";
 
 /// The whole command line.
 pub fn command() -> Command {
+    fixed().subcommands(REGISTRY.iter().copied().filter_map(resource::command))
+}
+
+/// The commands that belong to no resource. What they understand, the whole command line understands as the same.
+fn fixed() -> Command {
     let command = Command::new("trunkctl")
         .version(env!("CARGO_PKG_VERSION"))
         .after_long_help(exits())
         .subcommand_required(true)
         .arg_required_else_help(true);
     // What is derived sets the documentation of its type as the program's.
-    let command =
-        Fixed::augment_subcommands(Globals::augment_args(command)).about(ABOUT).long_about(LONG_ABOUT);
-    command.subcommands(REGISTRY.iter().copied().filter_map(resource::command))
+    Fixed::augment_subcommands(Globals::augment_args(command)).about(ABOUT).long_about(LONG_ABOUT)
+}
+
+/// Reads arguments, the first of which is the name of the program.
+///
+/// # Errors
+/// What is wrong with them, and help and version that are asked for.
+pub fn matches(arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    // The commands of resources have thousands of flags. To make them takes longer than many commands do.
+    let of_fixed = fixed().try_get_matches_from(arguments.iter().cloned());
+    // What is wrong, and the help, names the others too.
+    of_fixed.or_else(|_| command().try_get_matches_from(arguments.iter().cloned()))
 }
 
 /// The exit codes for the help.
@@ -160,9 +175,26 @@ fn exits() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     #[test]
     fn the_command_line_is_consistent() {
         super::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_of_resources_and_all_of_the_help_are_there_after_the_fixed_ones_were_tried() {
+        let read = |arguments: &[&str]| {
+            let mut all = vec![OsString::from("trunkctl")];
+            all.extend(arguments.iter().map(|argument| OsString::from(*argument)));
+            super::matches(&all)
+        };
+        let name = |arguments: &[&str]| read(arguments).unwrap().subcommand_name().unwrap().to_owned();
+        assert_eq!(name(&["--url", "http://h/v3", "plan", "-f", "a.toml"]), "plan");
+        assert_eq!(name(&["voice-out-trunks", "list"]), "voice-out-trunks");
+        let help = read(&["--help"]).unwrap_err();
+        assert!(!help.use_stderr() && help.to_string().contains("voice-out-trunks"));
+        assert!(read(&["voice-out-trunk"]).unwrap_err().to_string().contains("voice-out-trunks"));
     }
 
     #[test]

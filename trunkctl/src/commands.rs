@@ -1,4 +1,4 @@
-//! The commands that belong to no resource.
+//! The fixed commands, which belong to no resource.
 
 pub(crate) mod api;
 pub(crate) mod completion;

@@ -1,4 +1,4 @@
-//! Where requests go and with which key: contexts of a file, the environment, and flags.
+//! The selection of a service and its keys: contexts of a file, the environment, and flags.
 //!
 //! A key is never an argument, because other users of the machine can read arguments, and never a value of the file
 //! of contexts: it is in a file of its own, in an environment variable, printed by a command, or in the system's keyring.
@@ -17,7 +17,7 @@ pub(crate) use secret::SecretSource;
 
 use crate::exit::Failure;
 
-/// The names of the environments of DIDWW that can stand for a URL.
+/// The names of DIDWW's environments, which can be used instead of a URL.
 pub(crate) const NAMED: [(&str, &str); 2] = [("production", PRODUCTION), ("sandbox", SANDBOX)];
 
 /// The flags and variables that select a service, before those of a context are added.
@@ -50,8 +50,8 @@ pub struct Target {
     context: Context,
 }
 
-/// Where a secret comes from that a variable or a flag names, in this order: flag, variable with the secret,
-/// variable with a file.
+/// The source of a secret that a flag or a variable names, in this order: flag, variable with the secret, variable with
+/// the name of a file.
 fn named(flag: Option<&PathBuf>, variable: &str) -> Option<SecretSource> {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let of_file = format!("{variable}_FILE");
@@ -84,7 +84,7 @@ fn tokens_of(api: &str) -> String {
     }
 }
 
-/// The address that the name of an environment stands for, or the address itself.
+/// The address of the environment with this name, or the address itself.
 fn spelt_out(url: &str) -> String {
     let named = NAMED.iter().find(|(name, _)| *name == url);
     named.map_or(url, |(_, url)| *url).trim_end_matches('/').to_owned()
@@ -104,7 +104,7 @@ impl Target {
         Ok(Self { overrides, context })
     }
 
-    /// The version of the API that requests ask for; the newest by default.
+    /// The version of the API that requests name; the newest by default.
     ///
     /// # Errors
     /// When the context names a version that is not known.

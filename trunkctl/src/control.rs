@@ -1,4 +1,4 @@
-//! The commands of a trunk-server's control API: what staff, time and the real world do.
+//! The commands for a trunk-server's control API, which simulates staff, time and the outside world.
 
 mod accounts;
 mod audit;

@@ -1,4 +1,4 @@
-//! What the program ends with: a code for scripts, and a text for people.
+//! The result of the program: an exit code for scripts, and a text for people.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exit {
-    /// What was asked for is done.
+    /// The command succeeded.
     Success,
     /// A failure that none of the other codes describes.
     Failed,
@@ -21,7 +21,7 @@ pub enum Exit {
     Denied,
     /// A value breaks a rule, found here or by the service.
     Invalid,
-    /// The service cannot be reached, is overloaded or limits the rate: a repetition may succeed.
+    /// The service cannot be reached, is overloaded or limits the rate: a retry may succeed.
     Unavailable,
     /// `apply` did a part of the plan: the report says which.
     Partial,
@@ -57,12 +57,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why the program ends without having done what was asked for. The text may have several lines, and never a secret.
+/// The reason why the program failed. The text may have several lines, and never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
-    /// The text for people; empty if everything was said already.
+    /// The text for people; empty if everything was printed already.
     pub text: String,
 }
 
@@ -77,7 +77,7 @@ impl Failure {
         Self::new(Exit::Usage, text)
     }
 
-    /// An end with a code other than success, about which nothing is left to say.
+    /// A failure without a text, because its reason was printed already.
     pub fn silent(exit: Exit) -> Self {
         Self::new(exit, "")
     }

@@ -15,10 +15,29 @@ const MAX_BYTES: u64 = 64 << 20;
 /// # Errors
 /// When it cannot be read, or is not an object in the format that its name says.
 pub(crate) fn object(path: &str) -> Result<Map<String, Value>, Failure> {
-    let name = if path == "-" { "standard input" } else { path };
-    let text = read(path).map_err(|error| Failure::usage(format!("{name} cannot be read: {error}")))?;
+    members(path, &text(path)?)
+}
+
+/// Reads a file whose text is parsed later. `-` is standard input.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn text(path: &str) -> Result<String, Failure> {
+    read(path).map_err(|error| Failure::usage(format!("{} cannot be read: {error}", spoken(path))))
+}
+
+/// Reads the object in the text of a file.
+///
+/// # Errors
+/// When it is not an object in the format that the file's name says.
+pub(crate) fn members(path: &str, text: &str) -> Result<Map<String, Value>, Failure> {
     let extension = Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    parse(&text, extension).map_err(|problem| Failure::usage(format!("{name}: {problem}")))
+    parse(text, extension).map_err(|problem| Failure::usage(format!("{}: {problem}", spoken(path))))
+}
+
+/// A file's name in errors.
+fn spoken(path: &str) -> &str {
+    if path == "-" { "standard input" } else { path }
 }
 
 /// Reads a file as text. `-` is standard input.

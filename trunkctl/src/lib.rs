@@ -1,8 +1,8 @@
 //! The library of the program `trunkctl`, a command line for provisioning outbound trunks.
 //!
 //! The commands of resources are made from the registry of `didww-client`: none of them has code of its own. The
-//! module [`provision`] compares a declaration with what exists and makes it so. What a service permits is not
-//! decided here: values are checked against their declarations, and the service decides on the rest.
+//! module [`provision`] compares a declaration with the service's records, and changes these to match. Values are checked
+//! against the registry; all other rules are left to the service.
 
 pub mod cli;
 mod commands;
@@ -36,10 +36,11 @@ use crate::terminal::{Paint, note, painted};
 
 /// Runs the program with its arguments, the first of which is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let matches = match cli::command().try_get_matches_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let matches = match cli::matches(&arguments) {
         Ok(matches) => matches,
         Err(error) => {
-            // Help and version are no errors, but come as such.
+            // Clap returns help and version as errors.
             let _lost = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
         }

@@ -3,7 +3,7 @@
 use didww_client::{hidden_in_url, names_secret};
 use serde_json::{Map, Value};
 
-/// What is printed in place of a secret.
+/// The replacement of a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
 /// The members whose own members have names of the customer's choice, and may be credentials: those of text message trunks.
 const CHOSEN: [&str; 2] = ["headers", "query_parameters"];
@@ -74,6 +74,15 @@ fn leave_out_below(above: &str, members: &mut Map<String, Value>, paths: &mut Ve
     });
 }
 
+/// The path of the first value that stands for a secret.
+pub(crate) fn first_hidden(members: &Map<String, Value>) -> Option<String> {
+    members.iter().find_map(|(name, value)| match value {
+        value if is_hidden(name, value) => Some(name.clone()),
+        Value::Object(inner) => first_hidden(inner).map(|path| format!("{name}.{path}")),
+        _ => None,
+    })
+}
+
 fn is_hidden(name: &str, value: &Value) -> bool {
     match value {
         Value::String(text) => {
@@ -113,7 +122,10 @@ mod tests {
         let mut members = json!({"name": HIDDEN, "callback_url": "https://(hidden)@h/", "capacity_limit": 1, "password": "new",
             "configuration": {"type": "sip_configurations", "attributes": {"auth_user": "u", "auth_password": HIDDEN,
             "incoming_auth_password": null}}, "headers": {"X-A": HIDDEN, "X-B": "b"}, "query_parameters": {"to": "1"}});
+        let first = first_hidden(members.as_object().unwrap());
         let left_out = leave_out_hidden(members.as_object_mut().unwrap());
+        assert_eq!(first.as_ref(), left_out.first());
+        assert_eq!(first_hidden(members.as_object().unwrap()), None);
         assert_eq!(
             members,
             json!({"name": HIDDEN, "capacity_limit": 1, "password": "new", "configuration": {"type": "sip_configurations",

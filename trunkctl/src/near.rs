@@ -1,4 +1,4 @@
-//! Names that may be meant by a misspelt one.
+//! Suggestions for misspelt names.
 
 /// Whether two names differ by at most two characters, or one contains the other.
 pub(crate) fn is_like(known: &str, given: &str) -> bool {

@@ -1,4 +1,4 @@
-//! What takes the place of the system's keyring in builds without the feature `keyring`.
+//! The replacement of the system's keyring in builds without the feature `keyring`.
 
 use didww_client::Secret;
 

@@ -1,4 +1,4 @@
-//! How results are printed: as a table, JSON, YAML, CSV, or ids alone.
+//! The output of results as a table, JSON, YAML, CSV, or ids only.
 
 mod cells;
 mod row;

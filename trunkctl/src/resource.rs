@@ -24,7 +24,7 @@ pub(crate) fn flag(name: &str) -> String {
     name.replace('_', "-")
 }
 
-/// The type that a command's name stands for.
+/// The type of a command.
 pub(crate) fn named(command: &str) -> Option<&'static ResourceSpec> {
     didww_client::find(&command.replace('-', "_")).filter(|spec| !is_operation(spec))
 }

@@ -1,4 +1,4 @@
-//! What the service answered, as a text and an exit code.
+//! Converts errors of the service into a text and an exit code.
 
 use std::fmt::Write as _;
 
@@ -7,12 +7,12 @@ use didww_client::{ApiVersion, Error, ErrorObject, Refusal, ResourceSpec};
 use crate::exit::{Exit, Failure};
 use crate::resource::right;
 
-/// The failure that an error of the client is.
+/// Converts an error of the client.
 pub(crate) fn failure(error: &Error) -> Failure {
     Failure::new(exit(error), error.to_string())
 }
 
-/// The same for a request that wrote a record of a type: each refused member with what would be right.
+/// As [`failure`], for a request that wrote a record of a type: each refused member with its valid values.
 pub(crate) fn failure_of(error: &Error, spec: &'static ResourceSpec, version: ApiVersion) -> Failure {
     let Some(refusal) = error.refusal().filter(|refusal| !refusal.errors.is_empty()) else {
         return failure(error);
@@ -26,7 +26,7 @@ pub(crate) fn failure_of(error: &Error, spec: &'static ResourceSpec, version: Ap
         });
         if let Some(attribute) = member {
             // Writing to a string cannot fail.
-            let _infallible = write!(text, "\n    right is: {}", right(&attribute.value_at(version)));
+            let _infallible = write!(text, "\n    valid: {}", right(&attribute.value_at(version)));
         }
     }
     // Writing to a string cannot fail.

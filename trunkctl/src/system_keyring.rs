@@ -13,7 +13,7 @@ const SERVICE: &str = "trunkctl";
 /// Reads the secret of an entry. `what` names it in errors.
 ///
 /// # Errors
-/// When there is no keyring, or no such entry. The text never holds what was read.
+/// When there is no keyring, or no such entry. The text never contains the secret.
 pub(crate) fn read(entry: &str, what: &str) -> Result<String, Failure> {
     match find(entry)?.get_password() {
         Ok(secret) => Ok(secret),
@@ -25,10 +25,10 @@ pub(crate) fn read(entry: &str, what: &str) -> Result<String, Failure> {
     }
 }
 
-/// Stores a secret in an entry, in place of one that it has.
+/// Stores a secret in an entry, replacing a previous one.
 ///
 /// # Errors
-/// When there is no keyring, or it takes none.
+/// When there is no keyring, or it refuses the secret.
 pub(crate) fn store(entry: &str, secret: &Secret) -> Result<(), Failure> {
     find(entry)?.set_password(secret.expose()).map_err(|error| failed(entry, &error))
 }

@@ -50,11 +50,11 @@ impl Colour {
 /// A colour of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Paint {
-    /// Something is added, or went well.
+    /// An addition or a success.
     Green,
-    /// Something is deleted, or failed.
+    /// A deletion or a failure.
     Red,
-    /// Something is changed, or deserves attention.
+    /// A change or a warning.
     Yellow,
     /// A heading.
     Bold,
@@ -89,7 +89,7 @@ pub(crate) fn note(line: &str) {
     let _lost = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// Asks for a consent on the terminal. Without a terminal the answer is an error that names the flag.
+/// Asks for consent on the terminal. Without a terminal the answer is an error that names the flag.
 ///
 /// # Errors
 /// Without a terminal, and when the answer is not `yes`.
@@ -112,7 +112,7 @@ pub(crate) fn consent(question: &str, flag: &str) -> Result<(), Failure> {
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Begins without a known length.
+    /// Begins without a known total.
     pub(crate) fn start(what: &str) -> Self {
         let style = ProgressStyle::with_template("{msg} {pos}/{len} {wide_bar} {eta}");
         // The target does not draw unless standard error is a terminal.
@@ -128,14 +128,14 @@ impl Progress {
         Self(bar)
     }
 
-    /// Sets how much there is in all.
+    /// Sets the total number of items.
     pub(crate) fn of(&self, total: Option<u64>) {
         if let Some(total) = total {
             self.0.set_length(total);
         }
     }
 
-    /// Counts what was done.
+    /// Adds to the number of completed items.
     pub(crate) fn add(&self, count: usize) {
         self.0.inc(u64::try_from(count).unwrap_or_default());
     }

@@ -9,7 +9,7 @@ pub(super) const WORSE: f64 = 0.95;
 /// The unit of a figure, which says which way it improves.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Unit {
-    /// Requests or calls a second: more is better.
+    /// Requests or calls a second; a higher figure is better.
     PerSecond,
     /// Less is better.
     Milliseconds,

@@ -2,15 +2,15 @@
 
 /// The first digits of values that an axis marks.
 const DIGITS: [u32; 3] = [1, 2, 5];
-/// Most marks of an axis; if there were more, it marks powers of ten alone.
-const MOST_TICKS: usize = 14;
+/// Maximum number of marks of an axis; with more, only powers of ten are marked.
+const MAX_TICKS: usize = 14;
 
 /// An axis between two values that it marks.
 #[derive(Debug)]
 pub(super) struct Axis {
     low: f64,
     high: f64,
-    /// Where the two values are, in pixels.
+    /// The positions of the two values, in pixels.
     ends: (f64, f64),
 }
 
@@ -20,7 +20,7 @@ impl Axis {
         let (least, most) =
             values.fold((f64::INFINITY, 0.0_f64), |(least, most), value| (least.min(value), most.max(value)));
         let marks = marks();
-        // Without a value every axis is right.
+        // Without a value any axis will do.
         let low = marks.iter().copied().rfind(|mark| *mark <= least).unwrap_or(1.0);
         let low = if least.is_finite() { low } else { 1.0 };
         let above = |mark: &f64| *mark >= most && *mark > low;
@@ -28,18 +28,18 @@ impl Axis {
         Self { low, high, ends }
     }
 
-    /// Where a value is, in pixels.
+    /// The position of a value, in pixels.
     pub(super) fn place(&self, value: f64) -> f64 {
         let share = (value / self.low).log10() / (self.high / self.low).log10();
         let (start, end) = self.ends;
         start + share * (end - start)
     }
 
-    /// The values that are marked, and where they are.
+    /// The marked values, and their positions in pixels.
     pub(super) fn ticks(&self) -> Vec<(f64, f64)> {
         let inside = |mark: &f64| *mark >= self.low && *mark <= self.high;
         let all: Vec<f64> = marks().into_iter().filter(inside).collect();
-        let is_shown = |mark: &f64| all.len() <= MOST_TICKS || is_power_of_ten(*mark);
+        let is_shown = |mark: &f64| all.len() <= MAX_TICKS || is_power_of_ten(*mark);
         all.iter().copied().filter(is_shown).map(|mark| (mark, self.place(mark))).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Which crates of a build took longest, from the report that `cargo build --timings` writes.
+//! The crates of a build that took longest, from the report of `cargo build --timings`.
 
 use std::collections::BTreeMap;
 

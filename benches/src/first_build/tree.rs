@@ -1,4 +1,4 @@
-//! The crates of a package's tree, and those that are there in more than one version.
+//! The crates of a package's dependency tree, and those with more than one version in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::Outcome;
 /// Names and versions of crates.
 type Crates = BTreeSet<(String, String)>;
 
-/// The package and what it depends on with its default features, on this machine's platform. `edges` are kinds of
+/// The package and its dependencies with default features, on this machine's platform. `edges` are kinds of
 /// dependencies as `cargo tree` names them.
 pub(super) fn crates(package: &str, edges: &str) -> Outcome<Crates> {
     let mut tree = cargo(&["tree", "--locked", "--package", package, "--edges", edges, "--prefix", "none"]);

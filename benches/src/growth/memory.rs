@@ -13,7 +13,7 @@ pub(super) const MEMORY: &str = "memory of trunks";
 pub(super) const LOADING: &str = "loading of trunks";
 const CALLS: &str = "memory of calls";
 
-/// Starts of which the median counts.
+/// Number of starts, of which the median is reported.
 const STARTS: usize = 3;
 /// Numbers of simultaneous calls at which memory is read.
 const STEPS: [u32; 6] = [200, 500, 1_000, 2_000, 5_000, 10_000];

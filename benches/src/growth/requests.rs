@@ -18,10 +18,10 @@ const INCLUDE: &str = "GET with three DIDs included";
 const POST: &str = "durable POST";
 const ADMIT: &str = "decision about a call";
 
-/// Requests of which the median counts, and those before them which warm up.
+/// Number of requests whose median is reported, and of the warm-up requests before them.
 const REQUESTS: u32 = 300;
 const WARM: u32 = 50;
-/// Number of trunks that are got in turn.
+/// Number of trunks that are read in turn.
 const TRUNKS: u64 = 50;
 
 /// A line for each kind of request, in microseconds.
@@ -70,7 +70,7 @@ fn with(plan: &Plan, size: u64) -> Outcome<[f64; 6]> {
     ])
 }
 
-/// The id that it is a request's turn to get.
+/// The id that a request reads.
 fn in_turn(trunks: &[String], number: u32) -> Outcome<&str> {
     let index = usize::try_from(number)? % trunks.len();
     Ok(trunks.get(index).ok_or("there is no trunk")?)

@@ -1,4 +1,4 @@
-//! What a first build of the SDK costs. The step `--build` measures the server's too, which takes much longer.
+//! The cost of a first build of the SDK. The step `--build` measures the server's too, which takes much longer.
 
 use crate::Outcome;
 use crate::first_build;

@@ -1,4 +1,4 @@
-//! What an open page of the console costs a server on which nothing happens.
+//! The cost of an open page of the console for an idle server.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::stopwatch::Stopwatch;
 
 pub(super) const IDLE: &str = "idle console with one open page, processor time in a minute";
 
-/// What the page reads when it is opened, besides the accounts' trunks.
+/// The paths that the page reads when it is opened, besides the accounts' trunks.
 const OPENED: [&str; 5] =
     ["/accounts", "/calls/active", "/calls/counts", "/calls?limit=1000", "/deliveries?limit=1"];
 
@@ -57,7 +57,7 @@ pub(super) fn idle(plan: &Plan, name: &'static str) -> Outcome<Row> {
 
 /// Processor time that the server uses meanwhile, in seconds.
 fn used(server: &Controlled, settled: Duration, meanwhile: impl FnOnce() -> Outcome<()>) -> Outcome<f64> {
-    // What the start leaves behind is over by then.
+    // The work that follows the start has ended by then.
     std::thread::sleep(settled.min(Duration::from_secs(3)));
     let before = seconds(server.process())?;
     meanwhile()?;

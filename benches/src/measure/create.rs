@@ -1,4 +1,4 @@
-//! Durable creates over HTTP, against the least that such a create takes, and against plain `SQLite` inserts with one row
+//! Durable creates over HTTP, against the minimal create of `least`, and against plain `SQLite` inserts with one row
 //! a transaction.
 
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What a journal and metrics cost a request: the same read, with both and without.
+//! The cost of a journal and metrics for a request: the same read, with both and without.
 
 use crate::load::load;
 use crate::plan::Plan;

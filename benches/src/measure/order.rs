@@ -43,7 +43,7 @@ pub(super) fn order(plan: &Plan, name: &'static str) -> Outcome<Row> {
             let watch = Stopwatch::start();
             let answer = server.send(Method::POST, "/orders", &body)?;
             seconds += watch.seconds();
-            // What was ordered is carried out before the next order, not beside it.
+            // Each order is completed before the next one is placed.
             let watch = Stopwatch::start();
             complete(&server, &account, &answer)?;
             completions.push(watch.seconds());
@@ -76,7 +76,7 @@ pub(super) fn order(plan: &Plan, name: &'static str) -> Outcome<Row> {
     Ok(Row { ours, ..row })
 }
 
-/// Lets the account pay. Returns its id.
+/// Adds money to the account. Returns its id.
 fn with_money(server: &Controlled) -> Outcome<String> {
     let account = server.account()?;
     let money = json!({ "attributes": { "balance": "1000000.0" } });
@@ -92,7 +92,7 @@ fn body() -> String {
     json!({ "data": { "type": "orders", "attributes": attributes } }).to_string()
 }
 
-/// Has an order carried out now, which would be in some seconds.
+/// Completes an order now instead of after some seconds.
 fn complete(server: &Controlled, account: &str, answer: &[u8]) -> Outcome<()> {
     let answer: Value = serde_json::from_slice(answer)?;
     let order = answer.pointer("/data/id").and_then(Value::as_str).ok_or("an order has no id")?;

@@ -1,4 +1,4 @@
-//! What an access token costs beside an API key: the same read, with either.
+//! The cost of an access token compared with an API key: the same read, with either.
 
 use crate::load::load;
 use crate::plan::Plan;

@@ -1,4 +1,4 @@
-//! What an older version of the API costs: the same read at it and at the newest.
+//! The cost of an older version of the API: the same read at that version and at the newest.
 
 use std::path::{Path, PathBuf};
 

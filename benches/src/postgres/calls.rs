@@ -17,10 +17,10 @@ pub(super) const CALLS: &str =
 const CALLS_IN_FLIGHT: u32 = 64;
 /// The trunk's limit, which is never reached.
 const CAPACITY: u16 = 1_000;
-/// The time after which every node knows a new trunk.
+/// The time after which every node has read a new trunk.
 const KNOWN: Duration = Duration::from_secs(2);
 
-/// Returns the row, what a call takes at one node, and what it takes at two.
+/// Returns the row, the cost of a call at one node, and its cost at two.
 pub(super) fn rate(stage: &Stage<'_>, name: &'static str) -> Outcome<(Row, [Cost; 2])> {
     let plan = stage.plan;
     let arguments = ["--database", stage.url.as_str()];

@@ -1,4 +1,4 @@
-//! What more nodes could do, computed from what one request takes. `docs/scaling.md` has the formula.
+//! The expected capacity of more nodes, computed from the cost of one request. `docs/scaling.md` has the formula.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ const SIZES: [(u32, u32); 5] = [(2, 4), (10, 16), (10, 64), (100, 64), (100, 128
 /// Cores of a node.
 const NODE_CORES: f64 = 2.0;
 
-/// The most of a kind of requests a second, and whether the database is what bounds it.
+/// The maximum number of requests of a kind a second, and whether the database limits it.
 #[derive(Debug, Clone, Copy)]
 struct Bound {
     rate: f64,

@@ -57,7 +57,7 @@ impl Nodes {
         Ok(path)
     }
 
-    /// Requests a URL of the first node for one turn. Returns the load, and what one request took.
+    /// Requests a URL of the first node for one turn. Returns the load, and the cost of one request.
     pub(super) fn turn(
         &self,
         server: &Server,

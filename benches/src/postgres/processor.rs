@@ -1,11 +1,11 @@
-//! What requests take of the processors of nodes and database.
+//! The processor time that requests use at nodes and database.
 
 use super::server::Server;
 use crate::Outcome;
 use crate::processor::seconds;
 use crate::rounds::median;
 
-/// What the nodes and the database have used so far.
+/// The processor time and log that the nodes and the database have used so far.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Used {
     /// Seconds of each node.
@@ -28,14 +28,14 @@ impl Used {
     }
 }
 
-/// What one request takes, in microseconds and bytes.
+/// The cost of one request, in microseconds and bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
     /// Requests a second.
     pub(super) rate: f64,
     /// Processor time of the nodes that serve.
     pub(super) node: f64,
-    /// Processor time of the database, without what it does for nodes that only follow.
+    /// Processor time of the database, without its work for nodes that only follow.
     pub(super) database: f64,
     /// Processor time of one node that only follows, and of the database for it.
     pub(super) follower: (f64, f64),

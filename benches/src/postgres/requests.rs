@@ -19,10 +19,10 @@ pub(super) const GET_TWO: &str = "GET of one trunk on PostgreSQL, two nodes / pg
 /// The script of requests that create trunks.
 const CREATE: &str = include_str!("../measure/create.lua");
 
-/// Nodes that follow what another one writes, when the cost of that is measured.
+/// Number of nodes that follow the writes of another one, when the cost of that is measured.
 pub(super) const FOLLOWERS: usize = 7;
 
-/// Where a row is measured.
+/// The setting in which a row is measured.
 pub(super) struct Stage<'a> {
     pub(super) plan: &'a Plan,
     pub(super) server: &'a Server,
@@ -56,7 +56,7 @@ pub(super) fn get(stage: &Stage<'_>, name: &'static str, nodes: usize) -> Outcom
     let running = Nodes::start(&plan.work, url, nodes, 0)?;
     let (trunks, create) = (running.trunks(), running.script(&plan.work, nodes, CREATE)?);
     load_of(2, &trunks, plan.turn / 2, Some(&create))?;
-    // What was written is read as it will be from then on.
+    // The table is in the state of a database after autovacuum.
     server.ask(database, "VACUUM ANALYZE")?;
     let one = first(&trunks)?;
     let id = one.rsplit('/').next().unwrap_or_default();
@@ -76,7 +76,7 @@ pub(super) fn get(stage: &Stage<'_>, name: &'static str, nodes: usize) -> Outcom
     Ok((Row::rates(name, &compared, Target::AtLeast(0.4, 0.7)), Cost::median(&costs)))
 }
 
-/// Creates at one node, while [`FOLLOWERS`] others follow. Returns what one create takes, and the processor time in seconds
+/// Creates at one node, while [`FOLLOWERS`] others follow. Returns the cost of one create, and the processor time in seconds
 /// that a node and the database take for a node in a second without requests.
 pub(super) fn followed(stage: &Stage<'_>) -> Outcome<(Cost, (f64, f64))> {
     let Stage { plan, server, url, .. } = stage;
@@ -94,5 +94,5 @@ pub(super) fn followed(stage: &Stage<'_>) -> Outcome<(Cost, (f64, f64))> {
     Ok((Cost::median(&costs), (nodes / each, database / each)))
 }
 
-/// The time after which no poll reads again what was written.
+/// The time after which no poll reads the written rows again.
 const SETTLED: std::time::Duration = std::time::Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! How many rows a database reads for an answer. PostgreSQL counts them, and `SQLite` does not; both have the same tables
+//! The number of rows that a database reads for an answer. PostgreSQL counts them, and `SQLite` does not; both have the same tables
 //! and indexes.
 
 use std::path::Path;
@@ -41,7 +41,7 @@ pub(crate) fn rows_read(
         for number in 0..requests {
             request(&node, number)?;
         }
-        // A connection reports what it read when it is closed.
+        // A connection reports the rows that it read when it is closed.
         drop(node);
         wait_until_closed(&server)?;
         Ok(server.number(DATABASE, READ)? - before)

@@ -29,7 +29,7 @@ pub(crate) enum Forbidden {
     Address {
         /// The first address of the host that callbacks must not reach.
         address: IpAddr,
-        /// The address's special purpose, such as "private".
+        /// The special purpose of the address, such as "private".
         what: &'static str,
     },
     /// The host's name resolves to no address.

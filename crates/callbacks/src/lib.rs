@@ -10,7 +10,7 @@
 //! in one table (`policy`). For all of them, connections to addresses that are not on the public internet are
 //! refused (`egress`), also after a redirect.
 //!
-//! The bounds on what receivers can cause: simultaneous attempts ([`Settings::parallel`], and for one owner
+//! The bounds on the work that receivers can cause: simultaneous attempts ([`Settings::parallel`], and for one owner
 //! [`Settings::parallel_per_owner`]), each with a deadline for all of its steps; redirects (a number of the
 //! policy); a response's body (4 KiB are read); a host's addresses (one look-up for each connection, and 8
 //! addresses are tried). Events are read from the store 1,024 at a time.

@@ -61,7 +61,7 @@ impl Request {
             StatusMethod::Get => (Method::GET, with_query(url, &form), None),
             StatusMethod::Post => (Method::POST, url.to_owned(), Some(form.into())),
         };
-        // The signature covers the parameters, and those in the URL as a part of it too.
+        // The signature covers the parameters, and those in the URL as a part of the URL too.
         let signature = Some((SIGNATURE_HEADER, sign(secret, &url, &Payload::Parameters(parameters))));
         Ok(Self { method, url, content_type: FORM, body, signature })
     }

@@ -139,7 +139,7 @@ impl Sender {
         let cell = if is_https { &self.https } else { &self.http };
         let client = cell.get_or_init(|| {
             if rustls::crypto::CryptoProvider::get_default().is_none() {
-                // This fails if another thread has installed one meanwhile, which is as good.
+                // This fails if another thread has installed one meanwhile, which serves as well.
                 let _installed = rustls::crypto::ring::default_provider().install_default();
             }
             let builder = Client::builder()
@@ -176,7 +176,7 @@ fn reason(error: &reqwest::Error) -> String {
     format!("{what}: {deepest}")
 }
 
-/// The target of a redirect. `None` if the response is no redirect that can be followed, or has no
+/// The target of a redirect. `None` if the response is not a redirect that can be followed, or has no
 /// `Location`.
 fn location(response: &Response) -> Option<String> {
     let is_redirect = matches!(

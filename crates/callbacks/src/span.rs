@@ -1,7 +1,7 @@
 //! The span of an attempt to deliver events, for an exporter of traces.
 //!
-//! Of the URL it has the host alone: paths and queries of callbacks often hold a secret. The receiver can continue the trace,
-//! because each request of the attempt names the span in its header `traceparent`.
+//! It contains only the host of the URL: paths and queries of callbacks often contain a secret. The receiver can continue the
+//! trace, because each request of the attempt names the span in its header `traceparent`.
 
 use service_base::trace;
 use tracing::Span;
@@ -12,7 +12,7 @@ use url::Url;
 use crate::batch::Batch;
 use crate::send::Outcome;
 
-/// Begins the span of an attempt. Without an exporter of traces it is none.
+/// Begins the span of an attempt, which is disabled without an exporter of traces.
 pub(crate) fn begin(batch: &Batch) -> Span {
     if !trace::is_installed() {
         return Span::none();

@@ -6,7 +6,7 @@ use trunk_store::{EventForm, NewEvent};
 use uuid::Uuid;
 use voipbin_types::sign;
 
-/// Where the webhooks of a customer go, and how they are signed.
+/// The receiver of a customer's webhooks, and the secret that signs them.
 #[derive(Debug, Clone, Copy)]
 pub struct Webhook<'a> {
     /// The id of the customer that owns the events.

@@ -160,7 +160,7 @@ impl Worker {
                 }
             }
         }
-        // There may be more.
+        // There may be further events to drop.
         self.age_checked_at = None;
         self.core.outbox.wake();
         Ok(())
@@ -272,7 +272,7 @@ async fn attempt(
     }
 }
 
-/// What a fault does to a request; it waits here if the fault makes it late.
+/// The effect of an injected fault on a request; it waits here if the fault delays the request.
 async fn fate(core: &Core, lab: &Lab, batch: &Batch, request: &Request) -> CallbackFate {
     let account = match &batch.form {
         EventForm::Trunk { account } | EventForm::Status { account, .. } if lab.names_accounts() => {

@@ -21,7 +21,7 @@ use super::record::{CallRecord, LostRecord};
 use super::stack::Incoming;
 
 impl LogSums {
-    /// Logs that further refusals of a trunk are not recorded in this minute.
+    /// Logs that no further refusals of a trunk are recorded in this minute, after `limit` of them.
     pub(crate) fn not_recorded(&self, trunk: &str, limit: u32, now: Timestamp) {
         if self.unrecorded.admits(trunk, now) {
             tracing::warn!(trunk, most = limit, "no more refusals of the trunk are recorded in this minute");
@@ -29,7 +29,7 @@ impl LogSums {
     }
 }
 
-/// What the trace needs of a received request.
+/// The `Call-ID`, source and transport of a received request, for its trace.
 pub(crate) fn message(request: &Incoming) -> Message<'_> {
     Message { call_id: request.call_id().into(), source: request.source(), transport: request.transport() }
 }
@@ -155,7 +155,7 @@ pub(crate) fn enter_challenge(
         no_audio: None,
     };
     let was_entered = attempts.enter(facts, now);
-    // One that was cut is not that of the request that answers the challenge.
+    // A truncated `Call-ID` would not match that of the request that answers the challenge.
     let is_whole = call_id.len() < MAX_CALL_ID_BYTES;
     if was_entered && is_whole && (challenge.failure == DigestFailure::NoHeader || challenge.stale) {
         let call_id = call_id.into_owned().into();
@@ -260,7 +260,7 @@ pub(crate) fn refused_unchecked(inner: &Inner, request: &Incoming, code: u16, wh
     );
 }
 
-/// Logs a request inside a call that is refused or challenged, or that names no call. The call goes on as it was.
+/// Logs a request inside a call that is refused or challenged, or that names no call. The call continues.
 pub(crate) fn refused_in_call(inner: &Inner, request: &Incoming, code: u16, why: &str) {
     let source = request.source();
     if inner.log_sums.refused_in_call.admits((source.ip(), code), inner.core.clock.now()) {

@@ -1,9 +1,9 @@
-//! The recent attempts, for the operator who asks why a call did not go through.
+//! The recent attempts, for an operator who looks for the reason why a call did not go through.
 //!
 //! Every INVITE that was admitted, refused or challenged, every end of a call, every challenge without an answer and
-//! every message that could not be read is entered here, with the sentence that the log, the call record, `X-Refusal`
-//! and `explain` have too. There are two rings: one for attempts whose trunk is proven, one for all others, so that a
-//! flood of strangers does not push out a customer's evidence. The rings are kept in memory only.
+//! every message that could not be read is entered here, with the same sentence as in the log, the call record, `X-Refusal`
+//! and `explain`. There are two rings: one for attempts whose trunk is proven, one for all others, so that a
+//! flood from unknown sources does not push out a customer's entries. The rings are kept in memory only.
 //!
 //! Bounds: each ring has a limit of entries and of bytes, and no account (of unowned attempts: no prefix of source
 //! addresses) has more than a quarter of either ([`ring`]). Of unowned attempts 10 a second from one prefix and 1,000
@@ -17,7 +17,7 @@ mod unanswered_challenges;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use didww_types::Timestamp;
 use service_base::buckets::{Bucket, Buckets};
@@ -49,7 +49,8 @@ const TOTAL_RATE: Rate = Rate::per_second(1_000, 1_000);
 #[derive(Debug)]
 pub(crate) struct Attempts {
     rings: Mutex<Rings>,
-    followers: broadcast::Sender<Arc<AttemptEvent>>,
+    /// Made for the first follower.
+    followers: OnceLock<broadcast::Sender<Arc<AttemptEvent>>>,
     prefix_rates: Buckets,
     total_rate: Bucket,
     omitted: AtomicU64,
@@ -65,11 +66,10 @@ struct Rings {
 
 impl Default for Attempts {
     fn default() -> Self {
-        let (followers, _) = broadcast::channel(FOLLOWED_ENTRIES);
         let rings = Rings { latest: 0, owned: Ring::new(OWNED_LIMITS), unowned: Ring::new(UNOWNED_LIMITS) };
         Self {
             rings: Mutex::new(rings),
-            followers,
+            followers: OnceLock::new(),
             prefix_rates: Buckets::new(PREFIX_RATE),
             total_rate: Bucket::default(),
             omitted: AtomicU64::new(0),
@@ -79,7 +79,7 @@ impl Default for Attempts {
 
 impl Attempts {
     /// Enters an event. It belongs to the account of its trunk if the trunk is proven, and to no account otherwise.
-    /// Returns false if it is one of too many without an owner.
+    /// Returns false if it has no owner and there were too many of those.
     pub(crate) fn enter(&self, facts: Facts<'_>, now: Timestamp) -> bool {
         let owner = facts.owner();
         let share = owner.map_or_else(|| prefix(facts.message.source.ip()), i64::cast_unsigned);
@@ -96,7 +96,9 @@ impl Attempts {
         let ring = if owner.is_some() { &mut rings.owned } else { &mut rings.unowned };
         ring.push(share, Arc::clone(&event));
         // Within the lock, so that followers receive the entries in the order of their numbers.
-        let _no_follower = self.followers.send(event);
+        if let Some(followers) = self.followers.get() {
+            let _no_follower = followers.send(event);
+        }
         true
     }
 
@@ -118,7 +120,7 @@ impl Attempts {
 
     /// Subscribes to the entries from now on.
     pub(crate) fn follow(&self) -> broadcast::Receiver<Arc<AttemptEvent>> {
-        self.followers.subscribe()
+        self.followers.get_or_init(|| broadcast::channel(FOLLOWED_ENTRIES).0).subscribe()
     }
 
     /// How many unowned attempts were not entered because there were too many.

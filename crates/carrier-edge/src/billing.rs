@@ -56,7 +56,7 @@ pub(crate) fn tasks(inner: &Arc<Inner>) -> [tokio::task::JoinHandle<()>; 4] {
     ]
 }
 
-/// The call that a record is of.
+/// The kind of call that a record describes, which decides how it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RecordOf {
     /// A refused or unanswered call. Its record costs nothing.
@@ -126,7 +126,7 @@ impl Billing {
                 ledger.may_be_outdated = true;
                 ledger.set_state(TrunkState::of(record));
                 if !ledger.state.threshold_reached {
-                    // The trunk is open in spite of its spending, so its owner has re-opened it.
+                    // The trunk is open despite its spending, so its owner has re-opened it.
                     ledger.spending.pardon();
                 }
             }
@@ -151,7 +151,7 @@ impl Billing {
         store: &(impl Calls + Nodes + Records + ChangeFeed + ?Sized),
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        // Before the first read: what is written meanwhile is in the follower's changes, or kept until it is counted.
+        // Set before the first read: charges written meanwhile are among the follower's changes, or kept until they are counted.
         self.lock().is_recounting = store.is_shared();
         let follower = store.follow(Interest::Everything);
         let counted = if store.is_shared() { Some(stored(store, now).await?) } else { None };
@@ -221,8 +221,8 @@ impl Billing {
         }
     }
 
-    /// Returns what each trunk's active calls of this node cost so far, and what its calls on all nodes cost in the last 24
-    /// hours, active ones included. A trunk of which both are zero is left out.
+    /// Returns, for each trunk, the price so far of its active calls on this node, and the price of its calls on all nodes in
+    /// the last 24 hours, active ones included; both in US dollars. Trunks for which both are zero are left out.
     pub(crate) fn prices(&self, now: Timestamp) -> Vec<(Uuid, Decimal, Decimal)> {
         let mut ledgers = self.lock();
         let prices = ledgers.iter_mut().map(|(trunk, ledger)| {
@@ -233,7 +233,7 @@ impl Billing {
         prices.filter(|(_, active, spent)| !active.is_zero() || !spent.is_zero()).collect()
     }
 
-    /// Ends the charging of a call at `ended`. Returns what it cost; `None` if it was not answered.
+    /// Ends the charging of a call at `ended`. Returns its final charge; `None` if it was not answered.
     pub(crate) fn ended(&self, call_state: &CallState, ended: Timestamp) -> Option<FinalCharge> {
         let mut ledgers = self.lock();
         let is_shared = ledgers.is_shared;
@@ -257,16 +257,16 @@ impl Billing {
         inner: &Arc<Inner>,
         trunk: &TrunkTerms,
         record: Box<CallRecord>,
-        of: RecordOf,
+        kind: RecordOf,
     ) {
-        if of == RecordOf::Unanswered && self.recording(inner.core.clock.now()) != Recording::Works {
+        if kind == RecordOf::Unanswered && self.recording(inner.core.clock.now()) != Recording::Works {
             Counters::count(&inner.counters.unrecorded);
             return record.publish(&inner.records);
         }
         let account: i64 = trunk.account.parse().unwrap_or_default();
         let Some(stored) = record.to_stored(account) else { return };
         let limit = trunk.threshold.map(Money::amount);
-        if let Err(error) = self.queue_record(inner, stored, of, limit).await {
+        if let Err(error) = self.queue_record(inner, stored, kind, limit).await {
             self.log_failed_write(&error, "the record of a call");
         }
         record.publish(&inner.records);
@@ -277,7 +277,7 @@ impl Billing {
         &self,
         inner: &Arc<Inner>,
         call: StoredCall,
-        of: RecordOf,
+        kind: RecordOf,
         limit: Option<Decimal>,
     ) -> Result<(), StoreError> {
         let (trunk, ended) = (call.trunk, call.ended_at);
@@ -285,13 +285,13 @@ impl Billing {
         let idle = {
             let mut ledgers = self.lock();
             let ledger = ledgers.entry(trunk).or_insert_with(|| TrunkLedger::new(call.account));
-            if of == RecordOf::Awaited || ledger.must_block(limit, ended) {
+            if kind == RecordOf::Awaited || ledger.must_block(limit, ended) {
                 ledger.write_now.notify_one();
             }
             let written = Some(written);
             ledger.waiting.push(WaitingRecord {
                 call: Arc::new(call),
-                is_answered: of != RecordOf::Unanswered,
+                is_answered: kind != RecordOf::Unanswered,
                 is_retry: false,
                 written,
             });
@@ -317,8 +317,8 @@ impl Billing {
     }
 }
 
-/// Reads the charges of the last 24 hours, and the running calls of other nodes. A call that ends in between has its charge
-/// among those that follow.
+/// Reads the charges of the last 24 hours, and the running calls of other nodes. The charge of a call that ends between the
+/// two reads is among the follower's changes.
 async fn stored(store: &(impl Calls + ?Sized), now: Timestamp) -> Result<Stored, StoreError> {
     let from = Timestamp::from_unix_millis(
         now.as_unix_millis() - i64::try_from(SPENDING_WINDOW.as_millis()).unwrap_or(0),

@@ -93,7 +93,7 @@ pub(crate) async fn run(
     let registered = inner.calls.register(call_state);
     let span = span::begin(&registered.call_state);
     if has_lost_its_trunk(inner, &registered.call_state) {
-        // It was deleted after it admitted the call, and no later change reports it.
+        // The trunk was deleted after it admitted the call, and no later change reports that.
         let _full = registered.call_state.mailbox.put(CallEvent::EndFor(Cause::TrunkDeleted));
     }
     let fault = fault::of(inner, &registered.call_state).await;
@@ -121,7 +121,7 @@ pub(crate) async fn run(
     let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
     for event in call.registered.leave() {
         if let CallEvent::HungUp(bye) = event {
-            // It crossed another ending, which may be another BYE.
+            // The BYE crossed another ending of the call, which may be another BYE.
             call.byes.push(bye);
         }
     }
@@ -138,12 +138,12 @@ pub(crate) async fn run(
         // The call costs nothing, or is charged even if the server is killed before its record is written.
         call.byes.clear();
     }
-    let of = match charge {
+    let kind = match charge {
         None => RecordOf::Unanswered,
         Some(_) if call.byes.is_empty() => RecordOf::Answered,
         Some(_) => RecordOf::Awaited,
     };
-    Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, of)).await;
+    Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, kind)).await;
     // Dropped only now: a stop of the edge and the answer to a BYE wait for the record too.
     drop(call);
     inner.front.record_call(source);
@@ -164,7 +164,7 @@ fn record_of(
     let record =
         CallRecord::of_call(&inner.config.server_name, call_state, ending, end).with_media(call_state);
     let (trunk, call_id): (&str, &str) = (&call_state.trunk.name, &call_state.key.call_id);
-    let admits = |what: &str| inner.log_sums.media.admits((trunk, what), inner.core.clock.now());
+    let admits = |problem: &str| inner.log_sums.media.admits((trunk, problem), inner.core.clock.now());
     if record.rtp_dropped > 0 && admits("dropped") {
         let (dropped, from) = (record.rtp_dropped, &record.rtp_dropped_from);
         tracing::warn!(
@@ -175,7 +175,7 @@ fn record_of(
             "RTP was dropped: the sources are not in allowed_rtp_ips"
         );
     }
-    // Without a packet it may be a program that only signals: the line of the call's end states it.
+    // Without a packet the caller may be a program that only signals: the log line of the call's end states it.
     let received = record.rtp_received;
     if let Some(why) = record.no_audio.as_deref().filter(|_| received > 0 && admits("no audio")) {
         tracing::warn!(trunk, call_id, received, why, "RTP came and none was sent");
@@ -183,7 +183,7 @@ fn record_of(
     Box::new(record)
 }
 
-/// A call in progress, with what its phases share.
+/// A call in progress: the state that its phases share.
 struct Call<'a> {
     inner: &'a Arc<Inner>,
     stack: &'a Arc<Stack>,
@@ -205,7 +205,7 @@ struct Call<'a> {
     account_slot: Option<Slot<i64>>,
     /// The slot among the unacknowledged answers of its source, until the ACK.
     unacknowledged: Option<UnacknowledgedAnswer<'a>>,
-    /// When the call ends because its trunk's threshold pays for no more.
+    /// When the call ends because its trunk's threshold allows no further charge.
     paid_until: Option<Timestamp>,
 }
 

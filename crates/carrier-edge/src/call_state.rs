@@ -3,10 +3,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, Ordering};
 
 use didww_types::Timestamp;
+use service_base::buckets::Bucket;
 use service_base::mailbox::Mailbox;
+use service_base::rate;
 use trunk_rules::carrier::{Admitted, Cli, Digits, Identified, MediaFacts, Rate, TrunkTerms, no_audio};
 use uuid::Uuid;
 
@@ -73,7 +75,7 @@ pub(crate) struct CallState {
     /// True if the caller has proved that it receives at its source address: by a digest over a nonce of the
     /// edge, or by a stream transport.
     pub(crate) has_proved_address: bool,
-    /// What is known of the call's media.
+    /// The facts of the call's media so far.
     pub(crate) media: Arc<SharedFacts>,
     /// The queue of the call's events.
     pub(crate) mailbox: Mailbox<CallEvent>,
@@ -81,7 +83,14 @@ pub(crate) struct CallState {
     connected: AtomicI64,
     /// The highest `CSeq` number of the caller's requests in the dialog.
     sequence: AtomicU32,
+    /// The port that the dialog is signalled from: that of the INVITE, or of a later request that moved it.
+    port: AtomicU16,
+    /// Limits the rate of the caller's requests in the dialog.
+    requests: Bucket,
 }
+
+/// Rate of a caller's requests in its call, apart from BYE. The library keeps the answer to each for half a minute.
+const REQUEST_RATE: rate::Rate = rate::Rate::per_second(50, 100);
 
 const NEVER: i64 = i64::MIN;
 
@@ -95,6 +104,7 @@ impl CallState {
         keeps_digits: bool,
     ) -> Self {
         let Admitted { trunk, identified, dialled, destination, cli, emergency, rate, .. } = admitted;
+        let port = AtomicU16::new(origin.source.port());
         let has_proved_address = origin.protocol != "udp" || matches!(identified, Identified::Digest { .. });
         Self {
             key,
@@ -110,7 +120,28 @@ impl CallState {
             mailbox: Mailbox::new(call_event::MAX_QUEUED_EVENTS),
             connected: AtomicI64::new(NEVER),
             sequence: AtomicU32::new(sequence),
+            port,
+            requests: Bucket::default(),
         }
+    }
+
+    /// Counts a request of the caller, `now` milliseconds after the stopwatch was started. Returns false if there are too
+    /// many.
+    pub(crate) fn may_ask(&self, now: i64) -> bool {
+        self.requests.take(REQUEST_RATE, now)
+    }
+
+    /// Records that a request of the caller moved the dialog to another port, such as that of a new connection. Another
+    /// host does not count.
+    pub(crate) fn moved_to(&self, source: SocketAddr) {
+        if source.ip() == self.origin.source.ip() {
+            self.port.store(source.port(), Ordering::Relaxed);
+        }
+    }
+
+    /// Returns true if the dialog is signalled from this address and port.
+    pub(crate) fn is_signalled_from(&self, source: SocketAddr) -> bool {
+        source.ip() == self.origin.source.ip() && source.port() == self.port.load(Ordering::Relaxed)
     }
 
     /// Records the `CSeq` number of a request in the dialog. Returns true unless a higher number was recorded
@@ -137,7 +168,7 @@ impl CallState {
         no_audio(&self.trunk.rtp, self.origin.source.ip(), facts)
     }
 
-    /// The trunk's id as the store has it.
+    /// The trunk's id in the store; `None` if it is not a UUID.
     pub(crate) fn trunk_uuid(&self) -> Option<Uuid> {
         self.trunk.id.as_str().parse().ok()
     }

@@ -4,7 +4,7 @@
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct ActiveCall {
     pub source: String,
     /// The `Call-ID` of the dialog.
     pub call_id: String,
-    /// When the INVITE arrived.
+    /// When the INVITE arrived, by the server's clock.
     pub time_start: Timestamp,
     /// When the call was answered; null before.
     pub time_connect: Option<Timestamp>,
@@ -160,6 +160,12 @@ impl Calls {
         self.sources().contains_key(&source)
     }
 
+    /// Returns true if an active call is signalled from this address and port. It looks at every call.
+    pub(crate) fn has_peer(&self, source: SocketAddr) -> bool {
+        self.has_source(source.ip())
+            && self.lock().iter().any(|Entry(call_state)| call_state.is_signalled_from(source))
+    }
+
     fn sources(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,7 +174,7 @@ impl Calls {
         self.lock().get(key).map(|entry| Arc::clone(&entry.0))
     }
 
-    /// The caller numbers of at most `most` active calls of a trunk, in no particular order.
+    /// The caller numbers of at most `limit` active calls of a trunk, in no particular order.
     pub(crate) fn callers_on(&self, trunk: &str, limit: usize) -> Vec<String> {
         let state = self.lock();
         let on_trunk = state.iter().filter(|Entry(call_state)| call_state.trunk.id.as_str() == trunk);
@@ -177,7 +183,7 @@ impl Calls {
 
     /// All active calls, oldest first.
     pub(crate) fn list(&self) -> Vec<ActiveCall> {
-        // Described outside of the lock, which every request in a dialog needs.
+        // Built outside of the lock, which every request in a dialog needs.
         let states = self.all();
         let mut calls: Vec<ActiveCall> = states.iter().map(|call_state| ActiveCall::of(call_state)).collect();
         calls.sort_by_key(|call| (call.time_start, call.id));
@@ -206,7 +212,7 @@ impl Calls {
     /// Ends the calls that match `test`, with `cause`. Returns how many received the event, and how many could not, because
     /// their queue is full or they are ending.
     pub(crate) fn end_for(&self, cause: Cause, test: impl Fn(&CallState) -> bool) -> (usize, usize) {
-        // The test may take other locks and its time.
+        // The test runs without the lock, because it may take other locks, and long.
         let all = self.all();
         let found = all.iter().filter(|call_state| test(call_state));
         let (received, missed): (Vec<_>, Vec<_>) =
@@ -277,6 +283,13 @@ mod tests {
             p_charge_info: None,
         };
         CallState::new(key, origin, 1, admitted(None), false)
+    }
+
+    #[test]
+    fn a_caller_may_send_fifty_requests_a_second_and_a_hundred_at_once() {
+        let state = state("id");
+        let asked = |now: i64| (0..1_000).filter(|_| state.may_ask(now)).count();
+        assert_eq!([asked(5_000), asked(5_000), asked(6_000), asked(60_000)], [100, 0, 50, 100]);
     }
 
     #[test]

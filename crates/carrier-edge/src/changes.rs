@@ -1,8 +1,8 @@
 //! Keeps the edge's copies of the store's data from falling behind while no call uses them, and ends the calls of deleted
 //! trunks.
 //!
-//! A call applies the changes since the last use by itself, so this task does only what calls cannot: it bounds how much the
-//! next one must apply, loads anew what fell behind the change feed, and ends active calls whose trunk does not exist any more.
+//! A call applies the changes since the last use by itself, so this task does only the rest: it bounds the changes that the
+//! next call must apply, loads copies anew that fell behind the change feed, and ends active calls whose trunk no longer exists.
 //! DIDWW documents that the deletion of a trunk ends its calls at once. Emergency calls go on, as they do when
 //! a threshold is reached: that is this server's own rule.
 
@@ -20,9 +20,9 @@ use super::other_nodes::hang_up;
 /// Delay before another attempt to load from a store that failed, or to end a call whose queue of events was full.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Applies changes and loads what must be loaded, for as long as the edge runs. `asked` follows what other nodes ask for, if
-/// there can be any.
-pub(crate) async fn run(inner: Arc<Inner>, mut wakes: watch::Receiver<u64>, mut asked: Option<Follower>) {
+/// Applies changes, and loads copies anew that missed some, for as long as the edge runs. `hang_ups` follows the requests of
+/// other nodes to end calls, if there can be other nodes.
+pub(crate) async fn run(inner: Arc<Inner>, mut wakes: watch::Receiver<u64>, mut hang_ups: Option<Follower>) {
     let mut has_missed = false;
     loop {
         let woken = wakes.changed();
@@ -34,8 +34,8 @@ pub(crate) async fn run(inner: Arc<Inner>, mut wakes: watch::Receiver<u64>, mut 
         if woken.is_err() {
             return;
         }
-        if let Some(asked) = &mut asked {
-            hang_up(&inner, asked);
+        if let Some(hang_ups) = &mut hang_ups {
+            hang_up(&inner, hang_ups);
         }
         while let Err(error) = catch_up(&inner).await {
             tracing::error!(%error, "the edge fell behind the store and cannot load its trunks");
@@ -57,8 +57,8 @@ async fn catch_up(inner: &Inner) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Ends the calls of deleted trunks if there are any, or if the last attempt `has_missed` a call. Returns true if a call did not
-/// receive the event: its peer keeps its queue full.
+/// Ends the calls of deleted trunks, if trunks were deleted, or if the last attempt `has_missed` a call. Returns true if a call
+/// did not receive the event because its peer keeps its queue full.
 fn end_calls_of_deleted_trunks(inner: &Inner, has_missed: bool) -> bool {
     if !inner.trunks.take_deletions() && !has_missed {
         return false;

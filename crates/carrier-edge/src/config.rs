@@ -21,8 +21,8 @@ pub struct EdgeConfig {
     pub listen: SocketAddr,
     /// The address on which SIP is served over TLS, and its certificate. Default: no TLS.
     pub tls: Option<(SocketAddr, IdentityFiles)>,
-    /// The address in `Contact`, `Via` and session descriptions, for a server behind NAT. Default: the
-    /// address that the peer sent its request to.
+    /// The address in `Contact`, `Via` and session descriptions, for a server behind NAT. Default, and for a peer that
+    /// called an address of the other family: the address that the peer sent its request to.
     pub advertise: Option<IpAddr>,
     /// The value of the `Server` header, and the `pop` of call records. Default: `trunk-server`.
     pub server_name: String,

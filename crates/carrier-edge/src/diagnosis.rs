@@ -1,4 +1,4 @@
-//! What a caller learns of the reason for which its call is refused, beside the response code.
+//! The diagnostic header that explains a refusal to the caller, in addition to the response code.
 //!
 //! The sentence is that of the log, the recent attempts and the call record. Only a caller at an address that a trunk names
 //! receives it, in a header that other clients ignore.

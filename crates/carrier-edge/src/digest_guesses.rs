@@ -8,7 +8,8 @@
 //! ones. No username is ever closed to a source that has attempts left.
 //!
 //! The table has 16,384 slots of 32 bytes, selected by a keyed hash. A key takes over a slot from an earlier
-//! minute, and shares a slot that another key uses in the same minute.
+//! minute, and shares a slot that another key uses in the same minute. The table is made for the first digest of a
+//! source that has not proved its username.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
@@ -32,9 +33,10 @@ const MAX_WRONG_PER_SOURCE_UNDER_ATTACK: u32 = 3;
 const EXTRA_CHECK_INTERVAL_MILLIS: i64 = 1_000;
 
 /// The counts of wrong digests by source and by username.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct GuessLimiter {
     key: RandomState,
+    /// Empty until they are first needed.
     slots: Mutex<Box<[Slot]>>,
 }
 
@@ -63,12 +65,6 @@ pub(crate) enum WrongDigest {
     LimitReached,
     /// Not at all: the limit was reached before.
     Unanswered,
-}
-
-impl Default for GuessLimiter {
-    fn default() -> Self {
-        Self { key: RandomState::new(), slots: Mutex::new(vec![Slot::default(); SLOTS].into()) }
-    }
 }
 
 impl GuessLimiter {
@@ -125,7 +121,11 @@ impl GuessLimiter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Box<[Slot]>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.is_empty() {
+            *slots = vec![Slot::default(); SLOTS].into();
+        }
+        slots
     }
 }
 
@@ -159,11 +159,11 @@ mod tests {
         proofs: &Proofs,
         count: i64,
         every: i64,
-        what: DigestAttempt<'static>,
+        attempt: DigestAttempt<'static>,
     ) -> usize {
         let passed = (0..count).filter(|at| {
-            let now = Timestamp::from_unix_millis(what.now.as_unix_millis() + at * every);
-            let next = DigestAttempt { now, ..what };
+            let now = Timestamp::from_unix_millis(attempt.now.as_unix_millis() + at * every);
+            let next = DigestAttempt { now, ..attempt };
             let may_verify = guesses.may_verify(next, proofs);
             if may_verify {
                 guesses.count_wrong(next, proofs);

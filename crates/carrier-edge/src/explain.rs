@@ -14,7 +14,7 @@ use super::billing::FundsAt;
 use super::inner::Inner;
 use super::rates::RatesOf;
 
-/// A hypothetical call.
+/// A hypothetical call, which is evaluated without being placed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -32,7 +32,7 @@ pub struct Question {
     /// The account SID in the Twilio header.
     #[serde(default)]
     pub twilio_account_sid: Option<String>,
-    /// The number in `P-Asserted-Identity`.
+    /// The number in `P-Asserted-Identity`; `None` sends no such header.
     #[serde(default)]
     pub asserted_identity: Option<String>,
     /// The session description. By default an offer of unencrypted G.711; an empty text is no offer.
@@ -44,7 +44,7 @@ pub struct Question {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// `admitted`, `challenged` or `refused`.
+    /// The decision: `admitted`, `challenged` or `refused`.
     pub verdict: &'static str,
     /// The code of the final response; 200 if the call is admitted.
     pub code: u16,

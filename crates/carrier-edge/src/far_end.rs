@@ -21,7 +21,7 @@ impl Outcome {
         format!("every check passed; {}", self.sentence())
     }
 
-    /// What the called party will do.
+    /// The called party's behaviour as a sentence.
     pub(crate) fn sentence(&self) -> String {
         let ring = if self.early_media { "sends early media (183)" } else { "rings (180)" };
         let seconds = self.ring.as_secs_f64();

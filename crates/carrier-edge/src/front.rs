@@ -18,11 +18,13 @@ mod unknown_source;
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use didww_types::Timestamp;
 use rsipstack::sip::Transport;
 use service_base::buckets::{Bucket, Buckets};
 use service_base::clock::Clock;
+use service_base::forwarded::origin;
 use service_base::ids::Ids;
 use service_base::log_limiter::LogLimiter;
 use service_base::rate::Rate;
@@ -41,7 +43,7 @@ use super::calls::Calls;
 use super::digest_guesses::{DigestAttempt, GuessLimiter, WrongDigest};
 use super::node_mark::NodeMark;
 use super::proofs::Proofs;
-use super::request_slots::{self, IdentifyingSubnet, RequestSlots};
+use super::request_slots::{self, IdentifyingSubnet, RequestSlots, Room};
 use super::stack::Incoming;
 use super::trunks::Trunks;
 use counts::Counts;
@@ -52,6 +54,8 @@ pub use counts::FrontCounts;
 const PREFIX_ANSWER_RATE: Rate = Rate::per_second(10, 40);
 /// Rate of answers to all unknown sources together.
 const TOTAL_ANSWER_RATE: Rate = Rate::per_second(5_000, 5_000);
+/// Rate of calls without a digest from a known source whose refusals are not acknowledged.
+const UNPROVEN_CALL_RATE: Rate = Rate::per_second(200, 400);
 
 /// The message filter of an edge.
 pub(crate) struct Front {
@@ -69,6 +73,7 @@ pub(crate) struct Front {
     /// The key of the tags in answers to unknown sources.
     key: RandomState,
     prefix_rates: Buckets,
+    unproven_rates: Buckets,
     total_rate: Bucket,
     proofs: Proofs,
     guess_limiter: GuessLimiter,
@@ -129,6 +134,7 @@ impl Front {
             server_name,
             key: RandomState::new(),
             prefix_rates: Buckets::new(PREFIX_ANSWER_RATE),
+            unproven_rates: Buckets::new(UNPROVEN_CALL_RATE),
             total_rate: Bucket::default(),
             proofs: Proofs::default(),
             guess_limiter: GuessLimiter::default(),
@@ -222,7 +228,8 @@ impl Front {
         DialogKey::of(request).is_some_and(|key| self.calls.contains(&key))
     }
 
-    fn dropped(&self, source: IpAddr) {
+    /// Counts a request of a known source that is dropped.
+    pub(crate) fn dropped(&self, source: IpAddr) {
         self.counts.dropped();
         if self.log_sums.dropped.admits(source, self.clock.now()) {
             tracing::warn!(%source, most = request_slots::SLOT_LIMITS.of_source, "a request was dropped: its source has too many in progress");
@@ -263,15 +270,22 @@ impl Front {
     }
 
     /// Returns true if a new request of a known source finds no free slot. An ACK or CANCEL, a response, and
-    /// the BYE of an active call always pass.
+    /// the BYE of an active call always pass. Beside many refusals that were never acknowledged, the rate of calls without
+    /// a digest is limited: they may be forged, and each costs a decision.
     fn lacks_slot(&self, bytes: &[u8], source: IpAddr, subnet: IdentifyingSubnet) -> bool {
-        if self.request_slots.has_room(source, subnet) {
+        let room = self.request_slots.room(source, subnet);
+        if room == Room::Ample {
             return false;
         }
-        let is_new = Head::of(bytes).is_some_and(|head| match head.method() {
-            None | Some(b"ACK" | b"CANCEL") => false,
-            Some(b"BYE") => !key_of(&head).is_some_and(|key| self.calls.contains(&key)),
-            Some(_) => true,
+        let is_new = Head::of(bytes).is_some_and(|head| match (head.method(), room) {
+            (None | Some(b"ACK" | b"CANCEL"), _) => false,
+            (Some(b"BYE"), Room::None) => !key_of(&head).is_some_and(|key| self.calls.contains(&key)),
+            (Some(b"INVITE"), Room::BesideRefusals) => {
+                head.value([self.settings.credentials_header(), ""]).is_none()
+                    && key_of(&head).is_none()
+                    && !self.unproven_rates.take(origin(source), millis(self.clock.stopwatch()))
+            }
+            (Some(_), room) => room == Room::None,
         });
         if is_new {
             self.dropped(source);
@@ -341,6 +355,11 @@ impl MessageFilter for Front {
         };
         self.reject(bytes, arrival, outcome, why.reply(), &why.to_string())
     }
+
+    /// A BYE or a refresh of the edge must reach the caller over the connection that its call is signalled over.
+    fn is_needed(&self, arrival: &Arrival) -> bool {
+        self.calls.has_peer(arrival.source)
+    }
 }
 
 impl Front {
@@ -355,7 +374,7 @@ impl Front {
     ) -> FilterAction {
         self.counts.unreadable();
         let head = Head::of(bytes).or_else(|| Head::of_cut_off(bytes));
-        // A response and what is no SIP have no answer.
+        // A response, and a message that is not SIP, cannot be answered.
         let head = head.filter(|head| head.leading_method().is_some());
         let code = reply.code;
         let action = match &head {
@@ -384,11 +403,14 @@ impl Front {
         if self.log_sums.unreadable.admits(source.ip(), now) {
             let Message { call_id, transport, .. } = &message;
             let (length, begins) = (bytes.len(), beginning_of(bytes));
-            let what = match outcome {
+            let message_kind = match outcome {
                 AttemptOutcome::Oversized => "an oversized message",
                 _ => "an unreadable message",
             };
-            tracing::info!(%source, transport, %call_id, code, bytes = length, begins, why, "{what} was received");
+            tracing::info!(
+                %source, transport, %call_id, code, bytes = length, begins, why,
+                "{message_kind} was received"
+            );
         }
         let reason = Reason { code, ..Reason::default() };
         let facts = Facts {
@@ -402,6 +424,11 @@ impl Front {
         };
         self.attempts.enter(facts, now);
     }
+}
+
+/// A reading of the stopwatch as rates take it. A tester can freeze the clock's time, and not this one.
+pub(crate) fn millis(stopwatch: Duration) -> i64 {
+    i64::try_from(stopwatch.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The beginning of a message's first line for the log, with everything but printable ASCII escaped, and secrets masked:
@@ -422,7 +449,7 @@ fn busy(bytes: &[u8], arrival: &Arrival) -> FilterAction {
     answer.map_or(FilterAction::Drop, FilterAction::Reply)
 }
 
-/// What the trace needs of a message that has no transaction.
+/// The `Call-ID`, source and transport of a message that has no transaction, for its trace.
 fn message<'a>(call_id: &'a [u8], arrival: &Arrival) -> Message<'a> {
     Message {
         call_id: String::from_utf8_lossy(call_id.get(..MAX_CALL_ID_BYTES).unwrap_or(call_id)),

@@ -1,4 +1,4 @@
-//! Who ended a call.
+//! The side that ended a call.
 
 /// The side, or the reason on the edge's side, that ended an admitted call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use super::attempt::{TWILIO_HEADER, sent_digest};
 use super::call_event::CallEvent;
 use super::call_state::{CallState, DialogKey};
 use super::digest_guesses::DigestAttempt;
+use super::front::millis;
 use super::inner::Inner;
 use super::nonce_counts::CountedNonces;
 use super::stack::Incoming;
@@ -40,6 +41,14 @@ pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
             return request.finish(403, "Forbidden", &[]).await;
         }
     }
+    if request.method() != "BYE" && !call_state.may_ask(millis(inner.core.clock.stopwatch())) {
+        inner.front.dropped(request.source().ip());
+        // A dropped datagram is repeated later. Over a stream nothing is.
+        if request.transport() != "udp" {
+            request.finish(503, "Service Unavailable", &[("Retry-After", "1")]).await;
+        }
+        return;
+    }
     if let Some(why) = inspection::not_supported(&request) {
         attempt_log::refused_in_call(inner, &request, why.cause.code(), why.flaw().explanation);
         return why.refuse(request).await;
@@ -64,7 +73,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
 
 async fn refuse_without_dialog(inner: &Inner, request: Incoming, why: &str) {
     attempt_log::refused_in_call(inner, &request, 481, why);
-    request.finish(481, "Call/Transaction Does Not Exist", &[]).await;
+    request.finish_once(481, "Call/Transaction Does Not Exist", &[]).await;
 }
 
 impl Inner {

@@ -1,10 +1,10 @@
 //! The state that all calls of an edge share.
 //!
-//! Most files of the edge name [`Inner`]. So a type that it holds is declared in a file that does not: the code that acts
-//! on both stands in another one, such as `billing` beside `billing::state`.
+//! Most files of the edge import [`Inner`]. To avoid import cycles, the types of its fields are declared in files that do not:
+//! the code that uses both is in another file, such as `billing` in addition to `billing::state`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use service_base::net::Budget;
 use service_base::slots::Slots;
@@ -59,7 +59,7 @@ pub struct Inner {
     pub(crate) log_sums: LogSums,
     pub(crate) attempts: Arc<Attempts>,
     pub(crate) unanswered_challenges: Arc<UnansweredChallenges>,
-    pub(crate) records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
+    pub(crate) records: OnceLock<tokio::sync::broadcast::Sender<Arc<CallRecord>>>,
 }
 
 /// Counters since the start; [`CallCounts`](crate::CallCounts) documents them.

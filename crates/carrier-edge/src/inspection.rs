@@ -19,8 +19,8 @@ use super::stack::{ALLOW, Incoming};
 const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
 /// The option tags that `Proxy-Require` may contain; `privacy` is implemented (RFC 3323).
 const EXTENSIONS_OF_PROXIES: [&str; 3] = ["100rel", "timer", "privacy"];
-/// The headers that decide something and stand once (RFC 3261 §7.3.1, §20); `inspection::body` checks those of the
-/// body.
+/// The headers that decisions depend on and that may occur once (RFC 3261 §7.3.1, §20); `inspection::body` checks those of
+/// the body.
 const ONCE: [&str; 9] =
     ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Expires", "Session-Expires", "Min-SE", "RAck"];
 /// The number in `CSeq` must be below this (RFC 3261 §8.1.1.5).
@@ -29,7 +29,7 @@ const SEQUENCE_LIMIT: u32 = 1 << 31;
 /// The name and the value of a response header.
 pub(crate) type Header = (&'static str, String);
 
-/// Why a request is not supported, and the response header that states what is.
+/// Why a request is not supported, and the response header that lists the supported values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NotSupported {
     pub cause: Cause,
@@ -60,7 +60,11 @@ impl NotSupported {
         let (code, call_id) = (cause.code(), request.call_id());
         tracing::debug!(method = request.method(), code, call_id, why = explanation, "a request was refused");
         let headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        request.finish(code, reason_phrase(code), &headers).await;
+        if request.starts_dialog() {
+            request.finish_once(code, reason_phrase(code), &headers).await;
+        } else {
+            request.finish(code, reason_phrase(code), &headers).await;
+        }
     }
 }
 
@@ -98,7 +102,7 @@ pub(crate) fn malformed(request: &Incoming) -> Option<Malformed> {
     request_uri::malformed(request.request_uri())
 }
 
-/// Whether a header that stands once occurs twice among these names. One pass over them looks for all such headers.
+/// Whether a header of [`ONCE`] occurs twice among these names. One pass looks for all of them.
 fn has_one_twice<'a>(names: impl Iterator<Item = &'a str>) -> bool {
     let mut seen = [false; ONCE.len()];
     for name in names {
@@ -210,7 +214,7 @@ fn contact(request: &Incoming) -> Option<NotSupported> {
 
 fn timer(request: &Incoming) -> Option<NotSupported> {
     let received = || request.value("Session-Expires").unwrap_or_default();
-    match TimerHeaders::of(request.headers()).map(|said| said.decide(None)) {
+    match TimerHeaders::of(request.headers()).map(|timer| timer.decide(None)) {
         Ok(Decision::TooShort(least)) => {
             let explanation = format!("a session interval of less than {least} seconds is refused");
             let refusal = NotSupported::new(Cause::IntervalTooSmall, "Min-SE 90", received(), explanation);

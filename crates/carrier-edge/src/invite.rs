@@ -57,7 +57,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
     if matches!(step, Step::Drop) {
         return;
     }
-    // The caller receives 100, and would wait for more.
+    // The caller receives 100, and would wait for a final response.
     let stop_guard = inner.calls.delay_stop();
     request.trying().await;
     let (step, shared) = match step {
@@ -222,7 +222,7 @@ impl Inner {
             return (Step::Run(admitted, channel, slot), None);
         };
         let settings = &self.config.settings;
-        // Of a call that skips the check, the limit does not count.
+        // The limit does not apply to a call that skips the check.
         let limit = admitted.trunk.capacity.filter(|_| admitted.passed.contains(Check::Capacity));
         let refusal = match channels.take(trunk, limit).await {
             Ok(shared) => return (Step::Run(admitted, channel, slot), Some(shared)),
@@ -238,7 +238,7 @@ impl Inner {
         (self.refuse(request, &parts, refusal, now), None)
     }
 
-    /// The refusal of a call that its trunk has a channel for, and the server no slot.
+    /// The refusal of a call for which its trunk has a channel but the server has no slot.
     fn without_slot(&self, admitted: Admitted) -> Box<Refusal> {
         let limit = self.config.calls;
         let (configured, received) =
@@ -247,7 +247,7 @@ impl Inner {
     }
 }
 
-/// The refusal of a call that passed every check of its trunk, for what the server lacks.
+/// The refusal of a call that passed every check of its trunk, because the server lacks a resource.
 fn unavailable(
     admitted: Admitted,
     cause: Cause,

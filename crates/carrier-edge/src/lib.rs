@@ -63,7 +63,7 @@ mod unacknowledged_answers;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -137,7 +137,7 @@ impl Edge {
         let billing = Arc::new(Billing::default());
         let wakes = core.store.wakes();
         billing.load(&*core.store, core.clock.now(), &trunks).await?;
-        let asked = is_shared.then(|| core.store.follow(Interest::AllButRecords));
+        let hang_ups = is_shared.then(|| core.store.follow(Interest::AllButRecords));
         let secret = core.store.shared_secret("digest nonces", core.ids.nonce_key()).await?;
         let node_mark = if is_shared { NodeMark::of(core.store.node()) } else { NodeMark::default() };
         let calls = Arc::new(Calls::default());
@@ -159,7 +159,6 @@ impl Edge {
             &core.own,
             &core.descriptors,
         )?;
-        let (records, _) = tokio::sync::broadcast::channel(RECORD_CHANNEL_CAPACITY);
         let inner = Arc::new(Inner {
             nonce_counts: nonce_counts::NonceCounts::default(),
             node_mark,
@@ -191,7 +190,7 @@ impl Edge {
             log_sums: LogSums::new(),
             attempts,
             unanswered_challenges,
-            records,
+            records: OnceLock::new(),
         });
         // Before any call is admitted: calls that an earlier server left unfinished count against thresholds
         // at once.
@@ -199,7 +198,7 @@ impl Edge {
         let stack = Arc::new(stack);
         let mut tasks = vec![
             tokio::spawn(accept_requests(Arc::clone(&inner), Arc::clone(&stack), incoming)),
-            tokio::spawn(changes::run(Arc::clone(&inner), wakes, asked)),
+            tokio::spawn(changes::run(Arc::clone(&inner), wakes, hang_ups)),
             tokio::spawn(write_log_summaries(Arc::clone(&inner), Arc::clone(&stack))),
             tokio::spawn(attempt_log::watch_challenges(Arc::clone(&inner))),
         ];
@@ -278,7 +277,7 @@ impl Edge {
 
 impl Drop for Edge {
     fn drop(&mut self) {
-        // An edge that was stopped has no tasks left.
+        // A stopped edge has no tasks left.
         if !self.tasks.is_empty() {
             self.end_in_background(std::future::ready(()));
         }
@@ -326,7 +325,8 @@ impl Inner {
     /// Subscribes to the call records that are published from now on. A subscriber that is more than 1,024
     /// records behind loses the oldest.
     pub fn follow(&self) -> tokio::sync::broadcast::Receiver<Arc<CallRecord>> {
-        self.records.subscribe()
+        let records = self.records.get_or_init(|| tokio::sync::broadcast::channel(RECORD_CHANNEL_CAPACITY).0);
+        records.subscribe()
     }
 
     /// The recent attempts that match a query, newest first. They are kept in memory, up to 10,000 whose trunk is
@@ -372,7 +372,7 @@ pub struct CallCounts {
     pub challenged: u64,
     /// Attempts from known sources that were refused.
     pub refused: u64,
-    /// Attempts that were admitted.
+    /// Attempts that passed all checks, answered or not.
     pub admitted: u64,
     /// Refused and unanswered attempts without a record: beyond [`EdgeConfig::refusals_recorded`], or while
     /// the store took no writes.
@@ -422,16 +422,16 @@ async fn refuse(inner: &Inner, request: Incoming, code: u16, why: &str) {
     if request.method() == "INVITE" && request.starts_dialog() {
         return Box::pin(diagnosis::refuse_unchecked(inner, request, code, why)).await;
     }
-    request.finish(code, reason_phrase(code), &[]).await;
+    request.finish_once(code, reason_phrase(code), &[]).await;
 }
 
 const TOO_MANY_HOPS: &str = "Max-Forwards is 0: the request passed too many proxies, or runs in a loop";
 
-/// Serves a request until its transaction, or its call, has ended. What does not last as long as a call is boxed: the task of each
-/// call has the memory of the largest future in it.
+/// Serves a request until its transaction, or its call, has ended. Futures that end before a call does are boxed: the task of
+/// each call has the memory of the largest future in it.
 async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     if request.method() == "ACK" {
-        // It matches no INVITE transaction, and an ACK is never answered.
+        // This ACK matches no INVITE transaction, and an ACK is never answered.
         return;
     }
     let starts_dialog = request.local_tag().is_none();
@@ -456,7 +456,7 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
                 return Box::pin(why.refuse(request)).await;
             }
             let headers = [("Allow", stack::ALLOW), ("Accept", ACCEPT), ("Supported", stack::SUPPORTED)];
-            Box::pin(request.finish(200, "OK", &headers)).await;
+            Box::pin(request.finish_once(200, "OK", &headers)).await;
         }
         "REGISTER" => {
             let hint = "outbound trunks do not register; send INVITEs";
@@ -466,8 +466,8 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
                 tracing::info!(%source, hint, "REGISTER refused");
             }
             let headers = [("Allow", stack::ALLOW), ("Warning", &warning)];
-            Box::pin(request.finish(405, "Method Not Allowed", &headers)).await;
+            Box::pin(request.finish_once(405, "Method Not Allowed", &headers)).await;
         }
-        _ => Box::pin(request.finish(405, "Method Not Allowed", &[("Allow", stack::ALLOW)])).await,
+        _ => Box::pin(request.finish_once(405, "Method Not Allowed", &[("Allow", stack::ALLOW)])).await,
     }
 }

@@ -1,4 +1,4 @@
-//! The log lines that callers can cause, summed up where there are many.
+//! Limits the log lines that callers can cause, and sums up the excess.
 
 use didww_types::Timestamp;
 use service_base::log_limiter::LogLimiter;

@@ -29,7 +29,7 @@ impl SharedFacts {
 pub struct MediaReport {
     /// The selected codec, such as `PCMA`; null before a session description was agreed on.
     pub codec: Option<&'static str>,
-    /// The codec's payload type.
+    /// The RTP payload type of the codec, 0 to 127.
     pub payload_type: Option<u8>,
     /// The transport profile, such as `RTP/AVP` or `RTP/SAVP`.
     pub profile: Option<&'static str>,
@@ -47,7 +47,7 @@ pub struct MediaReport {
     pub packets_received: u64,
     /// Their bytes, with the RTP headers.
     pub bytes_received: u64,
-    /// Echoed packets.
+    /// RTP packets that were echoed to the caller.
     pub packets_sent: u64,
     /// Their bytes, with the RTP headers.
     pub bytes_sent: u64,
@@ -55,11 +55,11 @@ pub struct MediaReport {
     pub packets_lost: u64,
     /// The interarrival jitter of the received audio in milliseconds; null without audio.
     pub jitter_ms: Option<f64>,
-    /// Dropped packets, by reason.
+    /// Received packets that were dropped, by reason.
     pub dropped: DroppedReport,
     /// SRTP packets whose authentication tag does not match the caller's key.
     pub unauthenticated: u64,
-    /// The received DTMF.
+    /// The keys that the caller pressed (DTMF).
     pub dtmf: DtmfReport,
 }
 
@@ -87,7 +87,7 @@ pub struct DroppedReport {
 pub struct DtmfReport {
     /// Keys in telephone events (RFC 4733).
     pub telephone_events: u32,
-    /// Keys in INFO requests.
+    /// Keys in SIP INFO requests.
     pub info: u32,
     /// The first 64 keys; null unless `dtmf_digits` is set.
     pub digits: Option<String>,

@@ -1,13 +1,13 @@
 //! The mark of a node in the nonces of its challenges.
 //!
-//! Nodes share the key of nonces, so each accepts a digest over another one's challenge. With `strict_nc` the counts of a
-//! nonce are known where it was made alone; elsewhere the nonce counts as expired, and the caller receives another one.
+//! Nodes share the key of nonces, so each accepts a digest over another node's challenge. With `strict_nc`, only the node that
+//! made a nonce knows its counts; at other nodes it counts as expired, and the caller receives another nonce.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use trunk_rules::carrier::NonceKey;
 
-/// The bits of a salt that are the mark; those above are bound to the source, those below are random.
+/// The bits of a salt that contain the mark. The bits above are derived from the source, those below are random.
 const BITS: std::ops::Range<u32> = 20..32;
 
 /// The mark of a node; without one, every nonce of the key is its own.
@@ -15,7 +15,7 @@ const BITS: std::ops::Range<u32> = 20..32;
 pub(crate) struct NodeMark(Option<u64>);
 
 impl NodeMark {
-    /// The mark of the node with this number. Two nodes have the same one with a probability of 1 to 4096, and never if
+    /// The mark of the node with this number. Two nodes have the same mark with a probability of 1 in 4096, and never if
     /// their numbers are below 4096.
     pub(crate) fn of(node: i64) -> Self {
         let most = (1 << BITS.len()) - 1;

@@ -1,5 +1,5 @@
-//! What an edge does for the calls of other nodes, and other nodes for its own: it settles those of dead nodes, lists and ends
-//! those of nodes that live, and ends its own when another node asks for it or has settled them.
+//! Calls across nodes: an edge settles the calls of dead nodes, lists and ends those of live nodes, and ends its own when
+//! another node requests it or has settled them.
 
 use std::sync::Arc;
 
@@ -30,19 +30,20 @@ impl CallKeeper for Keeper {
 
 /// Ends the calls that other nodes ask this one to end.
 pub(crate) fn hang_up(inner: &Inner, follower: &mut Follower) {
-    // The next changes name what was missed, and this is woken for them.
+    // The next changes contain the missed requests, and wake this task.
     let Changes::Since(writes) = follower.changes() else { return };
     for effect in writes.iter().flat_map(|write| write.iter()) {
         if let Committed::HangUp(id) = effect
             && inner.calls.end(*id)
         {
-            tracing::info!(call = %id, "a call is ended, as another node asked");
+            tracing::info!(call = %id, "a call is ended at the request of another node");
         }
     }
 }
 
 impl Inner {
-    /// The active calls of all nodes, oldest first. Of other nodes those that were answered are listed, as they were then.
+    /// The active calls of all nodes, oldest first. Calls of other nodes are listed once they are answered, in their state at
+    /// the answer.
     ///
     /// # Errors
     /// If the store cannot be read.

@@ -4,7 +4,7 @@ mod running;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use didww_types::Timestamp;
 use schemars::JsonSchema;
@@ -28,11 +28,11 @@ use super::media_report::MediaReport;
 pub struct CallRecord {
     /// The id of the call and of this record.
     pub id: Uuid,
-    /// When the INVITE arrived.
+    /// When the INVITE arrived, by the server's clock.
     pub time_start: Timestamp,
     /// When the call was answered; null if it never was, or the caller never acknowledged the answer.
     pub time_connect: Option<Timestamp>,
-    /// When the call ended.
+    /// When the call ended, or the attempt was answered with a refusal.
     pub time_end: Timestamp,
     /// Seconds from the answer to the end, rounded up.
     pub duration: u64,
@@ -109,7 +109,7 @@ pub struct CallRecord {
     pub no_audio: Option<String>,
 }
 
-/// What an answered call cost when it ended.
+/// The charge of an answered call when it ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FinalCharge {
     pub(crate) charge: Charge,
@@ -142,7 +142,7 @@ impl Ending {
     }
 }
 
-/// How a call ended whose server died.
+/// The ending of a call whose server process died.
 fn lost_ending() -> Ending {
     let lost = Cause::ServerLost;
     Ending::new(lost.id(), lost.code(), lost.text(), HungUpBy::Server)
@@ -250,7 +250,7 @@ impl CallRecord {
         }
     }
 
-    /// Adds what is known of the call's media.
+    /// Adds the facts of the call's media.
     pub(crate) fn with_media(self, call_state: &CallState) -> Self {
         let facts = call_state.media.lock();
         let (media, dropped) = (MediaReport::of(&facts), facts.dropped);
@@ -293,15 +293,14 @@ impl CallRecord {
     }
 
     /// Sends the record to the subscribers, if there are any.
-    pub(crate) fn publish(self: Box<Self>, records: &broadcast::Sender<Arc<Self>>) {
-        if records.receiver_count() == 0 {
-            return;
+    pub(crate) fn publish(self: Box<Self>, records: &OnceLock<broadcast::Sender<Arc<Self>>>) {
+        if let Some(records) = records.get() {
+            let _no_subscriber = records.send(Arc::from(self));
         }
-        let _no_subscriber = records.send(Arc::from(self));
     }
 }
 
-/// What a row has of the rate of its call.
+/// The members of a call's row that contain its rate.
 #[derive(Deserialize)]
 struct OwnRate {
     rate: Option<String>,
@@ -317,8 +316,8 @@ impl LostRecord {
         serde_json::from_str(attributes).ok().map(running::completed).map(Self)
     }
 
-    /// The rate of a call, as [`rate`](Self::rate) returns it, without the rest of its record: each call of another node is
-    /// counted by it.
+    /// The rate of a call, as [`rate`](Self::rate) returns it, without parsing the rest of its record: it is read for each
+    /// call of another node.
     pub(crate) fn rate_of(attributes: &str) -> Option<Rate> {
         let own: OwnRate = serde_json::from_str(attributes).ok()?;
         Some(Rate {

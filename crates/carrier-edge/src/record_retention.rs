@@ -1,4 +1,4 @@
-//! Deletes call records that are older than `keep_months`; until then an export can ask for them.
+//! Deletes call records that are older than `keep_months`; until then exports can contain them.
 
 use service_core::jobs::JobSet;
 use service_core::retention::retention;

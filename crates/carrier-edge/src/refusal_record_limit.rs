@@ -19,7 +19,7 @@ struct Counts {
     by_trunk: HashMap<Box<str>, u32>,
 }
 
-/// Whether a refusal is counts.
+/// Whether a refusal is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RecordDecision {
     /// It is recorded, being among the first of its trunk in this minute.
@@ -31,7 +31,7 @@ pub(crate) enum RecordDecision {
 }
 
 impl RefusalRecordLimit {
-    /// Counts a refusal of a trunk. The first `limit` of each minute are counts.
+    /// Counts a refusal of a trunk. The first `limit` of each minute are recorded.
     pub(crate) fn count(&self, trunk: &str, limit: u32, now: Timestamp) -> RecordDecision {
         let minute = now.as_unix_millis().div_euclid(MINUTE_MILLIS);
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);

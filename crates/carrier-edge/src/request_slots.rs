@@ -6,6 +6,9 @@
 //! source that acknowledges nothing uses up only its own slots, and forged addresses of one subnet leave
 //! slots for others. There is no limit for an account, because a subnet can be allowed by trunks of several:
 //! the sources in two allowed subnets can take all slots. The maps contain holders of slots only.
+//!
+//! Anybody can forge the address of a source, and never acknowledges the refusals. So a refusal or a challenge that waits
+//! for its ACK holds a slot of another kind, of which there are as many; it is not repeated if there is none.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -37,9 +40,26 @@ pub(crate) struct RequestSlots {
 
 #[derive(Debug, Default)]
 struct Taken {
+    in_progress: Counts,
+    refused: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
     all: usize,
     of_subnets: HashMap<IdentifyingSubnet, usize>,
     of_sources: HashMap<IpAddr, usize>,
+}
+
+/// Whether a request may take a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// It may.
+    Ample,
+    /// It may, beside as many refusals that wait for their ACK as there can be.
+    BesideRefusals,
+    /// It may not.
+    None,
 }
 
 /// A slot, which is released when this is dropped.
@@ -48,6 +68,7 @@ pub(crate) struct RequestSlot {
     slots: Arc<RequestSlots>,
     source: IpAddr,
     subnet: IdentifyingSubnet,
+    is_of_refusal: bool,
 }
 
 impl RequestSlots {
@@ -55,22 +76,27 @@ impl RequestSlots {
         Arc::new(Self { limits, taken: Mutex::default() })
     }
 
-    /// Returns true if there is a free slot for a source.
-    pub(crate) fn has_room(&self, source: IpAddr, subnet: IdentifyingSubnet) -> bool {
-        self.lock().has_room(self.limits, origin(source), subnet)
+    /// Whether there is a free slot for a source.
+    pub(crate) fn room(&self, source: IpAddr, subnet: IdentifyingSubnet) -> Room {
+        let (source, taken) = (origin(source), self.lock());
+        if !taken.in_progress.has_room(self.limits, source, subnet) {
+            Room::None
+        } else if taken.refused.has_room(self.limits, source, subnet) {
+            Room::Ample
+        } else {
+            Room::BesideRefusals
+        }
     }
 
     /// Takes a slot. `None` if there is none left for the source, its subnet, or at all.
     pub(crate) fn take(self: &Arc<Self>, source: IpAddr, subnet: IdentifyingSubnet) -> Option<RequestSlot> {
         let source = origin(source);
         let mut taken = self.lock();
-        if !taken.has_room(self.limits, source, subnet) {
+        if !taken.in_progress.has_room(self.limits, source, subnet) {
             return None;
         }
-        taken.all += 1;
-        *taken.of_subnets.entry(subnet).or_default() += 1;
-        *taken.of_sources.entry(source).or_default() += 1;
-        Some(RequestSlot { slots: Arc::clone(self), source, subnet })
+        taken.in_progress.add(source, subnet);
+        Some(RequestSlot { slots: Arc::clone(self), source, subnet, is_of_refusal: false })
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -78,7 +104,7 @@ impl RequestSlots {
     }
 }
 
-impl Taken {
+impl Counts {
     fn has_room(&self, limits: SlotLimits, source: IpAddr, subnet: IdentifyingSubnet) -> bool {
         // No holder has more than all have together, which are fewer than any limit most of the time.
         if self.all < limits.all.min(limits.of_subnet).min(limits.of_source) {
@@ -88,14 +114,44 @@ impl Taken {
         let of_source = self.of_sources.get(&source).copied().unwrap_or_default();
         self.all < limits.all && of_subnet < limits.of_subnet && of_source < limits.of_source
     }
+
+    fn add(&mut self, source: IpAddr, subnet: IdentifyingSubnet) {
+        self.all += 1;
+        *self.of_subnets.entry(subnet).or_default() += 1;
+        *self.of_sources.entry(source).or_default() += 1;
+    }
+
+    fn remove(&mut self, source: IpAddr, subnet: IdentifyingSubnet) {
+        self.all -= 1;
+        decrement(&mut self.of_subnets, subnet);
+        decrement(&mut self.of_sources, source);
+    }
+}
+
+impl RequestSlot {
+    /// Exchanges the slot for one of refusals that wait for their ACK. `None` if there is none left; the slot is released
+    /// in both cases.
+    pub(crate) fn of_refusal(mut self) -> Option<Self> {
+        let slots = Arc::clone(&self.slots);
+        let mut taken = slots.lock();
+        let has_room = taken.refused.has_room(slots.limits, self.source, self.subnet);
+        if has_room && !self.is_of_refusal {
+            taken.in_progress.remove(self.source, self.subnet);
+            taken.refused.add(self.source, self.subnet);
+            self.is_of_refusal = true;
+        }
+        // Dropping the slot takes the lock.
+        drop(taken);
+        let is_of_refusal = self.is_of_refusal;
+        is_of_refusal.then_some(self)
+    }
 }
 
 impl Drop for RequestSlot {
     fn drop(&mut self) {
         let mut taken = self.slots.lock();
-        taken.all -= 1;
-        decrement(&mut taken.of_subnets, self.subnet);
-        decrement(&mut taken.of_sources, self.source);
+        let counts = if self.is_of_refusal { &mut taken.refused } else { &mut taken.in_progress };
+        counts.remove(self.source, self.subnet);
     }
 }
 
@@ -128,7 +184,27 @@ mod tests {
         held.clear();
         assert!(take("203.0.113.1", "203.0.113.0/24").is_some());
         let taken = slots.lock();
-        assert_eq!((taken.all, taken.of_subnets.len(), taken.of_sources.len()), (0, 0, 0));
+        let Counts { all, of_subnets, of_sources } = &taken.in_progress;
+        assert_eq!((*all, of_subnets.len(), of_sources.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn refusals_that_wait_take_no_place_of_other_requests_and_have_as_many() {
+        let slots = RequestSlots::new(SlotLimits { all: 6, of_subnet: 4, of_source: 2 });
+        let source = "192.0.2.1".parse().unwrap();
+        let (take, room) = (|| slots.take(source, None), || slots.room(source, None));
+        let [first, second] = [take(), take()].map(|slot| slot.unwrap().of_refusal().unwrap());
+        assert_eq!(room(), Room::BesideRefusals);
+        let [third, fourth] = [take(), take()].map(Option::unwrap);
+        assert!(take().is_none() && room() == Room::None);
+        assert!(third.of_refusal().is_none(), "two of the source wait already");
+        assert_eq!(room(), Room::BesideRefusals, "its place is free again");
+        drop(first);
+        assert_eq!(room(), Room::Ample);
+        assert!(second.of_refusal().is_some(), "it has such a place already");
+        drop(fourth.of_refusal().unwrap());
+        let taken = slots.lock();
+        assert_eq!((taken.in_progress.all, taken.refused.all, taken.refused.of_sources.len()), (0, 0, 0));
     }
 
     #[test]
@@ -136,9 +212,11 @@ mod tests {
         let slots = RequestSlots::new(SlotLimits { all: 6, of_subnet: 4, of_source: 2 });
         let take = |source: &str| slots.take(source.parse().unwrap(), None);
         let held = [take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap()];
-        assert!(take("2001:db8::3").is_none() && !slots.has_room("2001:db8::3".parse().unwrap(), None));
+        assert!(
+            take("2001:db8::3").is_none() && slots.room("2001:db8::3".parse().unwrap(), None) == Room::None
+        );
         let other = take("2001:db8:0:1::1").unwrap();
         drop((held, other));
-        assert!(slots.lock().of_sources.is_empty());
+        assert!(slots.lock().in_progress.of_sources.is_empty());
     }
 }

@@ -6,6 +6,7 @@
 mod dialog;
 mod identity;
 mod incoming;
+mod invite_event;
 mod kept_answer;
 mod named_headers;
 
@@ -14,20 +15,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
-use rsipstack::transport::TransportLayer;
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::net::{self, Entered, OwnSockets, Use};
 use sip_transport::streams::{ConnectionSlots, Limits, Listener, RefusedConnections};
-use sip_transport::{Intake, MessageFilter, Tap, listen, shut_down};
+use sip_transport::{Intake, MessageFilter, Tap, listen, shut_down, transport_layer};
 use tls_identity::Identity;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{EdgeConfig, EdgeError};
-use identity::EdgeIdentity;
+use identity::{EdgeIdentity, named};
 
 pub(crate) use dialog::{Dialog, FinalResponse};
-pub(crate) use incoming::{Acknowledgement, Incoming, InviteEvent};
+pub(crate) use incoming::Incoming;
+pub(crate) use invite_event::{Acknowledgement, InviteEvent};
 
 /// The value of `Allow`: the methods that the edge serves.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO";
@@ -84,7 +85,7 @@ impl Stack {
         descriptors: &Descriptors,
     ) -> Result<(Self, IncomingRequests), EdgeError> {
         let token = CancellationToken::new();
-        let layer = TransportLayer::new(token.clone());
+        let layer = transport_layer(token.clone());
         let tap = Tap::new(config.messages.clone(), "edge");
         let (udp, tcp, address) = listen::sockets(config.listen, &token, &tap)
             .map_err(|why| EdgeError::Listen { address: config.listen, why })?;
@@ -176,22 +177,26 @@ impl Stack {
     /// names: the one that the INVITE was sent to, or the advertised one.
     pub(crate) fn media_at(&self, request: &Incoming) -> (IpAddr, IpAddr) {
         let called = request.local().ip();
-        (called, self.advertise.unwrap_or(called))
+        (called, named(self.advertise, called))
     }
 
     /// The value of `Contact` in responses to this request: the address that it was sent to, or the
     /// advertised one.
     pub(crate) fn contact(&self, request: &Incoming) -> Arc<str> {
         let (called, transport) = (request.local(), request.transport());
+        let is_secure = request.is_secure();
         let mut last = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((address, over, contact)) = &*last
+            && !is_secure
             && (*address, *over) == (called, transport)
         {
             return Arc::clone(contact);
         }
-        let address = self.advertise.unwrap_or(called.ip());
-        let contact = format!("<sip:{}:{};transport={transport}>", bracketed(address), called.port());
-        let contact: Arc<str> = contact.into();
+        let (address, port) = (bracketed(named(self.advertise, called.ip())), called.port());
+        if is_secure {
+            return format!("<sips:{address}:{port}>").into();
+        }
+        let contact: Arc<str> = format!("<sip:{address}:{port};transport={transport}>").into();
         *last = Some((called, transport, Arc::clone(&contact)));
         contact
     }

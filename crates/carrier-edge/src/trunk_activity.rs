@@ -1,4 +1,4 @@
-//! What the trunks do now and did in the last 24 hours, for the server's metrics.
+//! The active calls of trunks and their spending in the last 24 hours, for the server's metrics.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ pub struct TrunkActivity {
     pub name: Arc<str>,
     /// Number of active calls of this node, including those that are being set up.
     pub active_calls: u64,
-    /// What the active calls of this node cost so far, in US dollars.
+    /// The price so far of the active calls of this node, in US dollars.
     pub active_price: Decimal,
-    /// What the calls of all nodes cost in the last 24 hours, active ones included, in US dollars.
+    /// The price of the calls of all nodes in the last 24 hours, active ones included, in US dollars.
     pub last_24_hours: Decimal,
 }
 

@@ -20,8 +20,8 @@ use uuid::Uuid;
 use self::waiting::Waiting;
 use self::written::Written;
 
-/// The number of trunks for which a thread is worth its start.
-const FEWEST_OF_A_THREAD: usize = 64;
+/// The least number of trunks for which starting a thread saves time.
+const MIN_TRUNKS_PER_THREAD: usize = 64;
 
 /// The trunks, and the DIDs that their rules depend on.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Whether nothing must be applied before the trunks are read.
+    /// Returns true if there is nothing to apply before the trunks are read.
     fn is_current(&self) -> bool {
         self.follower.as_ref().is_none_or(Follower::is_current)
     }
@@ -74,8 +74,8 @@ impl Trunks {
         Self { realm, algorithms, state: RwLock::default() }
     }
 
-    /// Loads all trunks and DIDs, and takes them in place of the present ones. Writes meanwhile are changes since then. Each trunk
-    /// is passed to `visit` too: to read all of them takes seconds if there are a million.
+    /// Loads all trunks and DIDs, and replaces the present ones. Later changes include the writes during the load. Each trunk
+    /// is also passed to `visit`, because reading a million trunks twice would take seconds.
     ///
     /// # Errors
     /// If the store cannot be read. The present trunks remain.
@@ -85,7 +85,7 @@ impl Trunks {
         mut visit: impl FnMut(&StoredRecord) + Send,
     ) -> Result<(), StoreError> {
         let follower = Some(store.follow(Interest::Everything));
-        // What was deleted meanwhile is in no change that is applied.
+        // The applied changes do not contain the deletions during the load.
         let mut state = State { follower, has_deletions: true, ..State::default() };
         for_each_record(store, Did::SPEC, |stored| self.apply_stored(&mut state, &stored)).await?;
         let threads = self.threads_of_a_load();
@@ -96,13 +96,13 @@ impl Trunks {
         .await?;
         tracing::debug!(trunks = state.index.len(), "the trunks are loaded");
         let replaced = std::mem::replace(&mut *self.write(), state);
-        // Freed without the lock, for which calls wait: it takes a good part of a second if there are a million trunks.
+        // Freed without the lock, for which calls wait: with a million trunks this takes a large part of a second.
         drop(replaced);
         Ok(())
     }
 
-    /// The number of threads that compute terms while all trunks are loaded: one for each processor at a start, but one alone
-    /// where calls are served meanwhile.
+    /// The number of threads that compute terms while all trunks are loaded: one for each processor at the start, but only
+    /// one while calls are served.
     fn threads_of_a_load(&self) -> usize {
         let serves = !self.state.read().unwrap_or_else(PoisonError::into_inner).index.is_empty();
         if serves { 1 } else { std::thread::available_parallelism().map_or(1, NonZeroUsize::get) }
@@ -226,7 +226,7 @@ impl Trunks {
         self.apply_stored(&mut self.write(), stored);
     }
 
-    /// Applies trunks. To compute their terms takes longest, so up to `threads` threads do that.
+    /// Applies trunks. Up to `threads` threads compute their terms, which takes longest.
     fn apply_trunks(&self, state: &mut State, page: &[StoredRecord], threads: usize) {
         for StoredRecord { account, .. } in page {
             state.name(*account);
@@ -243,7 +243,7 @@ impl Trunks {
         let compute = |part: &[StoredRecord]| -> Vec<Prepared> {
             part.iter().map(|stored| self.prepare_one(state, stored)).collect()
         };
-        let size = page.len().div_ceil(threads.max(1)).max(FEWEST_OF_A_THREAD);
+        let size = page.len().div_ceil(threads.max(1)).max(MIN_TRUNKS_PER_THREAD);
         std::thread::scope(|scope| {
             let mut parts = page.chunks(size);
             let own = parts.next().unwrap_or_default();
@@ -255,7 +255,7 @@ impl Trunks {
                 .collect();
             let mut prepared = compute(own);
             for (part, begun) in begun {
-                // Where the system starts no thread, or a thread failed, the trunks are computed here.
+                // If a thread could not be started, or failed, its trunks are computed here.
                 let computed = begun.ok().and_then(|thread| thread.join().ok());
                 prepared.extend(computed.unwrap_or_else(|| compute(part)));
             }
@@ -317,7 +317,7 @@ fn decode<R: didww_types::Resource>(id: Uuid, attributes: &str, meta: Option<&st
         .ok()
 }
 
-/// The id of a record as its terms have it.
+/// The id of a record in the form that its terms contain.
 fn wire_id<R>(id: Uuid) -> Id<R> {
     let mut text = Uuid::encode_buffer();
     Id::new(&*id.hyphenated().encode_lower(&mut text))

@@ -1,4 +1,4 @@
-//! What stands for the HTTP client in a build without TLS.
+//! The replacement of the HTTP client's constructor in a build without TLS.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! A credential that expires: obtained once for all who wait for it, and renewed before it expires.
 //!
-//! The first request that needs the credential obtains it, and the requests that come meanwhile wait for that result, be it
-//! a failure. A short time before the credential expires, one request renews it while the others go on with the old one;
+//! The first request that needs the credential obtains it, and concurrent requests wait for the result, even if it is a
+//! failure. A short time before the credential expires, one request renews it while the others use the old one;
 //! if that fails, they do so until it has expired. Dropping the future of the request that obtains it passes the task to
 //! one that waits. The time is Tokio's, so that tests can pause it.
 
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::clock;
 
-/// The longest time before the end of a credential at which it is renewed. Of a short one it is a fifth of its life.
+/// The longest time before the expiry of a credential at which it is renewed; for a short-lived one, a fifth of its life.
 const MAX_MARGIN: Duration = Duration::from_mins(1);
 /// The time between two attempts to renew a credential that has not expired.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ struct State<T, E> {
 
 /// A credential, and the time for which it is used.
 pub struct Credential<T> {
-    /// What requests authenticate with. It is a secret, and not printed.
+    /// The credential that requests authenticate with. It is a secret, and not printed.
     pub value: T,
     obtained_at: Instant,
     renew_at: Instant,
@@ -47,18 +47,18 @@ pub struct Credential<T> {
 impl<T> Credential<T> {
     fn new(value: T, asked_at: Instant, life: Duration) -> Self {
         let margin = MAX_MARGIN.min(life / 5);
-        // A request takes some time to arrive.
+        // A request must arrive before the credential expires.
         let ends_at = asked_at + life.saturating_sub(margin / 4);
         let renew_at = asked_at + life.saturating_sub(margin);
         Self { value, obtained_at: clock::now(), renew_at, ends_at }
     }
 
-    /// Whether its time has passed.
+    /// Whether the credential has expired.
     pub fn has_ended(&self) -> bool {
         clock::now() >= self.ends_at
     }
 
-    /// Whether it was obtained at this time or later.
+    /// Whether the credential was obtained at this time or later.
     pub fn is_since(&self, time: Instant) -> bool {
         self.obtained_at >= time
     }

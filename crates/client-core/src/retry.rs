@@ -154,7 +154,7 @@ impl Outcome {
     }
 }
 
-/// What to do after an attempt.
+/// The action after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// Return the outcome to the caller.

@@ -22,7 +22,7 @@ pub enum SetupError {
     /// The base URL is not an http or https URL without credentials, query and fragment.
     #[error("the base URL {problem}; it looks like `{example}`")]
     BaseUrl {
-        /// What is wrong with it, such as `is not a URL`.
+        /// The problem, such as `is not a URL`.
         problem: &'static str,
         /// The base URL of the production environment.
         example: &'static str,

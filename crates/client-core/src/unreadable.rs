@@ -11,7 +11,7 @@ use crate::Exchange;
 pub struct Unreadable {
     /// The request that was answered.
     pub exchange: Exchange,
-    /// The path in the document, and what is wrong there.
+    /// The path in the document, and the problem there.
     pub error: DecodeError,
 }
 

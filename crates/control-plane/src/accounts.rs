@@ -228,7 +228,8 @@ impl Control {
         Ok(self.core.store.save_account(before, after).await?)
     }
 
-    /// Deletes an account with its keys, records and rates. Calls to its DIDs hang up, and what it had ordered is in stock again.
+    /// Deletes an account with its keys, records and rates. Calls to its DIDs hang up, and the numbers that it had ordered are in
+    /// stock again.
     ///
     /// # Errors
     /// If there is no such account.
@@ -237,7 +238,7 @@ impl Control {
         self.end_calls_to_dids(Some(id)).await?;
         files::forget_all(&self.core, id).await?;
         stock::clear(&self.core, account.number, true).await?;
-        // What was uploaded and exported meanwhile, and calls that found their DID before it was deleted.
+        // Files that were uploaded or exported meanwhile, and calls that found their DID before it was deleted.
         files::forget_all(&self.core, id).await?;
         exports::parts::forget_all(&self.core, id).await?;
         price_plans::forget(&*self.core.store, id).await?;
@@ -274,7 +275,7 @@ impl Control {
     }
 
     /// Sets where a key may be used, with effect from the next request; `None` means anywhere. Tokens that were minted with
-    /// the key before keep what it allowed then.
+    /// the key before keep the earlier limits.
     ///
     /// # Errors
     /// If there is no such account or key, or the list is empty.

@@ -1,5 +1,5 @@
-//! The JSON of answers, as the handlers encode it and the document describes it. What an account's calls, customers and
-//! their records look like is declared in the crates that have them.
+//! The JSON of answers, as the handlers encode it and the document describes it. The JSON of calls, customers and their
+//! records is declared in the crates that have them.
 
 use didww_types::{Feature, Timestamp};
 use schemars::JsonSchema;
@@ -12,14 +12,14 @@ use uuid::Uuid;
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "describes what `respond::refused` writes")]
 pub(crate) struct Refused {
-    /// A sentence for people.
+    /// The reason of the refusal, as a sentence for people.
     error: String,
 }
 
-/// An account.
+/// An account with its settings, without its keys.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Account {
-    /// The account's id.
+    /// The id of the account.
     id: Uuid,
     /// The name for display; unique.
     name: String,
@@ -60,7 +60,7 @@ pub(crate) struct Accounts {
 pub(crate) struct NewAccount {
     #[serde(flatten)]
     pub(crate) account: Account,
-    /// The API key.
+    /// The first API key, in clear text.
     pub(crate) api_key: String,
 }
 
@@ -120,17 +120,17 @@ pub(crate) struct Keys {
 pub(crate) struct NewKey {
     /// The id of the key.
     pub(crate) id: Uuid,
-    /// The key.
+    /// The API key, in clear text.
     pub(crate) api_key: String,
 }
 
-/// The id of what was deleted, as in the request.
+/// The id of the deleted object, as in the request.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Deleted {
     pub(crate) deleted: String,
 }
 
-/// The id of what was updated, as in the request.
+/// The id of the updated object, as in the request.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Updated {
     pub(crate) updated: String,
@@ -141,7 +141,7 @@ pub(crate) struct Updated {
 pub(crate) struct UpdatedTrunk {
     /// The id as in the request.
     pub(crate) updated: String,
-    /// What to know about the trunk: it takes calls from any address. Absent if it does not.
+    /// The warning that the trunk takes calls from any address. Absent if it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) warning: Option<&'static str>,
 }
@@ -171,7 +171,7 @@ pub(crate) struct OpenTrunks {
 pub(crate) struct Did {
     /// The id of the DID.
     pub(crate) id: Uuid,
-    /// The number, digits alone.
+    /// The telephone number, as digits without a plus sign.
     pub(crate) number: String,
 }
 
@@ -201,7 +201,7 @@ pub(crate) struct DeliveryAttempt {
     /// The trunk whose events were sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     trunk: Option<Uuid>,
-    /// The customer.
+    /// The id of the customer whose event was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<Uuid>,
     /// The call whose event was sent.
@@ -261,11 +261,11 @@ pub(crate) struct Reset {
     pub(crate) reset: String,
 }
 
-/// The server's clock.
+/// The state of the server's clock.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct ClockState {
-    /// The time.
+    /// The present time of the clock.
     pub(crate) now: Timestamp,
-    /// Whether the clock stands still.
+    /// Whether the clock is frozen.
     pub(crate) frozen: bool,
 }

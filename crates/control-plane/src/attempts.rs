@@ -65,7 +65,7 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
-/// Attempts, newest first.
+/// The selected attempts, newest first.
 #[derive(Serialize, JsonSchema)]
 struct Attempts<'a> {
     attempts: Vec<Attempt<'a>>,
@@ -163,7 +163,7 @@ pub(crate) fn entries(
     selected(control, AttemptQuery::default(), receiver)
 }
 
-/// The selected entries.
+/// Responds with the selected attempts.
 fn selected(
     control: Control,
     query: AttemptQuery,

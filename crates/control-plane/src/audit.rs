@@ -1,4 +1,4 @@
-//! Who changed which record when, if the server keeps an audit.
+//! The audit: which records were changed, by whom and when, if the server keeps one.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -47,19 +47,19 @@ pub(crate) fn routes() -> Vec<Route> {
 struct Filters {
     /// The account that owns the record.
     account: Option<Uuid>,
-    /// The record's type.
+    /// The type of the changed record.
     r#type: Option<String>,
-    /// The record's id.
+    /// The id of the changed record.
     id: Option<Uuid>,
-    /// The earliest time, inclusive.
+    /// The earliest time of an entry, inclusive.
     since: Option<Timestamp>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     before: Option<i64>,
     /// Maximum number of entries, 100 by default and at most 1,000.
     limit: Option<usize>,
 }
 
-/// Entries, newest first.
+/// A page of entries, newest first.
 #[derive(Serialize, JsonSchema)]
 struct Entries {
     entries: Vec<Entry>,
@@ -67,33 +67,34 @@ struct Entries {
     next: Option<i64>,
 }
 
-/// A write, and what it changed.
+/// A write, and its changes of records.
 #[derive(Serialize, JsonSchema)]
 struct Entry {
-    /// When it happened, on the server's clock.
+    /// When the write was decided, on the server's clock.
     at: Timestamp,
     by: By,
-    /// The records that it changed; of a list with filters those that match.
+    /// The changes of records; in a list with filters, only those that match.
     changes: Vec<RecordChange>,
 }
 
-/// Who made a write.
+/// The actor of a write.
 #[derive(Serialize, JsonSchema)]
 struct By {
-    /// `key` for a request of the owner, `staff` for the control API, `edge` for the carrier edge, `job` for what was due.
+    /// The kind of actor: `key` for a request of the owner, `staff` for the control API, `edge` for the carrier edge, `job` for a
+    /// job.
     kind: String,
-    /// The id of the API key, or the kind of the job; else null.
+    /// The id of the API key, or the kind of the job; null for other actors.
     id: Option<String>,
 }
 
-/// What happened to a record.
+/// The change of a record.
 #[derive(Serialize, JsonSchema)]
 struct RecordChange {
     /// The account; null if it was deleted.
     account: Option<Uuid>,
     r#type: String,
     id: Uuid,
-    /// `created`, `updated` or `deleted`.
+    /// The kind of change: `created`, `updated` or `deleted`.
     action: String,
     /// The attributes that an update changed, and the relationships that it wrote; never their values.
     members: Vec<String>,

@@ -56,7 +56,7 @@ pub(crate) async fn authenticate(
     }
 }
 
-/// Serves a page without a token, unless a web page of another host asks for it.
+/// Serves a page without a token, unless a web page of another host requests it.
 pub(crate) async fn check_page(
     State(authenticator): State<Arc<Authenticator>>,
     request: Request,
@@ -85,7 +85,7 @@ pub(crate) struct Authenticator {
 struct Rejection {
     status: StatusCode,
     error: &'static str,
-    /// A cause for the log, where it says more than the error.
+    /// A cause for the log, if it has more details than the error.
     cause: Option<String>,
     /// Number of seconds after which the client may try again.
     retry_after: Option<u64>,

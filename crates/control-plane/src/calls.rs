@@ -48,8 +48,8 @@ impl Control {
         Ok(self.edge()?.active_calls())
     }
 
-    /// Returns the active calls of all nodes of the database, oldest first. Of other nodes those that were answered are
-    /// listed, as they were then.
+    /// Returns the active calls of all nodes of the database, oldest first. Calls of other nodes are listed once they are
+    /// answered, in their state at the answer.
     ///
     /// # Errors
     /// If the store cannot be read, or the server does not listen for SIP.
@@ -159,7 +159,7 @@ struct CallRecords {
     calls: Vec<CallRecord>,
 }
 
-/// Active calls, oldest first.
+/// The active calls, oldest first.
 #[derive(Serialize, JsonSchema)]
 struct ActiveCalls {
     calls: Vec<ActiveCall>,
@@ -188,23 +188,23 @@ struct RecordQuery {
 
 async fn list_records(State(control): State<Control>, uri: Uri) -> Response {
     let list = async {
-        let asked: RecordQuery = parse_query(&uri)?;
-        let check = asked.check.as_deref().map(parse_check).transpose()?;
-        let account = match asked.account {
+        let parameters: RecordQuery = parse_query(&uri)?;
+        let check = parameters.check.as_deref().map(parse_check).transpose()?;
+        let account = match parameters.account {
             Some(id) => Some(control.account(id).await?.number),
             None => None,
         };
         let query = CallQuery {
             account,
-            trunk: asked.trunk,
-            cause: asked.cause,
-            call_id: asked.call_id,
-            source_ip: asked.source.map(|source| source.to_canonical()),
+            trunk: parameters.trunk,
+            cause: parameters.cause,
+            call_id: parameters.call_id,
+            source_ip: parameters.source.map(|source| source.to_canonical()),
             check: check.map(|check| check.name().to_owned()),
-            number: asked.number,
-            from: asked.from,
-            to: asked.to,
-            limit: asked.limit.unwrap_or(0),
+            number: parameters.number,
+            from: parameters.from,
+            to: parameters.to,
+            limit: parameters.limit.unwrap_or(0),
         };
         Ok((StatusCode::OK, json!({ "calls": control.call_records(query).await? })))
     };

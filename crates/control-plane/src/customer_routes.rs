@@ -17,7 +17,7 @@ use crate::respond::{Outcome, parse_body, parse_id, respond};
 use crate::route::Route;
 use crate::{Control, ControlError};
 
-/// The routes of customers, of what belongs to them, and of providers.
+/// The routes of customers and their records, and of providers.
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::get("/customers", "Lists the customers, newest first.", list).answers::<CustomerList>(200),
@@ -91,7 +91,7 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
-/// Customers, newest first.
+/// The customers, newest first.
 #[derive(Serialize, JsonSchema)]
 struct CustomerList {
     customers: Vec<Customer>,
@@ -114,7 +114,7 @@ struct AccessKeyList {
 struct NewKeyAnswer {
     #[serde(flatten)]
     key: AccessKey,
-    /// The key.
+    /// The access key, in clear text.
     accesskey: String,
 }
 
@@ -130,13 +130,13 @@ struct FlowList {
     flows: Vec<Flow>,
 }
 
-/// What a call tried at carriers, oldest first: at most 20 attempts, the last ones.
+/// The attempts of a call at carriers, oldest first: at most 20 attempts, the last ones.
 #[derive(Serialize, JsonSchema)]
 struct TryList {
     tries: Vec<CallTry>,
 }
 
-/// A token.
+/// A token of the platform.
 #[derive(Serialize, JsonSchema)]
 struct Token {
     token: String,
@@ -148,7 +148,7 @@ struct ProviderList {
     providers: Vec<Provider>,
 }
 
-/// The providers whose trunk took calls from any address when the carrier's API was last asked, newest first.
+/// The providers whose trunk accepted calls from any address when the carrier's API was last queried, newest first.
 #[derive(Serialize, JsonSchema)]
 struct OpenProviderList {
     /// At most 1,000 of them.

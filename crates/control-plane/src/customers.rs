@@ -23,7 +23,7 @@ pub use tokens::TokenKind;
 
 use crate::{Control, ControlError};
 
-/// Most flows that one transaction deletes: other writes wait for it.
+/// Maximum number of flows that one transaction deletes: other writes wait for it.
 const MAX_FLOWS_PER_COMMIT: u64 = 100;
 
 /// Permission bit of a super admin of the platform.
@@ -35,7 +35,7 @@ pub const CUSTOMER_ADMIN: u16 = 0x0020;
 /// Permission bit of a manager of a customer.
 pub const CUSTOMER_MANAGER: u16 = 0x0040;
 
-/// A customer to create.
+/// A customer to create, with the members that its creator can choose.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NewCustomer {
@@ -304,8 +304,8 @@ impl Control {
     async fn delete_flows(&self, customer: Uuid) -> Result<(), ControlError> {
         loop {
             let kept = DocumentQuery::with(DocumentKind::Flow, "kept", customer.to_string());
-            let some = DocumentQuery { limit: MAX_FLOWS_PER_COMMIT, ..kept };
-            let flows = Entity::<Flows>::list(&*self.core.store, some).await?;
+            let query = DocumentQuery { limit: MAX_FLOWS_PER_COMMIT, ..kept };
+            let flows = Entity::<Flows>::list(&*self.core.store, query).await?;
             if flows.is_empty() {
                 return Ok(());
             }
@@ -336,8 +336,8 @@ impl Control {
         self.list_of::<Flows>(customer).await
     }
 
-    /// Returns what a call of a customer tried at carriers, oldest first: at most 20 attempts, the last ones. A deleted call
-    /// keeps them for as long as it is kept itself. Those of an active call are the attempts so far.
+    /// Returns the attempts of a customer's call at carriers, oldest first: at most 20 attempts, the last ones. A deleted call
+    /// keeps them for as long as it is kept itself. For an active call, these are the attempts so far.
     ///
     /// # Errors
     /// If the customer has no such call.
@@ -347,8 +347,8 @@ impl Control {
         found.map(|(_, tries)| tries).ok_or_else(|| ControlError::NotFound(format!("call {call}")))
     }
 
-    /// Returns the providers whose trunk at the carrier took calls from any address when the carrier's API was last
-    /// asked, newest first.
+    /// Returns the providers whose trunk at the carrier accepted calls from any address when the carrier's API was last
+    /// queried, newest first.
     ///
     /// # Errors
     /// If the store fails.

@@ -1,4 +1,4 @@
-//! What orders and time do to the DIDs of an account. A DID is assigned, renewed and released here and nowhere else, each with
+//! Assigns, renews and releases the DIDs of an account, for orders and renewals. This happens nowhere else, and each change has
 //! its entry in the history.
 
 use didww_types::resources::{Did, DidHistoryAction, DidHistoryMethod};
@@ -19,9 +19,9 @@ pub(crate) struct Assigned {
     pub(crate) attributes: Map<String, Value>,
     pub(crate) group: Uuid,
     pub(crate) order: Uuid,
-    /// The number in stock that it is: out of stock until the DID is released.
+    /// The number in stock that becomes the DID: out of stock until the DID is released.
     pub(crate) number: Uuid,
-    /// The price of a period, for renewals; `None` for an order whose price is not known any more.
+    /// The price of a period, for renewals; `None` for an order whose price is no longer known.
     pub(crate) monthly_price: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! The DID groups of DIDs that are added.
 //!
-//! What a number can be used for is stated by the features of its DID group. A DID that is added names a group, or only
+//! The features of a DID group state the possible uses of its numbers. A DID that is added names a group, or only
 //! features: then it joins the group that this module keeps for exactly these features. The id of such a group depends on
 //! the features alone, and it is stored together with the first DID that needs it, so that there are at most as many as
 //! there are sets of features, which are 256.
@@ -93,7 +93,7 @@ fn id_of(features: &[DidFeature]) -> Uuid {
     Uuid::from_u128(bits.fold(FIRST_ID, |id, (bit, _)| id | 1_u128 << bit))
 }
 
-/// Refuses a group whose features were changed since it was stored: the DID would have others than it is added with.
+/// Refuses a group whose features were changed since it was stored: the DID would have other features than requested.
 fn check_features(record: &Record, features: &[DidFeature]) -> Result<(), ControlError> {
     let stored =
         DidGroupPartial::from_attributes(&record.attributes).map_err(|error| unreadable(&error))?.features;

@@ -33,7 +33,7 @@ pub struct NewDid {
     pub expires_at: Option<Timestamp>,
     /// The id of its DID group; if `None`, the group that the server keeps for its features.
     pub did_group: Option<Uuid>,
-    /// What the number can be used for, if no DID group is named; if `None`, incoming and outgoing calls, and emergency
+    /// The possible uses of the number, if no DID group is named; if `None`, incoming and outgoing calls, and emergency
     /// calls if they are enabled.
     pub features: Option<Vec<DidFeature>>,
 }
@@ -146,7 +146,7 @@ impl Control {
                 changes.extend(entries);
                 self.core.commit(changes).await.map_err(|error| match error {
                     StoreError::Taken(field) if field == "number" => taken(dids).into(),
-                    // Another request has stored a group since it was looked up: the next attempt finds it.
+                    // Another request has stored the group since it was looked up: the next attempt finds it.
                     StoreError::Taken(field) if field == "id" => StoreError::Conflict.into(),
                     other => AttemptError::<ControlError>::Store(other),
                 })
@@ -188,7 +188,7 @@ impl Control {
     }
 }
 
-/// Why DIDs are not added of which a number is a DID already.
+/// The error for DIDs of which one has a number that is a DID already.
 fn taken(dids: &[NewDid]) -> ControlError {
     let message = if let [only] = dids {
         format!("`{}` is a DID already, of this account or of another", only.number)

@@ -11,15 +11,15 @@ pub enum ControlError {
     /// The named thing does not exist.
     #[error("there is no {0}")]
     NotFound(String),
-    /// A value is not valid; the message states what is.
+    /// A value is not valid; the message states the valid ones.
     #[error("`{field}` {message}")]
     Invalid {
         /// The member of the body, the query parameter, or `body` or `query` as a whole.
         field: String,
-        /// What is wrong with the value, as the continuation of a sentence that begins with the field.
+        /// The reason, as the continuation of a sentence that begins with the field.
         message: String,
     },
-    /// As much is in progress as the server permits.
+    /// The maximum number of such operations is in progress.
     #[error("{0}")]
     Busy(String),
     /// The store failed or refused the operation.

@@ -1,11 +1,11 @@
-//! What happens at the server, as server-sent events: for pages and programs that show it while it happens.
+//! Server-sent events about the server's state, for pages and programs that show it live.
 //!
-//! An event states what is new, or that something has to be read anew. It never replaces a list: a subscriber that
+//! An event contains new data, or states that data must be read anew. It never replaces a list: a subscriber that
 //! lost events is notified of it, and reads its lists again.
 //!
-//! Bounds: [`MAX_SUBSCRIBERS`] at once, each of which holds a connection. What waits for a slow one is in the queues that the
-//! edge keeps for all followers (1,024 entries each) and in the change feed of the store, and changes of a second are one
-//! event. A client that reads nothing loses its connection by the listener's own deadline.
+//! Bounds: [`MAX_SUBSCRIBERS`] at once, each of which holds a connection. Events for a slow subscriber wait in the queues that
+//! the edge keeps for all followers (1,024 entries each) and in the change feed of the store, and the changes within a second
+//! are one event. A client that reads nothing loses its connection by the listener's own deadline.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -32,10 +32,10 @@ use crate::route::Route;
 const MAX_SUBSCRIBERS: usize = 64;
 /// Seconds after which a refused subscriber may try again.
 const RETRY_AFTER: u64 = 5;
-/// How often the change feed is looked at, which costs one load of a number if nothing was written.
-const LOOK: Duration = Duration::from_secs(1);
-/// After how many looks without a change there is a heartbeat.
-const LOOKS_PER_HEARTBEAT: u32 = 15;
+/// How often the change feed is checked, which costs one load of a number if nothing was written.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The number of checks without a change after which a heartbeat is sent.
+const CHECKS_PER_HEARTBEAT: u32 = 15;
 
 /// An event: its name, and its data.
 pub(crate) struct Event {
@@ -51,7 +51,7 @@ impl Event {
         Self { name, data }
     }
 
-    /// It is not known what happened: what is shown has to be read anew.
+    /// The event after changes that may have been missed: all shown data must be read anew.
     pub(crate) fn reload() -> Self {
         Self::new("reload", json!({}))
     }
@@ -102,30 +102,30 @@ fn respond_to_subscriber(
     response
 }
 
-/// What was written, once a second at most, and heartbeats in between. The first event is a heartbeat. The subscriber's
-/// place is taken for as long as the stream lives.
+/// Events about changes, at most one a second, and heartbeats in between. The first event is a heartbeat. The subscriber's
+/// place is taken until the stream is dropped.
 fn changes(core: Arc<Core>, lab: Lab, place: OwnedSemaphorePermit) -> impl Stream<Item = Event> {
     let follower = core.store.follow(Interest::Everything);
     let lab = WatchedLab::new(lab);
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let state = (core, place, follower, lab, looks, LOOKS_PER_HEARTBEAT);
-    stream::unfold(state, |(core, place, mut follower, mut lab, mut looks, mut quiet)| async move {
+    let mut checks = tokio::time::interval(CHECK_INTERVAL);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let state = (core, place, follower, lab, checks, CHECKS_PER_HEARTBEAT);
+    stream::unfold(state, |(core, place, mut follower, mut lab, mut checks, mut quiet)| async move {
         let event = loop {
-            looks.tick().await;
+            checks.tick().await;
             quiet += 1;
             if let Some(event) = changed(&mut follower, &mut lab) {
                 break event;
             }
-            if quiet > LOOKS_PER_HEARTBEAT {
+            if quiet > CHECKS_PER_HEARTBEAT {
                 break Event::new("heartbeat", json!({ "now": core.clock.now() }));
             }
         };
-        Some((event, (core, place, follower, lab, looks, 0)))
+        Some((event, (core, place, follower, lab, checks, 0)))
     })
 }
 
-/// What was written since the follower's position, and what is new in the lab; `None` if it was nothing that is shown.
+/// The changes since the follower's position, and those of the lab; `None` if there are none that pages show.
 fn changed(follower: &mut Follower, lab: &mut WatchedLab) -> Option<Event> {
     let mut kinds: BTreeSet<&'static str> = lab.changed().into_iter().flatten().collect();
     if !follower.is_current() {
@@ -140,8 +140,8 @@ fn changed(follower: &mut Follower, lab: &mut WatchedLab) -> Option<Event> {
     (!kinds.is_empty()).then(|| Event::new("changed", json!({ "kinds": kinds })))
 }
 
-/// The lab, whose journal and faults are not in the store, and what its subscriber knows of it. A look costs two loads of
-/// numbers.
+/// The lab, whose journal and faults are not in the store, with the state that its subscriber has received. A check costs two
+/// loads of numbers.
 struct WatchedLab {
     lab: Lab,
     journal: u64,
@@ -155,7 +155,7 @@ impl WatchedLab {
         watched
     }
 
-    /// What is new since the last look.
+    /// The parts of the lab that changed since the last check.
     fn changed(&mut self) -> [Option<&'static str>; 2] {
         let journal = self.lab.journal().map_or(0, |journal| journal.revision());
         let faults = self.lab.faults().revision();

@@ -1,4 +1,4 @@
-//! Faults on purpose: their methods and their routes.
+//! Injected faults: their methods and their routes.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -14,7 +14,7 @@ use crate::route::Route;
 use crate::{Control, ControlError};
 
 impl Control {
-    /// Sets a fault of this node, after those that are set. A request is taken by the first one whose turn it is.
+    /// Sets a fault of this node, after those that are set. A request is affected by the first fault that applies to it.
     ///
     /// # Errors
     /// If it is not valid, or 100 are set.
@@ -24,7 +24,7 @@ impl Control {
         self.fault(id)
     }
 
-    /// Returns the faults of this node with the number of requests that each took, the oldest first.
+    /// Returns the faults of this node with the number of requests that each affected, the oldest first.
     pub fn faults(&self) -> Vec<FaultState> {
         self.lab.faults().list()
     }
@@ -82,7 +82,7 @@ struct FaultList {
     faults: Vec<FaultState>,
 }
 
-/// How many faults were removed.
+/// The number of removed faults.
 #[derive(Serialize, JsonSchema)]
 struct RemovedFaults {
     removed: usize,

@@ -14,7 +14,8 @@ pub(crate) fn insert(core: &Core, account: i64, entry: HistoryEntry, at: Timesta
     Change::Insert { scope, id: core.ids.record(at), created_at: at, attributes, links: Vec::new(), meta }
 }
 
-/// The changes that store what staff make of a DID, which has these attributes then. A new one is assigned.
+/// The changes that store the history entries of a staff change of a DID, which then has these attributes. A new DID is
+/// assigned.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] if the DID does not have the shape of its declaration.

@@ -1,4 +1,4 @@
-//! Idempotency keys on the control listener: which requests have one, what identifies a request, and the errors for them.
+//! Idempotency keys on the control listener: the requests that use one, the identity of a request, and the errors.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Replay for Buffered {
     }
 }
 
-/// Returns the key of a POST. The other methods have the same effect when they are repeated, and their keys are ignored.
+/// Returns the key of a POST. The other methods are idempotent, and their keys are ignored.
 pub(crate) fn key(parts: &Parts) -> Result<Option<SentKey>, KeyRefusal> {
     if parts.method == Method::POST { SentKey::of(&parts.headers) } else { Ok(None) }
 }
@@ -72,7 +72,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Renders why a request with a key is not carried out.
+/// Builds the response to a request with a key that is not carried out.
 pub(crate) fn refuse(refusal: &KeyRefusal) -> Response {
     let wait = matches!(refusal, KeyRefusal::InProgress | KeyRefusal::Busy).then_some(1);
     let status = match refusal {

@@ -1,4 +1,4 @@
-//! Calls to DIDs: a request here stands for a caller in the telephone network.
+//! Calls to DIDs: a request here represents a caller in the telephone network.
 
 use std::sync::Arc;
 
@@ -43,8 +43,8 @@ impl Control {
         self.inbound.as_ref().ok_or_else(|| ControlError::NotFound("service for inbound calls".to_owned()))
     }
 
-    /// Places a call to a DID, to the inbound trunks that it is routed to. Returns its record when it is stored: of a call
-    /// that the DID does not take, with the reason; of any other one, before the first trunk is called.
+    /// Places a call to a DID, to the inbound trunks that it is routed to. Returns its record when it is stored: for a call
+    /// that the DID does not take, with the reason; for any other call, before the first trunk is called.
     ///
     /// # Errors
     /// If there is no such account, a number is not valid, as many calls are live as the server permits, or the store fails.
@@ -103,7 +103,7 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
-/// A call to place.
+/// A call to a DID to place.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct InboundCallBody {
@@ -115,7 +115,7 @@ struct InboundCallBody {
     account: Option<Uuid>,
 }
 
-/// Selects calls.
+/// Selects calls to DIDs: those that match all of the values.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct InboundFilters {

@@ -31,12 +31,12 @@ const MAX_LISTED: usize = 1_000;
 const DEFAULT_LISTED: usize = 100;
 /// Maximum number of followers, and of requests that wait, together.
 const MAX_WAITING: usize = 64;
-/// Seconds after which one that was refused may try again.
+/// Seconds after which a refused client may try again.
 const RETRY_AFTER: u64 = 5;
-/// The longest wait in milliseconds, and the one of a request that names none.
+/// The longest wait in milliseconds, and the default for a request that names none.
 const MAX_WAIT_MS: u64 = 60_000;
 const DEFAULT_WAIT_MS: u64 = 5_000;
-/// Entries that are looked at for a follower at a time.
+/// Number of entries that are read for a follower at a time.
 const FOLLOWED_AT_A_TIME: usize = 256;
 
 impl Control {
@@ -63,7 +63,7 @@ impl Control {
         self.lab.journal().map(|journal| journal.entries_after(0, usize::MAX).0).unwrap_or_default()
     }
 
-    /// Compares the journal with what is expected of it.
+    /// Compares the journal with the expected requests.
     ///
     /// # Errors
     /// If the server keeps none, or more than 50 requests are expected.
@@ -142,7 +142,7 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
-/// Requests, newest first.
+/// The selected requests, newest first.
 #[derive(Serialize, JsonSchema)]
 struct Listed {
     requests: Vec<JournalEntry>,
@@ -152,7 +152,7 @@ struct Listed {
     last: u64,
 }
 
-/// How many requests were forgotten.
+/// The number of removed requests.
 #[derive(Serialize, JsonSchema)]
 struct Cleared {
     cleared: usize,
@@ -166,7 +166,7 @@ struct Filters {
     method: Option<String>,
     /// The path, in which `*` is any text.
     path: Option<String>,
-    /// The type of records.
+    /// The type of records, such as `voice_out_trunks`.
     resource: Option<String>,
     status: Option<u16>,
     /// The earliest time of a request, inclusive.
@@ -197,7 +197,7 @@ async fn list_journal(State(control): State<Control>, uri: Uri) -> Response {
         let filters = parse_query::<Filters>(&uri)?;
         let journal = control.journal()?;
         let limit = filters.limit.unwrap_or(DEFAULT_LISTED).min(MAX_LISTED);
-        // Before the list, so that one who goes on after it misses none.
+        // Before the list, so that a client that continues after `last` misses no request.
         let (first, last) = (journal.first(), journal.last());
         let requests = journal.newest(&filters.selection(), filters.after.unwrap_or(0), limit);
         let last = requests.first().map_or(last, |newest| newest.number.max(last));
@@ -224,7 +224,7 @@ async fn clear_journal(State(control): State<Control>) -> Response {
     respond(control.clear_journal().map(|cleared| (StatusCode::OK, json!(Cleared { cleared }))))
 }
 
-/// What is waited for, and how long.
+/// The expected requests, and the longest wait for them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WaitBody {
@@ -254,7 +254,7 @@ async fn wait_for_journal(control: &Control, body: &Bytes, places: Arc<Semaphore
         let waited = control.wait_for_journal(&expectations, Duration::from_millis(timeout));
         let report = tokio::select! {
             report = waited => report?,
-            // The last report is the answer of a server that stops.
+            // A stopping server answers with the last report.
             () = control.core.stopping() => control.verify_journal(&expectations)?,
         };
         Ok((StatusCode::OK, json!(report)))

@@ -1,11 +1,11 @@
-//! The control plane: what DIDWW's staff, the passing of time and the outside world change, and no request of an
-//! account's owner can.
+//! The control plane: changes that DIDWW's staff, the passing of time and the outside world make, and that no request of an
+//! account's owner can make.
 //!
-//! It creates accounts, keys, DIDs, records of other declared types and customers, changes what their owners cannot, reviews verifications, resets records, sets the clock, and
-//! reports calls and deliveries of callbacks. Each operation is a method of [`Control`] and an endpoint of the control
-//! listener, which serves programs on this machine or clients with the control token, and no web pages but the operator's
-//! own, which the composition root hands over. Nothing on the public listener leads here. The crate changes records directly, without the rules for requests of their owners, and
-//! does not decide on calls.
+//! It creates accounts, keys, DIDs, records of other declared types and customers, changes members that their owners cannot,
+//! reviews verifications, resets records, sets the clock, and reports calls and deliveries of callbacks. Each operation is a
+//! method of [`Control`] and an endpoint of the control listener, which serves programs on this machine or clients with the
+//! control token, and no web pages except the operator's own, which the composition root supplies. The public listener does not
+//! expose it. The crate changes records directly, without the rules for requests of their owners, and does not decide on calls.
 //!
 //! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
 //! (10,000); records of a world (10,000); rates of an account (10,000); a listing of call records (10,000), calls to DIDs, deliveries, SIP messages, or entries of the journal or the audit (1,000 each); wrong tokens
@@ -163,14 +163,14 @@ impl Control {
         self
     }
 
-    /// Sets the environment that the server stands for, and that new keys belong to; by default production.
+    /// Sets the environment of the server, which new keys belong to; by default production.
     #[must_use]
     pub fn of_environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
-    /// Sets the lab of the server; by default one that takes part in nothing.
+    /// Sets the lab of the server; by default one without faults and journal.
     #[must_use]
     pub fn with_lab(mut self, lab: Lab) -> Self {
         self.lab = lab;
@@ -182,8 +182,8 @@ impl Control {
         &self.core.clock
     }
 
-    /// Deletes all records of one account, or of all accounts if `account` is `None`. Accounts and keys remain. What one account had
-    /// ordered is in stock again.
+    /// Deletes all records of one account, or of all accounts if `account` is `None`. Accounts and keys remain. The numbers that one
+    /// account had ordered are in stock again.
     ///
     /// # Errors
     /// If there is no such account, or the store fails.
@@ -206,7 +206,7 @@ impl Control {
             None => self.core.store.reset(None, false).await?,
         }
         if let Some(id) = account {
-            // What was uploaded meanwhile, and calls that found their DID before it was deleted.
+            // Files that were uploaded meanwhile, and calls that found their DID before it was deleted.
             files::forget_all(&self.core, id).await?;
             exports::parts::forget_all(&self.core, id).await?;
             self.end_calls_to_dids(account).await?;

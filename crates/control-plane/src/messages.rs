@@ -42,7 +42,7 @@ impl Control {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct RecentMessage {
-    /// Its `Call-ID`.
+    /// The `Call-ID` of the message, by which its call's messages are read.
     pub call_id: String,
     /// When it was sent or received.
     pub at: Timestamp,
@@ -52,7 +52,7 @@ pub struct RecentMessage {
     pub direction: String,
     /// The peer's address and port.
     pub remote: String,
-    /// `UDP`, `TCP` or `TLS`.
+    /// The transport: `UDP`, `TCP` or `TLS`.
     pub transport: String,
     /// The length of the whole message.
     pub bytes: usize,
@@ -65,7 +65,7 @@ pub struct RecentMessage {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RecentMessages {
-    /// The peer's address.
+    /// The IP address of the peer.
     pub peer: Option<IpAddr>,
     /// A text that the first line has, such as `INVITE` or `403`.
     pub line: Option<String>,
@@ -116,7 +116,7 @@ pub(crate) fn route() -> Route {
         .errors(&[404, 422])
 }
 
-/// Stored messages, newest first.
+/// The selected messages, newest first.
 #[derive(Serialize, JsonSchema)]
 struct Recent {
     messages: Vec<RecentMessage>,
@@ -182,15 +182,15 @@ fn file(bytes: Vec<u8>, kind: &'static str, disposition: Option<&'static str>) -
 #[derive(Serialize, JsonSchema)]
 #[expect(clippy::struct_field_names, reason = "the members of the answer have these names")]
 pub(crate) struct Messages<'a> {
-    /// The `Call-ID`.
+    /// The `Call-ID` that all of the messages have.
     call_id: &'a str,
-    /// The messages, oldest first.
+    /// The stored messages, oldest first.
     messages: Vec<SipMessage<'a>>,
     /// The number of messages that were dropped because there were too many.
     omitted: u64,
 }
 
-/// One SIP message.
+/// A stored SIP message.
 #[derive(Serialize, JsonSchema)]
 struct SipMessage<'a> {
     /// When it was sent or received.
@@ -203,13 +203,13 @@ struct SipMessage<'a> {
     local: String,
     /// The peer's address and port.
     remote: String,
-    /// `udp`, `tcp` or `tls`.
+    /// The transport: `udp`, `tcp` or `tls`.
     transport: &'static str,
     /// The length of the whole message.
     bytes: usize,
     /// Whether only the beginning was stored.
     cut: bool,
-    /// What was stored, with secrets and dialled digits masked.
+    /// The stored text, with secrets and dialled digits masked.
     text: Cow<'a, str>,
 }
 

@@ -20,13 +20,13 @@ use crate::{Control, ControlError};
 pub struct NodeState {
     /// The number, which no other process of the database has or had; 0 if the database is a file.
     pub number: i64,
-    /// Whether it is the node that answers.
+    /// Whether this is the node that answers the request.
     pub own: bool,
     /// The time of its last heartbeat, on its own clock; null if it never had one.
     pub last_heartbeat: Option<Timestamp>,
     /// Number of answered calls that have no record yet.
     pub calls: u64,
-    /// The number of the node that settles its calls, because it was found dead; else null.
+    /// The number of the node that settles the calls of this one, because it was found dead; null while it is alive.
     pub heir: Option<i64>,
 }
 
@@ -44,7 +44,7 @@ impl Control {
     pub async fn nodes(&self) -> Result<Vec<NodeState>, ControlError> {
         let store = &self.core.store;
         if !store.is_shared() {
-            // The only node needs no heartbeats: it lives, because it answers.
+            // The only node needs no heartbeats: it is alive, because it answers.
             store.heartbeat(self.core.clock.now()).await?;
         }
         let nodes = store.nodes().await?;

@@ -2,9 +2,9 @@
 //!
 //! An order is carried out by a job, a few seconds after it was made: the numbers that it holds become DIDs of the account, and
 //! channels are added to their pool. An order that lacks numbers, because more were ordered than were in stock, takes them
-//! from the stock that there is by then, or waits for them up to [`BACK_ORDER_LIFE`]. A number that turns out to be a DID
-//! already is replaced by another one; an order that named it is canceled, and so is one of channels whose pool is gone. Staff
-//! can carry out an order at once, and cancel it.
+//! from the stock at that time, or waits for them up to [`BACK_ORDER_LIFE`]. A number that turns out to be a DID
+//! already is replaced by another one; an order that named the number is canceled, as is an order of channels whose pool was
+//! deleted. Staff can carry out an order at once, and cancel it.
 
 mod delivery;
 mod plan;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use service_base::clock::Clock;
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
 use service_core::{Core, Decided, Retries};
-use trunk_rules::domain::{CARRY_OUT, HELD, PERIOD_DAYS, WriteOutcome, cancel_order, days_long, with_period};
+use trunk_rules::domain::{CARRY_OUT, HELD, SHORTEST_PERIOD, WriteOutcome, cancel_order, with_period};
 use trunk_store::{Change, IfScheduled, Job, LeasedJob, Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -27,24 +27,24 @@ use crate::{Control, ControlError, renewals};
 use delivery::{Delivery, Stocked};
 use plan::{Item, plan_of};
 
-/// How long an order that lacks numbers waits until it looks for them again.
+/// The interval at which an order that lacks numbers looks for them again.
 const STOCK_WAIT: Duration = Duration::from_hours(1);
-/// How long after it was made an order that still lacks numbers is canceled.
+/// The age at which an order that still lacks numbers is canceled.
 const BACK_ORDER_LIFE: Duration = Duration::from_hours(30 * 24);
-/// Runs in a row that fail until such an order is canceled.
+/// Number of successive failed runs after which such an order is canceled.
 const GIVEN_UP_AFTER: u32 = 3;
-/// The most orders that are carried out at once.
+/// Maximum number of orders that are carried out at once.
 const AT_ONCE: usize = 4;
 
-/// The jobs that carry out orders, and those that renew what was ordered.
+/// The jobs that carry out orders, and those that renew ordered DIDs, pools and services.
 pub fn order_jobs(clock: &Clock) -> JobSet {
     JobSet::default().handle(JobKind::new(CARRY_OUT, carry_out).at_once(AT_ONCE)).and(renewals::jobs(clock))
 }
 
 impl Control {
     /// Carries out a pending order: when this returns, it is completed, or canceled because a number that it names or the pool of
-    /// its channels is gone, or because that pool was renewed meanwhile. Numbers that it lacks it still waits for, and is pending
-    /// then.
+    /// its channels no longer exists, or because that pool was renewed meanwhile. An order that lacks numbers still waits for them,
+    /// and stays pending.
     ///
     /// # Errors
     /// If there is no such account or order, or it is not pending.
@@ -53,7 +53,7 @@ impl Control {
         Retries::REQUEST
             .run(|| async move {
                 let (record, found) = pending(&self.core, scope, order).await?;
-                // Of an order that is older than plans, only its job knows what is needed.
+                // The plan of an order from before plans were stored is only in its job.
                 let items = plan_of(&record, "").ok();
                 let due_at = match items {
                     None => self.core.clock.now(),
@@ -96,7 +96,7 @@ impl Control {
     }
 }
 
-/// Finds a pending order.
+/// Reads an order, and fails unless it is pending.
 async fn pending(core: &Core, scope: Scope, id: Uuid) -> Result<(Record, Order), ControlError> {
     let record = core.store.find(scope, id).await?;
     let record = record.ok_or_else(|| ControlError::NotFound(format!("order {id}")))?;
@@ -142,7 +142,7 @@ async fn carry_out(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobErr
     }
     let is_over = order.created_at.after(BACK_ORDER_LIFE) <= core.clock.now();
     if is_over && leased.attempts > GIVEN_UP_AFTER {
-        // Whatever keeps it from being stored, such as the account's quota of DIDs, the money goes back.
+        // Whatever prevents storing it, such as the account's quota of DIDs, the money is paid back.
         return Ok(Outcome::done().with(cancellation(&core, scope, &record, &order, &[]).await?));
     }
     let items = plan_of(&record, &job.payload)?;
@@ -152,7 +152,7 @@ async fn carry_out(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobErr
     })
 }
 
-/// What becomes of a pending order.
+/// The outcome of carrying out a pending order.
 enum Delivered {
     /// It is completed or canceled by these changes.
     Ended(Vec<Change>),
@@ -179,8 +179,7 @@ async fn deliver(
     for item in items {
         let item = match item {
             Item::Channels { capacity_pool, qty, days } => {
-                let days = days.unwrap_or(PERIOD_DAYS);
-                let Some(end) = delivery.add_channels(*capacity_pool, *qty, days).await? else {
+                let Some(end) = delivery.add_channels(*capacity_pool, *qty, *days).await? else {
                     return Ok(Delivered::Ended(cancellation(core, scope, &record, order, &gone).await?));
                 };
                 ends.push(end);
@@ -220,11 +219,11 @@ async fn deliver(
         meta: None,
     });
     // The period of a pool, and one that is paid in part, can end before the next run that renewals in progress decide on.
-    let whole = now.after(days_long(PERIOD_DAYS));
-    changes.push(if ends.iter().any(|end| *end < whole) {
+    let next = now.after(SHORTEST_PERIOD);
+    changes.push(if ends.iter().any(|end| *end < next) {
         renewals::anew(account, now)
     } else {
-        renewals::schedule(account, whole)
+        renewals::schedule(account, next)
     });
     Ok(Delivered::Ended(changes))
 }

@@ -27,7 +27,7 @@ type Serve = dyn Fn(Arc<Account>, Request) -> BoxFuture<'static, Response> + Sen
 pub struct OwnersApi(Arc<Serve>);
 
 impl OwnersApi {
-    /// Wraps what serves a request, whose path begins with `/v3`, for an account.
+    /// Wraps the function that serves a request, whose path begins with `/v3`, for an account.
     pub fn new(
         serve: impl Fn(Arc<Account>, Request) -> BoxFuture<'static, Response> + Send + Sync + 'static,
     ) -> Self {
@@ -45,10 +45,10 @@ impl fmt::Debug for OwnersApi {
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// A request for records of a type.
-pub(crate) struct Asked<'a> {
+pub(crate) struct OwnerRequest<'a> {
     pub(crate) method: Method,
     pub(crate) kind: &'a str,
-    /// The id of a record, of which nothing has to be true.
+    /// The id of a record, which is not validated.
     pub(crate) record: Option<&'a str>,
     pub(crate) query: Option<&'a str>,
     pub(crate) body: Bytes,
@@ -56,13 +56,13 @@ pub(crate) struct Asked<'a> {
 
 /// Sends a request as the owner of an account. A success is passed on as JSON, a refusal as an error of this API, whose text
 /// has the details of the refusal.
-pub(crate) async fn ask(
+pub(crate) async fn forward(
     api: &OwnersApi,
     account: Arc<Account>,
     client: Option<Client>,
-    asked: Asked<'_>,
+    owner_request: OwnerRequest<'_>,
 ) -> Response {
-    let mut request = match request(asked) {
+    let mut request = match request(owner_request) {
         Ok(request) => request,
         Err(error) => return respond(Err(error)),
     };
@@ -76,7 +76,7 @@ pub(crate) async fn ask(
     };
     if status.is_success() {
         let Ok(mut document) = serde_json::from_slice(&body) else {
-            return refused(StatusCode::INTERNAL_SERVER_ERROR, "the answer of the API is no JSON");
+            return refused(StatusCode::INTERNAL_SERVER_ERROR, "the response of the API is not JSON");
         };
         remove_secrets(&mut document);
         return plain_json(status, &document);
@@ -85,8 +85,8 @@ pub(crate) async fn ask(
     retry_after(refused(refusal_status(status), &details(&body)), wait)
 }
 
-fn request(asked: Asked<'_>) -> Result<Request, ControlError> {
-    let Asked { method, kind, record, query, body } = asked;
+fn request(owner_request: OwnerRequest<'_>) -> Result<Request, ControlError> {
+    let OwnerRequest { method, kind, record, query, body } = owner_request;
     let missing = || ControlError::NotFound(format!("type {kind}"));
     let path = find(kind).and_then(|spec| spec.paths().next()).ok_or_else(missing)?;
     let mut target = format!("/v3/{path}");
@@ -145,9 +145,14 @@ mod tests {
     #[test]
     fn a_path_leads_to_a_declared_type_alone() {
         let of = |kind, record| {
-            let asked =
-                Asked { method: Method::GET, kind, record, query: Some("sort=name"), body: Bytes::new() };
-            request(asked).map(|request| request.uri().to_string())
+            let owner_request = OwnerRequest {
+                method: Method::GET,
+                kind,
+                record,
+                query: Some("sort=name"),
+                body: Bytes::new(),
+            };
+            request(owner_request).map(|request| request.uri().to_string())
         };
         let id = "6d6e0d4f-7c1c-4f6a-9b7c-0a3b4f3c2d10";
         assert_eq!(of("dids", Some(id)).unwrap(), format!("/v3/dids/{id}?sort=name"));

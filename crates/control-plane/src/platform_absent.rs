@@ -8,10 +8,10 @@ use crate::{Control, ControlError};
 
 #[allow(clippy::unused_async, reason = "with the platform, the store is read and written")]
 impl Control {
-    /// The changes that store what a world has of the platform.
+    /// The changes that store the platform of a world.
     ///
     /// # Errors
-    /// If it has anything.
+    /// If the world has any record of the platform.
     pub(crate) async fn platform_changes(
         &self,
         world: &WorldPlatform,
@@ -22,12 +22,12 @@ impl Control {
         Err(ControlError::invalid("world", "has a `platform`, which this program does not have").into())
     }
 
-    /// Makes the customers of a world known.
+    /// Loads the customers of a world into the directory, which does not exist.
     pub(crate) async fn platform_loaded(&self, _world: &WorldPlatform) -> Result<(), ControlError> {
         Ok(())
     }
 
-    /// What is stored of the platform.
+    /// The stored platform, which is empty.
     pub(crate) async fn saved_platform(&self) -> Result<WorldPlatform, ControlError> {
         Ok(WorldPlatform::default())
     }

@@ -1,4 +1,4 @@
-//! The communication platform of a world: how it is stored, and made of what is stored.
+//! The communication platform of a world: storing it, and making it from the store.
 
 mod load;
 mod save;
@@ -14,11 +14,11 @@ use crate::world::platform::WorldPlatform;
 use crate::{Control, ControlError};
 
 impl Control {
-    /// The changes that store the providers, customers, outbound configs and routes of a world. What exists is known by its id,
-    /// and set as the file has it.
+    /// The changes that store the providers, customers, outbound configs and routes of a world. Existing objects are found by their
+    /// ids, and set to the values of the file.
     ///
     /// # Errors
-    /// If a value is not valid, or what a route refers to does not exist.
+    /// If a value is not valid, or a route refers to a customer or provider that does not exist.
     pub(crate) async fn platform_changes(
         &self,
         world: &WorldPlatform,
@@ -26,7 +26,7 @@ impl Control {
         load::changes(&self.core, &self.platform, &Names::of(world)?, world).await
     }
 
-    /// Makes the customers of a world known, which were stored.
+    /// Loads the stored customers of a world into the directory.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -78,7 +78,7 @@ impl Named {
         Ok(named)
     }
 
-    /// The id that a text stands for: that of the object with this label, else the text itself.
+    /// The id that a text names: that of the object with this label, or else the text itself.
     fn id(&self, name: &str) -> Option<Uuid> {
         self.labels.get(name).copied().or_else(|| Uuid::try_parse(name).ok())
     }

@@ -1,5 +1,5 @@
-//! Records of any declared type that no request of an account's owner creates: reference data, and what orders and staff
-//! create.
+//! Records of any declared type that no request of an account's owner creates: reference data, and records that orders and
+//! staff create.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -130,7 +130,7 @@ impl Control {
         stored
     }
 
-    /// The link of a new DID to the number in stock that it is, which is not offered while it is a DID; `None` if there is none.
+    /// The link of a new DID to its number in stock, which is not offered while the DID exists; `None` if there is none.
     async fn in_stock(
         &self,
         spec: &'static ResourceSpec,
@@ -192,7 +192,7 @@ impl Control {
         let mut links = Vec::with_capacity(relationships.len());
         for (name, ids) in relationships {
             let declared =
-                || ControlError::invalid(name, format!("is no relationship of {}", scope.spec.name));
+                || ControlError::invalid(name, format!("is not a relationship of {}", scope.spec.name));
             let relationship: &'static RelationshipSpec =
                 scope.spec.relationship(name).ok_or_else(declared)?;
             if let Some(mirrored) = relationship.mirrors {
@@ -224,7 +224,7 @@ impl Control {
 /// The attribute with the time of creation. It is the server's: lists by it are in the order in which records were stored.
 const CREATED_AT: &str = "created_at";
 
-/// Commits the change of a record, and what is written beside it. If another request stored a record with the id since it was
+/// Commits the change of a record together with further changes. If another request stored a record with the id since it was
 /// looked up, that is a conflict: the next attempt finds the record and changes it.
 async fn commit(
     core: &Core,
@@ -256,7 +256,7 @@ fn validate(
 ) -> Result<Map<String, Value>, ControlError> {
     let mut valid = Map::new();
     for (name, value) in sent {
-        let declared = || ControlError::invalid(name, format!("is no attribute of {}", spec.name));
+        let declared = || ControlError::invalid(name, format!("is not an attribute of {}", spec.name));
         let attribute: &'static AttributeSpec = spec.attribute(name).ok_or_else(declared)?;
         if attribute.is_computed() {
             return Err(ControlError::invalid(name, "is computed and cannot be set"));

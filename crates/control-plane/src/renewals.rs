@@ -1,9 +1,9 @@
-//! Renews what an account has ordered, when its paid period is over.
+//! Renews the DIDs, capacity pools and emergency calling services that an account has ordered, when their paid period ends.
 //!
 //! Each account that has ordered something has one job, which is due when the first of its DIDs, capacity pools and emergency calling
-//! services is, and once a period at least. A run charges what is over, one after the other, in one transaction with the payment;
-//! what is over for several periods is decided again at once. What is left when a run has read enough is read by the next one, behind
-//! what could not be paid, so that nothing waits for that. What staff stored without an order is left as it is.
+//! services is, and once in the shortest period at least. A run charges what is over, one after the other, in one transaction with
+//! the payment; what is over for several periods is decided again at once. What is left when a run has read enough is read by the
+//! next one, behind what could not be paid, so that nothing waits for that. What staff stored without an order is left as it is.
 
 mod earlier;
 mod pass;
@@ -15,7 +15,7 @@ use didww_types::Timestamp;
 use service_base::clock::Clock;
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
 use service_core::{Core, Decided};
-use trunk_rules::domain::{PAID_PERIOD, Purse, WriteOutcome};
+use trunk_rules::domain::{Purse, SHORTEST_PERIOD, WriteOutcome};
 use trunk_store::{Change, IfScheduled, Job, LeasedJob, StoreError};
 
 use crate::balances::{as_found, balance, corrupt};
@@ -25,10 +25,10 @@ use run::Run;
 
 /// The kind of the jobs. The subject is the number of the account.
 const RENEW: &str = "accounts.renew";
-/// The most accounts whose renewals are decided at once.
+/// Maximum number of accounts whose renewals are decided at once.
 const AT_ONCE: usize = 4;
 
-/// The jobs that renew what accounts ordered.
+/// The jobs that renew ordered DIDs, pools and services.
 pub(crate) fn jobs(clock: &Clock) -> JobSet {
     JobSet::default().handle(JobKind::new(RENEW, renew).at_once(AT_ONCE)).and(earlier::jobs(clock))
 }
@@ -42,8 +42,8 @@ fn job(account: i64, due_at: Timestamp) -> Job {
     Job { account: Some(account), ..Job::new(RENEW, account.to_string(), due_at) }
 }
 
-/// The change that decides on the renewals of an account anew, now. A run in progress, which can have read what was there before,
-/// does not count.
+/// The change that decides on the renewals of an account anew, now. A run in progress, which may have read older records, is
+/// superseded.
 pub(crate) fn anew(account: i64, now: Timestamp) -> Change {
     Change::Schedule { job: Box::new(job(account, now)), existing: IfScheduled::Replace }
 }
@@ -67,19 +67,19 @@ async fn renew(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> 
     let Run { pass, purse, mut changes, released, .. } = run;
     changes.extend(stock::count(&core, released).await?);
     if let (Some(balance), Some(paid)) = (&balance, &paid) {
-        // Whatever was decided was decided on what the account can spend.
+        // All decisions depend on the funds of the account.
         let payment = purse.payment(paid).map_err(|error| corrupt(&error))?;
         if payment.is_none() && !changes.is_empty() {
-            // What was released must not have become payable meanwhile.
+            // A released DID must not have become payable meanwhile.
             changes.push(Change::Unchanged { record: balance.clone() });
         }
         let outcome = WriteOutcome { changes: payment.into_iter().collect(), events: Vec::new() };
         let decided = Decided { account, at: now, read: &[balance] };
         changes.extend(decided.changes(outcome, &core.ids)?);
     }
-    // The job stays, also if nothing is left: an order that is carried out meanwhile only brings it forward.
+    // The job stays even if there is nothing to renew: an order that is carried out meanwhile only brings it forward.
     let (due_at, going_on) =
-        if has_ended { (pass.next(now.after(PAID_PERIOD)), Pass::default()) } else { (now, pass) };
+        if has_ended { (pass.next(now.after(SHORTEST_PERIOD)), Pass::default()) } else { (now, pass) };
     Ok(Outcome::again_with(due_at, going_on.payload()?).with(changes))
 }
 

@@ -1,4 +1,4 @@
-//! How many requests the listeners answered, and how long that took.
+//! The numbers and durations of the requests that the listeners answered.
 
 use std::sync::Arc;
 
@@ -28,9 +28,9 @@ pub struct ListenerCounts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CountedRoute {
-    /// The route, such as `/v3/dids/{id}`, or `other` for all paths that are none.
+    /// The route, such as `/v3/dids/{id}`, or `other` for all other paths.
     pub route: String,
-    /// The numbers of requests.
+    /// The numbers of requests by method and class of status.
     pub requests: Vec<CountedRequests>,
     /// Number of requests that took at most as long as the bound at the same place and longer than the one before; the
     /// last one has no bound.
@@ -43,11 +43,11 @@ pub struct CountedRoute {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CountedRequests {
-    /// The method, or `other`.
+    /// The HTTP method, or `other` for uncommon ones.
     pub method: String,
     /// The class of the status, such as `2xx`.
     pub status: String,
-    /// Number of requests.
+    /// Number of requests since the start.
     pub count: u64,
 }
 

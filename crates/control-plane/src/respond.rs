@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::ControlError;
 
-/// Seconds after which a client may try again what the server had no room for.
+/// Seconds after which a client may repeat a request for which the server had no capacity.
 const BUSY_SECONDS: u64 = 1;
 /// The field of an error in a body as a whole.
 const BODY: &str = "body";
@@ -56,7 +56,7 @@ pub(crate) fn respond(outcome: Outcome) -> Response {
     }
 }
 
-/// Responds with what is made on a thread for blocking work, because it looks at much that is stored.
+/// Responds with the outcome of a function that runs on a thread for blocking work: it reads a lot of stored data.
 pub(crate) async fn respond_apart(outcome: impl FnOnce() -> Outcome + Send + 'static) -> Response {
     match tokio::task::spawn_blocking(outcome).await {
         Ok(outcome) => respond(outcome),

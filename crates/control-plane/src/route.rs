@@ -1,4 +1,4 @@
-//! One route of the control API: what it accepts and answers, and its handler.
+//! One route of the control API: its declaration, and its handler.
 //!
 //! The router and the document `/control/v1/openapi.json` are made from the same list ([`crate::routes`]), so that no
 //! handler is without a declaration. To add a route:
@@ -113,7 +113,7 @@ impl Route {
         self.declare(|operation| operation.errors(statuses))
     }
 
-    /// Declares what has no method of its own here, such as an answer of another media type.
+    /// Declares properties that have no method of their own here, such as an answer of another media type.
     pub(crate) fn declare(self, add: impl FnOnce(Operation) -> Operation) -> Self {
         Self { operation: add(self.operation), ..self }
     }

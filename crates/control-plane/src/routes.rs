@@ -126,7 +126,7 @@ async fn show_document() -> Response {
 /// Maximum number of bytes of a body: enough for ten thousand DIDs with descriptions.
 const MAX_BODY_BYTES: usize = 4 << 20;
 
-/// What the operations of the listener have in common.
+/// The state that the operations of the listener share.
 #[derive(Debug)]
 struct Operations {
     limits: BodyLimits,
@@ -148,7 +148,7 @@ async fn run_operation(State(operations): State<Arc<Operations>>, request: Reque
         Err(refusal) => return idempotency::refuse(&refusal),
     };
     // The handler runs in a task of its own: a client that disconnects must not cancel an operation between its write
-    // and what follows the write.
+    // and the steps after it.
     let operation = tokio::spawn(async move {
         let Some(key) = key else { return next.run(Request::from_parts(parts, Body::from(bytes))).await };
         idempotency::run(&operations.idempotency, &operations.core, &key, parts, bytes, next).await
@@ -158,7 +158,7 @@ async fn run_operation(State(operations): State<Arc<Operations>>, request: Reque
     })
 }
 
-/// Renders why a body was not read.
+/// Builds the response to a request whose body was not read.
 fn unread(error: &BodyError, BodyLimits { max_bytes, deadline }: BodyLimits) -> Response {
     match error {
         BodyError::TooLong => {

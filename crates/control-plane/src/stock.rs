@@ -1,4 +1,4 @@
-//! The numbers in stock: how many a DID group has, and which of them are DIDs.
+//! Numbers in stock: the counts of DID groups, and finding the stocked numbers of DIDs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::balances::balance;
 
-/// The most numbers that are looked up at a time.
+/// Maximum number of numbers that are looked up at a time.
 const AT_ONCE: usize = 500;
 
 /// The changes that add these differences to the stock that DID groups state.
@@ -39,7 +39,7 @@ pub(crate) async fn count(core: &Core, differences: BTreeMap<Uuid, i64>) -> Resu
 pub(crate) async fn clear(core: &Core, account: i64, deletes: bool) -> Result<(), StoreError> {
     Retries::REQUEST
         .run(|| async move {
-            let changes = given_back(core, account).await?;
+            let changes = return_to_stock(core, account).await?;
             core.store.reset_with(changes, Some(account), deletes).await?;
             Ok(())
         })
@@ -49,10 +49,10 @@ pub(crate) async fn clear(core: &Core, account: i64, deletes: bool) -> Result<()
 /// The changes that return the numbers of an account to the stock, and the conditions without which they would be wrong.
 ///
 /// # Errors
-/// [`StoreError::Conflict`] if DIDs came or went meanwhile, or the store fails.
-async fn given_back(core: &Core, account: i64) -> Result<Vec<Change>, StoreError> {
-    // An order that is made from here on is paid from the balance, and one that is pending already is carried out by a change of
-    // its record. So both are seen, but for a new one that costs nothing.
+/// [`StoreError::Conflict`] if DIDs were added or removed meanwhile, or the store fails.
+async fn return_to_stock(core: &Core, account: i64) -> Result<Vec<Change>, StoreError> {
+    // A later order is paid from the balance, and one that is pending already is carried out by a change of its record. So both
+    // cause a conflict, except a new order that costs nothing.
     let paid_from = balance(core, account).await?;
     let mut changes: Vec<Change> = paid_from.into_iter().map(|record| Change::Unchanged { record }).collect();
     changes.extend(pending_orders(core, account).await?);
@@ -99,7 +99,7 @@ async fn pending_orders(core: &Core, account: i64) -> Result<Vec<Change>, StoreE
     }
 }
 
-/// How many DIDs of an account came with orders, by their DID group.
+/// The numbers of DIDs of an account that were ordered, by their DID group.
 async fn ordered(core: &Core, account: i64) -> Result<BTreeMap<Uuid, i64>, StoreError> {
     let scope = Scope { account, spec: Did::SPEC };
     let (mut numbers, mut offset) = (BTreeMap::new(), 0);
@@ -125,12 +125,12 @@ async fn ordered(core: &Core, account: i64) -> Result<BTreeMap<Uuid, i64>, Store
 /// The path from a number in stock to its reservation.
 const RESERVATIONS: &str = "available_did<did_reservations";
 
-/// Finds the records of the numbers in stock that have one of these telephone numbers, by it. A number that is reserved is left
-/// out: the order of its reservation finds out that it is a DID.
+/// Finds the records of numbers in stock by their telephone numbers. Reserved numbers are left out: the order of a reservation
+/// detects that its number is a DID.
 pub(crate) async fn by_number(core: &Core, numbers: &[String]) -> Result<HashMap<String, Uuid>, StoreError> {
     let scope = Scope { account: NO_ACCOUNT, spec: AvailableDid::SPEC };
     let mut found = HashMap::new();
-    // Most servers have none, and a look for some is a long read.
+    // Most servers have no stock, and searching for reservations is a long read.
     let all = ListQuery {
         scope,
         linked_from: None,

@@ -30,8 +30,9 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 impl Control {
-    /// Makes a new key that signs access tokens from two seconds on. The old keys remain until their tokens have expired;
-    /// with [`OldKeys::Remove`] they do not, and every token ends at once. The server makes a new key every day by itself.
+    /// Makes a new key that signs access tokens after two seconds. The old keys remain until their tokens have expired;
+    /// with [`OldKeys::Remove`] they are removed, and every token becomes invalid at once. The server makes a new key every day by
+    /// itself.
     ///
     /// # Errors
     /// If the store fails.
@@ -61,7 +62,7 @@ async fn list(State(control): State<Control>) -> Response {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RotateBody {
-    /// Whether the old keys are removed, and so every token ends at once.
+    /// Whether the old keys are removed, so that every token becomes invalid at once.
     #[serde(default)]
     end_tokens: bool,
 }

@@ -1,4 +1,5 @@
-//! What an operator should know of all trunks, found in one pass over them: with a million trunks a pass takes seconds.
+//! Finds insecure and misconfigured trunks for the operator, in one pass over all of them: with a million trunks a pass takes
+//! seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ use crate::{Control, ControlError};
 pub struct OpenTrunks {
     /// The number of all of them.
     pub total: usize,
-    /// The first of them in the order of their creation, up to the limit that was asked for.
+    /// The first of them in the order of their creation, up to the requested limit.
     pub trunks: Vec<OpenTrunk>,
 }
 
@@ -34,19 +35,19 @@ pub struct OpenTrunk {
     pub notice: &'static str,
 }
 
-/// What a pass over all trunks found.
+/// The results of a pass over all trunks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrunkSurvey {
     /// The trunks that take calls from any address.
     pub open: OpenTrunks,
-    /// The accounts that have a trunk with a callback URL and no enabled callback secret, oldest first. No callback of theirs
-    /// is sent.
+    /// The accounts that have a trunk with a callback URL and no enabled callback secret, oldest first. Their callbacks are not
+    /// sent.
     pub unsigned_accounts: Vec<Uuid>,
 }
 
 impl Control {
-    /// Looks at the trunks of all accounts. `limit` is the maximum number of open trunks that are listed; the total counts all
+    /// Visits the trunks of all accounts. `limit` is the maximum number of open trunks that are listed; the total counts all
     /// of them.
     ///
     /// # Errors

@@ -1,29 +1,29 @@
-//! Reviews the verifications that customers ask for, as DIDWW's staff do.
+//! Reviews the verifications that customers request, as DIDWW's staff do.
 
 use didww_types::resources::{
     Address, AddressVerification, Balance, Did, EmergencyCallingService, EmergencyVerification, Identity,
     VerificationStatus,
 };
-use didww_types::{DecodeError, Id, Resource as _, ResourceSpec};
+use didww_types::{DecodeError, Id, Resource as _, ResourceSpec, Timestamp};
 use serde_json::Value;
 use service_core::{AttemptError, Decided, Retries};
 use trunk_rules::domain::{
-    EmergencyReviewError, EmergencyReviewed, FoundRecord, RecordChange, Review, Reviewed, WriteOutcome,
-    review_address, review_emergency,
+    EmergencyReviewError, EmergencyReviewed, FoundRecord, MONTHLY_PRICE, RecordChange, Review, Reviewed,
+    WriteOutcome, month_after, review_address, review_emergency,
 };
 use trunk_store::{Change, Record, Scope, StoreError};
 use uuid::Uuid;
 
 use crate::{Control, ControlError, renewals};
 
-/// The most reasons of a rejection.
+/// Maximum number of reasons of a rejection.
 const MAX_REASONS: usize = 20;
-/// The most characters of a reason, and of a comment.
+/// Maximum number of characters of a reason, and of a comment.
 const MAX_CHARACTERS: usize = 255;
-/// The most numbers of a verification that a review changes.
+/// Maximum number of numbers of a verification that a review changes.
 const MAX_DIDS: usize = 10_000;
 
-/// The records that a review is decided on.
+/// The records on which a review is decided.
 #[derive(Debug, Default)]
 struct UnderReview {
     addresses: Vec<Record>,
@@ -34,10 +34,13 @@ struct UnderReview {
 impl UnderReview {
     fn reviewed(&self) -> Result<Reviewed, StoreError> {
         let first = |records: &[Record]| records.first().map(|record| record.id.to_string());
-        let mut waiting = Vec::new();
+        let (mut waiting, mut new) = (Vec::new(), Vec::new());
         for did in &self.dids {
             if did.attributes()?.get(AWAITING).and_then(Value::as_bool) == Some(true) {
                 waiting.push(did.id.to_string());
+                if is_in_first_month(did)? {
+                    new.push(did.id.to_string());
+                }
             }
         }
         Ok(Reviewed {
@@ -45,13 +48,15 @@ impl UnderReview {
             identity: first(&self.identities),
             dids: self.dids.iter().map(|did| did.id.to_string()).collect(),
             waiting,
+            new,
         })
     }
 }
 
 impl Control {
     /// Approves or rejects a pending verification of an address. An approval verifies the address, registers its numbers to the
-    /// identity, and ends their waiting for a registration, during which they are blocked.
+    /// identity, and ends their waiting for a registration, during which they are blocked: the month that an order paid of them
+    /// begins then.
     ///
     /// # Errors
     /// If there is no such account or verification, it is reviewed already, or a rejection has no reasons, more than 20, or
@@ -71,12 +76,13 @@ impl Control {
                 let record = self.verification(scope, verification).await?;
                 let found: AddressVerification = read(&record)?;
                 pending(&found.status)?;
-                let of = self.under_review(scope, &record).await?;
-                let changes = review_address(found.id.as_str(), &of.reviewed()?, review);
+                let records = self.under_review(scope, &record).await?;
+                let now = self.core.clock.now();
+                let changes = review_address(found.id.as_str(), &records.reviewed()?, review, now);
                 let read: Vec<&Record> = std::iter::once(&record)
-                    .chain(&of.addresses)
-                    .chain(&of.identities)
-                    .chain(&of.dids)
+                    .chain(&records.addresses)
+                    .chain(&records.identities)
+                    .chain(&records.dids)
                     .collect();
                 self.commit_review(number, changes, &read, None).await
             })
@@ -113,13 +119,13 @@ impl Control {
                 let dids = self.linked(of_services, service, SERVICE_DIDS, Did::SPEC).await?;
                 let of_balances = Scope { spec: Balance::SPEC, ..scope };
                 let balance = self.core.store.find(of_balances, account).await?;
-                let of = EmergencyReviewed {
+                let reviewed = EmergencyReviewed {
                     service: as_found(service),
                     dids: dids.iter().map(|did| did.id.to_string()).collect(),
                     balance: balance.as_ref().map(as_found),
                 };
                 let (now, random) = (self.core.clock.now(), self.core.ids.word().to_be_bytes());
-                let changes = review_emergency(found.id.as_str(), &of, review, now, &random);
+                let changes = review_emergency(found.id.as_str(), &reviewed, review, now, &random);
                 let changes = changes.map_err(refused)?;
                 let read: Vec<&Record> =
                     [&record, service].into_iter().chain(&dids).chain(&balance).collect();
@@ -135,7 +141,7 @@ impl Control {
         record.ok_or_else(|| ControlError::NotFound(format!("verification {id}")))
     }
 
-    /// Reads what a verification is about.
+    /// Reads the records on which the review of a verification is decided.
     async fn under_review(&self, scope: Scope, verification: &Record) -> Result<UnderReview, StoreError> {
         let addresses = self.linked(scope, verification, ADDRESS, Address::SPEC).await?;
         let of_addresses = Scope { spec: Address::SPEC, ..scope };
@@ -184,6 +190,16 @@ const SERVICE_DIDS: &str = EmergencyCallingService::DIDS.as_str();
 const ADDRESS: &str = AddressVerification::ADDRESS.as_str();
 const DIDS: &str = AddressVerification::DIDS.as_str();
 const AWAITING: &str = Did::SPEC.attribute_name("awaiting_registration");
+const CREATED_AT: &str = Did::SPEC.attribute_name("created_at");
+const EXPIRES_AT: &str = Did::SPEC.attribute_name("expires_at");
+
+/// Whether a number is in the first month of an order that paid the whole of it, and was not renewed since.
+fn is_in_first_month(did: &Record) -> Result<bool, StoreError> {
+    let attributes = did.attributes()?;
+    let time = |name: &str| attributes.get(name).and_then(Value::as_str)?.parse::<Timestamp>().ok();
+    let end = time(CREATED_AT).map(month_after);
+    Ok(end.is_some() && end == time(EXPIRES_AT) && did.meta()?.contains_key(MONTHLY_PRICE))
+}
 
 /// Refuses a rejection without reasons, or with too many or too long ones.
 fn check(review: &Review) -> Result<(), ControlError> {

@@ -27,30 +27,32 @@ use crate::refused::{error_response, refused};
 use crate::state::Api;
 use crate::{headers, negotiate};
 
-/// Serves a request and logs its outcome. `/token` is that of the token service, whatever host it names, unless that has a
-/// listener of its own. A host of a price service is served by that. Another path outside `/v3/` receives 404.
+/// Serves a request and logs its outcome. The token service serves `/token` on every host, unless it has a listener of its
+/// own. A price service serves the requests to its host. Any other path outside `/v3/` receives 404.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
-    // A program that names a price service by its host has one address for tokens and prices.
+    // A program that addresses a price service by its host uses one address for tokens and prices.
     if api.tokens.is_beside_the_api() && is_token_path(request.uri().path()) {
         return Box::pin(respond_to_token_request(&api.tokens, request)).await;
     }
-    // What the server itself asks in place of an owner names the API's address, which can be the host of a price service.
+    // Requests that the server itself makes for an owner name the API's address, which can be the host of a price service.
     let is_of_a_client = request.extensions().get::<OnBehalf>().is_none();
     if let Some(service) = PriceService::of_request(&api.prices, &request).filter(|_| is_of_a_client) {
         return Box::pin(prices::respond(&api, service, request)).await;
     }
     let (exchange, body) = Exchange::begin(request, &api.core, &REQUEST_IDS);
     let mut file = None;
-    let outcome = match Asked::of(&exchange.parts) {
-        Asked::File(download) => {
+    let outcome = match Requested::of(&exchange.parts) {
+        Requested::File(download) => {
             exchange.run(Box::pin(download.open(&api, &exchange.parts))).await.map(|open| {
                 file = Some(open);
                 Reply::empty()
             })
         }
-        Asked::Preflight => Ok(Reply::empty()),
-        // In a box, because the router moves the future of this handler several times.
-        Asked::Operation(target) => exchange.run(Box::pin(serve(&api, &exchange.parts, target, body))).await,
+        Requested::Preflight => Ok(Reply::empty()),
+        // Boxed, because the router moves the future of this handler several times.
+        Requested::Operation(target) => {
+            exchange.run(Box::pin(serve(&api, &exchange.parts, target, body))).await
+        }
     };
     let runtime = exchange.runtime(&api.core);
     let Exchange { parts, request_id, .. } = &exchange;
@@ -76,8 +78,8 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     exchange.finish(response)
 }
 
-/// Builds the response with which the API would answer this status, for a fault on purpose: the error that it has for it at the
-/// version that the request names, else one with the status and its name alone.
+/// Builds the API's response with this status, for an injected fault: the error that the API has for it in the version that
+/// the request names, or else an error with only the status and its name.
 pub fn refusal(parts: &http::request::Parts, status: StatusCode) -> Response {
     let error = match status {
         StatusCode::UNAUTHORIZED if requested_version(parts).uses_tokens() => ApiError::invalid_token(),
@@ -88,8 +90,8 @@ pub fn refusal(parts: &http::request::Parts, status: StatusCode) -> Response {
         StatusCode::NOT_FOUND => ApiError::no_route(),
         StatusCode::TOO_MANY_REQUESTS if requested_version(parts).uses_tokens() => ApiError::over_budget(1),
         StatusCode::TOO_MANY_REQUESTS => ApiError::too_many_requests(),
-        StatusCode::INTERNAL_SERVER_ERROR => ApiError::internal("a fault on purpose"),
-        StatusCode::SERVICE_UNAVAILABLE => ApiError::busy("a fault on purpose"),
+        StatusCode::INTERNAL_SERVER_ERROR => ApiError::internal("an injected fault"),
+        StatusCode::SERVICE_UNAVAILABLE => ApiError::busy("an injected fault"),
         other => {
             let name = Some(other.canonical_reason().unwrap_or("Error").to_owned());
             ApiError::from_object(ErrorObject {
@@ -103,17 +105,17 @@ pub fn refusal(parts: &http::request::Parts, status: StatusCode) -> Response {
     error_response(&error, parts, Duration::ZERO)
 }
 
-/// What a request asks for, by its method and its path.
-enum Asked {
-    /// A file of an account.
+/// The subject of a request, by its method and its path.
+enum Requested {
+    /// The download of a file of an account.
     File(Download),
-    /// What a browser may send to one of the API's paths.
+    /// A browser's CORS preflight for one of the API's paths.
     Preflight,
     /// An operation on the target of the path; `None` if it is not one of the API's paths.
     Operation(Option<Target>),
 }
 
-impl Asked {
+impl Requested {
     fn of(parts: &http::request::Parts) -> Self {
         match Target::parse(parts.uri.path()) {
             Some(_) if cors::is_preflight(parts) => Self::Preflight,
@@ -134,14 +136,14 @@ async fn serve(
 ) -> Result<Reply, ApiError> {
     let target = target.ok_or_else(ApiError::no_route)?;
     let Caller { key, scope, version, unheeded_version } = match authenticate(api, parts).await {
-        // A wrong credential counts as none.
+        // A request with a wrong credential is served as one without.
         Err(error) if error.status() == StatusCode::UNAUTHORIZED && is_open(&target, parts) => {
             nobody(api, parts).await?
         }
         outcome => outcome?,
     };
     let (core, rules, base) = (&*api.core, api.rules, link_base(api, parts));
-    // What the operator does in place of an owner has no key.
+    // Requests of the operator for an owner have no key.
     let actor = if key.id.is_nil() { Actor::Staff } else { Actor::Key(key.id) };
     let (account, rendered, pages) = (key.account, &api.rendered, &api.pages);
     let context = RequestContext { core, rules, account, version, rendered, pages, base };
@@ -157,7 +159,7 @@ fn is_open(target: &Target, parts: &http::request::Parts) -> bool {
     find_path(&target.resource, requested_version(parts)).is_some_and(|spec| spec.open)
 }
 
-/// Serves the request of an account that is within its rate limit, with what the sender may do and who that is.
+/// Serves the request of an account that is within its rate limit, with the sender's scope and identity.
 async fn serve_account(
     api: &Arc<Api>,
     context: RequestContext<'_>,
@@ -179,12 +181,12 @@ async fn serve_account(
         negotiate::content_type(&parts.headers)?;
     }
     let form = if let Operation::Upload { form, .. } = &operation { Some(*form) } else { None };
-    // Clients that upload a file ask for other types.
+    // Clients that upload a file accept other types.
     if form.is_none() {
         negotiate::accept(&parts.headers)?;
     }
     let params = QueryParams::parse(&context, &operation, parts.uri.query().unwrap_or_default()).await?;
-    // For as long as the body is in memory.
+    // The upload counts for as long as its body is in memory.
     let upload = match form {
         Some(_) => {
             let turn = api.uploads.turn(Asker::Account(context.account.number)).await;
@@ -206,7 +208,7 @@ async fn serve_account(
     };
     match idempotency::key(parts)? {
         None => {
-            let reply = perform(api, &context, actor, operation, params, &body).await;
+            let reply = perform(api, &context, actor, &operation, &params, &body).await;
             drop(upload);
             reply
         }
@@ -220,7 +222,7 @@ async fn serve_account(
                     let (core, rules) = (&*api.core, api.rules);
                     let (rendered, pages) = (&api.rendered, &api.pages);
                     let context = RequestContext { core, rules, account, version, rendered, pages, base };
-                    let reply = perform(&api, &context, actor, operation, params, &body).await;
+                    let reply = perform(&api, &context, actor, &operation, &params, &body).await;
                     // The handler goes on with the body when the client disconnects.
                     drop(upload);
                     KeyedReply(reply)
@@ -233,13 +235,14 @@ async fn serve_account(
     }
 }
 
-/// Performs an operation when it is the account's turn.
+/// Performs an operation when it is the account's turn. What is borrowed here is in the future of a request once, and not once
+/// for each function that it is passed on to.
 async fn perform(
     api: &Api,
     context: &RequestContext<'_>,
     actor: Actor,
-    operation: Operation,
-    params: QueryParams,
+    operation: &Operation,
+    params: &QueryParams,
     body: &Bytes,
 ) -> Result<Reply, ApiError> {
     let writes = operation.writes();
@@ -257,17 +260,17 @@ async fn perform(
     if writes { Box::pin(with_actor(actor, performed)).await } else { performed.await }
 }
 
-/// Returns what links begin with: the configured public URL, else the host that the request names, and `/v3`.
+/// Returns the beginning of links: the configured public URL, or else the host that the request names, and `/v3`.
 fn link_base(api: &Api, parts: &http::request::Parts) -> String {
     if let Some(url) = &api.public_url {
         return format!("{url}/v3");
     }
     let host = named_authority(&parts.headers, &parts.uri).unwrap_or("localhost");
     let scheme = if parts.extensions.get::<OverTls>().is_some() { "https" } else { "http" };
-    format!("{scheme}://{host}/v3")
+    [scheme, "://", host, "/v3"].concat()
 }
 
-/// Renders why a body was not read.
+/// The error for a body that was not read completely.
 fn unread(error: BodyError, limits: BodyLimits) -> ApiError {
     let bad_request = |detail| ApiError::new(ErrorCode::BadRequest, "Bad Request", detail);
     match error {

@@ -1,8 +1,8 @@
-//! Who sends a request: an API key, or an access token that was minted with one.
+//! Authenticates requests by an API key, or by an access token that was minted with one.
 //!
-//! From 2026-11-19 on, requests have a token, and an API key alone is refused. Older versions take a key as ever; a token
-//! states its version itself, which can be an older one. Which version refuses a request without a token is what its version
-//! header or its key's account names, since nothing else is known about it.
+//! From 2026-11-19 on, requests have a token, and an API key alone is refused. Older versions accept a key as before; a token
+//! states its version itself, which can be an older one. For a request without a token, the version is the one that its
+//! header names, or else that of its key's account.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,11 +31,11 @@ const MAX_LOGGED_VERSION: usize = 32;
 pub(crate) struct Caller {
     /// The API key, or the one that the token was minted with.
     pub key: KnownKey,
-    /// What the sender may do.
+    /// The operations that the sender may perform.
     pub scope: Scope,
     /// The version that serves the request.
     pub version: ApiVersion,
-    /// Whether the request has a version header, if it was not obeyed; `None` if it was, or if there is a token.
+    /// Whether the request has a version header, if the header was not applied; `None` if it was applied, or there is a token.
     pub unheeded_version: Option<bool>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn authenticate_for_file(api: &Api, parts: &Parts) -> Result<Ca
                 let version = key.account.version.serving(requested);
                 Caller { key, scope: Scope::Full, version, unheeded_version: None }
             }
-            // Where requests have tokens, a refused key has no body.
+            // In versions with tokens, the refusal of a key has no body.
             Err(error)
                 if error.status() == StatusCode::UNAUTHORIZED && requested_version(parts).uses_tokens() =>
             {
@@ -100,9 +100,9 @@ async fn by_token(api: &Api, parts: &Parts, token: &str) -> Result<Caller, ApiEr
     let checked = api.tokens.check(token, API_AUDIENCE, client).await?;
     let is_guess = is_guess(&checked);
     if is_guess && parts.headers.contains_key(API_KEY_HEADER) {
-        // Programs for older versions have a key, and what a gateway adds to their requests is not for the API.
+        // Programs for older versions have a key; an `Authorization` header in their requests was added by a gateway.
         match by_key(api, parts).await {
-            // The version takes no key, so that only the token counts.
+            // The version accepts no key, so only the token counts.
             Err(error) if error.is_bare => {}
             outcome => return outcome,
         }
@@ -151,7 +151,7 @@ fn limit_guesses(
     token: &str,
     checked: &Result<Admitted, TokenRefusal>,
 ) -> Result<(), ApiError> {
-    // A source is known by the key of its tokens, which outlives each of them.
+    // A source is remembered by the key of its tokens, which outlives each token.
     let mark = match checked {
         Ok(admitted) => api.core.guesses.hash(admitted.key.id),
         Err(refusal) if refusal.is_guess() => api.core.guesses.hash(token),
@@ -192,14 +192,19 @@ async fn by_key(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
     Ok(Caller { key, scope: Scope::Full, version, unheeded_version })
 }
 
-/// The API key of a request, with its digest, if it can be used here and from where the request comes.
+/// The API key of a request, with its digest, if it may be used in this environment and from the request's address.
 async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), ApiError> {
     let key = parts.headers.get(API_KEY_HEADER).ok_or_else(|| {
         unauthorized(missing_credential(&parts.headers, "header `Api-Key`", &[API_KEY_HEADER]))
     })?;
-    let key = key.to_str().map_err(|_| unauthorized("the key is no text"))?;
-    let (digest, client) = (KeyDigest::of(key), Client::of(&parts.extensions));
-    let key = api.core.store.key_by_digest(digest).await?;
+    let key = key.to_str().map_err(|_| unauthorized("the key is not text"))?;
+    let client = Client::of(&parts.extensions);
+    let (digest, key) = if let Some(LookedUp { digest, key }) = parts.extensions.get::<LookedUp>() {
+        (*digest, Some(key.clone()))
+    } else {
+        let digest = KeyDigest::of(key);
+        (digest, api.core.store.key_by_digest(digest).await?)
+    };
     let mark = api.core.guesses.hash(digest);
     match api.core.guesses.check(Source::of(client), mark, key.is_some(), api.core.clock.now()) {
         Ok(()) | Err(AuthRefusal::Wrong) => {}
@@ -217,34 +222,50 @@ async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), Ap
     Ok((digest, key))
 }
 
-/// Finds the account whose token or key a request has. It counts as no request, and as no attempt to guess: the answer must not
-/// depend on it before the request was authenticated.
-pub async fn account_of(api: &Api, parts: &Parts) -> Option<Uuid> {
-    if let Some(token) = bearer_token(&parts.headers) {
-        let client = Client::of(&parts.extensions);
-        for audience in AUDIENCES {
-            match api.tokens.check(token, audience, client).await {
-                Ok(Ok(admitted)) => return Some(admitted.key.account.id),
-                // It may be for one of the price services.
-                Ok(Err(TokenRefusal::Audience)) => {}
-                _ => break,
-            }
-        }
-    }
-    let key = parts.headers.get(API_KEY_HEADER)?.to_str().ok()?;
-    let known = api.core.store.key_by_digest(KeyDigest::of(key)).await.ok()??;
-    Some(known.account.id)
+/// The API key of a request that was looked up before the request is authenticated, in its extensions. No client can add it.
+#[derive(Debug, Clone)]
+struct LookedUp {
+    digest: KeyDigest,
+    key: KnownKey,
 }
 
-/// The version of a request without a credential: the one that its header names, else the newest.
+/// Finds the account whose token or key a request has. It counts as no request, and as no attempt to guess: the answer must not
+/// depend on it before the request was authenticated. A key that is found is not looked up again when it is.
+pub async fn account_of(api: &Api, parts: &mut Parts) -> Option<Uuid> {
+    if let Some(token) = bearer_token(&parts.headers)
+        && let Some(account) = Box::pin(account_of_token(api, parts, token)).await
+    {
+        return Some(account);
+    }
+    let digest = KeyDigest::of(parts.headers.get(API_KEY_HEADER)?.to_str().ok()?);
+    let key = api.core.store.key_by_digest(digest).await.ok()??;
+    let account = key.account.id;
+    parts.extensions.insert(LookedUp { digest, key });
+    Some(account)
+}
+
+async fn account_of_token(api: &Api, parts: &Parts, token: &str) -> Option<Uuid> {
+    let client = Client::of(&parts.extensions);
+    for audience in AUDIENCES {
+        match api.tokens.check(token, audience, client).await {
+            Ok(Ok(admitted)) => return Some(admitted.key.account.id),
+            // It may be for one of the price services.
+            Ok(Err(TokenRefusal::Audience)) => {}
+            _ => break,
+        }
+    }
+    None
+}
+
+/// The version of a request without a credential: the one that its header names, or else the newest.
 pub(crate) fn requested_version(parts: &Parts) -> ApiVersion {
     let named = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
     named.unwrap_or(ApiVersion::NEWEST)
 }
 
-/// The sender of a request without a credential to a type that needs none. It reads as an account that owns nothing, and
-/// counts by the address, of version 6 by its network of 64 bits, and on this node alone: a client with many addresses must not
-/// reach the counters of accounts, nor the store.
+/// The sender of a request without a credential to a type that needs none. It reads as an account without records, and is
+/// counted by its address (IPv6: by its /64), on this node only: a client with many addresses must reach neither the counters
+/// of accounts nor the store.
 pub(crate) async fn nobody(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
     let source = match Client::of(&parts.extensions).to_canonical() {
         IpAddr::V4(address) => u128::from(address.to_bits()),
@@ -279,7 +300,7 @@ pub(crate) async fn nobody(api: &Api, parts: &Parts) -> Result<Caller, ApiError>
     Ok(Caller { key, scope: Scope::Read, version, unheeded_version: None })
 }
 
-/// 401. Which of the causes it was is in the log alone.
+/// 401. Only the log contains the cause.
 fn unauthorized(cause: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed").because(cause)
 }
@@ -298,6 +319,15 @@ async fn check_rate(api: &Api, caller: &Caller) -> Result<(), ApiError> {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use http_listener::{Limits, RateLimits};
+    use service_base::clock::Clock;
+    use service_base::descriptors::Descriptors;
+    use service_base::guessing::GuessLimits;
+    use service_base::ids::Ids;
+    use service_core::{Core, Outbox};
+    use token_service::{TokenService, TokenSettings};
+    use trunk_store::SqliteStore;
+    use trunk_store::account::ApiKey;
 
     use super::*;
 
@@ -318,5 +348,63 @@ mod tests {
             assert_eq!(token(other), None);
         }
         assert_eq!(bearer_token(&HeaderMap::new()), None);
+    }
+    /// The API of a store in memory with one account, whose key is `key`.
+    async fn api_with_a_key() -> Api {
+        let core = Core::new(
+            Arc::new(SqliteStore::in_memory().unwrap()),
+            Clock::system(),
+            Ids::seeded(1),
+            Outbox::new(false),
+            Descriptors::new(1_024),
+            GuessLimits::default(),
+        );
+        let now = core.clock.now();
+        let account = Account {
+            number: 0,
+            id: Uuid::from_u128(1),
+            name: "main".to_owned(),
+            version: ApiVersion::V2022_05_10,
+            features: Features::NONE,
+            rate_limit: None,
+            record_quota: None,
+            created_at: now,
+        };
+        let key = ApiKey {
+            id: Uuid::from_u128(2),
+            digest: KeyDigest::of("key"),
+            created_at: now,
+            addresses: None,
+            environment: None,
+        };
+        core.store.create_account(account, key).await.unwrap();
+        let (core, rates, limits) = (Arc::new(core), Arc::new(RateLimits::new(0)), Limits::default());
+        let settings = TokenSettings::default();
+        let tokens = TokenService::new(Arc::clone(&core), settings, limits, Arc::clone(&rates));
+        Api::new(core, None, limits, rates, Arc::new(tokens))
+    }
+
+    fn with_key(key: &str) -> Parts {
+        let request = http::Request::get("/v3/dids").header(API_KEY_HEADER, key);
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[tokio::test]
+    async fn a_key_that_was_looked_up_for_a_request_is_not_looked_up_again_for_it_and_is_for_the_next() {
+        let api = api_with_a_key().await;
+        let (mut first, next) = (with_key("key"), with_key("key"));
+        assert_eq!(account_of(&api, &mut first).await, Some(Uuid::from_u128(1)));
+        let key = known_key(&api, &first).await.unwrap().1;
+        assert!(api.core.store.remove_key(key.account.number, key.id).await.unwrap());
+        assert_eq!(known_key(&api, &first).await.unwrap(), (KeyDigest::of("key"), key));
+        assert_eq!(known_key(&api, &next).await.unwrap_err().status(), StatusCode::UNAUTHORIZED);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_key_has_no_account_and_is_refused() {
+        let api = api_with_a_key().await;
+        let mut parts = with_key("wrong");
+        assert_eq!(account_of(&api, &mut parts).await, None);
+        assert_eq!(known_key(&api, &parts).await.unwrap_err().status(), StatusCode::UNAUTHORIZED);
     }
 }

@@ -1,7 +1,7 @@
 //! Downloads of files that the service made for an account: `/v3/{type}/{file}` with the ending that the type declares.
 //!
-//! Either credential is enough, in every version: an access token, or an API key alone. A refused key has no body where a refused
-//! token has a document.
+//! Either credential is enough, in every version: an access token, or an API key alone. The refusal of a key has no body, that
+//! of a token has a document.
 
 use std::sync::{Arc, LazyLock};
 
@@ -26,7 +26,7 @@ static ENDINGS: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
     for spec in REGISTRY {
         let Some(ending) = spec.downloads else { continue };
         for path in spec.paths() {
-            // Of the types of a path, the first one decides.
+            // If several types have this path, the first one decides.
             let first = REGISTRY.iter().find(|other| other.paths().any(|own| own == path));
             if first.is_some_and(|first| first.name == spec.name) {
                 endings.push((path, ending));
@@ -41,11 +41,11 @@ static ENDINGS: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
 pub(crate) struct Download {
     /// The name of the file, as in the path.
     name: String,
-    /// The id of the file; `None` if the name is that of none.
+    /// The id of the file; `None` if the name is not that of a file.
     id: Option<Uuid>,
 }
 
-/// The file of an account, of which nothing was read yet.
+/// A file of an account that was not read yet.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     name: String,
@@ -53,7 +53,7 @@ pub(crate) struct OpenFile {
 }
 
 impl Download {
-    /// The file that a request is for; `None` if it is for anything else.
+    /// The file that a request downloads; `None` if the request is not a download.
     pub(crate) fn of(method: &Method, target: &Target) -> Option<Self> {
         if *method != Method::GET && *method != Method::HEAD {
             return None;
@@ -65,7 +65,7 @@ impl Download {
         Some(Self { name: name.clone(), id })
     }
 
-    /// Finds the file of the account that asks for it.
+    /// Finds the file of the account that sends the request.
     ///
     /// # Errors
     /// 401 without a valid credential, 429 above the budget, and 404 if the account has no such file.
@@ -80,11 +80,11 @@ impl Download {
 }
 
 impl OpenFile {
-    /// Puts the file into the response, a part at a time as it is read.
+    /// Streams the file as the body of the response, one part at a time.
     pub(crate) fn fill(self, api: &Api, request: &Parts, response: &mut Response) {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(GZIP));
-        // The name is a UUID and a declared ending.
+        // The name is valid: a UUID and a declared ending.
         if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{}\"", self.name)) {
             headers.insert(header::CONTENT_DISPOSITION, value);
         }

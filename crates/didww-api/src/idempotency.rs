@@ -1,4 +1,4 @@
-//! Idempotency keys on the API: which requests have one, what identifies a request, and the errors for them.
+//! Idempotency keys on the API: the requests that use one, the identity of a request, and the errors.
 
 use didww_types::{ApiVersion, ErrorCode, ErrorObject, MEDIA_TYPE};
 use http::request::Parts;
@@ -27,12 +27,12 @@ impl Replay for KeyedReply {
     }
 }
 
-/// Returns the key of a POST. Other methods have the same effect when they are repeated, and their keys are ignored.
+/// Returns the key of a POST. Other methods are idempotent, and their keys are ignored.
 pub(crate) fn key(parts: &Parts) -> Result<Option<SentKey>, KeyRefusal> {
     if parts.method == Method::POST { SentKey::of(&parts.headers) } else { Ok(None) }
 }
 
-/// What identifies a request: its path and query, the version that it is served in, and its body.
+/// The identity of a request: its path and query, the version that serves it, and its body.
 pub(crate) fn identity<'a>(parts: &'a Parts, version: ApiVersion, body: &'a [u8]) -> [&'a [u8]; 4] {
     let query = parts.uri.query().unwrap_or_default();
     [parts.uri.path().as_bytes(), query.as_bytes(), version.as_str().as_bytes(), body]
@@ -50,7 +50,7 @@ impl From<KeyRefusal> for ApiError {
             _ => StatusCode::CONFLICT,
         };
         let recovery = (refusal == KeyRefusal::InProgress).then_some(Recovery::Retry);
-        // DIDWW has no such errors, and so no codes for them: as with its other codes from 400, the status is the code.
+        // DIDWW has no such errors, and no codes for them: as with its other codes from 400 on, the status is the code.
         let error = Self::from_object(ErrorObject {
             title: status.canonical_reason().map(str::to_owned),
             detail: Some(refusal.to_string()),

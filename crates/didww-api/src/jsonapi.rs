@@ -42,35 +42,35 @@ pub(crate) use target::{Endpoint, Target};
 
 /// Executes an operation.
 ///
-/// The future of the most frequent one alone is part of this one. Those of the others are several times as large, and what is
-/// made for each request is written to memory that is in no cache.
+/// Only the future of the most frequent operation is part of this one. Those of the others are several times as large, and
+/// would make each request write to memory outside of the processor's caches.
 ///
 /// # Errors
 /// The error document that the client receives instead.
 pub(crate) async fn perform(
     context: &RequestContext<'_>,
-    operation: Operation,
-    params: QueryParams,
+    operation: &Operation,
+    params: &QueryParams,
     body: &Bytes,
 ) -> Result<Reply, ApiError> {
-    match operation {
-        Operation::List { spec } => Box::pin(read::list(context, spec, &params)).await,
-        Operation::Single { spec } => Box::pin(read::single(context, spec, &params)).await,
-        Operation::Get { spec, id } => read::get(context, spec, &id, &params).await,
-        Operation::Create { spec } => Box::pin(write::create(context, spec, &params, body)).await,
-        Operation::Upload { spec, form, boundary } => {
-            Box::pin(write::upload(context, spec, form, &params, &boundary, body)).await
+    match *operation {
+        Operation::List { spec } => Box::pin(read::list(context, spec, params)).await,
+        Operation::Single { spec } => Box::pin(read::single(context, spec, params)).await,
+        Operation::Get { spec, ref id } => read::get(context, spec, id, params).await,
+        Operation::Create { spec } => Box::pin(write::create(context, spec, params, body)).await,
+        Operation::Upload { spec, form, ref boundary } => {
+            Box::pin(write::upload(context, spec, form, params, boundary, body)).await
         }
-        Operation::Update { spec, id } => Box::pin(write::update(context, spec, &id, &params, body)).await,
-        Operation::Delete { spec, id } => Box::pin(delete::delete(context, spec, &id)).await,
-        Operation::Linkage { spec, id, relationship } => {
-            Box::pin(relationships::linkage(context, spec, &id, relationship)).await
+        Operation::Update { spec, ref id } => Box::pin(write::update(context, spec, id, params, body)).await,
+        Operation::Delete { spec, ref id } => Box::pin(delete::delete(context, spec, id)).await,
+        Operation::Linkage { spec, ref id, relationship } => {
+            Box::pin(relationships::linkage(context, spec, id, relationship)).await
         }
-        Operation::Related { spec, id, relationship } => {
-            Box::pin(relationships::related(context, spec, &id, relationship, &params)).await
+        Operation::Related { spec, ref id, relationship } => {
+            Box::pin(relationships::related(context, spec, id, relationship, params)).await
         }
-        Operation::UpdateLinkage { spec, id, relationship, change } => {
-            Box::pin(relationships::update_linkage(context, spec, &id, relationship, change, body)).await
+        Operation::UpdateLinkage { spec, ref id, relationship, change } => {
+            Box::pin(relationships::update_linkage(context, spec, id, relationship, change, body)).await
         }
     }
 }

@@ -44,6 +44,10 @@ pub(crate) fn accept(headers: &HeaderMap) -> Result<(), ApiError> {
     let mut texts =
         headers.get_all(header::ACCEPT).iter().map(|value| value.to_str().unwrap_or("unreadable"));
     let Some(first) = texts.next() else { return Ok(()) };
+    // What almost every program sends, whatever other ranges follow.
+    if first == MEDIA_TYPE || first == "*/*" {
+        return Ok(());
+    }
     let sent = texts.fold(first.to_owned(), |all, text| format!("{all}, {text}"));
     if sent.is_empty() || sent.split(',').any(is_accepted) {
         return Ok(());
@@ -56,7 +60,7 @@ pub(crate) fn accept(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// Returns true for `*/*`, and for the API's media type. Beside a weight and a `charset` it must have no parameters:
-/// with an `ext` or `profile` it asks for another representation, which DIDWW documents as refused.
+/// with an `ext` or `profile` it requests another representation, which DIDWW documents as refused.
 fn is_accepted(range: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     let media_type = parts.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Requests that another room of the server sends for an account.
+//! Requests that another component of the server sends for an account.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use crate::authentication::Caller;
 
-/// The account that a request is sent for, as an extension of the request: no client can set one. The request needs no
-/// credentials, has the newest version, may do what the owner may, and is not counted.
+/// The account for which a request is sent, as an extension of the request, which no client can set. The request needs no
+/// credentials, is served in the newest version with the owner's permissions, and is not counted.
 #[derive(Debug, Clone)]
 pub struct OnBehalf(
-    /// The account.
+    /// The account for which the request is sent.
     pub Arc<Account>,
 );
 

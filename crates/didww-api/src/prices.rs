@@ -4,8 +4,7 @@
 //! the configuration and of the table that rates calls. They are the same for every account and do not change while the server
 //! runs, but for those of outbound calls that single accounts have of their own.
 //!
-//! A look-up reads the whole plan once, which the operator wrote. A file was compressed when the server started, or when an
-//! account with a plan of its own first asked for it.
+//! A look-up reads the whole plan once, which the operator wrote. A file is compressed when it is first asked for.
 
 mod file;
 mod own_plans;
@@ -21,7 +20,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use didww_types::prices::PRICES;
+use didww_types::prices::{PRICES, PriceRow};
 use didww_types::{ErrorCode, Timestamp};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
@@ -43,7 +42,7 @@ use crate::state::Api;
 pub(crate) use services::PriceService;
 pub(crate) use target::{Domain, domains};
 
-/// The seconds after which a file that cannot be served may be asked for again.
+/// The number of seconds after which a file that could not be served may be requested again.
 const SERVING_PAUSE: u64 = 60;
 
 /// The filters of look-ups of inbound calls.
@@ -125,10 +124,11 @@ async fn serve(api: &Api, service: PriceService, parts: &Parts) -> Result<Answer
     let account = authenticate_for_prices(api, parts, service.audience()).await?;
     let services = &api.prices;
     // A plan is assigned to an account from its creation on.
-    let call = Call { is_file: target.is_file, assigned_at: account.created_at, parts };
+    let call = Call { assigned_at: account.created_at, parts };
     let filters = accepted(target.domain);
     match target.domain {
-        Domain::VoiceIn => call.answer(services.voice_in.as_ref(), filters, |plan, filters| {
+        Domain::VoiceIn if target.is_file => call.file(services.voice_in.as_ref()).await,
+        Domain::VoiceIn => call.look_up(services.voice_in.as_ref(), filters, |plan, filters| {
             prices::voice_in(plan, filters.number.as_deref().unwrap_or_default(), filters.country)
         }),
         Domain::VoiceOut => {
@@ -136,14 +136,19 @@ async fn serve(api: &Api, service: PriceService, parts: &Parts) -> Result<Answer
             let found = services.voice_out_of(&account, own).await;
             let (plan, assigned_at) = found.map_err(|error| ApiError::internal(error.to_string()))?;
             let call = Call { assigned_at, ..call };
-            call.answer(plan.as_deref(), filters, |plan, filters| {
+            if target.is_file {
+                return call.file(plan.as_ref()).await;
+            }
+            call.look_up(plan.as_ref(), filters, |plan, filters| {
                 prices::voice_out(plan, filters.number.as_deref().unwrap_or_default())
             })
         }
-        Domain::SmsOut(traffic) => call.answer(services.sms_out(traffic), filters, |plan, filters| {
+        Domain::SmsOut(traffic) if target.is_file => call.file(services.sms_out(traffic)).await,
+        Domain::SmsOut(traffic) => call.look_up(services.sms_out(traffic), filters, |plan, filters| {
             prices::sms_out(plan, filters.number.as_deref(), filters.country)
         }),
-        Domain::SmsIn => call.answer(services.sms_in.as_ref(), filters, |plan, filters| {
+        Domain::SmsIn if target.is_file => call.file(services.sms_in.as_ref()).await,
+        Domain::SmsIn => call.look_up(services.sms_in.as_ref(), filters, |plan, filters| {
             prices::sms_in(plan, filters.number.as_deref(), filters.country)
         }),
     }
@@ -151,25 +156,29 @@ async fn serve(api: &Api, service: PriceService, parts: &Parts) -> Result<Answer
 
 /// A request whose sender is known.
 struct Call<'a> {
-    is_file: bool,
     assigned_at: Timestamp,
     parts: &'a Parts,
 }
 
 impl Call<'_> {
-    fn answer<P: Serialize>(
+    async fn file<P: PriceRow + Send + Sync + 'static>(
         &self,
-        plan: Option<&Plan<P>>,
+        plan: Option<&Arc<Plan<P>>>,
+    ) -> Result<Answer, ApiError> {
+        let plan = plan.ok_or_else(no_plan)?;
+        let file = plan.file().await.map_err(|error| ApiError::internal(error.to_string()))?;
+        if file.content.is_none() {
+            return Err(serving_failure());
+        }
+        Ok(Answer::File(file, self.assigned_at))
+    }
+
+    fn look_up<P: Serialize>(
+        &self,
+        plan: Option<&Arc<Plan<P>>>,
         accepted: &Accepted,
         find: impl Fn(&[P], &Filters) -> Vec<usize>,
     ) -> Result<Answer, ApiError> {
-        if self.is_file {
-            let file = &plan.ok_or_else(no_plan)?.file;
-            if file.content.is_none() {
-                return Err(serving_failure());
-            }
-            return Ok(Answer::File(file.clone(), self.assigned_at));
-        }
         negotiate::accept(&self.parts.headers)?;
         let filters = query::read(self.parts.uri.query().unwrap_or_default(), accepted)?;
         let plan = plan.ok_or_else(no_plan)?;

@@ -1,4 +1,4 @@
-//! The responses to requests that are refused or fail, and what the log says of them.
+//! The responses to requests that are refused or fail, and their log lines.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ static UNAVAILABLE: LogLimiter = LogLimiter::new("requests were answered 503");
 /// Counts the 401 and 429 responses by the address of the client, which can send any number of such requests.
 static UNAUTHORIZED: LogLimiter = LogLimiter::new("requests were answered 401 or 429");
 
-/// Logs that a request is refused or failed after this time, and builds its response.
+/// Logs that a request was refused or failed after `runtime`, and builds its response.
 pub(crate) fn refused(api: &Api, exchange: &Exchange, runtime: Duration, error: &ApiError) -> Response {
     let Exchange { parts, request_id, .. } = exchange;
     let (method, path) = (&parts.method, parts.uri.path());

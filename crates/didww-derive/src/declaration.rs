@@ -115,7 +115,7 @@ pub(crate) struct Rel {
     pub(crate) feature: Option<Ident>,
     /// Name, type and last version of an older name.
     pub(crate) former: Option<(String, String, TokenStream)>,
-    /// The attribute whose text stands for the related record.
+    /// The attribute whose text identifies the related record.
     pub(crate) mirrors: Option<LitStr>,
     /// The relationship of the members that contains the record.
     pub(crate) inverse: Option<LitStr>,

@@ -1,4 +1,4 @@
-//! Refers to another crate than `didww-types` in the output: one that re-exports all of it.
+//! Refers to another crate than `didww-types` in the output: one that re-exports all its items.
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 

@@ -1,4 +1,4 @@
-//! Callbacks: their signature, and what they report.
+//! Callbacks: their signatures and their payloads.
 //!
 //! [`receive`] does both for a request that any HTTP server received. [`trunk_events`] is for those of trunks alone.
 //!

@@ -1,4 +1,4 @@
-//! The difference between what a create request would make and a record that exists.
+//! The difference between the record that a create request would make and an existing record.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::{
     Update,
 };
 
-/// What a record that exists lacks to be as a create request would make it.
+/// The changes that would make an existing record equal to the one that a create request would make.
 ///
 /// Only the members that the request sets are compared, after both were brought into the form in which the service stores
 /// them. So addresses without their prefix length, decimals with other zeros and what only the service sets, such as generated

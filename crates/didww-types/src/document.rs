@@ -95,7 +95,7 @@ impl Linkage {
 /// form of any version, a list of either, or linkage.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Document<T> {
-    /// What was asked for: the `data` member.
+    /// The requested record or records: the `data` member.
     pub data: T,
     /// The related records that the `include` parameter asked for.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! What DIDWW enables for an account, beside its version.
+//! Features that DIDWW enables for an account, independently of its version.
 
 use std::fmt;
 use std::str::FromStr;

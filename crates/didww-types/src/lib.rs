@@ -64,9 +64,9 @@ pub use resource::{
     Updatable, Update, VersionError,
 };
 pub use spec::{
-    Access, Adapter, AttributeSpec, DefaultValue, FilterSpec, FilterTest, FixedRecord, FormCheck, FormSpec,
-    FormerName, NestedInclude, NotRepresentable, RelationshipSpec, ResourceSpec, Revision, SortSpec, Sum,
-    ValueSpec, Verb, Versions,
+    Access, Adapter, AttributeSpec, DefaultValue, FilterSpec, FilterTest, FixedRecord, FormBatch, FormCheck,
+    FormSpec, FormerName, NestedInclude, NotRepresentable, RelationshipSpec, ResourceSpec, Revision,
+    SortSpec, Sum, ValueSpec, Verb, Versions,
 };
 pub use timestamp::{Timestamp, TimestampError};
 pub use version::{ApiVersion, UnknownVersion};

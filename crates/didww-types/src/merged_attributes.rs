@@ -14,7 +14,7 @@ pub(crate) trait Member: Sized {
     fn to_value(&self) -> Option<Result<Value, serde_json::Error>>;
     /// Validates a value that a client sent.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>>;
-    /// Whether the attribute is there.
+    /// Whether the attribute is present.
     fn is_sent(&self) -> bool;
 }
 
@@ -54,7 +54,7 @@ impl<T: Attribute> Member for Patch<T> {
     }
 }
 
-/// Serialises the attributes that are there, and then those that this crate does not declare.
+/// Serialises the present attributes, and then those that this crate does not declare.
 pub(crate) fn serialize<S: serde::Serializer>(
     serializer: S,
     members: &[(&'static str, Option<Result<Value, serde_json::Error>>)],

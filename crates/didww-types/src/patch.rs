@@ -1,6 +1,6 @@
 //! Changes to nullable attributes.
 
-/// What an update does to a nullable attribute: leave it unchanged, set it to null, or set a value.
+/// The effect of an update on a nullable attribute: leave it unchanged, set it to null, or set a value.
 ///
 /// ```
 /// # use didww_types as didww_client;

@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 /// Follows a dotted path of relationships from a type. A name `a<types` leads to the `types` whose relationship `a`
-/// contains the record. Returns `None` if a name is no relationship of the type that the
+/// contains the record. Returns `None` if a name is not a relationship of the type that the
 /// path has reached, or if one of the types is not in the registry.
 pub fn follow(registry: &[&'static ResourceSpec], from: &str, path: &str) -> Option<Vec<Step>> {
     let find = |name: &str| registry.iter().copied().find(|spec| spec.name == name);

@@ -1,5 +1,5 @@
 //! Attributes whose value is a `{"type", "attributes"}` object: an enumeration with a variant for each declared type, and one
-//! that keeps what this crate does not declare.
+//! that preserves members which this crate does not declare.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -93,7 +93,7 @@ pub(crate) fn parts(sent: &Value) -> Result<(&str, Map<String, Value>), Vec<Flaw
     };
     let attributes = match object.get("attributes") {
         Some(Value::Object(attributes)) => attributes.clone(),
-        // PHP writes an empty object so.
+        // PHP writes an empty object as an empty array.
         Some(Value::Array(items)) if items.is_empty() => Map::new(),
         _ => return Err(Violation::Invalid.into()),
     };

@@ -1,4 +1,4 @@
-//! Prices: what the price services answer at their own hosts, and the rows of their files.
+//! Prices: the responses of the price services, which have their own hosts, and the rows of their files.
 //!
 //! They are not part of the registry, because the API itself does not have the type `prices`: each of the three services has
 //! it with other attributes, answers look-ups without pages, and has no record that could be read by its id.
@@ -18,7 +18,7 @@ pub const PRICES: &str = "prices";
 pub struct Price<A> {
     /// The id, which names the price and is no address: no request reads a price by it.
     pub id: String,
-    /// What the price is for, and how much it is.
+    /// The attributes: the destination of the price, and its amount.
     pub attributes: A,
 }
 
@@ -65,7 +65,7 @@ pub struct VoiceInPrice {
     pub reject_calls: bool,
 }
 
-/// The price of outbound calls, of the service at `api-vout.didww.com`, and the change of it that is already scheduled.
+/// The price of outbound calls, of the service at `api-vout.didww.com`, and its next scheduled change.
 ///
 /// DIDWW's public pages do not show the names of the attributes that begin with `next_`; these are formed after the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ pub use attribute::{AttributeSpec, DefaultValue, Revision, Sum, ValueSpec};
 pub use conversion::{Adapter, NotRepresentable};
 pub use filter::{FilterSpec, FilterTest};
 pub use fixed::FixedRecord;
-pub use form::{FormCheck, FormSpec};
+pub use form::{FormBatch, FormCheck, FormSpec};
 pub use relationship::{FormerName, NestedInclude, RelationshipSpec};
 pub use sort::SortSpec;
 pub use versions::Versions;
@@ -85,7 +85,7 @@ pub struct ResourceSpec {
     pub former: Option<(&'static str, ApiVersion)>,
     /// The path below `/v3` of a type of which an account has exactly one record; `None` for types with lists and ids.
     pub singleton: Option<&'static str>,
-    /// The records that every server has, because attributes of other types stand for them. Empty for all other types.
+    /// The records that every server has, because texts of attributes of other types identify them. Empty for all other types.
     pub fixed: &'static [FixedRecord],
     /// The operations of the resource.
     pub verbs: &'static [Verb],
@@ -108,7 +108,7 @@ pub struct ResourceSpec {
     pub order: Option<(&'static str, ApiVersion)>,
     /// The largest page that a request can ask for, where the corrected rules hold.
     pub max_page_size: u64,
-    /// The page of a request that asks for none.
+    /// The page size of a request that sets none.
     pub page_size: u64,
     /// Whether a list is one answer with all records, without `links` and `total_records`.
     pub unpaged: bool,
@@ -118,7 +118,7 @@ pub struct ResourceSpec {
     pub form: Option<&'static FormSpec>,
     /// Whether its requests need no credential, and its lists have neither `meta` nor `links`.
     pub open: bool,
-    /// The most records of a list that has no pages, and that is a sample in random order; `None` for all other lists.
+    /// Maximum number of records of a list that has no pages, and that is a sample in random order; `None` for all other lists.
     pub sample: Option<u64>,
     /// Paths of one step `a<types` of which none leads from a record that is in stock: a record that one of the `types`
     /// of any account contains is not listed, and nothing else can be linked to it. Empty for all other types.
@@ -126,21 +126,21 @@ pub struct ResourceSpec {
     /// The member of `meta` with the price without which a record is not offered: it is not listed, its id finds nothing, and
     /// nothing new can be linked to it. What was linked to it before shows it. `None` for types whose records need no price.
     pub priced_by: Option<&'static str>,
-    /// The most records that an account can have at a time; `None` if only the account's quota limits them.
+    /// Maximum number of records that an account can have at a time; `None` if only the account's quota limits them.
     pub at_most: Option<u64>,
     /// The attribute with the time at which a record is deleted; `None` if none is.
     pub expires: Option<&'static str>,
     /// The values of `status` at which a change of a record is sent to its `callback_url`, with its `callback_method`. Empty for
     /// types that send none.
     pub callback_on: &'static [&'static str],
-    /// What such a callback has beside the record's id, type and status: `attribute`, or `name=attribute` under another name. A null
+    /// The members of such a callback besides the record's id, type and status: `attribute`, or `name=attribute` for another name. A null
     /// is an empty text. A list is one text, with commas between its items, or with `attribute;` semicolons. `name<relationship` is
     /// the id of the member that the change names.
     pub callback_with: &'static [&'static str],
     /// The days after which a record is deleted; `None` if it is kept. An account can have ten times as many records of such a
     /// type as of others: changes of other records write them.
     pub kept_days: Option<u64>,
-    /// What the names of the files end with that are downloaded below the path of the type; `None` if there are none. The job
+    /// The extension of the files that are downloaded below the path of the type; `None` if there are none. The job
     /// of a new record makes the file.
     pub downloads: Option<&'static str>,
     /// The sort criteria that are no attributes of the type.
@@ -177,7 +177,7 @@ impl ResourceSpec {
         all.filter(|_| self.has_paths())
     }
 
-    /// The id of the fixed record that a text stands for.
+    /// The id of the fixed record that a text identifies.
     pub fn fixed_id(&self, key: &str) -> Option<&'static str> {
         self.fixed.iter().find(|record| record.key == key).map(|record| record.id)
     }

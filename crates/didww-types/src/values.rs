@@ -76,7 +76,7 @@ use crate::Violation;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} `{given}` {violation}; {right}")]
 pub struct ValueError {
-    /// What the value was meant to be, such as `tech prefix`.
+    /// The name of the expected kind of value, such as `tech prefix`.
     pub what: &'static str,
     /// The refused value, or the number of items of a list that is too long.
     pub given: String,

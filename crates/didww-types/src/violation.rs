@@ -40,7 +40,7 @@ pub enum Violation {
     NotAllowedForCreation,
     /// An update request cannot set this type of authentication method.
     NotAllowedForUpdate,
-    /// The number is below what is in use, or below the smallest size.
+    /// The number is below the number in use, or below the smallest size.
     AtLeast(i64),
     /// The file was encrypted with keys that are no longer in use. The message is documented.
     OutdatedFingerprint,

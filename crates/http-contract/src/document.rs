@@ -12,7 +12,7 @@ use crate::prose::without_rust_links;
 
 const JSON: &str = "application/json";
 
-/// What the operations of an API have in common.
+/// The properties that all operations of an API share.
 #[derive(Debug, Clone)]
 pub struct Contract {
     title: &'static str,
@@ -46,7 +46,7 @@ pub struct Header {
     pub method: Method,
     /// The name of the header.
     pub name: &'static str,
-    /// What it does, in sentences.
+    /// Its effect, in complete sentences.
     pub description: &'static str,
     /// The regular expression that a value matches.
     pub pattern: &'static str,
@@ -313,7 +313,7 @@ impl Schemas {
     }
 }
 
-/// A schema without what version 3.0 ignores or understands otherwise, and with descriptions for readers.
+/// A schema without keywords that version 3.0 ignores or interprets differently, and with descriptions for readers.
 fn tidied(mut schema: Schema) -> Value {
     RecursiveTransform(tidy).transform(&mut schema);
     schema.to_value()

@@ -3,10 +3,10 @@
 use http::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-/// Makes the schema of a type.
+/// A function that generates the schema of a type.
 pub(crate) type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
 
-/// An operation: what it accepts, what it answers, and with which statuses it refuses.
+/// An operation: its query and body, its responses, and the statuses of its errors.
 ///
 /// ```
 /// use http::Method;
@@ -27,7 +27,7 @@ pub struct Operation {
     pub(crate) body: Option<MakeSchema>,
     pub(crate) answers: Vec<Answer>,
     pub(crate) errors: Vec<u16>,
-    /// Whether it stands beside the API's base.
+    /// Whether the path is not below the API's base.
     pub(crate) is_apart: bool,
 }
 

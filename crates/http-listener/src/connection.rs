@@ -49,7 +49,7 @@ pub(crate) async fn serve_connection(
         _ = stop.wait_for(|stop| *stop) => return,
     };
     let Some(stream) = shaken else { return };
-    // What was read so far is no part of a request.
+    // The bytes that were read so far are not part of a request.
     progress.heads.fetch_add(1, Ordering::Relaxed);
     if stream.get_ref().1.alpn_protocol() == Some(handshake::HTTP_2.as_bytes()) {
         http2::serve(stream, &progress, context, stop).await;

@@ -29,7 +29,7 @@ pub struct ListenerContext {
     pub tls: Option<Arc<Identity>>,
     /// Counts the requests; `None` if no listener shows the counts.
     pub counts: Option<Arc<RequestCounts>>,
-    /// What requests pass through before they reach the router; `None` for a listener that has nothing of the kind.
+    /// The interceptor that requests pass before they reach the router; `None` for a listener without one.
     pub intercept: Option<Arc<dyn Intercept>>,
 }
 

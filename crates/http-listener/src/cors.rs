@@ -1,8 +1,8 @@
-//! Requests of web pages: what a preflight is, and the headers by which a browser passes a response on.
+//! Requests of web pages (CORS): detects preflights, and adds the headers by which a browser lets a page read a response.
 //!
-//! A browser asks which methods and headers a page may use before it sends a header such as `Api-Key`, with a request
-//! that cannot have one, so a preflight is answered without a key. Every origin may ask: the key is not a cookie, and a
-//! page that has none can do nothing.
+//! Before a browser sends a header such as `Api-Key`, it requests the permitted methods and headers with a preflight, which
+//! cannot have a key, so preflights are answered without one. All origins are permitted: the key is not a cookie, and a
+//! page without a key can do nothing.
 
 use axum::response::Response;
 use http::header::{

@@ -1,4 +1,4 @@
-//! Reads and discards what a handler left unread of a request's body.
+//! Reads and discards the part of a request's body that a handler did not read.
 //!
 //! A connection with an unread body is closed after the response. A client that is still sending would then
 //! lose the connection before it reads the response, and a client that has already sent its next request
@@ -6,9 +6,9 @@
 //! handler has to.
 //!
 //! Bounds: 1 MiB and a second for each request, and nothing once the deadline of the body has passed. Beyond
-//! them the connection is closed, and so it is if the client waits for `100 Continue` before it sends a body that no
-//! handler asked for (RFC 9110 §10.1.1): it must not be invited to send what was refused. It is also closed after a body
-//! that breaks the rules of HTTP, because nothing shows where the next request begins.
+//! them the connection is closed. It is also closed if the client waits for `100 Continue` before it sends a body that no
+//! handler has read (RFC 9110 §10.1.1), because it must not be invited to send a refused body, and after a body
+//! that breaks the rules of HTTP, because the beginning of the next request is unknown.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,26 +27,26 @@ pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// The longest time in which bytes are discarded.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where a body ends up when its reader drops it.
-type Slot<B> = Arc<Mutex<Option<Left<B>>>>;
+/// Receives a body when its reader drops it.
+type Slot<B> = Arc<Mutex<Option<Remainder<B>>>>;
 
-/// What a reader left of a body.
+/// The part of a body that its reader has not read.
 #[derive(Debug)]
-struct Left<B> {
+struct Remainder<B> {
     body: B,
-    /// True if the client sends nothing of it before it is asked to.
+    /// True if the client waits for `100 Continue` before it sends the body.
     is_withheld: bool,
-    /// True once reading it failed. What follows it cannot be read either.
+    /// True once reading failed. The data after it cannot be read either.
     is_broken: bool,
 }
 
-/// What a handler may leave unread of a request's body. `None` for a request without a body.
+/// The part of a request's body that a handler may leave unread. `None` for a request without a body.
 #[derive(Debug)]
 pub(crate) struct UnreadBody<B>(Option<Slot<B>>);
 
 /// A body that its reader returns to the listener by dropping it.
 struct FollowedBody<B> {
-    left: Option<Left<B>>,
+    left: Option<Remainder<B>>,
     slot: Slot<B>,
 }
 
@@ -56,15 +56,21 @@ where
 {
     /// Follows the body of a request.
     pub(crate) fn follow(request: Request<B>) -> (Request<Body>, Self) {
-        // Most requests have no body.
+        // Most requests have no body, and an empty one of axum takes no memory.
         if request.body().is_end_stream() {
-            return (request.map(Body::new), Self(None));
+            return (request.map(|_| Body::empty()), Self(None));
         }
         let slot = Slot::default();
         let returned = Arc::clone(&slot);
         let is_withheld = request.headers().contains_key(EXPECT);
-        let followed = |body| FollowedBody { left: Some(Left { body, is_withheld, is_broken: false }), slot };
+        let followed =
+            |body| FollowedBody { left: Some(Remainder { body, is_withheld, is_broken: false }), slot };
         (request.map(|body| Body::new(followed(body))), Self(Some(returned)))
+    }
+
+    /// Whether the request has no body.
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Reads and discards the rest, up to 1 MiB and for up to a second. A body that the handler still holds
@@ -72,7 +78,7 @@ where
     /// send, or if the body is broken: the connection cannot be used again.
     pub(crate) async fn drain(self, is_late: bool) -> bool {
         let returned = self.0.and_then(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let Some(Left { mut body, is_withheld, is_broken }) = returned else { return true };
+        let Some(Remainder { mut body, is_withheld, is_broken }) = returned else { return true };
         if is_broken {
             return false;
         }
@@ -89,7 +95,8 @@ where
             }
             true
         };
-        tokio::time::timeout(TIMEOUT, drain).await.unwrap_or(false)
+        // In a box, because the future of every request has room for this one, and few leave a body.
+        Box::pin(tokio::time::timeout(TIMEOUT, drain)).await.unwrap_or(false)
     }
 }
 
@@ -102,7 +109,7 @@ impl<B: HttpBody + Unpin> HttpBody for FollowedBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let Some(left) = self.left.as_mut() else { return Poll::Ready(None) };
-        // Polling a body asks the client for it.
+        // Polling a body makes the server send `100 Continue`.
         left.is_withheld = false;
         let polled = Pin::new(&mut left.body).poll_frame(context);
         left.is_broken |= matches!(polled, Poll::Ready(Some(Err(_))));

@@ -1,4 +1,4 @@
-//! What every API does alike with a request: its id, its time, and a response even if the handler panics.
+//! The handling of a request that all APIs share: its id, its duration, and a response even if the handler panics.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl Exchange {
         &self,
         handler: impl Future<Output = Result<T, E>>,
     ) -> impl Future<Output = Result<T, E>> {
-        // No `async fn`: that would hold the handler twice, as its argument and as what it waits for.
+        // Not an `async fn`: its future would hold the handler twice, as its argument and as the future that it awaits.
         AssertUnwindSafe(handler).catch_unwind().map(|outcome| {
             outcome.unwrap_or_else(|_| {
                 let (method, path, request_id) =
@@ -64,9 +64,9 @@ impl Exchange {
 
     /// Adds the id of the request to its response.
     #[must_use]
-    pub fn finish(&self, mut response: Response) -> Response {
+    pub fn finish(self, mut response: Response) -> Response {
         // A generated id, and a client's that is safe, are valid in a header.
-        if let Ok(id) = HeaderValue::from_str(&self.request_id) {
+        if let Ok(id) = HeaderValue::try_from(self.request_id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
         response

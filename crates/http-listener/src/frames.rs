@@ -1,4 +1,4 @@
-//! What the frames of an HTTP/2 client may cost (RFC 9113 §4): a bound on those that carry no request.
+//! Limits the frames of an HTTP/2 client that carry no request (RFC 9113 §4).
 //!
 //! Streams that are reset as soon as they are opened, pings, settings and empty frames cost the server work without being a
 //! request that any other limit counts. So their rates are limited for each connection, and beyond them it is closed. The
@@ -12,11 +12,11 @@ const PREFACE_BYTES: usize = 24;
 /// The bytes of a frame before its payload: length, type, flags and stream.
 const HEAD_BYTES: usize = 9;
 
-/// Streams that a client may reset. One that cancels many requests at once resets each of them once.
+/// Rate of streams that a client may reset. A client that cancels many requests at once resets each of them once.
 const RESETS: Rate = Rate::per_second(100, 500);
-/// Pings, settings, priorities, empty data and frames of unknown types.
+/// Rate of pings, settings, priorities, empty data and frames of unknown types.
 const CONTROL: Rate = Rate::per_second(100, 1_000);
-/// Window updates, of which a client that reads a long response sends many.
+/// Rate of window updates, of which a client that reads a long response sends many.
 const WINDOW_UPDATES: Rate = Rate::per_second(5_000, 10_000);
 
 const DATA: u8 = 0;
@@ -34,14 +34,14 @@ const END_STREAM: u8 = 1;
 pub(crate) enum Excess {
     #[error("the client resets too many streams")]
     Resets,
-    #[error("the client sends too many frames that are no requests")]
+    #[error("the client sends too many frames that are not requests")]
     Control,
     #[error("the client sends headers that are too long")]
     Headers,
 }
 
-/// Bytes of responses that a client must read for it to count as one that reads.
-const LEAST_READ: usize = 1 << 10;
+/// The number of bytes of responses after which a client's reading is reported.
+const MIN_READ_BYTES: usize = 1 << 10;
 
 /// Finds the frames in a stream of bytes, however these are cut.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ struct Frames {
     head_length: usize,
 }
 
-/// What comes next in a stream of frames.
+/// The next part of a stream of frames.
 enum Part {
     /// The head of a frame.
     Head([u8; HEAD_BYTES]),
@@ -155,7 +155,7 @@ impl FrameMeter {
     }
 }
 
-/// Follows the frames that the server sends, for what the client reads of its responses.
+/// Follows the frames that the server sends, to measure how much of its responses the client reads.
 #[derive(Debug, Default)]
 pub(crate) struct SentData {
     frames: Frames,
@@ -165,7 +165,7 @@ pub(crate) struct SentData {
 }
 
 impl SentData {
-    /// Follows the next bytes that were written. Returns whether they complete [`LEAST_READ`] further bytes of responses.
+    /// Follows the next bytes that were written. Returns true if they complete [`MIN_READ_BYTES`] further bytes of responses.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> bool {
         while let Some(part) = self.frames.next(&mut bytes) {
             match part {
@@ -174,7 +174,7 @@ impl SentData {
                 Part::Payload(_) => {}
             }
         }
-        let is_read = self.bytes >= LEAST_READ;
+        let is_read = self.bytes >= MIN_READ_BYTES;
         if is_read {
             self.bytes = 0;
         }
@@ -254,8 +254,8 @@ mod tests {
         let ping = frame(6, 1, 8);
         assert!((0..1_000).all(|_| !sent.write(&ping)), "an answer to a ping is no response");
         assert!(!sent.write(&frame(HEADERS, END_HEADERS, 5_000)));
-        let data = frame(DATA, 0, LEAST_READ + 1);
-        let (most, last) = data.split_at(HEAD_BYTES + LEAST_READ - 1);
+        let data = frame(DATA, 0, MIN_READ_BYTES + 1);
+        let (most, last) = data.split_at(HEAD_BYTES + MIN_READ_BYTES - 1);
         assert!(!sent.write(most), "a byte less is too few");
         assert!(sent.write(last) && !sent.write(&ping));
         let small = frame(DATA, 0, 1);

@@ -1,7 +1,7 @@
 //! The beginning of a connection to a listener with a certificate.
 //!
-//! Such a port serves TLS alone. A client that begins with a plain request receives a plain answer that says so, and the
-//! connection is closed; nothing of its request is served.
+//! Such a port serves only TLS. A client that begins with a plain request receives a plain response that states this, and the
+//! connection is closed; its request is not served.
 
 use std::io;
 

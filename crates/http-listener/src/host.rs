@@ -2,8 +2,7 @@
 
 use http::{HeaderMap, Uri, header};
 
-/// Returns the host of `HOST:PORT` or `HOST`, an IPv6 address in its brackets. What is neither has no host, and is returned as
-/// it is.
+/// Returns the host of `HOST:PORT` or `HOST`, an IPv6 address in its brackets. Any other text is returned unchanged.
 pub fn host_of(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,

@@ -11,16 +11,17 @@ use http::header::CONNECTION;
 use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use service_base::forwarded::{Client, origin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tower::ServiceExt as _;
+use tower::Service as _;
 
 use crate::connection::{ConnectionContext, OverTls};
 use crate::connection_table::ConnectionState;
 use crate::context::ListenerContext;
 use crate::drain::UnreadBody;
+use crate::idle_timer::IdleTimer;
 use crate::intercept::{Abort, Aborted};
 use crate::request_counts::place_of;
 use crate::span;
@@ -41,7 +42,7 @@ pub(crate) async fn serve(
     let shared = Arc::new(shared);
     // No service of tower: hyper would have to clone it for each request, with counters that all connections share.
     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-        let (router, shared) = (router.clone(), Arc::clone(&shared));
+        let (mut router, shared) = (router.clone(), Arc::clone(&shared));
         let listener = &shared.listener;
         let client = listener.proxies.client(peer.ip(), request.headers());
         request.extensions_mut().insert(Client(client));
@@ -50,7 +51,6 @@ pub(crate) async fn serve(
         }
         let counts = listener.counts.as_ref();
         let counted = counts.map(|counts| (counts.route(request.uri().path()), place_of(request.method())));
-        let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active()).cloned();
         let span = span::begin(listener, &request);
         async move {
             let Shared { state, unread, listener, progress, backlog } = &*shared;
@@ -63,21 +63,24 @@ pub(crate) async fn serve(
             }
             progress.busy.store(true, Ordering::Relaxed);
             let (request, unread_body) = UnreadBody::follow(request);
+            let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active());
             let began = clock.stopwatch();
             let response = if let Some(refusal) = unread.refusal(origin(client)) {
                 // The request's body is followed from here on.
                 drop(request);
                 Ok(refusal)
             } else if let Some(span) = &span {
-                Ok(span::serve(span, intercept, request, router).await)
+                Ok(span::serve(span, intercept.cloned(), request, router).await)
             } else {
                 match intercept {
                     Some(intercept) => Ok(intercept.serve(request, router).await),
-                    None => router.oneshot(request).await,
+                    // A router is always ready.
+                    None => router.call(request).await,
                 }
             };
+            let mut ended = clock.stopwatch();
+            let took = ended.saturating_sub(began);
             // A client that has had its whole time for the body is not waited for again.
-            let took = clock.stopwatch().saturating_sub(began);
             let is_late = took >= limits.body_deadline;
             if let (Some(counts), Some((route, method)), Ok(response)) =
                 (&listener.counts, counted, &response)
@@ -87,9 +90,13 @@ pub(crate) async fn serve(
                     span::end(&span, response.status());
                 }
             }
-            let is_at_end = unread_body.drain(is_late).await;
+            let mut is_at_end = true;
+            if !unread_body.is_none() {
+                is_at_end = unread_body.drain(is_late).await;
+                ended = clock.stopwatch();
+            }
             progress.busy.store(false, Ordering::Relaxed);
-            state.end_request(clock.stopwatch());
+            state.end_request(ended);
             let response = match response {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -107,7 +114,7 @@ pub(crate) async fn serve(
         }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(IdleTimer::default())
         // Hyper includes the time between requests. `TimedStream` enforces the deadline for the head alone.
         .header_read_timeout(limits.idle_deadline)
         .max_buf_size(limits.header_bytes.max(8192))
@@ -138,7 +145,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// What the requests of a connection share.
+/// The state that the requests of a connection share.
 struct Shared {
     state: Arc<ConnectionState>,
     unread: Arc<UnreadResponses>,
@@ -150,7 +157,7 @@ struct Shared {
 /// The time in which a stream that ends because the server stops has to be at its end.
 const STREAM_END: Duration = Duration::from_secs(1);
 
-/// Notes in the connection's progress that a response without a known length is being sent, up to its end.
+/// Marks in the connection's progress that a response without a known length is being sent, until it ends.
 fn follow_stream(response: Response, progress: &Arc<Progress>) -> Response {
     if response.body().size_hint().exact().is_some() {
         return response;

@@ -59,7 +59,7 @@ pub(crate) async fn serve(
 ) {
     let (limits, clock, peer) = (context.listener.limits, context.listener.clock.clone(), context.peer);
     let unread = Arc::clone(&context.unread);
-    // The frames tell what is a part of headers, so the stream below TLS must not guess.
+    // The frames show which bytes are part of headers, so the stream below TLS must not guess.
     progress.busy.store(true, Ordering::Relaxed);
     let streams = Arc::new(Streams::new(clock.clone(), Arc::clone(&context.state)));
     let io = TokioIo::new(MeteredStream::new(stream, &limits, clock, Arc::clone(&streams)));
@@ -116,7 +116,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// What the requests of one connection share.
+/// The state that the requests of one connection share.
 struct Requests {
     context: ConnectionContext,
     streams: Arc<Streams>,
@@ -164,7 +164,7 @@ impl Requests {
                 span::end(&span, response.status());
             }
         }
-        // Some clients take the reset of a stream that they still send on for a failure, and lose the response.
+        // Some clients treat the reset of a stream on which they still send as a failure, and lose the response.
         let _is_at_end = unread_body.drain(took >= listener.limits.body_deadline).await;
         if response.extensions().get::<Abort>().is_some() {
             // The stream alone is reset: the connection belongs to other requests too.

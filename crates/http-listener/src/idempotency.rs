@@ -1,9 +1,9 @@
 //! The `Idempotency-Key` header: a POST that a client repeats has one effect, and each repetition has the first response.
 //!
 //! The header is that of the IETF draft "The Idempotency-Key HTTP Header Field": a structured string that the client makes
-//! for each logical request. It is malformed: 400. The first request is in progress: 409. The key was used by a different
-//! request: 422. Else the response of the first request is replayed: its status, media type and body. Kept are responses of
-//! requests that a handler has decided, whether it accepted or refused them, and none of 408, 429 and 5xx.
+//! for each logical request. If it is malformed, the status is 400; if the first request is in progress, 409; if the key was used
+//! by a different request, 422. Otherwise the response of the first request is replayed: its status, media type and body.
+//! Responses of requests that a handler has decided are kept, whether it accepted or refused them, except 408, 429 and 5xx.
 //!
 //! A handler runs in a task of its own, so a client that disconnects while it waits finds the response when it repeats the
 //! request. The first write of the handler stores the use of the key in its transaction (`trunk_store::with_key_use`), and
@@ -12,7 +12,7 @@
 //! 409, and the text states that the response is not known. A handler that acts outside of the store before it writes
 //! commits an empty write first.
 //!
-//! The layer knows no API: each names the scope of the key, what identifies a request, and how it renders a refusal.
+//! The layer is independent of any API: each API supplies the scope of the key, the identity of a request, and its errors.
 //!
 //! Bounds: `MAX_RUNNING` requests with a key run at once, `MAX_RUNNING_OF_SCOPE` of one scope; a key has at most 255
 //! characters; a body of more than `MAX_KEPT_BYTES` is not kept; the store bounds the keys and bytes of a scope.
@@ -98,7 +98,7 @@ pub struct KeptAnswer {
     pub body: Bytes,
 }
 
-/// What a handler of an API returns.
+/// The result of an API's handler, which can be kept and replayed.
 pub trait Replay: Send + 'static {
     /// The parts of the response that are kept.
     fn answer(&self) -> KeptAnswer;
@@ -189,8 +189,8 @@ async fn answer<T: Replay>(
     }
 }
 
-/// Whether a response is the last word on its request. A client that was limited repeats the request, as does one whose
-/// request the server could not serve.
+/// Whether a response is final and is kept. A client that was rate limited repeats the request, as does one whose request the
+/// server could not serve.
 fn is_kept(status: StatusCode) -> bool {
     !status.is_server_error()
         && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)

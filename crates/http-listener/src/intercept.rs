@@ -1,4 +1,4 @@
-//! What a listener asks before a request reaches its router, and how it ends a connection in place of an answer.
+//! An interceptor between a listener and its router, and ending a connection instead of responding.
 
 use std::fmt;
 
@@ -8,25 +8,25 @@ use axum::response::Response;
 use http::Request;
 use service_base::boxed::Boxed;
 
-/// What stands between a listener and its router while it is active.
+/// Intercepts requests between a listener and its router while it is active.
 pub trait Intercept: fmt::Debug + Send + Sync {
-    /// Whether requests are to pass through [`serve`](Self::serve). It is asked for each request, so it must cost next to nothing.
+    /// Whether requests must pass through [`serve`](Self::serve). It is called for each request, so it must be cheap.
     fn is_active(&self) -> bool;
 
     /// Serves a request with the router, or in place of it. A response with [`Abort`] among its extensions is not sent.
     fn serve(&self, request: Request<Body>, router: Router) -> Boxed<'static, Response>;
 }
 
-/// Ends the connection of a request in place of an answer; over HTTP/2, its stream.
+/// Ends the connection of a request instead of responding; over HTTP/2, its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Abort {
-    /// The connection is closed as if the server had nothing more to say.
+    /// The connection is closed in order, after the data that was sent.
     Close,
-    /// The connection is reset: what is on its way is lost.
+    /// The connection is reset: data that the client has not received yet is lost.
     Reset,
 }
 
 /// The error with which a service ends its connection.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection was ended on purpose")]
+#[error("a fault ended the connection")]
 pub(crate) struct Aborted;

@@ -2,20 +2,20 @@
 //!
 //! It also has the parts that every HTTP API of the server needs: health endpoints, request ids, reading and
 //! draining bodies, responses for handlers that panic, preflights of web pages, rate limits, turns for requests, and
-//! repetitions of requests with an idempotency key. It knows no API; each supplies a router, and renders its own errors.
+//! repetitions of requests with an idempotency key. It is independent of any API; each supplies a router and its own errors.
 //!
-//! What a peer can cause is bounded:
+//! The work and the memory that a peer can cause are bounded:
 //!
 //! - connections, in total and of one address (`connection_table`): half-open ones are closed to make room
 //!   for others;
 //! - the time for a TLS handshake (`handshake`), for the headers of a request and for writing its response
 //!   (`timed_stream`);
-//! - what one connection of HTTP/2 can have and cost (`http2`);
-//! - the bytes and the time of a body (`body`), and of what a handler leaves unread of one (`drain`);
+//! - the streams and frames of one connection of HTTP/2 (`http2`);
+//! - the bytes and the time of a body (`body`), and of the part of it that a handler leaves unread (`drain`);
 //! - the bytes of responses that clients do not read (`unread_responses`);
 //! - refused connections whose request is awaited (`refuse`): further ones are refused without waiting;
 //! - requests with idempotency keys that run at once, and the responses that are kept (`idempotency`);
-//! - requests that wait for more of a limit that nodes share, and the limits that are asked for (`shared_limiter`);
+//! - requests that wait for a larger share of a limit that nodes share, and the requested shares (`shared_limiter`);
 //! - failed accepts: each is followed by a delay of up to 200 ms.
 
 // Tests read single packets directly.
@@ -37,6 +37,7 @@ mod host;
 mod http1;
 mod http2;
 pub mod idempotency;
+mod idle_timer;
 mod intercept;
 mod json;
 mod limits;
@@ -72,5 +73,5 @@ pub use rate_limit::{Budget, RateLimits};
 pub use recovery::Recovery;
 pub use request_counts::{DURATION_BOUNDS, RequestCounts, RouteCounts};
 pub use request_id::{REQUEST_ID, RequestIds};
-pub use serve::serve;
+pub use serve::{MakeRouter, serve, serve_made};
 pub use shared_limiter::SharedLimiter;

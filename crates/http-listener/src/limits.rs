@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use service_base::guessing::GuessLimits;
 
-/// The limits on what clients can use of the server's HTTP listeners.
+/// The limits on the resources of the server's HTTP listeners that clients can use.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Limits {

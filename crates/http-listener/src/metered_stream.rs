@@ -1,5 +1,5 @@
 //! The decrypted stream of an HTTP/2 client, which fails if its frames exceed a limit or its headers take too long, and
-//! reports what the client reads of its responses.
+//! reports when the client reads its responses.
 
 use std::io;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ pub(crate) struct MeteredStream {
     stream: TlsStream,
     meter: FrameMeter,
     sent: SentData,
-    /// The streams of the connection, which learn that their client reads.
+    /// The streams of the connection, to which the client's reading is reported.
     streams: Arc<Streams>,
     clock: Clock,
     /// The time for the headers of a request.

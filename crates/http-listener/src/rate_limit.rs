@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::shared_limiter::SharedLimiter;
 
-/// What requests are counted by.
+/// The subject whose requests are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Budget {
     /// The API key with this id.
@@ -68,15 +68,15 @@ impl RateLimits {
         self.default_limit.store(limit, Ordering::Relaxed);
     }
 
-    /// A limiter of this process alone with the same default, for subjects that anybody can make up: they leave the counters of
-    /// keys and accounts, and the shares of nodes, alone.
+    /// A limiter of this process alone with the same default, for subjects that any client can invent: they do not affect the
+    /// counters of keys and accounts, or the shares of nodes.
     #[must_use]
     pub fn apart(&self) -> Self {
         Self { default_limit: Arc::clone(&self.default_limit), budgets: SharedLimiter::local() }
     }
 
     /// Counts a request. `own` is the limit of the account, if it has one; 0 means no limit. A refused request is not
-    /// counted. It waits if this node must ask for more of a limit first.
+    /// counted. It waits if this node must request a larger share of the limit first.
     ///
     /// # Errors
     /// The number of whole seconds to wait, at least 1, if the request is above the limit.

@@ -1,4 +1,4 @@
-//! When a request can succeed that the store did not serve.
+//! When a request that failed because of the store can succeed.
 
 use trunk_store::StoreError;
 
@@ -10,7 +10,7 @@ pub enum Recovery {
     Retry,
     /// When the disk has free space again. The store logs this once, and a summary of the refused writes.
     FreeSpace,
-    /// Not by a repetition: it would be refused until the server is restarted, or could do again what was stored. The
+    /// Not by a repetition: it would be refused until the server is restarted, or could repeat a stored change. The
     /// store has logged the cause.
     NotByRepetition,
 }

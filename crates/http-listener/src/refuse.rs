@@ -3,7 +3,7 @@
 //! Many clients report an error if the response arrives before they sent the request, or if the connection is
 //! closed before the request was read. So a client has a second to send its request and another to close the
 //! connection. At most 64 clients are refused this way at a time. Further ones receive the response at once,
-//! and what they send after it is not read.
+//! and data that they send after it is not read.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;

@@ -1,12 +1,14 @@
-//! Counts the requests of a listener: how many of which route, method and status, and how long they took.
+//! Counts the requests of a listener and their durations, by route, method and class of status.
 //!
-//! The routes are declared when the listener starts, and a path that is none of them counts as `other`: no client can add
-//! one. Counting takes no lock and allocates nothing. Each thread adds to one of [`SHARDS`] sets of counters, so that threads
-//! do not contend for them; a reader adds the sets up.
+//! The routes are those of the listener, and a path that is none of them counts as `other`: no client can add
+//! one. Counting takes no lock. Each thread adds to one of [`SHARDS`] sets of counters, so that threads do not contend for
+//! them; a reader adds the sets up. There are hundreds of routes, of which few are ever asked for, so a set has the counters of
+//! a route from its first request on.
 
 mod routes;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -16,7 +18,7 @@ use routes::Routes;
 /// The name of all paths that are no declared route, and of methods without a name of their own.
 pub(crate) const OTHER: &str = "other";
 
-/// Upper bounds of the durations that are counted apart, in microseconds. Longer ones are counted after the last.
+/// Upper bounds of the ranges in which durations are counted, in microseconds. Longer ones are counted after the last.
 pub const DURATION_BOUNDS: [u64; 14] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
     5_000_000, 10_000_000,
@@ -26,6 +28,8 @@ pub const DURATION_BOUNDS: [u64; 14] = [
 const METHODS: [&str; 8] = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS", "HEAD", OTHER];
 /// The classes of statuses, of which the first digit of a status selects one.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// Counters of a route's requests: one for each method and class.
+const REQUESTS: usize = METHODS.len() * CLASSES.len();
 /// Sets of counters. More threads than these share them.
 const SHARDS: usize = 8;
 /// Counters of a route's durations: one for each bound, one for longer ones, and the sum in microseconds.
@@ -35,20 +39,33 @@ const DURATIONS: usize = DURATION_BOUNDS.len() + 2;
 #[derive(Debug)]
 pub struct RequestCounts {
     listener: &'static str,
-    routes: Routes,
-    shards: [Shard; SHARDS],
+    /// Made when a request is counted, or asked for: a start does not wait for them.
+    routes: LazyLock<Routes, MakeRoutes>,
+    shards: [OnceLock<Shard>; SHARDS],
 }
+
+type MakeRoutes = Box<dyn FnOnce() -> Routes + Send>;
 
 /// A declared route, or that of all other paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Route(usize);
 
+/// The counters of each route.
+type Shard = Box<[OnceLock<Box<Counters>>]>;
+
+/// The counters of a route.
 #[derive(Debug)]
-struct Shard {
-    /// By route, method and class.
-    requests: Box<[AtomicU64]>,
-    /// By route and duration.
-    durations: Box<[AtomicU64]>,
+struct Counters {
+    /// By method and class.
+    requests: [AtomicU64; REQUESTS],
+    durations: [AtomicU64; DURATIONS],
+}
+
+impl Counters {
+    fn new() -> Self {
+        let zero = |_| AtomicU64::new(0);
+        Self { requests: std::array::from_fn(zero), durations: std::array::from_fn(zero) }
+    }
 }
 
 /// The requests of one route. A route without requests has none.
@@ -66,19 +83,14 @@ pub struct RouteCounts<'a> {
 }
 
 impl RequestCounts {
-    /// Counters for a listener that has this name in the metrics. A template has segments such as `{id}` for any text.
-    pub fn new(listener: &'static str, templates: impl IntoIterator<Item = String>) -> Self {
-        let routes = Routes::new(templates);
-        let count = routes.names().len();
-        let zeros = |number: usize| (0..number).map(|_| AtomicU64::new(0)).collect();
-        let shard = |_| Shard {
-            requests: zeros(count * METHODS.len() * CLASSES.len()),
-            durations: zeros(count * DURATIONS),
-        };
-        Self { listener, routes, shards: std::array::from_fn(shard) }
+    /// Counters for a listener that has this name in the metrics. `templates` returns those of its paths, of which each has
+    /// segments such as `{id}` for any text; it is called once, when they are first needed.
+    pub fn new(listener: &'static str, templates: impl FnOnce() -> Vec<String> + Send + 'static) -> Self {
+        let make: MakeRoutes = Box::new(move || Routes::new(templates()));
+        Self { listener, routes: LazyLock::new(make), shards: std::array::from_fn(|_| OnceLock::new()) }
     }
 
-    /// Returns the listener's name.
+    /// Returns the name of the listener in the metrics.
     pub fn listener(&self) -> &'static str {
         self.listener
     }
@@ -98,27 +110,34 @@ impl RequestCounts {
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bound = DURATION_BOUNDS.partition_point(|bound| *bound < micros);
-        let Some(shard) = self.shards.get(own_shard()) else { return };
-        let add = |counters: &[AtomicU64], index: usize, by| {
-            if let Some(counter) = counters.get(index) {
+        let Some(counters) = self.counters(own_shard(), route) else { return };
+        let add = |counter: Option<&AtomicU64>, by: u64| {
+            if let Some(counter) = counter {
                 counter.fetch_add(by, Ordering::Relaxed);
             }
         };
-        add(&shard.requests, (route * METHODS.len() + method) * CLASSES.len() + class, 1);
-        add(&shard.durations, route * DURATIONS + bound, 1);
-        add(&shard.durations, (route + 1) * DURATIONS - 1, micros);
+        add(counters.requests.get(method * CLASSES.len() + class), 1);
+        add(counters.durations.get(bound), 1);
+        add(counters.durations.last(), micros);
+    }
+
+    /// The counters of a route in a set, which are made if this is the first request.
+    fn counters(&self, shard: usize, route: usize) -> Option<&Counters> {
+        let none = || std::iter::repeat_with(OnceLock::new).take(self.routes.names().len()).collect();
+        let of_routes = self.shards.get(shard)?.get_or_init(none);
+        let counters: &Counters = of_routes.get(route)?.get_or_init(|| Box::new(Counters::new()));
+        Some(counters)
     }
 
     /// Returns the routes that had requests, in the order of their declaration.
     pub fn routes(&self) -> impl Iterator<Item = RouteCounts<'_>> {
         self.routes.names().iter().enumerate().filter_map(|(index, route)| {
-            let durations = self.sums(|shard| &shard.durations, index * DURATIONS, DURATIONS);
+            let durations = self.sums(index, |counters| &counters.durations);
             let (total, durations) = durations.split_last()?;
             if durations.iter().all(|count| *count == 0) {
                 return None;
             }
-            let of_route = METHODS.len() * CLASSES.len();
-            let requests = self.sums(|shard| &shard.requests, index * of_route, of_route);
+            let requests = self.sums(index, |counters| &counters.requests);
             let named = METHODS.into_iter().flat_map(|method| CLASSES.map(|class| (method, class)));
             let requests = named.zip(requests).filter(|(_, count)| *count > 0);
             Some(RouteCounts {
@@ -130,12 +149,13 @@ impl RequestCounts {
         })
     }
 
-    /// Adds up a range of the counters of all shards.
-    fn sums(&self, of: impl Fn(&Shard) -> &[AtomicU64], from: usize, number: usize) -> Vec<u64> {
-        let mut sums = vec![0_u64; number];
-        for shard in &self.shards {
-            let counters = of(shard).get(from..from + number).unwrap_or_default();
-            for (sum, counter) in sums.iter_mut().zip(counters) {
+    /// Adds up counters of a route in all sets.
+    fn sums<const N: usize>(&self, route: usize, of: impl Fn(&Counters) -> &[AtomicU64; N]) -> [u64; N] {
+        let mut sums = [0_u64; N];
+        for shard in self.shards.iter().filter_map(OnceLock::get) {
+            let Some(counters) = shard.get(route).and_then(OnceLock::get) else { continue };
+            let counters: &Counters = counters;
+            for (sum, counter) in sums.iter_mut().zip(of(counters)) {
                 *sum = sum.wrapping_add(counter.load(Ordering::Relaxed));
             }
         }
@@ -170,7 +190,7 @@ mod tests {
     use super::*;
 
     fn counts() -> RequestCounts {
-        RequestCounts::new("api", ["/v3/dids", "/v3/dids/{id}"].map(str::to_owned))
+        RequestCounts::new("api", || ["/v3/dids", "/v3/dids/{id}"].map(str::to_owned).to_vec())
     }
 
     fn count(counts: &RequestCounts, method: &Method, path: &str, status: u16, micros: u64) {
@@ -200,6 +220,22 @@ mod tests {
         assert_eq!(listed[2].durations[..2], [0, 1]);
         assert_eq!((listed[1].durations[0], listed[1].durations[14]), (2, 1));
         assert_eq!(listed[1].total, Duration::from_micros(11_000_006));
+    }
+
+    #[test]
+    fn a_route_has_counters_from_its_first_request_on() {
+        let counts = counts();
+        let made = |counts: &RequestCounts| {
+            let shards = counts.shards.iter().filter_map(OnceLock::get);
+            shards.flat_map(|shard| shard.iter().filter_map(OnceLock::get)).count()
+        };
+        assert_eq!(made(&counts), 0);
+        assert_eq!(counts.routes().count(), 0);
+        count(&counts, &Method::GET, "/v3/dids/1", 200, 1);
+        count(&counts, &Method::GET, "/v3/dids/2", 200, 1);
+        assert_eq!(made(&counts), 1, "those of one route and one thread");
+        counts.count(Route(9), 0, StatusCode::OK, Duration::ZERO);
+        assert_eq!((made(&counts), counts.routes().count()), (1, 1), "a route that is not declared has none");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -38,16 +38,30 @@ pub fn serve(
     context: ListenerContext,
     stop: watch::Receiver<bool>,
 ) -> Boxed<'static, ()> {
-    Box::pin(serve_until(listener, router, context, stop))
+    serve_made(listener, Box::new(move || router), context, stop)
+}
+
+/// Makes the router of a listener.
+pub type MakeRouter = Box<dyn FnOnce() -> Router + Send>;
+
+/// Does what [`serve`] does, with a router that is made for the first connection. Some have a hundred routes, for a listener that
+/// few ever connect to.
+pub fn serve_made(
+    listener: TcpListener,
+    make: MakeRouter,
+    context: ListenerContext,
+    stop: watch::Receiver<bool>,
+) -> Boxed<'static, ()> {
+    Box::pin(serve_until(listener, make, context, stop))
 }
 
 async fn serve_until(
     listener: TcpListener,
-    router: Router,
+    make: MakeRouter,
     context: ListenerContext,
     mut stop: watch::Receiver<bool>,
 ) {
-    let limits = context.limits;
+    let (limits, router) = (context.limits, LazyLock::new(make));
     let per_origin = limits.connections_per_address.unwrap_or(DEFAULT_MAX_PER_ADDRESS);
     let mut table = ConnectionTable::new(
         ConnectionLimits { total: limits.connections, per_origin },
@@ -88,7 +102,7 @@ async fn serve_until(
             Ok((room, permit)) => {
                 let state = Arc::new(ConnectionState::default());
                 let connection = ConnectionContext {
-                    router: router.clone(),
+                    router: Router::clone(&router),
                     state: Arc::clone(&state),
                     unread: Arc::clone(&unread),
                     peer,
@@ -144,5 +158,53 @@ async fn delay_after(error: &io::Error, delay: &mut Duration, clock: &Clock) {
         }
         tokio::time::sleep(*delay).await;
         *delay = (*delay * 2).min(MAX_ACCEPT_RETRY_DELAY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use service_base::descriptors::{Descriptors, Share, open_files};
+    use service_base::forwarded::Proxies;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::limits::Limits;
+
+    #[tokio::test]
+    async fn a_router_is_made_for_the_first_connection_and_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let context = ListenerContext {
+            limits: Limits::default(),
+            proxies: Proxies::default(),
+            descriptors: Descriptors::new(open_files()),
+            share: Share::Api,
+            clock: Clock::system(),
+            tls: None,
+            counts: None,
+            intercept: None,
+        };
+        let routers = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&routers);
+        let make: MakeRouter = Box::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Router::new().fallback(async || "served")
+        });
+        let task = tokio::spawn(serve_made(listener, make, context, stopped));
+        tokio::task::yield_now().await;
+        assert_eq!(routers.load(Ordering::Relaxed), 0);
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.ends_with("served"), "{answer}");
+            assert_eq!(routers.load(Ordering::Relaxed), 1);
+        }
+        stop.send_replace(true);
+        task.await.unwrap();
     }
 }

@@ -1,18 +1,18 @@
 //! Rate limits that the nodes of a database share.
 //!
-//! Requests are counted and decided in memory. Of each limit a node may use a slice, a sixteenth or one request, without asking.
-//! One whose requests exceed that takes a share of the limit from the store, which the nodes hold together no more of than the
-//! whole. A counter is held to the share of its node as to a limit of its own, so all nodes admit the limit, in any second, and at
-//! most a slice for each node that has no share.
+//! Requests are counted and decided in memory. A node may use a slice of each limit, a sixteenth or one request, without a share.
+//! A node whose requests exceed the slice takes a share of the limit from the store; the shares of all nodes together never
+//! exceed the limit. Each node's counter admits its share, so in any second all nodes together admit the limit, and at most a
+//! slice more for each node without a share.
 //!
-//! A request that exceeds the share of its node waits for an answer of the store, and this node then holds more; so does the next
-//! one, and each time as much again. Twice a second a node asks for its shares again, and returns what its requests do not use
-//! any more: at once, because only what still counts is kept. What another node misses, it does not take. So no allowance is
-//! idle for longer than a second while another node refuses requests.
+//! A request that exceeds the share of its node waits for an answer of the store, which enlarges the share; each further one
+//! doubles it. Twice a second a node requests its shares again, and returns the parts that its requests no longer use. It does
+//! not take parts that another node lacks. So no part of a limit is unused for longer than a second while another node refuses
+//! requests.
 //!
-//! Without the store, a node uses the shares that it holds for two seconds more, then slices; once all shares are over it uses
-//! the limit divided by the number of nodes that lived before. When the store is back, the first nodes to ask can hold the whole
-//! limit while others still use theirs, for a second.
+//! Without the store, a node uses the shares that it holds for two more seconds, then slices; once all shares have expired it
+//! uses the limit divided by the number of nodes that were alive. When the store works again, the first nodes that request
+//! shares can hold the whole limit while others still use theirs, for a second.
 //!
 //! A database in a file has one node: there, requests are counted against the whole limit, and nothing else happens.
 //!
@@ -33,14 +33,14 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use trunk_store::{Job, RateShares, RateSubject};
 
-use shares::{PAUSE_AFTER_FAILURE, RENEWAL, Refused, Shares};
+use shares::{PAUSE_AFTER_FAILURE, RENEWAL_INTERVAL, Refused, Shares};
 
 /// The longest time that a request waits for answers of the store.
 const MAX_WAIT: Duration = Duration::from_secs(1);
-/// The most answers that a request waits for. Five double a slice up to the whole limit.
+/// Maximum number of answers that a request waits for. Five double a slice up to the whole limit.
 const MAX_ANSWERS: usize = 8;
 /// The longest time of one transaction.
-const ASK_LIMIT: Duration = Duration::from_secs(2);
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The name of the job that deletes shares of nodes that ended. It is stored.
 const FORGET_SHARES: &str = "http.forget_rate_shares";
@@ -53,7 +53,7 @@ const MAX_DELETIONS_PER_RUN: usize = 100;
 #[derive(Debug)]
 pub struct SharedLimiter<C: Divide> {
     inner: Arc<Inner<C>>,
-    /// The task that asks for shares, if other nodes have some.
+    /// The task that requests shares, if other nodes have some.
     task: Option<AbortHandle>,
 }
 
@@ -93,10 +93,9 @@ where
             return Self::local();
         }
         let inner = Arc::new(Inner::new(Some(Arc::clone(core))));
-        let (asks, core) = (Arc::clone(&inner), Arc::clone(core));
-        let task =
-            tokio::spawn(async move { asks.run(&*core.store, || core.clock.now().as_unix_micros()).await });
-        Self { inner, task: Some(task.abort_handle()) }
+        let (requester, core) = (Arc::clone(&inner), Arc::clone(core));
+        let task = async move { requester.run(&*core.store, || core.clock.now().as_unix_micros()).await };
+        Self { inner, task: Some(tokio::spawn(task).abort_handle()) }
     }
 
     /// Admits and counts a request. `now` returns the time in microseconds since 1970.
@@ -147,34 +146,35 @@ impl<C: Divide> Inner<C> {
         decided.map_err(|refused| refused.seconds)
     }
 
-    /// Asks for shares as long as the server runs.
+    /// Requests shares for as long as the server runs.
     async fn run(&self, store: &(impl RateShares + ?Sized), now: impl Fn() -> i64) {
         let mut has_shares = false;
         loop {
             if has_shares {
-                let _renew = tokio::time::timeout(RENEWAL / 4, self.due.notified()).await;
+                let _renew = tokio::time::timeout(RENEWAL_INTERVAL / 4, self.due.notified()).await;
             } else {
                 self.due.notified().await;
             }
             has_shares = self.shares.renew(self.running.elapsed());
-            self.ask(store, &now).await;
+            self.request_due(store, &now).await;
         }
     }
 
-    /// Asks for what is due.
-    async fn ask(&self, store: &(impl RateShares + ?Sized), now: &impl Fn() -> i64) {
+    /// Requests the shares that are due.
+    async fn request_due(&self, store: &(impl RateShares + ?Sized), now: &impl Fn() -> i64) {
         loop {
-            let asked = self.shares.take_due(now(), self.running.elapsed());
-            if asked.shares.is_empty() {
+            let due = self.shares.take_due(now(), self.running.elapsed());
+            if due.requests.is_empty() {
                 return;
             }
-            let answer = tokio::time::timeout(ASK_LIMIT, store.hold_shares(asked.shares.clone())).await;
+            let answer =
+                tokio::time::timeout(TRANSACTION_TIMEOUT, store.hold_shares(due.requests.clone())).await;
             let at = self.running.elapsed();
             if let Ok(Ok(held)) = &answer {
-                self.shares.received(&asked, held, now(), at);
+                self.shares.received(&due, held, now(), at);
             } else {
                 tracing::debug!(?answer, "shares of rate limits could not be taken or returned");
-                self.shares.failed(&asked, at);
+                self.shares.failed(&due, at);
                 tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
             }
         }

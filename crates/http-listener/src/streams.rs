@@ -1,4 +1,4 @@
-//! What the streams of an HTTP/2 connection are doing: how many there are, what of their responses the client has not read,
+//! The streams of an HTTP/2 connection: their number, the bytes of their responses that the client has not read,
 //! and when it last read or requested something.
 //!
 //! A client can keep its connection alive with frames that cost it nothing, among them requests that it resets, and let none

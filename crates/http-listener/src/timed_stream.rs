@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 use crate::limits::Limits;
 use crate::unread_responses::UnreadResponses;
 
-/// What a connection is doing, shared by the service and the stream below it.
+/// The progress of a connection, shared by the service and the stream below it.
 #[derive(Default)]
 pub(crate) struct Progress {
     /// Whether a request is being handled. Then the client may only send the request's body.

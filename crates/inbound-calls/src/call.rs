@@ -24,7 +24,7 @@ use crate::stored;
 /// The delay before the end of a call is written again after the store failed.
 const WRITE_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// What followed an attempt that ended with the call.
+/// The text for the last attempt of a call, after which none follows.
 const LAST: &str = "the call ended with this attempt";
 
 /// A call whose record is stored, with the trunks that are tried.
@@ -53,8 +53,8 @@ struct Running {
     deadline: Timestamp,
     /// The index of the present trunk's first attempt.
     first: usize,
-    /// The end of the present attempt that this side brought about: an answer that crosses it changes nothing.
-    brought_about: Option<Result<AttemptEnd, Ending>>,
+    /// The end of the present attempt that this side caused: an answer that crosses it changes nothing.
+    caused_end: Option<Result<AttemptEnd, Ending>>,
     /// The span of the call, until its end is written.
     span: Span,
 }
@@ -73,12 +73,12 @@ pub(crate) async fn run(call: Call) {
         is_removed: false,
         deadline,
         first: 0,
-        brought_about: None,
+        caused_end: None,
         span,
     };
     let ending = running.dial(&trunks).await;
-    // Freed before the end is written: a client that reads the end may place the next call at once, and a slow store keeps no
-    // room that no call needs. Each call waits for the write of its own beginning, so that few can have ended unwritten.
+    // Freed before the end is written: a client that reads the end may place the next call at once, and a slow store must not
+    // occupy places without calls. Each call waits for the write of its own beginning, so few calls can have ended unwritten.
     drop(places);
     running.slot.free();
     running.end(ending).await;
@@ -89,8 +89,8 @@ impl Running {
     async fn dial(&mut self, trunks: &[Trunk]) -> Ending {
         let mut ending = Ending::Refused(Refused::NotRouted);
         for (position, trunk) in trunks.iter().enumerate() {
-            // It may have been asked while the record was written: no other trunk must be called then.
-            if let Some(by_server) = self.slot.hang_up.is_asked() {
+            // The hang-up may have been requested while the record was written: no other trunk must be called then.
+            if let Some(by_server) = self.slot.hang_up.requested_by_server() {
                 return hung_up(by_server, false);
             }
             self.first = self.record.attempts.len();
@@ -101,7 +101,7 @@ impl Running {
                     return ending;
                 }
             };
-            if let Some(by_server) = self.slot.hang_up.is_asked() {
+            if let Some(by_server) = self.slot.hang_up.requested_by_server() {
                 self.conclude(LAST);
                 return hung_up(by_server, false);
             }
@@ -139,8 +139,8 @@ impl Running {
         // A slow database must not keep a caller from hanging up.
         let taken = tokio::select! {
             biased;
-            () = self.slot.hang_up.asked() => {
-                let by_server = self.slot.hang_up.is_asked().unwrap_or_default();
+            () = self.slot.hang_up.requested() => {
+                let by_server = self.slot.hang_up.requested_by_server().unwrap_or_default();
                 return Err(hung_up(by_server, false));
             }
             taken = self.shared.enter(trunk.id, capacity) => taken,
@@ -160,9 +160,8 @@ impl Running {
         let end = self.follow(&mut leg, trunk, &begun).await;
         self.note(&leg, &begun);
         drop(place);
-        if let (Some(Ok(given_up)), Some(last)) = (self.brought_about.take(), self.record.attempts.last_mut())
-        {
-            // The dialler knows that the call was hung up, and not why.
+        if let (Some(Ok(given_up)), Some(last)) = (self.caused_end.take(), self.record.attempts.last_mut()) {
+            // The dialler does not know why the call was hung up.
             last.outcome = Some(given_up.to_string());
         }
         end
@@ -184,7 +183,7 @@ impl Running {
         loop {
             let of_attempt = [Some(ring_until), respond_until].into_iter().flatten().filter(|_| !is_answered);
             let due = of_attempt.chain([self.deadline]).min().unwrap_or(self.deadline);
-            let is_open = self.brought_about.is_none();
+            let is_open = self.caused_end.is_none();
             tokio::select! {
                 biased;
                 event = leg.next() => match event {
@@ -203,27 +202,27 @@ impl Running {
                     }
                     Some(LegEvent::Ringing | LegEvent::Progress | LegEvent::Answered) => {}
                     Some(LegEvent::Ended(end)) => {
-                        return self.brought_about.unwrap_or_else(|| ended(end, is_answered));
+                        return self.caused_end.unwrap_or_else(|| ended(end, is_answered));
                     }
-                    None => return self.brought_about.unwrap_or(Err(Ending::Stopped(is_answered))),
+                    None => return self.caused_end.unwrap_or(Err(Ending::Stopped(is_answered))),
                 },
-                () = hang_up.asked(), if is_open => {
-                    let by_server = hang_up.is_asked().unwrap_or_default();
-                    self.brought_about = Some(Err(hung_up(by_server, is_answered)));
+                () = hang_up.requested(), if is_open => {
+                    let by_server = hang_up.requested_by_server().unwrap_or_default();
+                    self.caused_end = Some(Err(hung_up(by_server, is_answered)));
                     leg.hang_up();
                 }
                 () = clock.sleep_until(due), if is_open => {
                     let now = clock.now();
                     if self.deadline <= now {
-                        self.brought_about = Some(Err(Ending::TooLong(is_answered)));
+                        self.caused_end = Some(Err(Ending::TooLong(is_answered)));
                     } else if ring_until <= now {
-                        self.brought_about = Some(Ok(AttemptEnd::RingingTimeout));
+                        self.caused_end = Some(Ok(AttemptEnd::RingingTimeout));
                     } else if has_response(leg) {
                         respond_until = None;
                     } else {
-                        self.brought_about = Some(Ok(AttemptEnd::NoResponse));
+                        self.caused_end = Some(Ok(AttemptEnd::NoResponse));
                     }
-                    if self.brought_about.is_some() {
+                    if self.caused_end.is_some() {
                         leg.hang_up();
                     }
                 }
@@ -231,7 +230,7 @@ impl Running {
         }
     }
 
-    /// Replaces the present trunk's attempts by what the dialler knows of them now.
+    /// Replaces the present trunk's attempts by the dialler's present record of them.
     fn note(&mut self, leg: &Leg, begun: &InboundAttempt) {
         let attempts = &mut self.record.attempts;
         attempts.truncate(self.first);
@@ -239,7 +238,7 @@ impl Running {
         self.first = self.first.saturating_sub(self.record.drop_oldest());
     }
 
-    /// States what followed the present trunk's last attempt.
+    /// Sets the text that states what followed the present trunk's last attempt.
     fn conclude(&mut self, followed: &str) {
         let Some((last, others)) =
             self.record.attempts.get_mut(self.first..).and_then(<[InboundAttempt]>::split_last_mut)
@@ -252,15 +251,15 @@ impl Running {
         }
     }
 
-    /// Writes the record. Returns whether nothing is left to write.
+    /// Writes the record. Returns true if nothing is left to write.
     async fn save(&mut self) -> bool {
         if self.is_removed {
             return true;
         }
         let mut written = self.write().await;
         if written == Err(StoreError::Conflict) {
-            // No other task writes a live record. If there is one, an earlier write of this task was done whose outcome it
-            // did not learn.
+            // No other task writes a live record. If there is one, an earlier write of this task was committed although its outcome
+            // was unknown.
             let stored = stored::live_revision(&self.shared.core, self.record.id).await;
             written = match stored {
                 Ok(Some(revision)) => {
@@ -353,7 +352,7 @@ fn has_response(leg: &Leg) -> bool {
     leg.tries().iter().any(responded)
 }
 
-/// The codes for which a call of a trunk goes on to the next one: without a list, none.
+/// The response codes after which the next trunk is called. Without a list there are none.
 fn rerouting_codes(trunk: &Trunk) -> &[ReroutingCode] {
     match &trunk.stored.configuration {
         TrunkConfiguration::Sip(sip) => match &sip.rerouting_disconnect_code_ids {
@@ -364,7 +363,7 @@ fn rerouting_codes(trunk: &Trunk) -> &[ReroutingCode] {
     }
 }
 
-/// The INVITE to a trunk. A customer has chosen the host: it must not reach services that only this machine can reach.
+/// The INVITE to a trunk. A customer chose the host, which must not be a service that only this machine can reach.
 fn invitation(to: Destination, cli: &str) -> Invitation {
     let Destination { uri, credentials, from_user, diverted_from } = to;
     let header = |name: &str, number: &str| Some((name.to_owned(), identity(&uri, number)?));
@@ -384,7 +383,7 @@ fn invitation(to: Destination, cli: &str) -> Invitation {
 fn identity(uri: &str, number: &str) -> Option<String> {
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'+');
     let host = trunk_rules::outbound::SipUri::parse(uri)?.host;
-    // An address of IPv6 has brackets in a URI.
+    // An IPv6 address has brackets in a URI.
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     is_number.then(|| format!("<sip:{number}@{host}>"))
 }
@@ -397,7 +396,7 @@ fn hung_up(by_server: bool, is_answered: bool) -> Ending {
     }
 }
 
-/// What the end of a leg means that this side did not bring about.
+/// The meaning of the end of a leg that this side did not cause.
 fn ended(end: LegEnd, is_answered: bool) -> Result<AttemptEnd, Ending> {
     match end {
         LegEnd::Refused(code) => Ok(AttemptEnd::Refused(code)),

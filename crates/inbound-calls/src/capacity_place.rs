@@ -24,7 +24,7 @@ pub(crate) struct CapacityPlace {
 pub(crate) enum NoPlace {
     /// There are as many calls as are permitted.
     Full,
-    /// The store cannot be asked how many calls other nodes have.
+    /// The store cannot tell how many calls other nodes have.
     NotCounted,
 }
 
@@ -95,7 +95,7 @@ impl Drop for NodeChannels {
 #[cfg(test)]
 mod tests {
     use tokio::sync::watch;
-    use trunk_store::{Answer, AskedChannels, Channels, HeldChannels, WriteHealth};
+    use trunk_store::{Answer, ChannelRequest, Channels, HeldChannels, WriteHealth};
 
     use super::*;
 
@@ -106,13 +106,17 @@ mod tests {
     struct Others(u32);
 
     impl Channels for Others {
-        fn hold_channels(&self, asked: Vec<AskedChannels>) -> Answer<'_, Vec<HeldChannels>> {
+        fn hold_channels(&self, requests: Vec<ChannelRequest>) -> Answer<'_, Vec<HeldChannels>> {
             let others = self.0;
-            let hold = |AskedChannels { calls, more, limit, .. }: AskedChannels| {
+            let hold = |ChannelRequest { calls, more, limit, .. }: ChannelRequest| {
                 let free = limit.saturating_sub(calls + others);
                 HeldChannels { held: calls + more.min(free), others }
             };
-            Answer::ready(Ok(asked.into_iter().map(hold).collect()))
+            Answer::ready(Ok(requests.into_iter().map(hold).collect()))
+        }
+
+        fn forget_channels(&self, _most: u64) -> Answer<'_, u64> {
+            Answer::ready(Ok(0))
         }
     }
 

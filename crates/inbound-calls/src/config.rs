@@ -1,4 +1,4 @@
-//! The configuration of inbound calls, and what follows from it for the dialler.
+//! The configuration of inbound calls, and the dialler's configuration that follows from it.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! The entrance: places calls, lists them, ends them, and starts and stops with the server.
+//! The crate's interface: places calls, lists them, ends them, and starts and stops with the server.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -48,13 +48,13 @@ pub enum InboundError {
     /// The account has as many live calls as this node permits.
     #[error("the account has its maximum of inbound calls, {0}")]
     FullOfAccount(usize),
-    /// The server stops.
+    /// The server is stopping.
     #[error("the server stops")]
     Stopping,
     /// The dialler cannot be started.
     #[error(transparent)]
     Dialler(#[from] DiallerError),
-    /// The store failed.
+    /// The store failed in a read or write.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -70,7 +70,7 @@ pub struct InboundCalls {
     dialler: OnceCell<Arc<Dialler>>,
 }
 
-/// A call that may be placed: what it holds, and the trunks in the order in which they are tried.
+/// A call that may be placed: the places that it occupies, and the trunks in the order in which they are tried.
 struct Admitted {
     places: Vec<CapacityPlace>,
     trunks: Vec<Trunk>,
@@ -100,8 +100,8 @@ impl InboundCalls {
         }
         let store = &shared.core.store;
         if store.is_shared() {
-            let (asked, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
-            tokio::spawn(other_nodes::hang_up_when_asked(Arc::downgrade(&shared), asked, wakes));
+            let (hang_ups, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
+            tokio::spawn(other_nodes::follow_hang_ups(Arc::downgrade(&shared), hang_ups, wakes));
             tokio::spawn(other_nodes::end_calls_of_dead_nodes(Arc::downgrade(&shared)));
         }
         Ok(Self { shared, messages, edge, dialler: OnceCell::new() })
@@ -155,8 +155,8 @@ impl InboundCalls {
         self.place_at(record, slot, route).await
     }
 
-    /// Places a call at a route, if the DID is still as it was read: what a reset or a deletion meanwhile took away leaves no
-    /// record and no call behind it.
+    /// Places a call at a route, if the DID is unchanged since it was read: after a reset or deletion meanwhile, neither a record
+    /// nor a call remains.
     async fn place_at(
         &self,
         mut record: InboundCall,
@@ -218,7 +218,7 @@ impl InboundCalls {
         Ok(placed)
     }
 
-    /// Decides whether a route takes a call, and takes its places. Adds to the record what is known of the route.
+    /// Decides whether a route takes a call, and takes its places. Adds the facts of the route to the record.
     ///
     /// # Errors
     /// If the account has its maximum of calls, or those of other nodes cannot be counted.
@@ -306,9 +306,9 @@ impl InboundCalls {
         Ok(self.shared.live.hang_up(id) || other_nodes::hang_up(&self.shared, id).await?)
     }
 
-    /// Ends what would outlive a reset of the records of an account, or of all. For all, the live calls of this node hang up,
-    /// and are waited for at most 5 seconds; for an account its calls are asked to hang up. Their records are the caller's to
-    /// delete, which ends those that go on.
+    /// Ends the calls that would outlive a reset of the records of an account, or of all. For all, the live calls of this node
+    /// hang up, and this waits for them at most 5 seconds; for an account, its calls are requested to hang up. The caller deletes
+    /// their records, which ends the remaining calls.
     ///
     /// # Errors
     /// If the store fails.

@@ -1,8 +1,8 @@
 //! Calls that come in to DIDs: the server places them to the inbound trunks that the DIDs are routed to.
 //!
-//! The telephone network is the control API's part: a request there stands for a caller who dials a DID. This crate finds
-//! the DID and its trunks, brings `trunk-rules` its questions, sends a real INVITE to one trunk after the other, follows the
-//! call, and keeps a record of it with each attempt and its reason. It knows nothing about the carrier edge, and handles
+//! The control API represents the telephone network: a request there simulates a caller who dials a DID. This crate finds
+//! the DID and its trunks, lets `trunk-rules` decide, sends a real INVITE to one trunk after the other, follows the
+//! call, and keeps a record of it with each attempt and its reason. It is independent of the carrier edge, and handles
 //! neither SIP nor media itself: `sip-dialler` does, which sends silence.
 //!
 //! The hosts of trunks are chosen by customers, so that calls are sent to public addresses alone, unless the configuration

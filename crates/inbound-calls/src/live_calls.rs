@@ -1,4 +1,4 @@
-//! The calls of this node that have not ended: their limits, the places of what has a capacity, and the signals that end
+//! The calls of this node that have not ended: their limits, the places in limited capacities, and the signals that end
 //! them.
 
 use std::collections::HashMap;
@@ -14,33 +14,33 @@ use uuid::Uuid;
 /// The signal that ends a call.
 #[derive(Debug, Default)]
 pub(crate) struct HangUp {
-    asked: CancellationToken,
-    /// Whether it was the server, not the caller.
+    requested: CancellationToken,
+    /// True if the server ends the call, false if the caller does.
     by_server: AtomicBool,
 }
 
 impl HangUp {
     /// Ends the call as its caller would.
     pub(crate) fn as_caller(&self) {
-        self.asked.cancel();
+        self.requested.cancel();
     }
 
     /// Ends the call because the server stops, or its record is gone.
     pub(crate) fn as_server(&self) {
-        if !self.asked.is_cancelled() {
+        if !self.requested.is_cancelled() {
             self.by_server.store(true, Ordering::Relaxed);
         }
-        self.asked.cancel();
+        self.requested.cancel();
     }
 
-    /// Waits until the call is to end. Cancel-safe.
-    pub(crate) async fn asked(&self) {
-        self.asked.cancelled().await;
+    /// Waits until the call must end. Cancel-safe.
+    pub(crate) async fn requested(&self) {
+        self.requested.cancelled().await;
     }
 
-    /// Whether the call is to end; `Some(true)` if the server wants it.
-    pub(crate) fn is_asked(&self) -> Option<bool> {
-        self.asked.is_cancelled().then(|| self.by_server.load(Ordering::Relaxed))
+    /// `None` while the call may go on; otherwise true if the server ends it, false if its caller does.
+    pub(crate) fn requested_by_server(&self) -> Option<bool> {
+        self.requested.is_cancelled().then(|| self.by_server.load(Ordering::Relaxed))
     }
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct LiveCalls {
     max_calls: usize,
     state: Mutex<State>,
     count: watch::Sender<usize>,
-    /// Whether the server stops: calls that are reserved from now on end at once.
+    /// True once the server is stopping: calls that are reserved from then on end at once.
     stopping: AtomicBool,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct LiveCalls {
 struct State {
     /// The calls whose end is not written.
     calls: HashMap<Uuid, Arc<HangUp>>,
-    /// How many of them count towards the limit: those that have not ended.
+    /// Number of these calls that count towards the limit: those that have not ended.
     counted: usize,
     /// The number of calls of each account, DID, group and trunk that has any, by its id.
     busy: HashMap<Uuid, u64>,
@@ -69,7 +69,7 @@ struct State {
 pub(crate) struct Slot {
     live: Arc<LiveCalls>,
     id: Uuid,
-    /// Whether the call counts.
+    /// Whether the call counts towards the limit.
     counts: bool,
     /// The signal that ends the call.
     pub(crate) hang_up: Arc<HangUp>,
@@ -120,7 +120,7 @@ impl LiveCalls {
         Some(Slot { live: Arc::clone(self), id, counts: true, hang_up })
     }
 
-    /// Takes a place of what has a capacity; `None` if it has as many calls as `limit` permits.
+    /// Takes a place in the capacity of `subject`; `None` if it has as many calls as `limit` permits.
     pub(crate) fn enter(self: &Arc<Self>, subject: Uuid, limit: Option<u64>) -> Option<Place> {
         let mut state = self.lock();
         let calls = state.busy.get(&subject).copied().unwrap_or_default();
@@ -153,7 +153,7 @@ impl LiveCalls {
         state.calls.values().for_each(|hang_up| hang_up.as_server());
     }
 
-    /// Ends every call of now, and waits at most `timeout` until all have ended.
+    /// Ends every present call, and waits at most `timeout` until all have ended.
     pub(crate) async fn end_all(&self, timeout: Duration) {
         let ending: Vec<Arc<HangUp>> = self.lock().calls.values().cloned().collect();
         for hang_up in ending {
@@ -162,7 +162,7 @@ impl LiveCalls {
         self.all_ended(timeout).await;
     }
 
-    /// Waits at most `timeout` until no call is live. The future keeps nothing alive that the calls use.
+    /// Waits at most `timeout` until no call is live. The future holds no reference to the calls' state.
     pub(crate) fn all_ended(&self, timeout: Duration) -> impl Future<Output = ()> + Send + use<> {
         let mut count = self.count.subscribe();
         async move {
@@ -256,13 +256,19 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_ended_by_its_id_and_the_one_who_asked_first_is_named() {
+    fn a_call_is_ended_by_its_id_and_the_one_who_requested_it_first_is_named() {
         let live = Arc::new(LiveCalls::new(9));
         let (one, other) = (live.reserve(id(1)).unwrap(), live.reserve(id(2)).unwrap());
         assert!(live.hang_up(id(1)) && !live.hang_up(id(3)));
-        assert_eq!((one.hang_up.is_asked(), other.hang_up.is_asked()), (Some(false), None));
+        assert_eq!(
+            (one.hang_up.requested_by_server(), other.hang_up.requested_by_server()),
+            (Some(false), None)
+        );
         live.abandon();
-        assert_eq!((one.hang_up.is_asked(), other.hang_up.is_asked()), (Some(false), Some(true)));
-        assert_eq!(live.reserve(id(3)).unwrap().hang_up.is_asked(), Some(true));
+        assert_eq!(
+            (one.hang_up.requested_by_server(), other.hang_up.requested_by_server()),
+            (Some(false), Some(true))
+        );
+        assert_eq!(live.reserve(id(3)).unwrap().hang_up.requested_by_server(), Some(true));
     }
 }

@@ -1,5 +1,5 @@
-//! Calls that other nodes of the database run: this one asks for their end, ends its own when another node asks, and ends the
-//! records of those whose node died.
+//! Calls across nodes of the database: requests the end of other nodes' calls, ends its own at the request of another node, and
+//! ends the records of calls whose node died.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::stored;
 /// Time between two looks for calls of nodes that died.
 const DEAD_NODES_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Asks the node that runs a call for its end. Returns false if no other node does.
+/// Requests the end of a call from the node that runs it. Returns false if no other node runs it.
 ///
 /// # Errors
 /// If the store fails.
@@ -32,16 +32,16 @@ pub(crate) async fn hang_up(shared: &Shared, id: Uuid) -> Result<bool, StoreErro
     Ok(is_elsewhere)
 }
 
-/// Ends the calls that other nodes ask this one to end, for as long as the calls are kept. `wakes` are those of the store.
-pub(crate) async fn hang_up_when_asked(
+/// Ends calls of this node at the request of other nodes, for as long as the calls are kept. `wakes` are those of the store.
+pub(crate) async fn follow_hang_ups(
     shared: Weak<Shared>,
-    mut asked: Follower,
+    mut hang_ups: Follower,
     mut wakes: watch::Receiver<u64>,
 ) {
     while wakes.changed().await.is_ok() {
         let Some(shared) = shared.upgrade() else { return };
-        // The next changes name what was missed, and this is woken for them.
-        let Changes::Since(writes) = asked.changes() else { continue };
+        // The next changes contain the missed requests, and wake this task.
+        let Changes::Since(writes) = hang_ups.changes() else { continue };
         for effect in writes.iter().flat_map(|write| write.iter()) {
             if let Committed::HangUp(id) = effect {
                 shared.live.hang_up(*id);

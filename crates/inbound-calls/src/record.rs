@@ -1,4 +1,4 @@
-//! The record of a call: what is stored, and what the control API shows.
+//! The record of a call, as it is stored and as the control API shows it.
 
 use didww_types::Timestamp;
 use schemars::JsonSchema;
@@ -10,14 +10,14 @@ use uuid::Uuid;
 /// Maximum number of attempts that are kept of a call: beyond that the oldest one is dropped.
 pub const MAX_ATTEMPTS: usize = 40;
 
-/// How far a call is.
+/// The state of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum InboundStatus {
-    /// A trunk is called.
+    /// An INVITE was sent to a trunk.
     Dialling,
-    /// A trunk's side rings.
+    /// A trunk responded that the call is ringing or in progress.
     Ringing,
     /// A trunk's side has answered.
     Answered,
@@ -39,13 +39,13 @@ pub struct InboundCall {
     pub from: String,
     /// The called number in E.164 form without the plus sign.
     pub to: String,
-    /// How far the call is.
+    /// The state of the call.
     pub status: InboundStatus,
     /// When the call was placed.
     pub time_start: Timestamp,
     /// When a trunk's side answered.
     pub time_connect: Option<Timestamp>,
-    /// When the call ended.
+    /// When the call ended; null before.
     pub time_end: Option<Timestamp>,
     /// Seconds from the answer to the end, rounded up; 0 before the end and without an answer.
     pub duration: u64,
@@ -55,7 +55,7 @@ pub struct InboundCall {
     pub voice_in_trunk_group_name: Option<String>,
     /// The name of the group of DIDs with which the DID shared channels when the call was placed.
     pub shared_capacity_group_name: Option<String>,
-    /// The trunk that answered.
+    /// The id of the trunk that answered; null without an answer.
     pub voice_in_trunk: Option<Uuid>,
     /// The SIP response code that the caller received: 200 after an answer.
     pub disconnect_code: Option<u16>,
@@ -63,7 +63,7 @@ pub struct InboundCall {
     pub disconnect_initiator: Option<String>,
     /// Why the call ended or was refused, as a sentence.
     pub reason: Option<String>,
-    /// What was tried, in its order.
+    /// The attempts at trunks, in their order.
     pub attempts: Vec<InboundAttempt>,
 }
 
@@ -71,11 +71,11 @@ pub struct InboundCall {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct InboundAttempt {
-    /// The trunk.
+    /// The id of the trunk.
     pub voice_in_trunk: Uuid,
-    /// The trunk's name.
+    /// The name of the trunk when it was tried.
     pub trunk_name: String,
-    /// The caller's number as the trunk was sent it.
+    /// The caller number that was sent to the trunk.
     pub cli: String,
     /// The request URI; null if the trunk has none.
     pub uri: Option<String>,
@@ -109,7 +109,7 @@ pub struct InboundAttempt {
 }
 
 impl InboundAttempt {
-    /// Adds what the dialler knows of an attempt to the members that say which trunk is tried.
+    /// Adds the dialler's record of an attempt to the members that identify the trunk.
     pub(crate) fn with(self, tried: Try) -> Self {
         Self {
             target: tried.target.map(|target| target.to_string()),
@@ -198,7 +198,7 @@ mod tests {
         refused.end(Ending::Refused(Refused::UnknownNumber), at(5));
         assert_eq!((refused.disconnect_code, refused.duration), (Some(404), 0));
         assert_eq!(refused.disconnect_initiator.as_deref(), Some("server"));
-        assert_eq!(refused.reason.as_deref(), Some("the called number is no DID"));
+        assert_eq!(refused.reason.as_deref(), Some("the called number is not a DID"));
         let mut busy = call();
         busy.end(Ending::Unanswered(AttemptEnd::Refused(486)), at(5));
         assert_eq!(busy.reason.as_deref(), Some("the trunk refused the call with 486"));

@@ -1,9 +1,9 @@
-//! What is asked of inbound calls: a new one, and a list.
+//! The requests for inbound calls: placing a call, and listing calls.
 
 use didww_types::Timestamp;
 use uuid::Uuid;
 
-/// A call to place.
+/// A call to a DID that is to be placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewInboundCall {

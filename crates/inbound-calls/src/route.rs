@@ -11,9 +11,9 @@ use trunk_store::account::Account;
 use trunk_store::{Condition, IndexValue, ListQuery, Record, Scope, StoreError};
 use uuid::Uuid;
 
-/// The attribute of a DID that is looked for.
+/// The attribute by which a DID is searched.
 const NUMBER: &str = Did::SPEC.attribute_name("number");
-/// Most trunks that are read of a group. It can have 10.
+/// Maximum number of trunks that are read of a group. It can have 10.
 const MAX_TRUNKS: usize = 100;
 
 /// A DID and its route.
@@ -23,7 +23,7 @@ pub(crate) struct Route {
     pub(crate) account: Uuid,
     /// The record of the DID as it was read.
     pub(crate) did: Record,
-    /// What the record has.
+    /// The decoded attributes of the record.
     pub(crate) number: Did,
     /// The features of the DID's group; `None` if it has no group.
     pub(crate) features: Option<Vec<DidFeature>>,
@@ -32,18 +32,18 @@ pub(crate) struct Route {
     pub(crate) to: Destinations,
 }
 
-/// Where the calls of a DID go.
+/// The destinations of the calls to a DID.
 #[derive(Debug)]
 pub(crate) enum Destinations {
-    /// Nowhere.
+    /// The DID has no trunk.
     None,
-    /// To one trunk.
+    /// The trunk of the DID.
     Trunk(Box<Trunk>),
-    /// To the trunks of a group, in the order in which they were stored.
+    /// The group of the DID, and its trunks in the order in which they were stored.
     Group(Group, Vec<Trunk>),
 }
 
-/// A group of trunks.
+/// The group of trunks to which a DID is routed.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) id: Uuid,
@@ -96,7 +96,7 @@ async fn of_account(
     Ok(did.map(|did| (account, did)))
 }
 
-/// The DID with a number: one account has it, and the index of what is unique among all of them leads there.
+/// The DID with a number, which belongs to one account: the index of values that are unique among all accounts finds it.
 async fn of_any_account(core: &Core, number: &str) -> Result<Option<(Arc<Account>, Record)>, StoreError> {
     let Some((owner, did)) = core.store.claimant(Did::SPEC, NUMBER, number.to_owned()).await? else {
         return Ok(None);
@@ -151,8 +151,8 @@ async fn destinations(core: &Core, account: i64, did: &Record) -> Result<Destina
     let relationship = VoiceInTrunkGroup::VOICE_IN_TRUNKS.as_str();
     let of_group = members(core, groups, group.number, relationship, MAX_TRUNKS).await?;
     let VoiceInTrunkGroup { name, capacity_limit, .. } = decoded(&group)?;
-    let of = Group { id: group.id, name, limit: limit(capacity_limit) };
-    Ok(Destinations::Group(of, trunks(core, account, of_group).await?))
+    let group = Group { id: group.id, name, limit: limit(capacity_limit) };
+    Ok(Destinations::Group(group, trunks(core, account, of_group).await?))
 }
 
 /// The ids of the members of a record's relationship.

@@ -1,4 +1,4 @@
-//! What the tasks of calls share.
+//! The state that the tasks of all calls share.
 
 use std::sync::Arc;
 

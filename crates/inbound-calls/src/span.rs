@@ -1,4 +1,4 @@
-//! The span of a call to a DID, for an exporter of traces: from its admission to its end. It has no numbers of telephones.
+//! The span of a call to a DID, for an exporter of traces: from its admission to its end. It contains no telephone numbers.
 //!
 //! It is held and never entered, so that it costs a live call next to nothing.
 
@@ -8,7 +8,7 @@ use tracing::field::{Empty, display};
 
 use crate::record::InboundCall;
 
-/// Begins the span of a call. Without an exporter of traces it is none.
+/// Begins the span of a call, which is disabled without an exporter of traces.
 pub(crate) fn begin(call: &InboundCall) -> Span {
     if !trace::is_installed() {
         return Span::none();
@@ -33,7 +33,7 @@ pub(crate) fn begin(call: &InboundCall) -> Span {
     span
 }
 
-/// Records in the span how the call ended. The span ends when it is dropped.
+/// Records the end of the call in the span. The span ends when it is dropped.
 pub(crate) fn record_end(span: &Span, call: &InboundCall) {
     if span.is_disabled() {
         return;

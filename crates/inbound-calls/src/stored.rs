@@ -49,7 +49,7 @@ fn read(document: &Document) -> Result<Stored, StoreError> {
 /// The change that writes a call: a new one without a `revision`, else one whose stored revision must be this.
 ///
 /// # Errors
-/// If the call makes no JSON, which none does.
+/// If the call cannot be written as JSON, which does not happen.
 pub(crate) fn put(call: &InboundCall, node: i64, revision: Option<i64>) -> Result<Change, StoreError> {
     let body = serde_json::to_string(&BodyOf { node, call })
         .map_err(|error| StoreError::Failed(format!("inbound call {}: {error}", call.id)))?;
@@ -94,7 +94,7 @@ pub(crate) async fn list(core: &Core, query: &InboundQuery) -> Result<Vec<Inboun
     let before = query.before.map_or(i64::MAX, created_at);
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let documents = match query.account {
-        // There is no index of both: the live calls of all accounts are few.
+        // There is no index of both conditions: few calls are live in all accounts together.
         _ if query.live => DocumentQuery { before, ..DocumentQuery::live(KIND) },
         Some(account) => DocumentQuery {
             before,
@@ -105,11 +105,11 @@ pub(crate) async fn list(core: &Core, query: &InboundQuery) -> Result<Vec<Inboun
     };
     let found = core.store.documents(documents).await?;
     let calls = found.iter().map(|document| read(document).map(|stored| stored.call));
-    let is_asked_for = |call: &Result<InboundCall, StoreError>| match call {
+    let is_selected = |call: &Result<InboundCall, StoreError>| match call {
         Ok(call) => query.account.is_none() || call.account == query.account,
         Err(_) => true,
     };
-    calls.filter(is_asked_for).take(limit).collect()
+    calls.filter(is_selected).take(limit).collect()
 }
 
 /// The job that deletes old records.
@@ -141,9 +141,9 @@ pub(crate) async fn end_interrupted(core: &Core, live: &LiveCalls) -> Result<usi
     if found.is_empty() {
         return Ok(0);
     }
-    // Read after the calls: a node is listed before it has its first one, so one that began meanwhile is not taken for dead.
+    // Read after the calls: a node is listed before its first call, so a node that started meanwhile is not taken for dead.
     let (own, nodes) = (store.node(), store.nodes().await?);
-    // No node has the number of an earlier one, so what this one runs is no call of an earlier process.
+    // No node has the number of an earlier one, so a call of this node's number is not one of an earlier process.
     let is_elsewhere = |node: i64| node != own && nodes.iter().any(|other| other.number == node);
     let mut ended = 0;
     for document in &found {

@@ -1,4 +1,4 @@
-//! The body of an answer that comes in pieces, or that ends too early.
+//! Response bodies that are sent in pieces, or cut short.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,16 +9,16 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::time::Sleep;
 
-/// The pause around what is sent of a body that is cut. Without one, what was sent would still wait in the connection's
-/// buffer when the connection ends, and the client would receive nothing.
+/// The pause before and after the bytes that are sent of a cut body. Without it, these bytes would still be in the
+/// connection's buffer when the connection ends, and the client would receive nothing.
 const FLUSH: Duration = Duration::from_millis(20);
 
-/// The body was cut on purpose.
+/// The error that ends a body which a fault cut.
 #[derive(Debug, thiserror::Error)]
-#[error("the body was cut on purpose")]
+#[error("a fault cut the body")]
 struct Cut;
 
-/// A body that is sent piece by piece.
+/// A body that is sent in pieces, with a pause before each.
 struct Pieces {
     rest: Bytes,
     piece: usize,
@@ -58,14 +58,14 @@ impl HttpBody for Pieces {
     }
 }
 
-/// Makes a body come in pieces of this many bytes, each after a pause.
+/// Sends a body in pieces of this many bytes, each after a pause.
 pub(crate) async fn slow(body: Body, bytes: usize, pause: Duration) -> Body {
     let rest = whole(body).await;
     let waiting = Some(Box::pin(tokio::time::sleep(pause)));
     Body::new(Pieces { rest, piece: bytes.max(1), pause, missing: 0, waiting })
 }
 
-/// Cuts a body after this many bytes. One that is not longer stays whole.
+/// Cuts a body after this many bytes. A shorter body is not changed.
 pub(crate) async fn cut(body: Body, bytes: usize) -> Body {
     let mut rest = whole(body).await;
     let missing = rest.len().saturating_sub(bytes) as u64;

@@ -1,4 +1,4 @@
-//! What a fault does to a call of the carrier edge.
+//! The effects of a fault on a call of the carrier edge.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use crate::fault::{Effect, Target};
 use crate::faults::{Seen, Strike};
 use crate::handle::Lab;
 
-/// What a fault does to a call that a trunk admitted.
+/// The effects of a fault on a call that a trunk admitted.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct CallFault {
-    /// The number of the fault.
+    /// The id of the fault, unique in this process.
     pub id: u64,
-    /// How much longer the call rings.
+    /// The time by which ringing is prolonged.
     pub delay: Duration,
-    /// The status with which the called party refuses.
+    /// The SIP status with which the called party rejects the call.
     pub refusal: Option<u16>,
     /// Whether the called party never answers.
     pub is_never_answered: bool,
     /// Whether the ACK of the answer does not arrive.
     pub loses_ack: bool,
-    /// Which RTP to the caller is lost.
+    /// The loss of RTP packets to the caller.
     pub loss: Option<PacketLoss>,
 }
 
@@ -50,7 +50,7 @@ impl Lab {
         self.faults().takes_calls()
     }
 
-    /// Decides what happens to a call through a trunk to a destination number.
+    /// Finds the fault that applies to a call through a trunk to a destination number.
     pub fn call(&self, account: Option<Uuid>, trunk: Option<Uuid>, number: &str) -> Option<CallFault> {
         let call = Seen { target: Target::Calls, account, trunk, method: "INVITE", path: number };
         let Strike { id, fault, delay, position } = self.faults().strike(call)?;
@@ -59,7 +59,7 @@ impl Lab {
             Effect::PacketLoss => fault.loss,
             _ => None,
         };
-        // Each call loses other packets, and the n-th call the same ones again.
+        // Each call loses different packets; in a repeated run, the n-th call loses the same ones.
         let seed = fault.seed.wrapping_add(position);
         Some(CallFault {
             id,

@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same for the same seed, so that a run of a test can be repeated.
+//! Pseudo-random numbers that depend on the seed alone, so that a run of a test can be repeated.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Requests that a test expects, and how one of the journal differs from them.
+//! Requests that a test expects, and how an entry of the journal differs from them.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::{mask, pattern};
 /// The longest value that a difference quotes, in characters.
 const MAX_QUOTED: usize = 80;
 
-/// Requests that are expected, and how many. A member that is absent expects nothing.
+/// Expected requests, and their number. An absent member is not compared.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -22,13 +22,13 @@ pub struct Expected {
     /// The account whose key or token the request has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Uuid>,
-    /// The method.
+    /// The HTTP method, such as `POST`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// The path, in which `*` is any text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The type of records: what follows `/v3/`, or `/v1.0/`, in the path.
+    /// The type of the records: the segment of the path after `/v3/` or `/v1.0/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// Parameters of the query, without escapes. There may be others.
@@ -38,7 +38,7 @@ pub struct Expected {
     /// they are `(hidden)`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub body: Map<String, Value>,
-    /// The status of the answer.
+    /// The HTTP status of the response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The exact number of requests.
@@ -69,7 +69,7 @@ impl Expected {
         (least, self.count.or(self.at_most).unwrap_or(u64::MAX))
     }
 
-    /// The expected number of requests in words.
+    /// Describes the expected number of requests in words.
     pub(crate) fn wanted(&self) -> String {
         match self.bounds() {
             (least, most) if least == most => format!("exactly {least}"),
@@ -79,7 +79,7 @@ impl Expected {
         }
     }
 
-    /// The expected requests in words.
+    /// Describes the expected requests in words.
     pub(crate) fn described(&self) -> String {
         let method = self.method.as_deref().unwrap_or("any method");
         let path = self.path.as_deref().unwrap_or("*");
@@ -89,28 +89,28 @@ impl Expected {
 
     /// Whether the method, the path, the type of records, the account and the status of an entry are as expected.
     pub(crate) fn matches(&self, entry: &Stored) -> bool {
-        self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(&entry.method))
-            && self.path.as_ref().is_none_or(|path| pattern::matches(path, &entry.path))
-            && self.resource.as_ref().is_none_or(|resource| is_for(&entry.path, resource))
+        self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(entry.method.as_str()))
+            && self.path.as_ref().is_none_or(|path| pattern::matches(path, entry.path()))
+            && self.resource.as_ref().is_none_or(|resource| is_for(entry.path(), resource))
             && self.account.is_none_or(|account| entry.account == Some(account))
             && self.status.is_none_or(|status| entry.status == Some(status))
     }
 
-    /// What of a request differs; nothing if it is an expected one. Also returns how many members were compared.
+    /// The differences of a request; empty if it is an expected one. Also returns the number of compared members.
     pub(crate) fn differences(&self, request: &Stored) -> (Vec<String>, usize) {
         let mut compared = Compared::default();
         if let Some(method) = &self.method {
-            let is_equal = method.eq_ignore_ascii_case(&request.method);
+            let is_equal = method.eq_ignore_ascii_case(request.method.as_str());
             compared.note(is_equal, || format!("the method is {}, not {method}", request.method));
         }
         if let Some(path) = &self.path {
-            compared.note(pattern::matches(path, &request.path), || {
-                format!("the path is {}, not {path}", quoted(&request.path))
+            compared.note(pattern::matches(path, request.path()), || {
+                format!("the path is {}, not {path}", quoted(request.path()))
             });
         }
         if let Some(resource) = &self.resource {
-            compared.note(is_for(&request.path, resource), || {
-                format!("the path {} is not for {resource}", quoted(&request.path))
+            compared.note(is_for(request.path(), resource), || {
+                format!("the path {} is not for {resource}", quoted(request.path()))
             });
         }
         if let Some(account) = self.account {
@@ -167,12 +167,12 @@ impl Expected {
         let Some(text) = &body.text else { return Some("the request has no body of JSON".to_owned()) };
         match serde_json::from_str::<Value>(text) {
             Ok(Value::Object(members)) => members_differ(&self.body, &members, "body"),
-            _ => Some("the body is no object of JSON".to_owned()),
+            _ => Some("the body is not a JSON object".to_owned()),
         }
     }
 }
 
-/// What was compared of a request so far.
+/// The comparison of a request so far: the differences, and the number of compared members.
 #[derive(Default)]
 struct Compared {
     differences: Vec<String>,
@@ -220,7 +220,7 @@ fn values_differ(expected: &Value, actual: &Value, at: &str) -> Option<String> {
     }
 }
 
-/// A value, shortened.
+/// A value, cut to [`MAX_QUOTED`] characters.
 fn quoted(text: &str) -> String {
     let mut characters = text.chars();
     let start: String = characters.by_ref().take(MAX_QUOTED).collect();

@@ -1,4 +1,4 @@
-//! A fault: which requests, callbacks or calls it takes, and what happens to them.
+//! A fault: the requests, callbacks or calls that it applies to, and its effect on them.
 
 mod check;
 
@@ -8,16 +8,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The longest delay of an answer, and the longest pause between two pieces of a body, in milliseconds.
+/// The longest delay of a response, and the longest pause between two pieces of a body, in milliseconds.
 pub const MAX_DELAY_MS: u64 = 60_000;
-/// Bytes of a body that are sent before it is cut, if the fault names no number.
+/// Number of bytes of a body that are sent before it is cut, unless the fault sets it.
 const DEFAULT_BYTES_BEFORE_CUT: u64 = 10;
-/// Bytes of each piece of a slow body, if the fault names no number.
+/// Number of bytes of each piece of a slow body, unless the fault sets it.
 const DEFAULT_PIECE_BYTES: u64 = 16;
-/// The pause before each piece of a slow body, if the fault names none, in milliseconds.
+/// The pause before each piece of a slow body, in milliseconds, unless the fault sets it.
 const DEFAULT_PAUSE_MS: u64 = 100;
 
-/// What happens to a request.
+/// The effect of a fault on a request, a callback or a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -27,21 +27,21 @@ pub enum Effect {
     Status,
     /// It is answered late; a callback is sent late.
     Delay,
-    /// The body of the answer comes in pieces of `bytes`, each after a pause of `pause_ms`.
+    /// The body of the response is sent in pieces of `bytes`, each after a pause of `pause_ms`.
     SlowBody,
-    /// Of the body of the answer, `bytes` are sent; then the connection ends.
+    /// The first `bytes` bytes of the body are sent; then the connection is closed.
     CutBody,
     /// The connection is closed without an answer. Over HTTP/2, the stream is reset.
     Close,
-    /// The connection is reset without an answer. Over HTTP/2, the stream is.
+    /// The connection, or over HTTP/2 the stream, is reset without a response.
     Reset,
-    /// The answer names `content_type` as its media type; its body stays as it is.
+    /// The response has the media type `content_type`; its body is not changed.
     ContentType,
     /// A callback is not sent, and counts as delivered, so that it is not repeated.
     Lose,
-    /// A call rings, and is not answered.
+    /// A call rings and is not answered.
     NoAnswer,
-    /// The ACK of an answered call does not arrive, so that the answer is repeated, until the call ends for lack of it.
+    /// The ACK of an answered call is lost, so the 200 is retransmitted until the call ends because no ACK arrives.
     LostAck,
     /// The caller of an answered call hears nothing: all RTP to it is lost.
     OneWayAudio,
@@ -56,7 +56,7 @@ impl Effect {
     }
 }
 
-/// Whose requests a fault takes.
+/// The kind of events that a fault applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -70,30 +70,30 @@ pub enum Target {
     Calls,
 }
 
-/// A fault. It takes the requests that all of its filters match; a filter that is absent matches all.
+/// A fault. It applies to the requests that all of its filters match; an absent filter matches all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Fault {
-    /// What happens to a request, a callback or a call.
+    /// The effect on a request, a callback or a call.
     pub effect: Effect,
-    /// Whose requests: those of clients by default.
+    /// The kind of events that it applies to: requests of clients by default.
     #[serde(default)]
     pub target: Target,
     /// The account whose key or token a request to DIDWW's API has, or whose trunk a callback or a call is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Uuid>,
-    /// The method, such as `POST`.
+    /// The HTTP method, such as `POST`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// The path without its query, such as `/v3/dids/*`, in which `*` is any text; for a callback, the path of its URL; for a
     /// call, its destination number in digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The type of records, such as `voice_out_trunks`: what follows `/v3/`, or `/v1.0/`, in the path.
+    /// The type of the records, such as `voice_out_trunks`: the segment of the path after `/v3/` or `/v1.0/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
-    /// The trunk of a call.
+    /// The id of the trunk of a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trunk: Option<Uuid>,
     /// The first request that is taken, counted from 1 among those that the filters match.
@@ -108,7 +108,7 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
     pub probability: Option<f64>,
-    /// Decides on what is random: the same seed makes the same choices, in the order of the requests.
+    /// The seed of all random decisions. The same seed repeats the same decisions, in the order of the requests.
     #[serde(default)]
     pub seed: u64,
     /// The status of the effect `status`: 200 to 599; for a call, 300 to 699.
@@ -121,12 +121,12 @@ pub struct Fault {
     /// The media type of the effect `content_type`, or of `body`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// How late the answer is, whatever the effect, in milliseconds of real time; at most a minute. A call rings this much
-    /// longer, on the server's clock.
+    /// The delay of the response with any effect, in milliseconds of real time; at most a minute. A call rings longer by this
+    /// time, on the server's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 60_000))]
     pub delay_ms: Option<u64>,
-    /// Makes the delay random, from `delay_ms` to this.
+    /// The upper bound of a random delay, in milliseconds; `delay_ms` is the lower one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 60_000))]
     pub delay_up_to_ms: Option<u64>,
@@ -137,11 +137,11 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 60_000))]
     pub pause_ms: Option<u64>,
-    /// The share of packets that are lost, above 0 and at most 1, of the effect `packet_loss`.
+    /// The share of packets that the effect `packet_loss` loses, more than 0 and at most 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
     pub loss: Option<f64>,
-    /// Whether a request has its effect although its answer is lost: with the effects `status`, `close` and `reset`.
+    /// Whether the API executes the request although its response is lost: for the effects `status`, `close` and `reset`.
     #[serde(default)]
     pub serve: bool,
 }
@@ -154,14 +154,14 @@ const fn one() -> u64 {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}` {message}")]
 pub struct FaultError {
-    /// The member.
+    /// The name of the invalid member.
     pub field: &'static str,
-    /// What is wrong with it, as the continuation of a sentence that begins with the member.
+    /// The problem, as the continuation of a sentence that begins with the name of the member.
     pub message: String,
 }
 
 impl Fault {
-    /// A fault without filters: it takes all requests of clients.
+    /// A fault without filters: it applies to all requests of clients.
     pub const fn new(effect: Effect) -> Self {
         Self {
             effect,
@@ -194,7 +194,7 @@ impl Fault {
         fault
     }
 
-    /// Answers late.
+    /// Delays the response by this time.
     pub fn delay(by: Duration) -> Self {
         Self::new(Effect::Delay).late(by)
     }
@@ -224,7 +224,7 @@ impl Fault {
         fault
     }
 
-    /// Names another media type than that of the answer's body.
+    /// Replaces the media type of the response, without changing its body.
     pub fn content_type(media_type: impl Into<String>) -> Self {
         let mut fault = Self::new(Effect::ContentType);
         fault.content_type = Some(media_type.into());
@@ -238,14 +238,14 @@ impl Fault {
         fault
     }
 
-    /// Takes callbacks and webhooks that the server sends, instead of requests of clients.
+    /// Applies to callbacks and webhooks that the server sends, instead of requests of clients.
     #[must_use]
     pub const fn of_callbacks(mut self) -> Self {
         self.target = Target::Callbacks;
         self
     }
 
-    /// Loses this share of the RTP to the caller, as a seed decides.
+    /// Loses this share of the RTP packets to the caller, chosen by a seed.
     pub const fn packet_loss(share: f64, seed: u64) -> Self {
         let mut fault = Self::new(Effect::PacketLoss);
         fault.target = Target::Calls;
@@ -254,49 +254,49 @@ impl Fault {
         fault
     }
 
-    /// Takes calls that a trunk admits, instead of requests of clients.
+    /// Applies to calls that a trunk admits, instead of requests of clients.
     #[must_use]
     pub const fn of_calls(mut self) -> Self {
         self.target = Target::Calls;
         self
     }
 
-    /// Takes only calls through a trunk.
+    /// Applies only to calls through the trunk with this id.
     #[must_use]
     pub const fn trunk(mut self, trunk: Uuid) -> Self {
         self.trunk = Some(trunk);
         self
     }
 
-    /// Takes only requests of an account, or callbacks and calls of its trunks.
+    /// Applies only to requests of an account, or to callbacks and calls of its trunks.
     #[must_use]
     pub const fn account(mut self, account: Uuid) -> Self {
         self.account = Some(account);
         self
     }
 
-    /// Takes only requests with this method.
+    /// Applies only to requests with this HTTP method.
     #[must_use]
     pub fn method(mut self, method: impl Into<String>) -> Self {
         self.method = Some(method.into());
         self
     }
 
-    /// Takes only requests to this path, in which `*` is any text.
+    /// Applies only to requests to this path, in which `*` is any text.
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
     }
 
-    /// Takes only requests for records of this type.
+    /// Applies only to requests for records of this type.
     #[must_use]
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.resource = Some(resource.into());
         self
     }
 
-    /// Takes the n-th matching request alone, counted from 1.
+    /// Applies only to the n-th matching request, counted from 1.
     #[must_use]
     pub const fn nth(mut self, n: u64) -> Self {
         self.first = n;
@@ -304,14 +304,14 @@ impl Fault {
         self
     }
 
-    /// Takes at most this many requests.
+    /// Applies to at most this many requests.
     #[must_use]
     pub const fn times(mut self, times: u64) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Takes each matching request with this probability, as the seed decides.
+    /// Applies to each matching request with this probability, decided by the seed.
     #[must_use]
     pub const fn probability(mut self, probability: f64, seed: u64) -> Self {
         self.probability = Some(probability);
@@ -319,14 +319,14 @@ impl Fault {
         self
     }
 
-    /// Makes the answer late as well.
+    /// Delays the response in addition to the effect.
     #[must_use]
     pub fn late(mut self, by: Duration) -> Self {
         self.delay_ms = Some(millis(by));
         self
     }
 
-    /// Makes the answer late by a random time between two bounds, as the seed decides.
+    /// Delays the response by a random time between two bounds, decided by the seed.
     #[must_use]
     pub fn late_between(mut self, from: Duration, to: Duration) -> Self {
         self.delay_ms = Some(millis(from));
@@ -334,7 +334,7 @@ impl Fault {
         self
     }
 
-    /// Lets the request have its effect, and loses only its answer.
+    /// Lets the API execute the request, and loses only its response.
     #[must_use]
     pub const fn after_serving(mut self) -> Self {
         self.serve = true;
@@ -346,19 +346,19 @@ impl Fault {
         self.serve || !self.effect.loses_answer()
     }
 
-    /// The bounds of the delay.
+    /// The shortest and the longest delay.
     pub(crate) fn delays(&self) -> (Duration, Duration) {
         let from = self.delay_ms.unwrap_or(0);
         let to = self.delay_up_to_ms.unwrap_or(from);
         (Duration::from_millis(from), Duration::from_millis(to))
     }
 
-    /// Bytes of the body that are sent before its cut.
+    /// Number of bytes of the body that are sent before it is cut.
     pub(crate) fn bytes_before_cut(&self) -> usize {
         usize::try_from(self.bytes.unwrap_or(DEFAULT_BYTES_BEFORE_CUT)).unwrap_or(usize::MAX)
     }
 
-    /// Bytes of each piece of a slow body, and the pause before it.
+    /// The number of bytes of each piece of a slow body, and the pause before it.
     pub(crate) fn pieces(&self) -> (usize, Duration) {
         let bytes = usize::try_from(self.bytes.unwrap_or(DEFAULT_PIECE_BYTES)).unwrap_or(usize::MAX);
         (bytes, Duration::from_millis(self.pause_ms.unwrap_or(DEFAULT_PAUSE_MS)))

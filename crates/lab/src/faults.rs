@@ -1,4 +1,4 @@
-//! The faults that are set, and which of them takes a request.
+//! The faults of a process, and the choice of the one that applies to a request.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,17 +12,17 @@ use crate::dice;
 use crate::fault::{Fault, FaultError, Target};
 use crate::pattern;
 
-/// Maximum number of faults that are set at a time.
+/// Maximum number of faults in a process.
 pub const MAX_FAULTS: usize = 100;
 
-/// The faults of this process. They are kept in memory: a restart forgets them, and another node does not have them.
+/// The faults of this process. They are in memory: they are lost at a restart, and other nodes do not have them.
 #[derive(Debug, Default)]
 pub struct Faults {
-    /// Whether a fault for requests is set, or one for calls, and whether one names an account: looked at without the lock.
+    /// Whether there is a fault for requests, one for calls, and one that names an account. Read without the lock.
     takes_requests: AtomicBool,
     takes_calls: AtomicBool,
     names_accounts: AtomicBool,
-    /// Grows with each change, and each request that a fault looked at.
+    /// Grows with each change, and with each request that was compared with the faults.
     revision: AtomicU64,
     state: Mutex<State>,
 }
@@ -41,21 +41,21 @@ struct Set {
     hits: u64,
 }
 
-/// A fault that is set.
+/// A fault, with its id and its counters.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct FaultState {
-    /// Its number, which no other fault of this process has.
+    /// The id, unique in this process.
     pub id: u64,
-    /// The fault.
+    /// The fault as it was set.
     pub fault: Fault,
-    /// Number of requests that its filters matched.
+    /// Number of requests that the filters matched.
     pub matched: u64,
-    /// Number of requests that it took.
+    /// Number of requests that the fault was applied to.
     pub hits: u64,
 }
 
-/// A request, a callback or a call, as faults look at it.
+/// The properties of a request, a callback or a call that filters compare.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen<'a> {
     pub(crate) target: Target,
@@ -65,18 +65,18 @@ pub(crate) struct Seen<'a> {
     pub(crate) path: &'a str,
 }
 
-/// A fault that takes a request.
+/// A fault that applies to a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Strike {
     pub(crate) id: u64,
     pub(crate) fault: Arc<Fault>,
     pub(crate) delay: Duration,
-    /// How many requests the fault matched before this one.
+    /// Number of requests that the filters matched before this one.
     pub(crate) position: u64,
 }
 
 impl Faults {
-    /// Sets a fault, after those that are set. Returns its number.
+    /// Adds a fault after the existing ones. Returns its id.
     ///
     /// # Errors
     /// If it is not valid, or [`MAX_FAULTS`] are set.
@@ -94,17 +94,17 @@ impl Faults {
         Ok(id)
     }
 
-    /// Returns the faults that are set, the oldest first.
+    /// Returns all faults, the oldest first.
     pub fn list(&self) -> Vec<FaultState> {
         self.lock().faults.iter().map(Set::state).collect()
     }
 
-    /// Returns the fault with this number.
+    /// Returns the fault with this id.
     pub fn get(&self, id: u64) -> Option<FaultState> {
         self.lock().faults.iter().find(|set| set.id == id).map(Set::state)
     }
 
-    /// Removes a fault. Requests that it took already keep their effect. Returns its last state; `None` if there is none.
+    /// Removes a fault. Its effect on earlier requests remains. Returns its last state; `None` if there is no such fault.
     pub fn remove(&self, id: u64) -> Option<FaultState> {
         let mut state = self.lock();
         let index = state.faults.iter().position(|set| set.id == id)?;
@@ -113,7 +113,7 @@ impl Faults {
         Some(removed)
     }
 
-    /// Removes all faults. Returns how many there were.
+    /// Removes all faults. Returns their number.
     pub fn clear(&self) -> usize {
         let mut state = self.lock();
         let removed = state.faults.len();
@@ -122,28 +122,28 @@ impl Faults {
         removed
     }
 
-    /// Returns a number that is another one whenever [`list`](Self::list) may be. It takes no lock.
+    /// Returns a number that changes whenever the result of [`list`](Self::list) may change. It takes no lock.
     pub fn revision(&self) -> u64 {
         self.revision.load(Ordering::Relaxed)
     }
 
-    /// Whether a request can be taken at all.
+    /// Whether there is a fault for requests.
     pub(crate) fn takes_requests(&self) -> bool {
         self.takes_requests.load(Ordering::Relaxed)
     }
 
-    /// Whether a call can be taken at all.
+    /// Whether there is a fault for calls.
     pub(crate) fn takes_calls(&self) -> bool {
         self.takes_calls.load(Ordering::Relaxed)
     }
 
-    /// Whether the account of a request matters.
+    /// Whether a fault names an account, so that the account of a request has to be found.
     pub(crate) fn names_accounts(&self) -> bool {
         self.names_accounts.load(Ordering::Relaxed)
     }
 
-    /// Finds the fault that takes a request: the first one, in the order in which they were set, whose filters match and whose
-    /// turn it is. The later ones do not see a request that is taken.
+    /// Finds the fault that applies to a request: the first one, in the order in which they were added, whose filters match and
+    /// whose `first`, `times` and `probability` select the request. The later ones do not count that request.
     pub(crate) fn strike(&self, seen: Seen<'_>) -> Option<Strike> {
         let mut state = self.lock();
         if state.faults.is_empty() {

@@ -1,4 +1,4 @@
-//! The handle of the lab that the parts of a server share.
+//! The handle of the lab, which the components of a server share.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -27,20 +27,20 @@ struct Inner {
 
 impl fmt::Debug for Lab {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The entries would be long.
+        // The entries of the journal would make the output long.
         f.debug_struct("Lab").field("faults", &self.faults()).finish_non_exhaustive()
     }
 }
 
-/// What a fault does to a callback, after a delay.
+/// The effect of a fault on a callback, after the delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallbackFate {
-    /// It is sent.
+    /// The callback is sent.
     Sent,
-    /// It is not sent, and counts as answered with this status.
+    /// The callback is not sent, and counts as answered with this status.
     Answered(StatusCode),
-    /// It is not sent, and counts as delivered.
+    /// The callback is not sent, and counts as delivered.
     Lost,
 }
 
@@ -51,9 +51,9 @@ impl Lab {
         Self(Arc::new(Inner { clock, faults: Faults::default(), journal, surroundings: OnceLock::new() }))
     }
 
-    /// Sets what the lab asks of its server, once, before the server listens.
+    /// Sets the server's [`Surroundings`], once, before the server listens.
     pub fn enter(&self, surroundings: Arc<dyn Surroundings>) {
-        // A server starts once.
+        // A second call has no effect: a server starts once.
         let _first = self.0.surroundings.set(surroundings);
     }
 
@@ -72,7 +72,7 @@ impl Lab {
         self.0.faults.names_accounts()
     }
 
-    /// Decides what happens to a callback or a webhook, and waits as long as a fault makes it late.
+    /// Finds the fault that applies to a callback or a webhook, and waits for its delay.
     pub async fn send(&self, account: Option<Uuid>, method: &str, path: &str) -> CallbackFate {
         let Some(strike) =
             self.0.faults.strike(Seen { target: Target::Callbacks, account, trunk: None, method, path })

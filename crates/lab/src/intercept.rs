@@ -1,6 +1,6 @@
-//! The way of a request through the lab: which fault takes it, the API, the journal, and what the client receives.
+//! Interception of requests: finds the fault, calls the API, records the exchange, and changes the response.
 
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_listener::{Abort, BodyLimits, HEALTH_PATHS, Intercept, Router, read_body};
 use service_base::boxed::Boxed;
-use tower::ServiceExt as _;
+use tower::Service as _;
 use uuid::Uuid;
 
 use crate::body;
@@ -18,7 +18,7 @@ use crate::faults::{Seen, Strike};
 use crate::handle::Lab;
 use crate::journal::Recording;
 
-/// Limits on the body of a request that a fault keeps from its API.
+/// Limits on the body of a request that a fault does not pass to its API.
 const UNSERVED: BodyLimits = BodyLimits { max_bytes: 1 << 20, deadline: Duration::from_secs(10) };
 
 impl Intercept for Lab {
@@ -26,20 +26,19 @@ impl Intercept for Lab {
         self.journal().is_some() || self.faults().takes_requests()
     }
 
-    fn serve(&self, request: Request<Body>, router: Router) -> Boxed<'static, Response> {
-        let lab = self.clone();
-        Box::pin(async move { lab.serve_request(request, router).await })
+    fn serve(&self, request: Request<Body>, mut router: Router) -> Boxed<'static, Response> {
+        // A program that watches the server must not take a fault on purpose for a failure.
+        if HEALTH_PATHS.contains(&request.uri().path()) {
+            return Box::pin(async move { answer(router.call(request).await) });
+        }
+        let (parts, body) = request.into_parts();
+        Box::pin(self.clone().serve_request(parts, body, router))
     }
 }
 
 impl Lab {
-    async fn serve_request(self, request: Request<Body>, router: Router) -> Response {
-        // A program that watches the server must not take a fault on purpose for a failure.
-        if HEALTH_PATHS.contains(&request.uri().path()) {
-            return passed(router, request).await;
-        }
-        let (parts, body) = request.into_parts();
-        let account = self.account(&parts).await;
+    async fn serve_request(self, mut parts: Parts, body: Body, mut router: Router) -> Response {
+        let account = self.account(&mut parts).await;
         let seen = Seen {
             target: Target::Requests,
             account,
@@ -50,43 +49,46 @@ impl Lab {
         let strike = if self.faults().takes_requests() { self.faults().strike(seen) } else { None };
         let (mut recording, body) = match self.journal() {
             Some(journal) => {
-                let (journal, clock) = (Arc::clone(journal), self.clock().clone());
-                let (recording, body) = Recording::begin(journal, clock, &parts, account, body);
+                let (recording, body) = Recording::begin(journal, self.clock(), &parts, account, body);
                 (Some(recording), body)
             }
             None => (None, body),
         };
-        let Some(strike) = strike else {
-            let response = passed(router, Request::from_parts(parts, body)).await;
-            return recorded(recording, response).await;
-        };
-        if let Some(recording) = recording.as_mut() {
-            recording.note_fault(strike.id);
+        if let Some(strike) = strike {
+            if let Some(recording) = recording.as_mut() {
+                recording.note_fault(strike.id);
+            }
+            // In a box, so that it does not enlarge the future of every other request.
+            return Box::pin(self.struck(strike, parts, body, router, recording)).await;
         }
-        self.struck(strike, parts, body, router, recording).await
+        let response = answer(router.call(Request::from_parts(parts, body)).await);
+        match recording {
+            Some(recording) => recording.answered(response).await,
+            None => response,
+        }
     }
 
     /// The account of a request, where it matters.
-    async fn account(&self, parts: &Parts) -> Option<Uuid> {
+    async fn account(&self, parts: &mut Parts) -> Option<Uuid> {
         let matters = self.journal().is_some() || self.faults().names_accounts();
         let surroundings = self.surroundings().filter(|_| matters)?;
         surroundings.account(parts).await
     }
 
-    /// Serves a request that a fault takes.
+    /// Serves a request that a fault applies to.
     async fn struck(
         &self,
         Strike { fault, delay, .. }: Strike,
         parts: Parts,
         body: Body,
-        router: Router,
-        recording: Option<Recording>,
+        mut router: Router,
+        recording: Option<Recording<'_>>,
     ) -> Response {
         let refusal = self.refusal(&fault, &parts);
         let response = if fault.is_served() {
-            passed(router, Request::from_parts(parts, body)).await
+            answer(router.call(Request::from_parts(parts, body)).await)
         } else {
-            // A client is to find the end of its request before the answer.
+            // The client must be able to send its whole request before it receives the response.
             let _discarded = read_body(body, UNSERVED).await;
             Response::new(Body::empty())
         };
@@ -97,7 +99,7 @@ impl Lab {
                 drop(recording);
                 let abort = if fault.effect == Effect::Close { Abort::Close } else { Abort::Reset };
                 let mut response = Response::new(Body::empty());
-                // It is not sent, and counts among the failures of the listener.
+                // The status is not sent; it makes the request count as a failure of the listener.
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 response.extensions_mut().insert(abort);
                 response
@@ -117,7 +119,7 @@ impl Lab {
                 let (parts, body) = recorded(recording, response).await.into_parts();
                 Response::from_parts(parts, body::cut(body, fault.bytes_before_cut()).await)
             }
-            // Those of callbacks and calls are refused for requests.
+            // Effects on callbacks and calls are invalid for requests.
             Effect::Delay
             | Effect::Lose
             | Effect::NoAnswer
@@ -127,7 +129,7 @@ impl Lab {
         }
     }
 
-    /// The answer of the effect `status`; `None` with other effects.
+    /// The response of the effect `status`; `None` for other effects.
     fn refusal(&self, fault: &Fault, parts: &Parts) -> Option<Response> {
         let status = fault.status.filter(|_| fault.effect == Effect::Status)?;
         let status = StatusCode::from_u16(status).ok()?;
@@ -144,7 +146,7 @@ impl Lab {
     }
 }
 
-/// Names the media type of a fault instead of that of the answer, if it has one.
+/// Replaces the media type of the response with that of the fault, if it sets one.
 fn name_media_type(response: &mut Response, fault: &Fault) {
     let value = fault.content_type.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
     if let Some(value) = value {
@@ -152,15 +154,16 @@ fn name_media_type(response: &mut Response, fault: &Fault) {
     }
 }
 
-async fn passed(router: Router, request: Request<Body>) -> Response {
-    match router.oneshot(request).await {
+/// The answer of a router, which always has one.
+fn answer(served: Result<Response, Infallible>) -> Response {
+    match served {
         Ok(response) => response,
         Err(never) => match never {},
     }
 }
 
 /// Adds the answer to the journal, if there is one.
-async fn recorded(recording: Option<Recording>, response: Response) -> Response {
+async fn recorded(recording: Option<Recording<'_>>, response: Response) -> Response {
     match recording {
         Some(recording) => recording.answered(response).await,
         None => response,

@@ -1,14 +1,17 @@
-//! The journal: the last requests to the public listeners, and what they were answered.
+//! The journal: the last requests to the public listeners, with their responses.
 //!
 //! Bounds: the number of entries, which the configuration names; [`MAX_BYTES`] of all together, beyond which the oldest go
-//! first; and [`MAX_BODY_BYTES`] of each body. Nothing is shown before its secrets are hidden (`mask`). It is in the memory
+//! first; and [`MAX_BODY_BYTES`] of each body. Beside them each thread has one entry that it overwrites next (`spare`). Nothing is
+//! shown before its secrets are hidden (`mask`). It is in the memory
 //! of this process: a restart forgets it, and another node has its own.
 
 mod entry;
 mod recording;
+mod spare;
+mod texts;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -22,10 +25,10 @@ pub(crate) use recording::Recording;
 
 /// Maximum number of bytes of all entries.
 pub const MAX_BYTES: usize = 64 << 20;
-/// Maximum number of entries that a journal can be asked to keep.
+/// Maximum number of entries that a journal can be configured to keep.
 pub const MAX_ENTRIES: usize = 100_000;
 
-/// Returns a text of JSON, whole or cut off, with its secrets replaced by `(hidden)`, as the journal keeps it.
+/// Returns a JSON text, complete or truncated, with its secrets replaced by `(hidden)`, as the journal shows it.
 pub fn hidden_json(text: &[u8]) -> String {
     mask::json(text)
 }
@@ -36,35 +39,54 @@ pub struct Journal {
     max_entries: usize,
     max_bytes: usize,
     ring: Mutex<Ring>,
-    /// The number of the last entry, looked at without the lock.
+    /// The number of the last entry, read without the lock.
     last: AtomicU64,
-    /// How often all entries were forgotten.
+    /// How often the journal was cleared.
     clears: AtomicU64,
+    /// Number of those that wait for an entry. Without one, none is notified, which would take a lock.
+    waiting: AtomicUsize,
     added: Notify,
+}
+
+/// One that waits for an entry.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn counted(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 #[derive(Debug, Default)]
 struct Ring {
-    entries: VecDeque<Arc<Stored>>,
+    /// Each with its size: an old entry is in no cache, and is not to be waited for under the lock.
+    entries: VecDeque<(Arc<Stored>, usize)>,
     bytes: usize,
     last: u64,
-    /// Entries that went to make room since the journal was last cleared.
+    /// Number of entries that were dropped to make room since the journal was last cleared.
     dropped: u64,
 }
 
-/// What a journal holds at a moment.
+/// The entries of a journal at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
-    /// The oldest first.
+    /// The entries, the oldest first.
     pub(crate) entries: Vec<Arc<Stored>>,
-    /// Number of entries that went to make room since the journal was last cleared.
+    /// Number of entries that were dropped to make room since the journal was last cleared.
     pub(crate) dropped: u64,
-    /// The number of the last entry, which may be gone.
+    /// The number of the last entry, which may have been dropped.
     pub(crate) last: u64,
 }
 
 impl Snapshot {
-    /// Number of entries between the one with this number, after which the snapshot was taken, and the first of these.
+    /// Number of dropped entries between the one with this number, after which the snapshot was taken, and the first of these.
     pub(crate) fn gone_after(&self, number: u64) -> u64 {
         self.entries.first().map_or(0, |first| first.number.saturating_sub(number + 1))
     }
@@ -83,39 +105,54 @@ impl Journal {
             ring: Mutex::default(),
             last: AtomicU64::new(0),
             clears: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
             added: Notify::new(),
         }
     }
 
-    /// Adds an entry, and drops the oldest ones that have no room any more.
-    pub(crate) fn add(&self, mut stored: Stored) {
+    /// Adds an entry that nothing else has, and drops the oldest ones that have no room any more.
+    pub(crate) fn add(&self, stored: impl Into<Arc<Stored>>) {
+        let mut stored: Arc<Stored> = stored.into();
+        let size = stored.size();
+        // What goes is freed after the lock.
+        let (mut gone, mut others): (Option<Arc<Stored>>, Vec<Arc<Stored>>) = (None, Vec::new());
         {
             let mut ring = self.lock();
             ring.last += 1;
-            stored.number = ring.last;
-            ring.bytes += stored.size();
-            ring.entries.push_back(Arc::new(stored));
-            while ring.entries.len() > self.max_entries || ring.bytes > self.max_bytes {
-                let Some(oldest) = ring.entries.pop_front() else { break };
-                ring.bytes -= oldest.size();
-                ring.dropped += 1;
+            if let Some(stored) = Arc::get_mut(&mut stored) {
+                stored.number = ring.last;
             }
-            self.last.store(ring.last, Ordering::Release);
+            ring.bytes += size;
+            ring.entries.push_back((stored, size));
+            while ring.entries.len() > self.max_entries || ring.bytes > self.max_bytes {
+                let Some((oldest, size)) = ring.entries.pop_front() else { break };
+                ring.bytes -= size;
+                ring.dropped += 1;
+                others.extend(gone.replace(oldest));
+            }
+            // Before the waiting are looked at: each of them counts itself before it looks at this.
+            self.last.store(ring.last, Ordering::SeqCst);
         }
-        self.added.notify_waiters();
+        if let Some(gone) = gone {
+            spare::keep(gone);
+        }
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.added.notify_waiters();
+        }
     }
 
-    /// Forgets all entries. Returns how many there were. The next entry has the number after that of the last one.
+    /// Removes all entries. Returns their number. The next entry has the number after that of the last one.
     pub fn clear(&self) -> usize {
-        let mut ring = self.lock();
-        let cleared = ring.entries.len();
-        ring.entries.clear();
-        (ring.bytes, ring.dropped) = (0, 0);
-        self.clears.fetch_add(1, Ordering::Release);
-        cleared
+        let entries = {
+            let mut ring = self.lock();
+            (ring.bytes, ring.dropped) = (0, 0);
+            self.clears.fetch_add(1, Ordering::Release);
+            std::mem::take(&mut ring.entries)
+        };
+        entries.len()
     }
 
-    /// Returns a number that is another one whenever the entries may be. It takes no lock.
+    /// Returns a number that changes whenever the entries may change. It takes no lock.
     pub fn revision(&self) -> u64 {
         // Neither of the two ever decreases.
         self.last().wrapping_add(self.clears.load(Ordering::Acquire))
@@ -124,12 +161,12 @@ impl Journal {
     /// Returns the number of the oldest entry; without entries, the one that the next entry will have.
     pub fn first(&self) -> u64 {
         let ring = self.lock();
-        ring.entries.front().map_or(ring.last + 1, |oldest| oldest.number)
+        ring.entries.front().map_or(ring.last + 1, |(oldest, _)| oldest.number)
     }
 
     /// Returns the number of the last entry; 0 before the first one.
     pub fn last(&self) -> u64 {
-        self.last.load(Ordering::Acquire)
+        self.last.load(Ordering::SeqCst)
     }
 
     /// Returns the entries after the one with this number, the oldest first.
@@ -137,23 +174,23 @@ impl Journal {
         self.some_after(number, usize::MAX)
     }
 
-    /// Returns the first entries after the one with this number, at most `most`, the oldest first. Requests that end wait for the
-    /// lock meanwhile, so one who needs a few does not copy all.
+    /// Returns the first entries after the one with this number, at most `most`, the oldest first. Requests that end wait for
+    /// the lock meanwhile, so a caller that needs a few entries must not copy all.
     pub(crate) fn some_after(&self, number: u64, most: usize) -> Snapshot {
         let ring = self.lock();
-        let from = ring.entries.partition_point(|entry| entry.number <= number);
-        let entries = ring.entries.iter().skip(from).take(most).cloned().collect();
+        let from = ring.entries.partition_point(|(entry, _)| entry.number <= number);
+        let entries = ring.entries.iter().skip(from).take(most).map(|(entry, _)| Arc::clone(entry)).collect();
         Snapshot { entries, dropped: ring.dropped, last: ring.last }
     }
 
-    /// Returns the entries after the one with this number, the oldest first, and how many between them and it are gone. At
-    /// most `most` are returned.
+    /// Returns the entries after the one with this number, the oldest first, at most `most`, and the number of dropped entries
+    /// between that number and the first of them.
     pub fn entries_after(&self, number: u64, most: usize) -> (Vec<JournalEntry>, u64) {
         let snapshot = self.some_after(number, most);
         (snapshot.entries.iter().map(|entry| entry.shown()).collect(), snapshot.gone_after(number))
     }
 
-    /// Returns the entry with this number; `None` if no request has it yet, or the entry is gone.
+    /// Returns the entry with this number; `None` if there is none yet, or if it was dropped.
     pub fn entry(&self, number: u64) -> Option<JournalEntry> {
         let snapshot = self.some_after(number.saturating_sub(1), 1);
         snapshot.entries.iter().find(|entry| entry.number == number).map(|entry| entry.shown())
@@ -161,6 +198,7 @@ impl Journal {
 
     /// Waits until there is an entry after the one with this number.
     pub async fn added_after(&self, number: u64) {
+        let _counted = Waiting::counted(&self.waiting);
         loop {
             let added = self.added.notified();
             tokio::pin!(added);
@@ -243,5 +281,48 @@ mod tests {
         });
         journal.add(Stored::of("GET", "/b"));
         waiting.await.unwrap();
+        assert_eq!(journal.waiting.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn one_that_waits_already_is_notified_of_an_entry() {
+        let journal = Journal::new(10);
+        let mut waiting = Box::pin(journal.added_after(0));
+        let context = &mut std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(waiting.as_mut().poll(context).is_pending());
+        assert_eq!(journal.waiting.load(Ordering::SeqCst), 1);
+        journal.add(Stored::of("GET", "/a"));
+        waiting.await;
+        let mut given_up = Box::pin(journal.added_after(1));
+        assert!(given_up.as_mut().poll(context).is_pending());
+        drop(given_up);
+        assert_eq!(journal.waiting.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn an_entry_that_went_to_make_room_is_overwritten_by_the_next_of_its_thread() {
+        let journal = Journal::bounded(1, MAX_BYTES);
+        journal.add(Stored::of("GET", "/a"));
+        let place = Arc::as_ptr(&journal.after(0).entries[0]);
+        journal.add(Stored::of("GET", "/b"));
+        let spare = spare::take();
+        assert_eq!((Arc::as_ptr(&spare), spare.path()), (place, "/a"));
+        journal.add(Stored::of("GET", "/c"));
+        let read = journal.after(0);
+        journal.add(Stored::of("GET", "/d"));
+        assert_eq!(spare::take().path(), "", "a reader has what went");
+        assert_eq!(read.entries[0].path(), "/c");
+    }
+
+    #[test]
+    fn of_many_entries_that_go_to_make_room_for_a_long_one_none_is_left() {
+        let size = Stored::of("GET", "/v3/dids").size();
+        let journal = Journal::bounded(100, 4 * size);
+        for _ in 0..4 {
+            journal.add(Stored::of("GET", "/v3/dids"));
+        }
+        let long = "/".repeat(3 * size);
+        journal.add(Stored::of("GET", &long));
+        assert_eq!((numbers(&journal, 0), journal.after(0).dropped), (vec![5], 4));
     }
 }

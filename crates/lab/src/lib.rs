@@ -1,6 +1,6 @@
-//! For those who test programs against the server: faults on purpose, and a journal of requests.
+//! For tests of programs against the server: injected faults, and a journal of requests.
 //!
-//! A [`Lab`] is asked by the public HTTP listeners for each request ([`http_listener::Intercept`]), by the sender of
+//! A [`Lab`] is called by the public HTTP listeners for each request ([`http_listener::Intercept`]), by the sender of
 //! callbacks, and by the carrier edge for each call that it admits. Without a fault and a journal, a request costs it one
 //! load of a number, or two. Both are set over the control API, or by the test that a server runs in; what the lab knows of the
 //! server beside that, the composition root states ([`Surroundings`]).

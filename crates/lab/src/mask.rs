@@ -1,12 +1,12 @@
-//! Hides secrets before anything is shown: passwords, keys, tokens, and what signs or authenticates a request.
+//! Hides secrets in texts before they are shown: passwords, keys, tokens, signatures and other credentials.
 //!
-//! A text is read once, byte by byte, and needs not be whole: what was cut off, or is no JSON, hides no less.
+//! A text is read once, byte by byte. Secrets are also found in texts that are truncated or are not valid JSON.
 
 use didww_types::names_secret;
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use percent_encoding::percent_decode_str;
 
-/// What stands in place of a secret.
+/// The replacement of a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
 
 /// Hides the secrets of a JSON text.
@@ -56,7 +56,7 @@ pub(crate) fn form(text: &str) -> String {
     };
     let shown = |pair: &str| {
         let plain = decoded(pair);
-        // JSON in the place of parameters has its secrets anywhere.
+        // In JSON instead of parameters, a secret can be anywhere.
         if plain.contains(['"', '{']) && names_secret(&plain) {
             return HIDDEN.to_owned();
         }
@@ -84,8 +84,8 @@ pub(crate) fn decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
-/// Whether a string of JSON, with its quotes, names a secret. One with escapes is taken for one, because it could be. Headers of
-/// requests that a service is to send are secret as a whole: any of them can be a credential.
+/// Whether a JSON string, with its quotes, is the name of a secret. A string with escapes counts as one, because it could be.
+/// Headers that a service has to send with requests are secret as a whole: any of them can be a credential.
 fn is_secret_member(string: &[u8]) -> bool {
     let name = string.strip_prefix(b"\"").unwrap_or(string);
     let name = name.strip_suffix(b"\"").unwrap_or(name);
@@ -93,8 +93,8 @@ fn is_secret_member(string: &[u8]) -> bool {
     is_headers || memchr(b'\\', name).is_some() || std::str::from_utf8(name).map_or(true, names_secret)
 }
 
-/// Whether a string of JSON, with its quotes, may be a text of JSON that has a secret: the body of a customer's requests is one.
-/// One that begins with an escape, such as that of a line end, is taken for one, because it could be.
+/// Whether a JSON string, with its quotes, may itself be a JSON text with a secret, such as the body of a customer's requests.
+/// A string that begins with an escape, such as that of a line end, counts as one, because it could be.
 fn is_text_with_secret(string: &[u8]) -> bool {
     let text = string.strip_prefix(b"\"").unwrap_or(string).trim_ascii_start();
     text.first().is_some_and(|first| b"{[\\".contains(first)) && names_secret(&String::from_utf8_lossy(text))
@@ -104,7 +104,7 @@ fn part(text: &[u8], from: usize, to: usize) -> &[u8] {
     text.get(from..to).unwrap_or_default()
 }
 
-/// The index after a string whose quote is at `from`, or after the text.
+/// The index after the string whose opening quote is at `from`, or after the text.
 fn end_of_string(text: &[u8], from: usize) -> usize {
     let mut at = from + 1;
     while let Some(found) = text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
@@ -169,7 +169,7 @@ fn push_text(shown: &mut Vec<u8>, text: &[u8]) {
     shown.extend_from_slice(rest);
 }
 
-/// The index after a URL, or after the text. What JSON escapes is a part of it.
+/// The index after a URL, or after the text. Characters that JSON escapes are part of the URL.
 fn end_of_url(text: &[u8], from: usize) -> usize {
     let mut at = from;
     while let Some(byte) = text.get(at) {
@@ -182,8 +182,8 @@ fn end_of_url(text: &[u8], from: usize) -> usize {
     at.min(text.len())
 }
 
-/// Adds the query of a URL with its secrets hidden. An ampersand can be escaped, as JSON permits, so that all of a pair but what
-/// follows its last sign of equality can be the name of a secret.
+/// Adds the query of a URL with its secrets hidden. An ampersand can be escaped, as JSON permits, so the whole text of a pair
+/// before its last equals sign can be the name of a secret.
 fn push_query(shown: &mut Vec<u8>, query: &[u8]) {
     for (index, pair) in query.split(|byte| *byte == b'&').enumerate() {
         if index > 0 {

@@ -1,6 +1,7 @@
 //! Patterns of paths, in which `*` stands for any text.
 
-/// Whether a text has the form of a pattern: `*` is any text, also none and one with slashes, and all else is itself.
+/// Whether a text matches a pattern: `*` matches any text, including the empty text and slashes; other characters match
+/// themselves.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Which entries of the journal a list or a follower has. They are selected as they are kept, and only the selected ones are
-//! shown, which costs more.
+//! Selects the entries of the journal for a list or a follower. Entries are selected in their stored form; only the selected
+//! ones are converted for readers, which costs more.
 
 use didww_types::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::journal::{Journal, JournalEntry, Snapshot, Stored};
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Selection {
-    /// The method, path, type of records, account and status that an entry must have. Other members are not regarded.
+    /// The method, path, type of records, account and status that an entry must have. Other members are ignored.
     pub expected: Expected,
     /// The earliest time of an entry, inclusive.
     pub since: Option<Timestamp>,
@@ -18,15 +18,15 @@ pub struct Selection {
     pub brief: bool,
 }
 
-/// What a follower has of the journal.
+/// The next entries of the journal for a follower.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Followed {
     /// The selected entries, the oldest first.
     pub entries: Vec<JournalEntry>,
-    /// The number after which the follower goes on.
+    /// The number of the entry after which the follower continues.
     pub last: u64,
-    /// Number of entries that the journal dropped before the follower came to them.
+    /// Number of entries that the journal dropped before the follower read them.
     pub missed: u64,
 }
 
@@ -48,10 +48,10 @@ impl Journal {
         selected.take(most).map(|entry| selection.shown(entry)).collect()
     }
 
-    /// Returns the selected ones of the next entries after the one with this number. At most `most` are looked at.
+    /// Returns the selected ones among the next `most` entries after the one with this number.
     pub fn follow(&self, selection: &Selection, after: u64, most: usize) -> Followed {
         let snapshot = self.some_after(after, most);
-        // A journal that was cleared meanwhile has nothing after the number, which was reached all the same.
+        // A journal that was cleared meanwhile has no entry after the number, but the follower has still reached it.
         let last = snapshot.entries.last().map_or(snapshot.last, |entry| entry.number);
         let selected = snapshot.entries.iter().filter(|entry| selection.has(entry));
         let entries = selected.map(|entry| selection.shown(entry)).collect();

@@ -1,4 +1,4 @@
-//! What the lab asks of the server that it is in.
+//! The interface through which the lab uses its server.
 
 use std::fmt;
 
@@ -8,12 +8,13 @@ use http::request::Parts;
 use service_base::boxed::Boxed;
 use uuid::Uuid;
 
-/// What the lab asks of the server that it is in.
+/// The operations of a server that the lab needs.
 pub trait Surroundings: fmt::Debug + Send + Sync {
-    /// Finds the account whose key or token a request has. It counts as no attempt to guess one.
-    fn account<'a>(&'a self, request: &'a Parts) -> Boxed<'a, Option<Uuid>>;
+    /// Finds the account whose key or token a request has. It counts as no attempt to guess one. What its API would look up
+    /// again may be left in the extensions.
+    fn account<'a>(&'a self, request: &'a mut Parts) -> Boxed<'a, Option<Uuid>>;
 
-    /// Makes the error with which the API at a request's path answers a status.
+    /// Makes the error response with this status of the API at a request's path.
     fn refusal(&self, request: &Parts, status: StatusCode) -> Response;
 
     /// Waits until the server stops.

@@ -1,4 +1,4 @@
-//! Compares the journal with what a test expects, and reports what came near.
+//! Compares the journal with the requests that a test expects, and reports near misses.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,74 +10,74 @@ use serde::{Deserialize, Serialize};
 use crate::expected::Expected;
 use crate::journal::{Journal, Snapshot, Stored};
 
-/// Maximum number of expectations in one question.
+/// Maximum number of expectations in one comparison.
 pub const MAX_EXPECTED: usize = 50;
-/// Maximum number of requests that came near to one expectation and are reported.
+/// Maximum number of near misses that are reported for one expectation.
 const MAX_NEAR: usize = 5;
 
-/// What is expected of the journal.
+/// The requests that a test expects in the journal.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Expectations {
     /// The expected requests, at most 50.
     pub requests: Vec<Expected>,
-    /// Whether they must be in this order: for each a request after that for the one before. Others may be in between.
+    /// Whether the requests must be in this order. Other requests may be in between.
     #[serde(default)]
     pub in_order: bool,
-    /// Regards only the entries after the one with this number.
+    /// Compares only the entries after the one with this number.
     #[serde(default)]
     pub after: u64,
 }
 
-/// Whether the journal is as expected.
+/// The result of comparing the journal with the expectations.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Report {
-    /// Whether all is as expected.
+    /// Whether all expectations are met.
     pub passed: bool,
-    /// Each expectation, in the order of the question.
+    /// The result for each expectation, in the same order.
     pub requests: Vec<Found>,
     /// Whether there are requests in the expected order; null if none is expected.
     pub in_order: Option<bool>,
-    /// Number of entries that the journal dropped to make room, which could not be regarded.
+    /// Number of entries that the journal dropped to make room, which could not be compared.
     pub dropped: u64,
 }
 
-/// What was found for one expectation.
+/// The result for one expectation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Found {
-    /// Whether there are as many requests as expected.
+    /// Whether the number of matching requests is as expected.
     pub passed: bool,
     /// The expected requests, in words.
     pub expected: String,
-    /// Their expected number, in words.
+    /// The expected number of requests, in words.
     pub wanted: String,
-    /// Their number.
+    /// Number of matching requests.
     pub found: u64,
-    /// If there are too few: requests that differ in little, the nearest first, at most five.
+    /// If there are too few: at most five requests that differ least, the most similar first.
     pub near_misses: Vec<NearMiss>,
 }
 
-/// A request that differs in little from an expected one.
+/// A request that differs little from an expected one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct NearMiss {
-    /// The number of its entry.
+    /// The number of its entry in the journal.
     pub number: u64,
-    /// Its method.
+    /// The HTTP method of the request.
     pub method: String,
-    /// Its path.
+    /// The path of the request.
     pub path: String,
-    /// The status of its answer; null if it had none.
+    /// The HTTP status of the response; null if there was none.
     pub status: Option<u16>,
-    /// What differs.
+    /// The differences, each in one sentence.
     pub differences: Vec<String>,
 }
 
 impl Journal {
-    /// Compares the entries with what is expected. Of more than [`MAX_EXPECTED`] expectations the first ones are regarded.
+    /// Compares the entries with the expectations. Only the first [`MAX_EXPECTED`] expectations are compared.
     pub fn verify(&self, expectations: &Expectations) -> Report {
         let Snapshot { entries, dropped, .. } = self.after(expectations.after);
         let regarded = expectations.requests.get(..MAX_EXPECTED).unwrap_or(&expectations.requests);
@@ -87,7 +87,7 @@ impl Journal {
             for entry in &entries {
                 match expected.differences(entry) {
                     (differences, _) if differences.is_empty() => numbers.push(entry.number),
-                    // A request that has nothing in common is not near.
+                    // A request that differs in every member is no near miss.
                     (differences, compared) if differences.len() < compared => {
                         nearest.add(entry, differences);
                     }
@@ -96,7 +96,7 @@ impl Journal {
             }
             match numbers.iter().find(|number| **number > previous) {
                 Some(number) => previous = *number,
-                // What is expected not to come has no place in the order.
+                // An expectation of no requests has no place in the order.
                 None if expected.takes(0) => {}
                 None => are_in_order = false,
             }
@@ -127,11 +127,11 @@ impl Journal {
 }
 
 impl Journal {
-    /// As [`verify`](Self::verify), on a thread for blocking work: bodies of 64 MB are hidden, read and compared.
+    /// As [`verify`](Self::verify), on a thread for blocking work: up to 64 MB of bodies are masked, read and compared.
     async fn verify_apart(self: &Arc<Self>, expectations: &Arc<Expectations>) -> Report {
         let (journal, of) = (Arc::clone(self), Arc::clone(expectations));
         let verified = tokio::task::spawn_blocking(move || journal.verify(&of)).await;
-        // The runtime stops.
+        // The task is lost only when the runtime stops.
         verified.unwrap_or_else(|_| self.verify(expectations))
     }
 }
@@ -146,7 +146,7 @@ struct Nearest<'a> {
 impl<'a> Nearest<'a> {
     /// Adds an entry that is not older than those before.
     fn add(&mut self, entry: &'a Stored, differences: Vec<String>) {
-        // Of those that differ in as much, the oldest comes first.
+        // Among equal numbers of differences, the oldest comes first.
         let place = self.misses.partition_point(|(_, nearer)| nearer.len() <= differences.len());
         if place < MAX_NEAR {
             self.misses.insert(place, (entry, differences));
@@ -175,7 +175,7 @@ impl NearMiss {
         Self {
             number: entry.number,
             method: entry.method.to_string(),
-            path: entry.path.to_string(),
+            path: entry.path().to_owned(),
             status: entry.status,
             differences,
         }

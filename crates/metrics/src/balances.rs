@@ -6,7 +6,8 @@ use std::sync::Arc;
 use didww_types::Resource as _;
 use didww_types::resources::Balance;
 use service_core::Core;
-use trunk_store::{Account, StoreError};
+use trunk_store::StoreError;
+use trunk_store::account::Account;
 
 use crate::catalogue::BALANCE;
 use crate::scrape::Scrape;

@@ -1,6 +1,6 @@
-//! The declared metrics.
+//! The declarations of all metrics: names, kinds, labels and descriptions.
 
-/// What the values of a metric mean.
+/// The kind of a metric, which decides how its values are interpreted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -8,7 +8,7 @@ pub enum Kind {
     Counter,
     /// A value that grows and shrinks.
     Gauge,
-    /// Durations by their upper bounds.
+    /// Numbers of durations, grouped by upper bounds in seconds.
     Histogram,
     /// Labels that describe the server, with the value 1.
     Info,
@@ -20,11 +20,11 @@ pub enum Kind {
 pub struct Metric {
     /// The name of its samples. Those of a histogram append `_bucket`, `_sum` and `_count`.
     pub name: &'static str,
-    /// What the values mean.
+    /// The kind of the metric.
     pub kind: Kind,
     /// The names of the labels; a histogram also has `le`.
     pub labels: &'static [&'static str],
-    /// What it is, in one sentence without a full stop.
+    /// The description: one sentence without a full stop.
     pub help: &'static str,
 }
 

@@ -54,7 +54,7 @@ fn add(scrape: &mut Scrape, labels: &[&str], calls: u64, trunks: &[&TrunkActivit
     scrape.add(&TRUNK_SPENT, labels, trunks.iter().map(|trunk| dollars(trunk.last_24_hours)).sum());
 }
 
-/// An amount as a value, which loses what is below a millionth of a cent.
+/// An amount in US dollars as a value, which is exact to a millionth of a cent.
 fn dollars(amount: impl std::fmt::Display) -> f64 {
     amount.to_string().parse().unwrap_or_default()
 }

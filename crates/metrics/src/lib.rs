@@ -1,8 +1,8 @@
-//! What a running server reports of itself to the operator's Prometheus, at a listener of its own.
+//! Metrics of a running server for the operator's Prometheus, served by a separate listener.
 //!
 //! The metrics are declared in one list ([`CATALOGUE`]), and nothing else is reported. Metrics that DIDWW's own exporter has
-//! are named as there. Nothing is measured here: each scrape reads what the other rooms count in any case, and writes it as
-//! `OpenMetrics` text. It decides nothing, and no value is a secret.
+//! have the same names. Nothing is measured here: each scrape reads the counters of the other crates, and writes them as
+//! `OpenMetrics` text. No value is a secret.
 //!
 //! Bounds:
 //!
@@ -10,7 +10,7 @@
 //!   customers': [`MAX_TRUNKS`] trunks have series of their own, and the sum of the others is `other`; of the accounts whose balance
 //!   was set, the first [`MAX_ACCOUNTS`] have one.
 //! - One scrape is made at a time, and others wait for their turn.
-//! - What must be asked of the database is given up after [`STORE_TIMEOUT`].
+//! - A query to the database is cancelled after [`STORE_TIMEOUT`].
 
 mod balances;
 mod catalogue;
@@ -37,7 +37,7 @@ use scrape::Scrape;
 #[cfg(any(feature = "sip", feature = "voipbin"))]
 use values::number;
 
-/// The server of which the metrics are.
+/// The server that the metrics describe.
 #[derive(Debug)]
 pub struct Metrics {
     core: Arc<Core>,
@@ -51,7 +51,7 @@ pub struct Metrics {
     inbound: Arc<inbound_calls::InboundCalls>,
     #[cfg(feature = "voipbin")]
     platform: Arc<voipbin_platform::Platform>,
-    /// Held during a scrape.
+    /// Held during a scrape, so that only one is made at a time.
     turn: Mutex<()>,
 }
 

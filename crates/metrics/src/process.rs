@@ -1,4 +1,4 @@
-//! The process, as Linux describes it below `/proc`. Elsewhere these metrics are absent.
+//! Metrics of the process, which Linux reports below `/proc`. On other systems they are absent.
 
 use crate::catalogue::{OPEN_FILES, RESIDENT};
 use crate::scrape::Scrape;
@@ -9,7 +9,7 @@ pub(crate) fn read(scrape: &mut Scrape) {
         scrape.set(&RESIDENT, count(bytes));
     }
     if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
-        // Without the one that reads this folder.
+        // Without the descriptor that reads this folder.
         scrape.set(&OPEN_FILES, number(files.count().saturating_sub(1)));
     }
 }

@@ -1,4 +1,4 @@
-//! The routes of the metrics' listener.
+//! The router of the listener for metrics.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -55,7 +55,7 @@ impl Scrape {
         self.push(metric, labels, Value::Durations(bounds, sum));
     }
 
-    /// Notes that something could not be read.
+    /// Counts a value that could not be read.
     pub(crate) fn miss(&mut self) {
         self.errors += 1;
     }
@@ -73,7 +73,7 @@ impl Scrape {
         registry.register_collector(Box::new(self));
         let mut text = String::new();
         if encode(&mut text, &registry).is_err() {
-            // Writing to a text does not fail.
+            // Writing to a `String` does not fail.
             tracing::error!("the metrics could not be written");
         }
         text

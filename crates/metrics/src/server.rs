@@ -1,4 +1,4 @@
-//! The server itself: its age, its store, its events and its jobs.
+//! Metrics of the server itself: its uptime, its store, its events and its jobs.
 
 use service_core::Core;
 use service_core::counts::Tries;
@@ -57,9 +57,9 @@ pub(crate) async fn read(core: &Core, version: &'static str, scrape: &mut Scrape
     }
 }
 
-/// What is asked of the database; `None` if it fails or takes too long.
-pub(crate) async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
-    match tokio::time::timeout(STORE_TIMEOUT, asked).await {
+/// The result of a query to the database; `None` if it fails or takes longer than [`STORE_TIMEOUT`].
+pub(crate) async fn in_time<T>(query: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+    match tokio::time::timeout(STORE_TIMEOUT, query).await {
         Ok(Ok(answer)) => Some(answer),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a part of the metrics could not be read");

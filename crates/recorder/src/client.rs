@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// Maximum number of bytes of an answer.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 
-/// An answer.
+/// A complete response of the service.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -26,7 +26,7 @@ pub(crate) struct Answer {
 /// Makes a client that follows no redirects. One for http loads no root certificates.
 pub(crate) fn client(is_https: bool) -> Result<Client, RecorderError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // This fails if another thread has installed one meanwhile, which is as good.
+        // This fails if another thread has installed one meanwhile, which has the same effect.
         let _installed = rustls::crypto::ring::default_provider().install_default();
     }
     let builder = Client::builder()
@@ -43,8 +43,8 @@ pub(crate) fn client(is_https: bool) -> Result<Client, RecorderError> {
 /// Sends a request to a target of an origin, which is a scheme, a host and perhaps a port, and reads its answer.
 ///
 /// # Errors
-/// If the target does not begin with a slash: it could make another host of the origin, which would receive the credentials. Why
-/// there is no complete answer; without the URL, whose query can have a secret.
+/// If the target does not begin with a slash: it could change the host of the origin, and another host would receive the
+/// credentials. If there is no complete response; the error omits the URL, whose query can have a secret.
 pub(crate) async fn send(
     client: &Client,
     method: Method,

@@ -19,7 +19,7 @@ use crate::exchange::{Body, CREDENTIALS, Exchange, RecordedResponse, VERSION};
 use crate::known_ids::KnownIds;
 use crate::mask::masked_url;
 
-/// The life of a token, in seconds.
+/// The lifetime of a token, in seconds.
 const TOKEN_SECONDS: u32 = 3_600;
 
 /// The service that is compared with a recording.
@@ -81,7 +81,7 @@ impl Target {
     }
 }
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Comparison {
@@ -178,7 +178,7 @@ fn places(recorded: &RecordedResponse, answered: &RecordedResponse, ids: &mut Kn
     differ(&mut places, "status", recorded.status.to_string(), answered.status.to_string());
     differ(&mut places, "content-type", media_type(recorded), media_type(answered));
     match (&recorded.body, &answered.body) {
-        // What was not kept cannot be compared.
+        // A body that was not kept cannot be compared.
         (Some(Body::Omitted(_)), _) | (_, Some(Body::Omitted(_))) => {}
         (Some(Body::Json(one)), Some(Body::Json(other))) => places.extend(differences(one, other, ids)),
         (one, other) => differ(&mut places, "body", text(one.as_ref()), text(other.as_ref())),

@@ -1,7 +1,7 @@
-//! Where two answers differ, by rules that leave out what differs in any case.
+//! Finds the differences between two responses, except those that are expected between two services.
 //!
-//! - Two ids at the same place are taken for the same record, and from then on stand for each other.
-//! - Two times at the same place are taken for equal, whatever they are.
+//! - Two ids at the same place count as the same record, and are equal everywhere from then on.
+//! - Two times at the same place count as equal.
 //! - Of two URLs, the scheme and the host do not count.
 //! - Hidden secrets are equal, and so are the ids of requests (`request_id`).
 
@@ -29,9 +29,9 @@ pub struct Difference {
     pub request: String,
     /// The place: `status`, `content-type`, or a JSON pointer of the body.
     pub place: String,
-    /// What was recorded; at most 200 characters.
+    /// The recorded value; at most 200 characters.
     pub recorded: String,
-    /// What the other service answered; at most 200 characters.
+    /// The value of the other service; at most 200 characters.
     pub answered: String,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Place {
     pub(crate) answered: String,
 }
 
-/// The places where two bodies differ. Learns which ids stand for each other.
+/// The places where two bodies differ. Records which ids correspond to each other.
 pub(crate) fn differences(recorded: &Value, answered: &Value, ids: &mut KnownIds) -> Vec<Place> {
     let mut places = Vec::new();
     compare("", recorded, answered, ids, &mut places);
@@ -89,7 +89,7 @@ fn compare(at: &str, recorded: &Value, answered: &Value, ids: &mut KnownIds, pla
             }
         }
         (Value::String(one), Value::String(other)) => {
-            // The same id is another record where another one stood for it before.
+            // An id that already corresponds to another id is a different record.
             if !is_same(one, other, ids) {
                 places.push(place(at, Some(recorded), Some(answered)));
             }
@@ -103,7 +103,7 @@ fn place(at: &str, recorded: Option<&Value>, answered: Option<&Value>) -> Place 
     Place { at: at.to_owned(), recorded: shown(recorded), answered: shown(answered) }
 }
 
-/// Whether two texts say the same.
+/// Whether two texts count as equal.
 fn is_same(recorded: &str, answered: &str, ids: &mut KnownIds) -> bool {
     if is_id(recorded) && is_id(answered) {
         return ids.learn(recorded, answered);

@@ -1,9 +1,9 @@
-//! Why nothing can be recorded, replayed or compared.
+//! The errors of recording, replaying and comparing.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why nothing can be recorded, replayed or compared.
+/// The error of recording, replaying or comparing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecorderError {
@@ -22,7 +22,7 @@ pub enum RecorderError {
     /// The folder has no exchanges.
     #[error("the folder {folder} has no exchanges, which are files that end with .json", folder = .0.display())]
     Empty(PathBuf),
-    /// A file is no exchange.
+    /// A file is not a recorded exchange.
     #[error("{file}: {1}", file = .0.display())]
     File(PathBuf, String),
     /// The address cannot be listened on.

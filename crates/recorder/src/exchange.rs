@@ -1,4 +1,4 @@
-//! A recorded exchange: a request with its answer, as a file has it.
+//! A recorded exchange: a request with its response, in the form of a file.
 
 use std::collections::BTreeMap;
 
@@ -164,7 +164,7 @@ fn chosen(headers: &HeaderMap, names: &[&str]) -> BTreeMap<String, String> {
     let one = |name: &&str| {
         let value = headers.get(*name)?.to_str().ok()?;
         let masked = masked_url(value).unwrap_or_else(|| match value.split_once('?') {
-            // A place on the same host.
+            // A path on the same host.
             Some((path, query)) if path.starts_with('/') => format!("{path}?{}", masked_query(query)),
             _ => value.to_owned(),
         });

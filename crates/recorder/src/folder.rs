@@ -53,7 +53,7 @@ impl Writer {
     pub fn write(&self, exchange: &Exchange) -> io::Result<bool> {
         let mut text = serde_json::to_string_pretty(exchange).map_err(io::Error::other)?;
         if text.len() as u64 >= MAX_FILE_BYTES {
-            // The indentation of deep values is longer than what a body can be.
+            // The indentation of deep values would exceed the limit of a file.
             text = serde_json::to_string(exchange).map_err(io::Error::other)?;
         }
         text.push('\n');
@@ -69,13 +69,13 @@ impl Writer {
     }
 }
 
-/// Creates a file that its owner alone can read: names, addresses and telephone numbers stay in recordings. One that cannot be
-/// filled is removed: a part of an exchange would make the whole folder unreadable, and keep the next exchange from the file's
-/// number.
+/// Creates a file that only its owner can read: recordings contain names, addresses and telephone numbers. A file that cannot
+/// be written completely is removed: an incomplete exchange would make the whole folder unreadable, and the next exchange could
+/// not use the number of the file.
 fn create_whole(path: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
     let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
     write(&mut file).inspect_err(|_| {
-        // What cannot be removed is reported with what caused it.
+        // A failure to remove the file is not reported; its cause is.
         let _removed = fs::remove_file(path);
     })
 }
@@ -91,7 +91,7 @@ fn name(number: usize, exchange: &Exchange) -> String {
 /// Reads the exchanges of a folder in the order of the names of their files, each with that name.
 ///
 /// # Errors
-/// If the folder cannot be read or has no exchanges, or a file is none.
+/// If the folder cannot be read or has no exchanges, or a file is not an exchange.
 pub fn read(folder: &Path) -> Result<Vec<(String, Exchange)>, RecorderError> {
     read_files(folder, MAX_FILES)
 }

@@ -1,4 +1,4 @@
-//! The ids of a recording and those of another service that stand for them.
+//! The ids of a recording and the corresponding ids of another service.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 /// Number of characters of an id.
 const LENGTH: usize = 36;
 
-/// The ids of a recording, each with the one of another service that stands for it.
+/// The ids of a recording, each with the corresponding id of another service.
 #[derive(Debug, Default)]
 pub(crate) struct KnownIds(BTreeMap<String, String>);
 
@@ -17,13 +17,13 @@ pub(crate) fn is_id(text: &str) -> bool {
 }
 
 impl KnownIds {
-    /// Learns that two ids stand at the same place. Returns false if another id stands for the recorded one already.
+    /// Records that two ids correspond to each other. Returns false if the recorded id corresponds to another id already.
     pub(crate) fn learn(&mut self, recorded: &str, other: &str) -> bool {
         let known = self.0.entry(recorded.to_owned()).or_insert_with(|| other.to_owned());
         known == other
     }
 
-    /// The text with each known id replaced by the one that stands for it.
+    /// The text with each known id replaced by the corresponding one.
     pub(crate) fn replace(&self, text: &str) -> String {
         let (mut replaced, mut rest) = (String::with_capacity(text.len()), text);
         while let Some(first) = rest.chars().next() {

@@ -26,7 +26,7 @@ pub(crate) fn limits() -> Limits {
     limits
 }
 
-/// The answer to a request whose body could not be read.
+/// The response to a request whose body could not be read.
 pub(crate) fn unread(error: &BodyError) -> Response {
     let (status, why) = match error {
         BodyError::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
@@ -36,7 +36,7 @@ pub(crate) fn unread(error: &BodyError) -> Response {
     plain_json(status, &json!({ "error": why }))
 }
 
-/// A listener that serves. Dropping it ends it at once.
+/// A running listener. Dropping it closes it at once.
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
@@ -68,7 +68,7 @@ impl Listener {
         Ok(Self { address, stop, task })
     }
 
-    /// The address.
+    /// The address that it listens on, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -1,20 +1,20 @@
 //! Replaces credentials, passwords and secrets, so that a recording can be kept.
 //!
-//! What is secret is known by the names of members, of parameters and of headers; the user and the password of a URL
-//! are removed wherever it stands. Headers of requests that a service is to send are secret as a whole. Other personal data
-//! stays: names, addresses and telephone numbers.
+//! Secrets are recognised by the names of members, parameters and headers; the user and the password of a URL
+//! are removed everywhere. Headers that a service has to send with requests are secret as a whole. Other personal data
+//! remains: names, addresses and telephone numbers.
 
 use didww_types::names_secret;
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-/// What stands in the place of a secret.
+/// The replacement of a secret.
 pub const HIDDEN: &str = "(hidden)";
 
-/// Words with which names end whose values are no secrets, and belong to one: users, and headers that may have any.
+/// Suffixes of names whose values are no secrets, but appear next to one: users, and headers, any of which may be a secret.
 const BESIDE_SECRETS: [&str; 5] = ["headers", "username", "auth_user", "auth_name", "system_id"];
 
-/// Whether the name of a member or a parameter says that its value is a credential, a password or a secret.
+/// Whether the value of a member or a parameter with this name is a credential, a password or a secret.
 pub fn is_secret(name: &str) -> bool {
     let lower = name.trim_end_matches(']').to_ascii_lowercase();
     names_secret(name) || BESIDE_SECRETS.iter().any(|word| lower.ends_with(word))
@@ -25,8 +25,8 @@ pub fn mask(value: &mut Value) {
     mask_all(value, false);
 }
 
-/// Replaces the secrets of a JSON value; all its texts and numbers if they belong to a secret. Its form stays, so that a request
-/// with it is one that a service takes.
+/// Replaces the secrets of a JSON value, or all its texts and numbers if they belong to a secret. The structure is not changed,
+/// so that a service accepts a request with the value.
 fn mask_all(value: &mut Value, is_hidden: bool) {
     match value {
         Value::Object(members) => {
@@ -46,7 +46,7 @@ fn mask_all(value: &mut Value, is_hidden: bool) {
     }
 }
 
-/// A text of JSON, such as the body of a customer's requests, with its secrets replaced; `None` if it has none, or is no JSON.
+/// A JSON text, such as the body of a customer's requests, with its secrets replaced; `None` if it has none or is not JSON.
 fn masked_json(text: &str) -> Option<String> {
     if !text.trim_start().starts_with(['{', '[']) {
         return None;
@@ -57,8 +57,8 @@ fn masked_json(text: &str) -> Option<String> {
     if masked == value { None } else { Some(masked.to_string()) }
 }
 
-/// A URL without its user and password and with its secret parameters replaced; `None` if it has none. Of a text that is no URL
-/// but has some in it, only the users and passwords are removed.
+/// A URL without its user and password and with its secret parameters replaced; `None` if it has none. From a text that
+/// contains URLs, only the users and passwords are removed.
 pub fn masked_url(text: &str) -> Option<String> {
     if !text.contains("://") {
         return None;
@@ -76,7 +76,7 @@ pub fn masked_url(text: &str) -> Option<String> {
     with_query.or_else(|| if without == text { None } else { Some(without) })
 }
 
-/// A text without what stands before the at sign in the authority of each URL in it.
+/// A text without the user and the password of each URL in it.
 fn without_users(text: &str) -> String {
     let mut parts = text.split("://");
     let mut masked = parts.next().unwrap_or_default().to_owned();

@@ -22,12 +22,12 @@ use crate::upstream::Upstream;
 struct Recording {
     upstream: Upstream,
     writer: Writer,
-    /// Whether it was said already that nothing more is recorded.
+    /// Whether the log states already that nothing more is recorded.
     is_full: AtomicBool,
 }
 
-/// Passes every request on to a service, and writes it with its answer. The client receives the answer as the service
-/// sent it.
+/// Forwards every request to a service, and writes it with its response to the recording. The client receives the response
+/// unchanged.
 pub fn record(upstream: Upstream, writer: Writer) -> Router {
     Router::new().fallback(forward).with_state(Arc::new(Recording {
         upstream,

@@ -1,8 +1,8 @@
 //! Answers with the exchanges of a recording.
 //!
-//! A request is answered by an exchange with its method, path, query and body; parameters of the query may stand in
-//! another order, and secrets are compared as masked. Where both name a version of the API, it is the same. Of several
-//! exchanges each answers once, in the order of the recording, and the last one goes on answering.
+//! A request is answered by an exchange with the same method, path, query and body; parameters of the query may be in
+//! another order, and secrets are compared in their masked form. If both state a version of the API, it must be the same. Of
+//! several exchanges, each answers once, in the order of the recording; the last one answers all further requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,15 +24,15 @@ type Parameters = Vec<(String, String)>;
 
 struct Replay {
     exchanges: Vec<Exchange>,
-    /// The parameters of their queries, which are read once: a program that waits for something asks the same thousands of times.
+    /// The parsed parameters of their queries. They are parsed once: a program that polls sends the same request thousands of times.
     parameters: Vec<Parameters>,
-    /// Their positions by the path.
+    /// The positions of the exchanges, by path.
     at_path: HashMap<String, Vec<usize>>,
-    /// Which of them answered already.
+    /// Whether each exchange has answered already.
     used: Mutex<Vec<bool>>,
 }
 
-/// Answers with these exchanges.
+/// A router that answers with these exchanges.
 pub fn replay(exchanges: impl IntoIterator<Item = Exchange>) -> Router {
     let replay = Replay::new(exchanges.into_iter().collect());
     Router::new().fallback(answer).with_state(Arc::new(replay))
@@ -44,18 +44,18 @@ async fn answer(State(replay): State<Arc<Replay>>, request: Request) -> Response
         Ok(body) => body,
         Err(error) => return unread(&error),
     };
-    let asked = RecordedRequest::new(
+    let requested = RecordedRequest::new(
         parts.method.as_str(),
         parts.uri.path(),
         parts.uri.query(),
         &parts.headers,
         &body,
     );
-    if let Some(exchange) = replay.find(&asked) {
+    if let Some(exchange) = replay.find(&requested) {
         return response(&exchange.response);
     }
-    let near = replay.near(&asked);
-    let error = format!("no recorded exchange answers {}; {near}", asked.line());
+    let near = replay.near(&requested);
+    let error = format!("no recorded exchange answers {}; {near}", requested.line());
     plain_json(StatusCode::NOT_FOUND, &json!({ "error": error }))
 }
 
@@ -70,15 +70,16 @@ impl Replay {
         Self { exchanges, parameters, at_path, used }
     }
 
-    /// The exchange that answers a request: the first that did not answer yet, else the last.
-    fn find(&self, asked: &RecordedRequest) -> Option<&Exchange> {
-        let sought = parameters(asked);
+    /// The exchange that answers a request: the first matching one that has not answered yet, else the last.
+    fn find(&self, requested: &RecordedRequest) -> Option<&Exchange> {
+        let wanted = parameters(requested);
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let mut last = None;
-        for position in self.at_path.get(&asked.path).into_iter().flatten() {
-            let of = (self.exchanges.get(*position), self.parameters.get(*position), used.get_mut(*position));
-            let (Some(exchange), Some(own), Some(used)) = of else { continue };
-            if *own != sought || !is_match(&exchange.request, asked) {
+        for position in self.at_path.get(&requested.path).into_iter().flatten() {
+            let at_position =
+                (self.exchanges.get(*position), self.parameters.get(*position), used.get_mut(*position));
+            let (Some(exchange), Some(own), Some(used)) = at_position else { continue };
+            if *own != wanted || !is_match(&exchange.request, requested) {
                 continue;
             }
             last = Some(exchange);
@@ -90,16 +91,16 @@ impl Replay {
         last
     }
 
-    /// What the recording has instead, for the error.
-    fn near(&self, asked: &RecordedRequest) -> String {
-        let positions = self.at_path.get(&asked.path).into_iter().flatten();
+    /// The most similar exchanges of the recording, for the error.
+    fn near(&self, requested: &RecordedRequest) -> String {
+        let positions = self.at_path.get(&requested.path).into_iter().flatten();
         let exchanges = positions.filter_map(|position| self.exchanges.get(*position));
         let at_path: Vec<&RecordedRequest> = exchanges.map(|one| &one.request).collect();
         let of_method: Vec<&RecordedRequest> =
-            at_path.iter().copied().filter(|one| one.method == asked.method).collect();
-        let sought = parameters(asked);
-        if let Some(other) = of_method.iter().find(|one| parameters(one) == sought) {
-            let what = if other.body == asked.body { "version of the API" } else { "body" };
+            at_path.iter().copied().filter(|one| one.method == requested.method).collect();
+        let wanted = parameters(requested);
+        if let Some(other) = of_method.iter().find(|one| parameters(one) == wanted) {
+            let what = if other.body == requested.body { "version of the API" } else { "body" };
             return format!("it has the request with another {what}");
         }
         if let Some(other) = of_method.first().or(at_path.first()) {
@@ -109,14 +110,14 @@ impl Replay {
     }
 }
 
-/// Whether a recorded request of the same path and the same parameters is the one that is asked.
-fn is_match(recorded: &RecordedRequest, asked: &RecordedRequest) -> bool {
-    let versions = (recorded.headers.get(VERSION), asked.headers.get(VERSION));
+/// Whether a recorded request with the same path and parameters matches the received one.
+fn is_match(recorded: &RecordedRequest, requested: &RecordedRequest) -> bool {
+    let versions = (recorded.headers.get(VERSION), requested.headers.get(VERSION));
     let is_same_version = match versions {
-        (Some(recorded), Some(asked)) => recorded == asked,
+        (Some(recorded), Some(requested)) => recorded == requested,
         _ => true,
     };
-    recorded.method == asked.method && recorded.body == asked.body && is_same_version
+    recorded.method == requested.method && recorded.body == requested.body && is_same_version
 }
 
 fn parameters(request: &RecordedRequest) -> Parameters {
@@ -170,8 +171,8 @@ mod tests {
         Replay::new(exchanges)
     }
 
-    fn status(replay: &Replay, asked: &RecordedRequest) -> Option<u16> {
-        replay.find(asked).map(|exchange| exchange.response.status)
+    fn status(replay: &Replay, requested: &RecordedRequest) -> Option<u16> {
+        replay.find(requested).map(|exchange| exchange.response.status)
     }
 
     #[tokio::test]

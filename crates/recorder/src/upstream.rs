@@ -12,7 +12,7 @@ use url::{Host, Url};
 use crate::client::{Answer, client, send};
 use crate::error::RecorderError;
 
-/// Headers that belong to a connection, or that the client sets itself. Without `Accept-Encoding` bodies are not
+/// Headers that apply to one connection only, or that the client sets itself. Without `Accept-Encoding` bodies are not
 /// compressed.
 static OF_CONNECTIONS: [HeaderName; 11] = [
     ACCEPT_ENCODING,
@@ -37,7 +37,7 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// A service at `https://HOST`, or at `http://HOST:PORT` on loopback: credentials pass this program.
+    /// A service at `https://HOST`, or at `http://HOST:PORT` on loopback: requests contain credentials.
     ///
     /// # Errors
     /// If it is neither, or has a path, a query or a user.
@@ -63,7 +63,7 @@ impl Upstream {
     /// Sends a request, whose target begins with a slash, and returns the answer.
     ///
     /// # Errors
-    /// Why there is no complete answer.
+    /// The reason why there is no complete response.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -78,7 +78,7 @@ impl Upstream {
     }
 }
 
-/// Removes the headers that belong to a connection.
+/// Removes the headers that apply to one connection only.
 fn strip(headers: &mut HeaderMap) {
     for name in &OF_CONNECTIONS {
         headers.remove(name);

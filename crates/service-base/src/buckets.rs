@@ -3,15 +3,18 @@
 //! A keyed hash assigns two of the table's 65,536 buckets to each key, and the key may draw on either. So a
 //! key that shares one bucket with a flood still has the other, and an attacker cannot choose keys that
 //! collide with a victim's. A bucket is one 64-bit number, the time at which it is full again ([`Rate`]), so a
-//! table always occupies half a megabyte and needs no lock. The caller supplies the time. If the clock steps back,
-//! a bucket starts anew.
+//! table occupies half a megabyte at most and needs no lock. Its parts are made when they are first needed. The
+//! caller supplies the time. If the clock steps back, a bucket starts anew.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::rate::Rate;
 
 const BUCKETS: usize = 65_536;
+/// The buckets of a part of the table: a page of memory.
+const PART: usize = 512;
 
 /// A single token bucket. It starts full, and threads share it without a lock.
 #[derive(Debug, Default)]
@@ -36,14 +39,15 @@ impl Bucket {
 pub struct Buckets {
     rate: Rate,
     key: RandomState,
-    table: Box<[Bucket]>,
+    /// A part that no key has drawn on is not made: most servers see few keys.
+    parts: Box<[OnceLock<Box<[Bucket]>>]>,
 }
 
 impl Buckets {
     /// Creates a table in which every key starts with full buckets of this rate.
     pub fn new(rate: Rate) -> Self {
-        let table = std::iter::repeat_with(Bucket::default).take(BUCKETS).collect();
-        Self { rate, key: RandomState::new(), table }
+        let parts = std::iter::repeat_with(OnceLock::new).take(BUCKETS / PART).collect();
+        Self { rate, key: RandomState::new(), parts }
     }
 
     /// Takes one token of a key, and returns whether it had one. `now` is in milliseconds since 1970.
@@ -53,8 +57,14 @@ impl Buckets {
         let hash = self.key.hash_one(key);
         [hash, hash >> 32].into_iter().any(|half| {
             let index = usize::try_from(half % BUCKETS as u64).unwrap_or_default();
-            self.table.get(index).is_some_and(|bucket| bucket.take(self.rate, now))
+            self.bucket(index).is_some_and(|bucket| bucket.take(self.rate, now))
         })
+    }
+
+    fn bucket(&self, index: usize) -> Option<&Bucket> {
+        let part = self.parts.get(index / PART)?;
+        let part = part.get_or_init(|| std::iter::repeat_with(Bucket::default).take(PART).collect());
+        part.get(index % PART)
     }
 }
 
@@ -86,6 +96,17 @@ mod tests {
         let taken = (0..1_000).filter(|_| buckets.take("a", 0)).count();
         assert!((3..=6).contains(&taken), "{taken}");
         assert!(buckets.take("b", 0));
+    }
+
+    #[test]
+    fn a_table_takes_memory_only_for_the_parts_that_were_needed() {
+        let buckets = Buckets::new(RATE);
+        let made = || buckets.parts.iter().filter(|part| part.get().is_some()).count();
+        assert_eq!(made(), 0);
+        assert!(buckets.take("a", 0));
+        assert!((1..=2).contains(&made()));
+        assert_eq!(buckets.parts.len() * PART, BUCKETS);
+        assert!(buckets.bucket(BUCKETS - 1).is_some() && buckets.bucket(BUCKETS).is_none());
     }
 
     #[test]

@@ -179,7 +179,7 @@ impl Stopwatch {
         Self(Instant::now())
     }
 
-    /// When it was started, to compare it with what a library has noted.
+    /// When it was started, to compare it with an `Instant` of a library.
     pub fn started(self) -> Instant {
         self.0
     }

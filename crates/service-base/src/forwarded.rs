@@ -118,8 +118,8 @@ fn last_entry(list: &str) -> (Option<&str>, &str) {
 }
 
 /// Splits off the last element of a list: it begins after the last comma with a balanced number of quotation marks
-/// behind it. The list is read from its end here as well: a client that leaves a quotation mark open would otherwise
-/// quote what a trusted proxy appends, and its own address would count.
+/// after it. The list is read from its end here as well: a client that leaves a quotation mark open would otherwise
+/// quote the element that a trusted proxy appends, and its own address would count.
 fn last_element(list: &str) -> (Option<&str>, &str) {
     let mut quoted = false;
     for (at, byte) in list.bytes().enumerate().rev() {
@@ -202,8 +202,8 @@ fn parse_node(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// The network that counts as one client: an IPv4 address itself, and the /64 of an IPv6 address, which is
-/// what one subscriber has.
+/// The network that counts as one client: an IPv4 address itself, or the /64 of an IPv6 address, because one subscriber
+/// usually has a /64.
 pub fn origin(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -124,7 +124,7 @@ impl GuessLimiter {
         if right && self.proven.contains(source, sent) {
             return Ok(());
         }
-        self.sources.ask(&source, self.of_source(), now.as_unix_micros()).map_err(AuthRefusal::TooMany)?;
+        self.sources.check(&source, self.of_source(), now.as_unix_micros()).map_err(AuthRefusal::TooMany)?;
         if right {
             self.proven.insert(source, sent);
             return Ok(());
@@ -140,14 +140,14 @@ impl GuessLimiter {
     /// The number of seconds to wait, if the source or the name has too many failures.
     pub fn may_log_in(&self, source: Source, name: CredentialHash, now: Timestamp) -> Result<bool, u64> {
         let at = now.as_unix_micros();
-        self.pairs.ask(&(source, name), self.of_name(), at)?;
+        self.pairs.check(&(source, name), self.of_name(), at)?;
         if self.proven.contains(source, name) {
             return Ok(true);
         }
-        self.sources.ask(&source, self.of_source(), at)?;
-        let has_few_failures = self.typing_errors.ask(&source, self.of_typing_errors(), at).is_ok();
+        self.sources.check(&source, self.of_source(), at)?;
+        let has_few_failures = self.typing_errors.check(&source, self.of_typing_errors(), at).is_ok();
         if !has_few_failures {
-            self.names.ask(&name, self.of_name(), at)?;
+            self.names.check(&name, self.of_name(), at)?;
         }
         Ok(false)
     }

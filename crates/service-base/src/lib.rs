@@ -1,4 +1,4 @@
-//! Building blocks of the workspace's network services: time, ids, and limits on what peers can consume.
+//! Building blocks of the workspace's network services: time, ids, and limits on the resources that peers can use.
 //!
 //! Sockets are read with a budget. Queues and tables have a maximum size, in total and for each client. Log
 //! lines that a peer can cause repeatedly are limited, and the rest are counted. This crate knows nothing of

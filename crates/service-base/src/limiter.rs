@@ -37,9 +37,9 @@ pub trait Counter: Default {
     ///
     /// # Errors
     /// The number of microseconds to wait.
-    fn ask(&mut self, limit: Self::Limit, now: i64) -> Result<(), i64>;
+    fn check(&mut self, limit: Self::Limit, now: i64) -> Result<(), i64>;
 
-    /// Counts an action that [`ask`](Self::ask) admits.
+    /// Counts an action that [`check`](Self::check) admits.
     fn count(&mut self, limit: Self::Limit, now: i64);
 
     /// When the counter is as a new one again.
@@ -77,7 +77,7 @@ impl<K: Eq + Hash + Clone, C: Counter> Limiter<K, C> {
             counters.make_room(now);
         }
         let counter = counters.of_keys.entry(key).or_default();
-        counter.ask(limit, now).map_err(whole_seconds)?;
+        counter.check(limit, now).map_err(whole_seconds)?;
         counter.count(limit, now);
         Ok(())
     }
@@ -87,13 +87,13 @@ impl<K: Eq + Hash + Clone, C: Counter> Limiter<K, C> {
     ///
     /// # Errors
     /// The number of whole seconds to wait, if the limit is exceeded.
-    pub fn ask(&self, key: &K, limit: C::Limit, now: i64) -> Result<(), u64> {
+    pub fn check(&self, key: &K, limit: C::Limit, now: i64) -> Result<(), u64> {
         if C::is_unlimited(limit) {
             return Ok(());
         }
         let mut counters = self.lock();
         let Some(counter) = counters.of_keys.get_mut(key) else { return Ok(()) };
-        counter.ask(limit, now).map_err(whole_seconds)
+        counter.check(limit, now).map_err(whole_seconds)
     }
 
     fn lock(&self) -> MutexGuard<'_, Counters<K, C>> {
@@ -151,17 +151,19 @@ mod tests {
     #[test]
     fn a_check_counts_nothing() {
         let limiter = Limiter::<_>::default();
-        assert!((0..100).all(|_| limiter.ask(&"a", TEN_PER_SECOND(1), 0).is_ok()));
+        assert!((0..100).all(|_| limiter.check(&"a", TEN_PER_SECOND(1), 0).is_ok()));
         assert_eq!(limiter.admit("a", TEN_PER_SECOND(1), 0), Ok(()));
-        assert_eq!(limiter.ask(&"a", TEN_PER_SECOND(1), 0), Err(1));
-        assert_eq!(limiter.ask(&"a", TEN_PER_SECOND(1), millis(100)), Ok(()));
+        assert_eq!(limiter.check(&"a", TEN_PER_SECOND(1), 0), Err(1));
+        assert_eq!(limiter.check(&"a", TEN_PER_SECOND(1), millis(100)), Ok(()));
     }
 
     #[test]
     fn zero_is_no_limit() {
         let limiter = Limiter::<_>::default();
         let none = Rate::per_second(0, 0);
-        assert!((0..1_000).all(|_| limiter.admit((), none, 0).is_ok() && limiter.ask(&(), none, 0).is_ok()));
+        assert!(
+            (0..1_000).all(|_| limiter.admit((), none, 0).is_ok() && limiter.check(&(), none, 0).is_ok())
+        );
     }
 
     #[test]
@@ -192,9 +194,9 @@ mod tests {
     fn a_sliding_second_names_the_wait_until_its_oldest_action_expires() {
         let limiter = Limiter::<_, SlidingSecond>::default();
         assert!((0..3).all(|n| limiter.admit("a", PerSecond(3), millis(n * 100)).is_ok()));
-        assert_eq!(limiter.ask(&"a", PerSecond(3), millis(300)), Err(1));
-        assert_eq!(limiter.ask(&"a", PerSecond(3), millis(1_000)), Ok(()));
-        assert_eq!(limiter.ask(&"a", PerSecond(1), millis(1_000)), Err(1), "a lower limit counts at once");
+        assert_eq!(limiter.check(&"a", PerSecond(3), millis(300)), Err(1));
+        assert_eq!(limiter.check(&"a", PerSecond(3), millis(1_000)), Ok(()));
+        assert_eq!(limiter.check(&"a", PerSecond(1), millis(1_000)), Err(1), "a lower limit counts at once");
     }
 
     #[test]

@@ -20,7 +20,7 @@ struct LineLimits {
     keys: usize,
 }
 
-/// The limits of lines about what should not happen, for [`LogLimiter::new`].
+/// The limits of lines about unexpected events, for [`LogLimiter::new`].
 const LIMITS: LineLimits = LineLimits { lines: 20, lines_per_key: 3, keys: 64 };
 /// The limits of lines about ordinary traffic, for [`LogLimiter::routine`].
 const ROUTINE_LIMITS: LineLimits = LineLimits { lines: 600, lines_per_key: 120, keys: 128 };

@@ -43,7 +43,7 @@ impl<T> Mailbox<T> {
         self.add(message, false)
     }
 
-    /// Adds a last message, also to a full mailbox, and closes it. What it holds can still be read.
+    /// Adds a last message, also to a full mailbox, and closes it. Its messages can still be read.
     ///
     /// # Errors
     /// The message itself, if the mailbox is closed already.

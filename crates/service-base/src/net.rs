@@ -1,4 +1,4 @@
-//! Receives datagrams and accepts connections, with bounds on what a peer can cause.
+//! Receives datagrams and accepts connections, with bounds on the work that a peer can cause.
 //!
 //! In Tokio, the readiness of a socket does not count against a task's cooperative budget. A loop over
 //! `readable` and `try_recv_from` whose socket always has the next packet never yields, and on a machine with
@@ -11,7 +11,7 @@
 //! - [`receive_loop`] and [`receive`] read datagrams, and [`accept`] accepts one connection;
 //! - [`listen`] allows 4,096 connections to wait for `accept`.
 //!
-//! This module does not interpret what is received.
+//! This module does not interpret the received bytes.
 
 mod budget;
 mod datagrams;

@@ -52,7 +52,7 @@ const SPECIAL_V6: &[(Ipv6Addr, u32, &str)] = &[
 
 const GLOBAL_UNICAST: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
 
-/// Returns what an address is, such as "private", if it is not on the public internet, and `None` if it is.
+/// Returns the kind of an address that is not on the public internet, such as "private"; `None` for a public address.
 /// The text completes the sentence "it is …".
 pub fn not_public(address: IpAddr) -> Option<&'static str> {
     match address {

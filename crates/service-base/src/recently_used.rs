@@ -1,8 +1,8 @@
-//! A bounded collection of what was used last, for caches: what was not used for longest goes first.
+//! A bounded collection of recently used entries, for caches: the least recently used entry is evicted first.
 //!
 //! Each entry has an owner, and a size in the unit of its cache, such as bytes. The entries and their sizes are bounded in
-//! total and of one owner, and an owner that exceeds its own bound loses its own entries. The entries are looked through one
-//! after the other, so a bound of entries is some hundreds at most. The collection has no lock: that of its cache protects it.
+//! total and of one owner, and an owner that exceeds its own bound loses its own entries. A look-up is a linear search, so
+//! a bound of entries is some hundreds at most. The collection has no lock: that of its cache protects it.
 
 /// A bound of entries: how many, and the total of their sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +47,11 @@ impl<T> RecentlyUsed<T> {
         Some(&kept.entry)
     }
 
-    /// Keeps an entry in place of those of its owner that it replaces, and returns what is not kept any more, which is to be
-    /// dropped after the lock was released. An entry that exceeds a bound alone is among these.
-    #[must_use = "what is not kept any more is dropped after the lock was released"]
+    /// Adds an entry in place of those of its owner that it replaces, and returns the entries that were removed, which the caller
+    /// drops after it released its lock. An entry that alone exceeds a bound is returned too.
+    #[must_use = "removed entries are dropped after the lock is released"]
     pub fn insert(&mut self, owner: i64, size: usize, entry: T, is_replaced: impl Fn(&T) -> bool) -> Vec<T> {
-        // Without anything in it, it takes no memory.
+        // An empty vector allocates nothing.
         let mut gone = Vec::new();
         let mut at = 0;
         while let Some(older) = self.kept.get(at) {
@@ -78,8 +78,7 @@ impl<T> RecentlyUsed<T> {
         self.kept.clear();
     }
 
-    /// Removes those that were not used for longest of the entries that `is_evictable` selects, until one of this size can be
-    /// added to these.
+    /// Removes the least recently used of the entries that `is_evictable` selects, until an entry of this size fits.
     fn make_room(
         &mut self,
         size: usize,

@@ -1,4 +1,4 @@
-//! A limit on what each key holds at a time, so that one client cannot use up what all share.
+//! A limit on the number of slots that each key holds at a time, so that one client cannot use up a shared resource.
 //!
 //! The table has an entry only for keys that hold something, so its size is bounded by the total that the
 //! caller admits.

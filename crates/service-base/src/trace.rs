@@ -1,8 +1,8 @@
-//! Spans of what the server does, for an exporter that the program may install. Without one no span is made, so that another
-//! program's subscriber, around a server in its process, reads none.
+//! Tracing spans of the server's operations, for an exporter that the program may install. Without an exporter no span is
+//! created, so that the subscriber of a program that embeds the server receives none.
 //!
 //! A span has ids, names of routes and kinds, methods, codes and numbers. It never has a secret, a telephone number, a body or
-//! a URL: what reads spans is another program, on another machine. Lines of the log are not part of spans.
+//! a URL: spans are sent to a program on another machine. Log lines are not part of spans.
 
 use std::fmt::Display;
 use std::sync::OnceLock;
@@ -16,7 +16,7 @@ pub const TARGET: &str = "trunk_span";
 /// The header that names a trace and a span of another service (W3C Trace Context).
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The field that states whether what a span is about has failed; then it is [`FAILED`].
+/// The field that states whether the operation of a span has failed; then its value is [`FAILED`].
 pub const STATUS: &str = "otel.status_code";
 /// The value of [`STATUS`] after a failure.
 pub const FAILED: &str = "ERROR";
@@ -47,7 +47,7 @@ pub fn is_installed() -> bool {
 pub fn follow(span: &Span, headers: &HeaderMap) {
     let Some(installed) = INSTALLED.get() else { return };
     let mut values = headers.get_all(TRACEPARENT).iter();
-    // Of several, none is to be believed.
+    // If there are several values, none can be trusted.
     if let (Some(value), None) = (values.next(), values.next())
         && let Ok(text) = value.to_str()
     {
@@ -76,7 +76,7 @@ pub fn record_code(field: &'static str, code: u16) {
     }
 }
 
-/// Makes the current span one of a failure.
+/// Records in the current span that its operation failed.
 pub fn record_failure() {
     record(STATUS, FAILED);
 }

@@ -1,11 +1,11 @@
 //! The audit: which records of accounts were changed, by whom, and when.
 //!
 //! An entry is a document in the transaction of the changes that it names, because [`Core::commit`](crate::Core::commit) adds it:
-//! a handler cannot forget it, and a crash cannot part them. It has the names of the members that changed, and never a value.
-//! The rates of an account's outbound calls have entries too. Without one are records that belong to no account, changes of
-//! `meta` alone, such as what a trunk has spent, sums that the store computes, and resets of whole accounts.
+//! a handler cannot forget it, and a crash cannot separate them. It has the names of the members that changed, and never a value.
+//! The rates of an account's outbound calls have entries too. There is no entry for records that belong to no account, for
+//! changes of `meta` alone, such as the spending of a trunk, for sums that the store computes, and for resets of whole accounts.
 //!
-//! Who acts is what [`with_actor`] says for the task; without it, it is the operator of the server.
+//! The actor is the one that [`with_actor`] sets for the task; without it, it is the operator of the server.
 //!
 //! Bounds: an entry for each write. The module `audit_log` finds entries, and deletes old ones.
 
@@ -26,16 +26,16 @@ pub(crate) const ACCOUNT: &str = "account";
 /// The index key of the records that an entry names.
 pub(crate) const RECORD: &str = "record";
 
-/// The number of nodes whose entries never have the same time. Node numbers ascend, so that those which live are near each
+/// The number of nodes whose entries never have the same time. Node numbers ascend, so those of live nodes are close to each
 /// other.
-const NODES: i64 = 64;
+const DISTINCT_NODES: i64 = 64;
 
 tokio::task_local! {
-    /// Who makes the writes of this task.
+    /// The actor of the writes of this task.
     static ACTOR: Actor;
 }
 
-/// Who changes records.
+/// The actor that changes records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
     /// The operator of the server, over the control API or in the process.
@@ -58,10 +58,10 @@ pub(crate) fn is_job() -> bool {
     ACTOR.try_with(|actor| matches!(actor, Actor::Job(_))).unwrap_or(false)
 }
 
-/// Who changed records, as it is stored.
+/// The actor that changed records, in its stored form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditedBy {
-    /// `staff`, `key`, `edge` or `job`.
+    /// The kind of actor: `staff`, `key`, `edge` or `job`.
     pub kind: String,
     /// The id of the key, or the kind of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,17 +80,17 @@ impl From<Actor> for AuditedBy {
     }
 }
 
-/// What happened to a record.
+/// The change of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditedChange {
     /// The number of the account that owns the record.
     pub account: i64,
-    /// The record's type; `accounts` of the rates of an account.
+    /// The type of the record, such as `voice_out_trunks`; `accounts` for the rates of an account.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The record's id.
+    /// The id of the record on the wire.
     pub id: Uuid,
-    /// `created`, `updated` or `deleted`.
+    /// The kind of change: `created`, `updated` or `deleted`.
     pub action: String,
     /// The attributes that an update changed, and the relationships that it wrote; empty for other actions.
     pub members: Vec<String>,
@@ -108,7 +108,7 @@ pub(crate) struct Body {
 #[derive(Debug, Default)]
 pub struct Audit {
     is_on: AtomicBool,
-    /// The time of the newest entry, in microseconds: no two entries have the same one, so that a page can begin at one.
+    /// The time of the newest entry, in microseconds. No two entries have the same time, so that a page can begin at a time.
     newest: Mutex<i64>,
 }
 
@@ -161,17 +161,18 @@ impl Audit {
         Ok(Some(Change::Put { revision: None, document: Box::new(document) }))
     }
 
-    /// A time for a new entry, not before `at` and later than that of every other one of this process. Nodes whose numbers
-    /// differ by less than [`NODES`] have different ones.
+    /// A time for a new entry, not before `at` and later than that of every other entry of this process. Nodes whose numbers
+    /// differ by less than [`DISTINCT_NODES`] have different times.
     pub(crate) fn moment(&self, at: Timestamp, node: i64) -> i64 {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let earliest = at.as_unix_micros().max(newest.saturating_add(1));
-        *newest = earliest.saturating_add(node.wrapping_sub(earliest).rem_euclid(NODES));
+        *newest = earliest.saturating_add(node.wrapping_sub(earliest).rem_euclid(DISTINCT_NODES));
         *newest
     }
 }
 
-/// What the write of a document does to an account: the rates of its outbound calls are a member of it, and no record.
+/// The audited form of the write of a document: the rates of an account's outbound calls are a member of the account, and no
+/// record. `None` if the document is no price plan of an account.
 fn of_price_plan(document: &NewDocument) -> Option<AuditedChange> {
     if document.kind != DocumentKind::PricePlan {
         return None;
@@ -187,7 +188,7 @@ fn of_price_plan(document: &NewDocument) -> Option<AuditedChange> {
     })
 }
 
-/// What a change does to a record of an account, or to its rates; `None` if it changes neither.
+/// The audited form of a change; `None` if it changes neither a record of an account nor the rates of one.
 fn audit(change: &Change) -> Result<Option<AuditedChange>, StoreError> {
     let (scope, id, action, members) = match change {
         Change::Insert { scope, id, .. } => (scope, *id, "created", Vec::new()),
@@ -209,7 +210,7 @@ fn audit(change: &Change) -> Result<Option<AuditedChange>, StoreError> {
     };
     let Scope { account, spec } = *scope;
     let action = action.to_owned();
-    // The history of DIDs is a log itself: what it is about has an entry.
+    // The history of DIDs is a log itself, and the changes that it lists have entries.
     Ok((!spec.global && spec.kept_days.is_none()).then(|| AuditedChange {
         account,
         kind: spec.name.to_owned(),

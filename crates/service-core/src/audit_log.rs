@@ -23,14 +23,14 @@ const MAX_PER_COMMIT: u64 = 100;
 /// The name of the job that deletes old entries.
 const EXPIRE: &str = "service.expire_audit";
 
-/// A write, and what it changed.
+/// A write, and its changes of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// When it happened, on the server's clock.
+    /// When the write was decided, on the server's clock.
     pub at: Timestamp,
-    /// Who made it.
+    /// The actor of the write.
     pub by: AuditedBy,
-    /// The records that it changed; in the result of a search those that match.
+    /// The changes of records; in the result of a search, only those that match.
     pub changes: Vec<AuditedChange>,
 }
 
@@ -43,18 +43,18 @@ pub struct AuditQuery {
     pub kind: Option<String>,
     /// The id of the record.
     pub id: Option<Uuid>,
-    /// The earliest time, inclusive.
+    /// The earliest time of an entry, inclusive.
     pub since: Option<Timestamp>,
-    /// The [`next`](AuditPage::next) of the page before.
+    /// The [`next`](AuditPage::next) of the previous page.
     pub before: Option<i64>,
     /// Maximum number of entries to return.
     pub limit: usize,
 }
 
-/// A page of entries.
+/// A page of the entries that match a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditPage {
-    /// The entries, newest first.
+    /// The matching entries of the page, newest first.
     pub entries: Vec<AuditEntry>,
     /// Where the next page begins; `None` after the oldest entry.
     pub next: Option<i64>,
@@ -96,7 +96,7 @@ pub async fn search(core: &Core, query: &AuditQuery) -> Result<AuditPage, StoreE
     loop {
         let documents = core.store.documents(DocumentQuery { before, limit, ..selected.clone() }).await?;
         for document in &documents {
-            // An entry is never older than its place in the order.
+            // An entry is never older than its position in the order.
             if query.since.is_some_and(|since| document.created_at < since.as_unix_micros()) {
                 return Ok(page);
             }

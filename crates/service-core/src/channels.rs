@@ -1,15 +1,17 @@
-//! Channels that several nodes share, of trunks and of all else that has a limit on simultaneous calls: what this node's calls
-//! hold, and the calls that wait for one. A trunk stands here for each of these: its channels are known by its id alone.
+//! Channels that several nodes share, of trunks and of all else that has a limit on simultaneous calls: those that this node's
+//! calls hold, and the calls that wait for one. A trunk stands here for each of these: its channels are known by its id alone.
 //!
-//! A room counts the calls of this node first. If other nodes may run calls of the same trunk, one that has a limit asks the
-//! store next, before it rings or is answered. Calls that wait share a transaction, and so do channels that are given back, which
-//! happens at once when their calls end. A call that finds no free channel asks once more a moment later, because a channel
-//! that another node returns travels behind the end of its call.
+//! A room counts the calls of this node first. If other nodes may run calls of the same trunk, a call on a trunk with a limit
+//! then requests a channel from the store, before it rings or is answered. Calls that wait share a transaction with each other
+//! and with channels that are returned, which happens at once when their calls end. A call that finds no free channel requests
+//! one once more after `SECOND_REQUEST_DELAY`, because another node returns a channel only after its call has ended.
 //!
-//! The store never counts less for this node than its calls have. So while the database is away, calls take the channels that
-//! this node holds, and those that are left are not given back; others are refused.
+//! The store never counts fewer channels for this node than its calls have. So while the database is unavailable, calls take the
+//! channels that this node holds, and unused ones are not returned; calls beyond those are refused.
 //!
 //! Bounds: the calls of the server, and `MAX_TRUNKS_PER_WRITE` trunks in one transaction.
+
+mod forgetting;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,24 +20,26 @@ use std::time::Duration;
 use service_base::clock::Stopwatch;
 use tokio::sync::{Notify, oneshot, watch};
 use trunk_rules::carrier::Full;
-use trunk_store::{AskedChannels, Channels, HeldChannels, StoreError, WriteHealth};
+use trunk_store::{ChannelRequest, Channels, HeldChannels, StoreError, WriteHealth};
 use uuid::Uuid;
 
 use crate::nodes::HEARTBEAT_INTERVAL;
 
+pub use forgetting::jobs;
+
 /// Limit of trunks in one transaction.
 const MAX_TRUNKS_PER_WRITE: usize = 256;
-/// The time after which a call that found no free channel asks once more.
-const SECOND_TRY: Duration = Duration::from_millis(100);
-/// The time after a failed write in which channels are not given back.
+/// The delay before the second and last request for a call that found no free channel.
+const SECOND_REQUEST_DELAY: Duration = Duration::from_millis(100);
+/// The time after a failed transaction in which none is tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Why a call has no channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoChannel {
-    /// The calls of all nodes have them all.
+    /// The calls of all nodes have all channels of the trunk.
     Full(Full),
-    /// The store cannot be asked.
+    /// The store could not be reached.
     Unknown,
 }
 
@@ -43,18 +47,18 @@ pub enum NoChannel {
 #[derive(Debug, Default)]
 pub struct SharedChannels {
     state: Mutex<State>,
-    /// Notified when trunks are due.
+    /// Notified when a trunk becomes due.
     due: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     trunks: HashMap<Uuid, TrunkChannels>,
-    /// The trunks with calls that wait, or whose number must be written.
+    /// The trunks with waiting calls, or whose number of channels must be written.
     due: VecDeque<Uuid>,
 }
 
-/// Where a call that waits receives its channel.
+/// Sends a waiting call its channel, or the reason why it has none.
 type Waiting = oneshot::Sender<Result<SharedChannel, NoChannel>>;
 
 /// The channels of one trunk.
@@ -62,18 +66,18 @@ type Waiting = oneshot::Sender<Result<SharedChannel, NoChannel>>;
 struct TrunkChannels {
     /// Number of calls of this node, whether the trunk had a limit when they began or not.
     calls: u32,
-    /// Number of channels that the store counts for this node, at least.
+    /// The least number of channels that the store counts for this node.
     held: u32,
     /// The limit of the trunk as last known.
     limit: u32,
     waiting: VecDeque<Waiting>,
-    /// True if the trunk is among those that are due.
+    /// True if the trunk is in [`State::due`].
     is_due: bool,
 }
 
 /// A channel of a trunk. Dropping it returns the channel.
 #[derive(Debug)]
-#[must_use = "the channel is given back when this value is dropped"]
+#[must_use = "the channel is returned when this value is dropped"]
 pub struct SharedChannel {
     channels: Arc<SharedChannels>,
     trunk: Uuid,
@@ -82,25 +86,26 @@ pub struct SharedChannel {
 impl Drop for SharedChannel {
     fn drop(&mut self) {
         let mut state = self.channels.lock();
-        let Some(of) = state.trunks.get_mut(&self.trunk) else { return };
-        of.calls -= 1;
-        if of.held > of.calls {
+        let Some(of_trunk) = state.trunks.get_mut(&self.trunk) else { return };
+        of_trunk.calls -= 1;
+        if of_trunk.held > of_trunk.calls {
             self.channels.make_due(&mut state, self.trunk);
-        } else if of.is_over() {
+        } else if of_trunk.is_idle() {
             state.trunks.remove(&self.trunk);
         }
     }
 }
 
 impl TrunkChannels {
-    fn is_over(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.calls == 0 && self.held == 0 && self.waiting.is_empty() && !self.is_due
     }
 }
 
-/// What was asked of the store, with what was known before.
-struct Asked {
-    asked: AskedChannels,
+/// One trunk's part of a transaction.
+struct TrunkRequest {
+    request: ChannelRequest,
+    /// The channels of the trunk that this node held when the request was made.
     held_before: u32,
 }
 
@@ -125,27 +130,27 @@ impl SharedChannels {
             self.lock().trunks.entry(trunk).or_default().calls += 1;
             return Ok(SharedChannel { channels: Arc::clone(self), trunk });
         };
-        match self.ask(trunk, limit).await {
+        match self.request(trunk, limit).await {
             Err(NoChannel::Full(_)) if limit > 0 => {
-                tokio::time::sleep(SECOND_TRY).await;
-                self.ask(trunk, limit).await
+                tokio::time::sleep(SECOND_REQUEST_DELAY).await;
+                self.request(trunk, limit).await
             }
             taken => taken,
         }
     }
 
-    async fn ask(self: &Arc<Self>, trunk: Uuid, limit: u32) -> Result<SharedChannel, NoChannel> {
+    async fn request(self: &Arc<Self>, trunk: Uuid, limit: u32) -> Result<SharedChannel, NoChannel> {
         let taken = {
             let mut state = self.lock();
-            let of = state.trunks.entry(trunk).or_default();
-            of.limit = limit;
-            if of.calls < of.held.min(limit) && of.waiting.is_empty() {
-                // Its channel was not given back yet.
-                of.calls += 1;
+            let of_trunk = state.trunks.entry(trunk).or_default();
+            of_trunk.limit = limit;
+            if of_trunk.calls < of_trunk.held.min(limit) && of_trunk.waiting.is_empty() {
+                // An ended call's channel that was not returned yet.
+                of_trunk.calls += 1;
                 return Ok(SharedChannel { channels: Arc::clone(self), trunk });
             }
             let (sender, taken) = oneshot::channel();
-            of.waiting.push_back(sender);
+            of_trunk.waiting.push_back(sender);
             self.make_due(&mut state, trunk);
             taken
         };
@@ -153,11 +158,11 @@ impl SharedChannels {
     }
 
     fn make_due(&self, state: &mut State, trunk: Uuid) {
-        let Some(of) = state.trunks.get_mut(&trunk) else { return };
-        if !std::mem::replace(&mut of.is_due, true) {
+        let Some(of_trunk) = state.trunks.get_mut(&trunk) else { return };
+        if !std::mem::replace(&mut of_trunk.is_due, true) {
             state.due.push_back(trunk);
         }
-        // Even if it was due already: while the store cannot be asked, calls that wait are refused.
+        // Even if it was due already: while the store cannot be reached, waiting calls are refused.
         self.due.notify_one();
     }
 
@@ -165,98 +170,103 @@ impl SharedChannels {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what the next transaction asks for. From then on only the channels of calls are known to be held.
-    fn take_due(&self) -> Vec<Asked> {
+    /// Takes the requests of the next transaction. Until its outcome is known, only the channels of calls count as held.
+    fn take_due(&self) -> Vec<TrunkRequest> {
         let mut state = self.lock();
-        let mut asked = Vec::new();
-        while asked.len() < MAX_TRUNKS_PER_WRITE
+        let mut requests = Vec::new();
+        while requests.len() < MAX_TRUNKS_PER_WRITE
             && let Some(trunk) = state.due.pop_front()
         {
-            let Some(of) = state.trunks.get_mut(&trunk) else { continue };
-            of.is_due = false;
-            let held_before = of.held;
-            of.held = of.held.min(of.calls);
-            let more = u32::try_from(of.waiting.len()).unwrap_or(u32::MAX);
-            asked.push(Asked {
-                asked: AskedChannels { trunk, calls: of.calls, more, limit: of.limit },
+            let Some(of_trunk) = state.trunks.get_mut(&trunk) else { continue };
+            of_trunk.is_due = false;
+            let held_before = of_trunk.held;
+            of_trunk.held = of_trunk.held.min(of_trunk.calls);
+            let more = u32::try_from(of_trunk.waiting.len()).unwrap_or(u32::MAX);
+            requests.push(TrunkRequest {
+                request: ChannelRequest { trunk, calls: of_trunk.calls, more, limit: of_trunk.limit },
                 held_before,
             });
         }
-        asked
+        requests
     }
 
-    /// Hands channels that the store counts now to the calls that asked, as far as they reach.
-    fn received(self: &Arc<Self>, asked: &[Asked], held: &[HeldChannels]) {
+    /// Assigns the channels that the store granted to the waiting calls, oldest first, and refuses the calls beyond them.
+    fn received(self: &Arc<Self>, requests: &[TrunkRequest], held: &[HeldChannels]) {
         let mut answers = Vec::new();
         let mut state = self.lock();
-        for (Asked { asked, .. }, held) in asked.iter().zip(held) {
-            let Some(of) = state.trunks.get_mut(&asked.trunk) else { continue };
-            of.held = held.held;
-            for _ in 0..asked.more {
-                let Some(waiting) = of.waiting.pop_front() else { break };
-                let answer = if of.calls < of.held {
-                    of.calls += 1;
-                    Ok(SharedChannel { channels: Arc::clone(self), trunk: asked.trunk })
+        for (TrunkRequest { request, .. }, held) in requests.iter().zip(held) {
+            let Some(of_trunk) = state.trunks.get_mut(&request.trunk) else { continue };
+            of_trunk.held = held.held;
+            for _ in 0..request.more {
+                let Some(waiting) = of_trunk.waiting.pop_front() else { break };
+                let answer = if of_trunk.calls < of_trunk.held {
+                    of_trunk.calls += 1;
+                    Ok(SharedChannel { channels: Arc::clone(self), trunk: request.trunk })
                 } else {
                     let all = held.held.saturating_add(held.others);
-                    Err(NoChannel::Full(Full { held: all, limit: asked.limit }))
+                    Err(NoChannel::Full(Full { held: all, limit: request.limit }))
                 };
                 answers.push((waiting, answer));
             }
-            if of.held != of.calls {
-                self.make_due(&mut state, asked.trunk);
-            } else if of.is_over() {
-                state.trunks.remove(&asked.trunk);
+            if of_trunk.held != of_trunk.calls {
+                self.make_due(&mut state, request.trunk);
+            } else if of_trunk.is_idle() {
+                state.trunks.remove(&request.trunk);
             }
         }
         drop(state);
         answer(answers);
     }
 
-    /// Refuses the calls that asked. What is held is known unless it is not known whether the write was done.
-    fn failed(&self, asked: &[Asked], error: &StoreError) {
+    /// Refuses the waiting calls of these trunks. The node holds what it held before, unless it is unknown whether the
+    /// transaction was committed.
+    fn failed(&self, requests: &[TrunkRequest], error: &StoreError) {
         let mut answers = Vec::new();
         let mut state = self.lock();
-        for Asked { asked, held_before } in asked {
-            let Some(of) = state.trunks.get_mut(&asked.trunk) else { continue };
+        for TrunkRequest { request, held_before } in requests {
+            let Some(of_trunk) = state.trunks.get_mut(&request.trunk) else { continue };
             if *error != StoreError::Unknown {
-                of.held = of.held.max(*held_before);
+                of_trunk.held = of_trunk.held.max(*held_before);
             }
-            for waiting in of.waiting.drain(..) {
+            for waiting in of_trunk.waiting.drain(..) {
                 answers.push((waiting, Err(NoChannel::Unknown)));
             }
-            self.make_due(&mut state, asked.trunk);
+            self.make_due(&mut state, request.trunk);
         }
         drop(state);
         answer(answers);
     }
 
-    /// Refuses all calls that wait, because the store cannot be asked.
+    /// Refuses all waiting calls, because the store cannot be reached.
     fn refuse_waiting(&self) {
         let mut state = self.lock();
-        let waiting = state.trunks.values_mut().flat_map(|of| of.waiting.drain(..));
+        let waiting = state.trunks.values_mut().flat_map(|of_trunk| of_trunk.waiting.drain(..));
         let answers: Vec<_> = waiting.map(|waiting| (waiting, Err(NoChannel::Unknown))).collect();
         drop(state);
         answer(answers);
     }
 
-    /// Makes trunks due that received a limit during calls: other nodes must count those.
+    /// Makes trunks due that received a limit while they had calls: other nodes must count these calls.
     fn compare_with(&self, limit_of: impl Fn(Uuid) -> Option<u32>) {
         let mut state = self.lock();
-        let differs: Vec<Uuid> =
-            state.trunks.iter().filter(|(_, of)| of.held != of.calls).map(|(trunk, _)| *trunk).collect();
+        let differs: Vec<Uuid> = state
+            .trunks
+            .iter()
+            .filter(|(_, of_trunk)| of_trunk.held != of_trunk.calls)
+            .map(|(trunk, _)| *trunk)
+            .collect();
         for trunk in differs {
             if let Some(limit) = limit_of(trunk)
-                && let Some(of) = state.trunks.get_mut(&trunk)
+                && let Some(of_trunk) = state.trunks.get_mut(&trunk)
             {
-                of.limit = limit;
+                of_trunk.limit = limit;
                 self.make_due(&mut state, trunk);
             }
         }
     }
 }
 
-/// Answers calls. One that is gone returns its channel, so this must not be called under the lock.
+/// Answers waiting calls. The channel of a call that has ended is returned, so this must not be called under the lock.
 fn answer(answers: Vec<(Waiting, Result<SharedChannel, NoChannel>)>) {
     for (waiting, answer) in answers {
         let _gone = waiting.send(answer);
@@ -275,7 +285,7 @@ pub async fn run<S: Channels + ?Sized>(
     loop {
         tokio::select! {
             () = channels.due.notified() => {}
-            // The store may be asked again.
+            // The store may work again.
             Ok(()) = health.changed() => {}
             () = tokio::time::sleep(HEARTBEAT_INTERVAL.saturating_sub(compared.elapsed())) => {
                 channels.compare_with(&limit_of);
@@ -287,16 +297,16 @@ pub async fn run<S: Channels + ?Sized>(
                 channels.refuse_waiting();
                 break;
             }
-            let asked = channels.take_due();
-            if asked.is_empty() {
+            let requests = channels.take_due();
+            if requests.is_empty() {
                 break;
             }
-            match store.hold_channels(asked.iter().map(|asked| asked.asked).collect()).await {
-                Ok(held) => channels.received(&asked, &held),
+            match store.hold_channels(requests.iter().map(|due| due.request).collect()).await {
+                Ok(held) => channels.received(&requests, &held),
                 Err(error) => {
-                    tracing::debug!(%error, "channels of trunks could not be taken or given back");
-                    channels.failed(&asked, &error);
-                    // Calls that come meanwhile are refused afterwards, or take what is held.
+                    tracing::debug!(%error, "channels of trunks could not be taken or returned");
+                    channels.failed(&requests, &error);
+                    // Calls that arrive meanwhile are refused afterwards, or take channels that are held.
                     tokio::time::sleep(RETRY_DELAY).await;
                 }
             }

@@ -1,4 +1,4 @@
-//! What the tasks of a server have done since its start, for its metrics.
+//! Counters of the work of a server's tasks since its start, for its metrics.
 //!
 //! The kinds of jobs are those that the server handles, so their number is bounded.
 
@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Attempts that succeeded and attempts that did not.
+/// Numbers of attempts that succeeded and that failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tries {
-    /// Number of those that succeeded.
+    /// Number of attempts that succeeded.
     pub done: u64,
-    /// Number of those that failed, whether or not they are repeated.
+    /// Number of attempts that failed, whether or not they are repeated.
     pub failed: u64,
 }
 
-/// Attempts at what is not repeated many times a second.
+/// Counts attempts at tasks that do not run many times a second.
 #[derive(Debug, Default)]
 pub struct TryCounter {
     done: AtomicU64,
@@ -23,7 +23,7 @@ pub struct TryCounter {
 }
 
 impl TryCounter {
-    /// Counts an attempt.
+    /// Counts an attempt, which succeeded if `is_done`.
     pub fn count(&self, is_done: bool) {
         let counter = if is_done { &self.done } else { &self.failed };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -35,7 +35,7 @@ impl TryCounter {
     }
 }
 
-/// What the tasks of a server have done since its start.
+/// Counters of the work of a server's tasks since its start.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Attempts to send callbacks of trunks.
@@ -54,7 +54,7 @@ impl Counts {
         *counter += 1;
     }
 
-    /// Returns the runs of jobs so far by their kinds, in the order of the names. A kind without runs has none.
+    /// Returns the runs of jobs so far by their kinds, in the order of the names. Kinds without runs are left out.
     pub fn jobs(&self) -> Vec<(&'static str, Tries)> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.iter().map(|(kind, tries)| (*kind, *tries)).collect()

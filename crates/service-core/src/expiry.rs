@@ -1,8 +1,8 @@
 //! Deletes records whose time has come, such as reservations and files.
 //!
 //! A type declares [the attribute with the time](field@ResourceSpec::expires). A job is scheduled with each new record, and
-//! deletes it if its time has come by then, a file with its content. A file that a record has in a relationship, such as a
-//! document that proves an identity, is kept, and looked at again `KEPT` later.
+//! deletes the record if it has expired by then, a file with its content. A file that a record has in a relationship, such as a
+//! document that proves an identity, is kept, and checked again `RECHECK_INTERVAL` later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use crate::{Core, files};
 
 /// The kind of the jobs.
 const EXPIRE: &str = "records.expire";
-/// How long a file that a record refers to is kept until it is looked at again.
-const KEPT: Duration = Duration::from_hours(7 * 24);
-/// The most deletions at once.
+/// The time until a file that a record refers to is checked again.
+const RECHECK_INTERVAL: Duration = Duration::from_hours(7 * 24);
+/// Maximum number of deletions in progress.
 const AT_ONCE: usize = 4;
 
 /// The jobs that delete records.
@@ -41,7 +41,7 @@ pub fn schedule(
     Some(Change::Schedule { job: Box::new(job), existing: IfScheduled::Replace })
 }
 
-/// The change that cancels the deletion of a record, because it is deleted before.
+/// The change that cancels the scheduled deletion of a record, because it is deleted earlier.
 pub(crate) fn cancel(spec: &ResourceSpec, id: Uuid) -> Option<Change> {
     spec.expires.map(|_| Change::Cancel { kind: EXPIRE, subject: subject(spec, id) })
 }
@@ -60,10 +60,12 @@ async fn expire(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError>
     Ok(match end.flatten() {
         None => Outcome::done(),
         Some(end) if end > core.clock.now() => Outcome::again_at(end),
-        Some(_) if is_used(&core, scope, record.id).await? => Outcome::again_at(core.clock.now().after(KEPT)),
+        Some(_) if is_used(&core, scope, record.id).await? => {
+            Outcome::again_at(core.clock.now().after(RECHECK_INTERVAL))
+        }
         Some(_) => {
             let id = record.id;
-            // A record can take a file while the job runs.
+            // A record can link to a file while the job runs.
             let unlinked = users(scope).into_iter().map(|(owners, relationship)| Change::Unlinked {
                 owners,
                 relationship,
@@ -76,7 +78,7 @@ async fn expire(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError>
     })
 }
 
-/// The record that a job is about; `None` if it is deleted.
+/// The record of a job; `None` if it was deleted.
 async fn expiring(core: &Core, job: &Job) -> Result<Option<(Scope, Record)>, StoreError> {
     let subject = job.subject.split_once('/');
     let subject = subject.and_then(|(kind, id)| Some((find(kind)?, Uuid::try_parse(id).ok()?)));
@@ -85,7 +87,8 @@ async fn expiring(core: &Core, job: &Job) -> Result<Option<(Scope, Record)>, Sto
     Ok(core.store.find(scope, id).await?.map(|record| (scope, record)))
 }
 
-/// The records that can have a file in one of their relationships, and these. Nothing keeps records of other types.
+/// The scopes of records that can have a file in a relationship, with the relationship. Records of types other than files have
+/// none.
 fn users(files: Scope) -> Vec<(Scope, &'static str)> {
     let mut users = Vec::new();
     if files.spec.form.is_some() {
@@ -206,7 +209,7 @@ mod tests {
         let (proof, has) = (Uuid::from_u128(7), vec![(Proof::FILES.as_str(), vec![FILE])]);
         changes.push(record(proofs, proof, with_defaults(proofs.spec, at, Map::new()), has));
         core.store.commit(changes).await.unwrap();
-        let later = end.after(KEPT);
+        let later = end.after(RECHECK_INTERVAL);
         assert_eq!(run(&core, end).await, Some(later));
         assert!(core.store.find(files, FILE).await.unwrap().is_some());
         core.store.commit(vec![Change::Delete { scope: proofs, id: proof }]).await.unwrap();

@@ -1,12 +1,13 @@
 //! Makes the files of exports, and deletes them 30 days later.
 //!
-//! A job makes the file of an export a few seconds after it was asked for: its first run shows that the file is being made,
+//! A job makes the file of an export a few seconds after it was requested: its first run shows that the file is being made,
 //! and its second one writes it. Records of calls are read a page at a time and compressed as they are read, so that neither
-//! they nor the file are in memory as a whole. The file is stored in parts ([`parts`]) before the export is completed; what a
-//! run that failed has left is deleted by the next one.
+//! they nor the file are in memory as a whole. The file is stored in parts ([`parts`]) before the export is completed; the parts
+//! of a failed run are deleted by the next one.
 //!
 //! Bounds: `PER_PAGE` records (`INBOUND_PER_PAGE` of calls to DIDs) and one part in memory, the parts of a file and of an account.
-//! An export that has no room waits, and one that is too large for a file is given up: no later run could write it.
+//! An export waits while the account's files have no room for it. One that is too large for a file is abandoned: no later run
+//! could write it.
 
 mod inbound;
 mod lines;
@@ -31,15 +32,15 @@ use parts::{FileWriter, Owner};
 
 /// The kind of the job that deletes files and their exports.
 const FORGET: &str = "exports.forget";
-/// The longest time between two runs of that job.
+/// The longest time between two runs of the job that deletes files.
 const CHECK_INTERVAL: Duration = Duration::from_hours(1);
-/// How long an export without room waits.
+/// How long an export waits if the account's files have no room for it.
 const ROOM_WAIT: Duration = Duration::from_hours(1);
-/// The most files that are made at once.
+/// Maximum number of files that are made at once.
 const AT_ONCE: usize = 2;
-/// The most records of outbound calls that are read at a time.
+/// Maximum number of records of outbound calls that are read at a time.
 const PER_PAGE: u64 = 1_000;
-/// The most records of calls to DIDs that are read at a time. Each has its attempts, of which there can be 40.
+/// Maximum number of records of calls to DIDs that are read at a time. Each can have 40 attempts.
 const INBOUND_PER_PAGE: u64 = 100;
 
 /// The jobs that make and delete files.
@@ -52,13 +53,13 @@ pub fn jobs(clock: &Clock) -> JobSet {
         .standing(Job::new(FORGET, "", clock.now().after(CHECK_INTERVAL)))
 }
 
-/// What the job of an export knows of the request.
+/// The data of the request that the job of an export needs.
 #[derive(Debug, Default, Deserialize)]
 struct Payload {
     /// The id of the account.
     #[serde(default)]
     account: Uuid,
-    /// What the address of the file begins with.
+    /// The beginning of the URL of the file.
     base: Option<String>,
 }
 
@@ -97,7 +98,7 @@ async fn make(core: &Core, job: &Job) -> Result<Outcome, JobError> {
             }
             written?;
             let base = payload.base.as_deref().unwrap_or("http://localhost/v3");
-            // Its owner can have changed it meanwhile.
+            // The owner can have changed the export meanwhile.
             let Some(record) = core.store.find(scope, id).await? else {
                 parts::forget_export(core, id).await?;
                 return Ok(Outcome::done());
@@ -130,7 +131,7 @@ fn read(record: &Record) -> Result<Export, StoreError> {
     Export::from_texts(Id::new(record.id.to_string()), &record.attributes, None).map_err(corrupt)
 }
 
-/// Writes the lines of a file. No text message is served, so that the files of messages have no records.
+/// Writes the lines of a file. The server handles no text messages, so exports of messages have no records.
 async fn write(
     core: &Core,
     owner: Owner,
@@ -157,7 +158,7 @@ async fn write_outbound(
     let query = CallQuery {
         account: Some(account),
         trunk: trunk(filters),
-        // A call ends when it starts, or later.
+        // No call ends before it starts.
         from: Some(from),
         limit: PER_PAGE,
         ..CallQuery::default()
@@ -171,11 +172,11 @@ async fn write_outbound(
                 writer.add(&line).await?;
             }
         }
-        // Calls that end meanwhile are read no further.
+        // Calls that end meanwhile are not read.
         if u64::try_from(page.len()).is_ok_and(|read| read < PER_PAGE) {
             return Ok(());
         }
-        give_way().await;
+        yield_to_others().await;
     }
 }
 
@@ -195,19 +196,19 @@ async fn write_inbound(
             after = (document.created_at, document.number);
             match inbound_records::read(document) {
                 Ok(record) => writer.add(&inbound::lines_of(&record, filters)).await?,
-                // It would be in the way of every file that is about its time.
+                // An error would prevent every file whose period contains this record.
                 Err(error) => tracing::error!(%error, "a call to a DID is left out of an export"),
             }
         }
         if u64::try_from(documents.len()).is_ok_and(|read| read < INBOUND_PER_PAGE) {
             return Ok(());
         }
-        give_way().await;
+        yield_to_others().await;
     }
 }
 
-/// Lets other tasks run between two pages: a read of a database in a file does not wait, and neither does a compression.
-async fn give_way() {
+/// Lets other tasks run between two pages: reading a database in a file and compressing never yield by themselves.
+async fn yield_to_others() {
     tokio::task::yield_now().await;
 }
 

@@ -16,13 +16,13 @@ use uuid::Uuid;
 
 use crate::Core;
 
-/// The bytes of a part, which are a mebibyte in base64.
+/// The number of bytes of a part, which are a mebibyte in base64.
 const PART_BYTES: usize = 768 << 10;
-/// The most parts of the files of an account: 225 MiB.
+/// Maximum number of parts of the files of an account: 225 MiB.
 pub const MAX_PARTS_PER_ACCOUNT: u64 = 300;
-/// The most parts of a file: its number fits into the byte of a part's id that distinguishes them.
+/// Maximum number of parts of a file: a part's number is one byte of its id.
 const MAX_PARTS: u32 = 64;
-/// The most parts that are read at once.
+/// Maximum number of parts that are read at once.
 const PARTS_PER_READ: u64 = 32;
 /// The index key of the parts of an account.
 const ACCOUNT: &str = "account";
@@ -30,7 +30,7 @@ const ACCOUNT: &str = "account";
 /// The account of a file: its number and its id.
 #[derive(Debug, Clone, Copy)]
 pub struct FileOwner {
-    /// The number in the store.
+    /// The account's number in the store.
     pub number: i64,
     /// The id on the control interface.
     pub id: Uuid,
@@ -56,7 +56,7 @@ impl Encoded {
     /// Encodes a content on a thread for blocking work: 20 MiB take long enough to delay the other requests of a thread.
     ///
     /// # Errors
-    /// If the content has too many parts, which the largest file of every declared form has not.
+    /// If the content has too many parts, which is impossible for the files that declared forms permit.
     pub async fn of(content: impl AsRef<[u8]> + Send + 'static) -> Result<Self, StoreError> {
         let encoded = tokio::task::spawn_blocking(move || Self::encode(content.as_ref())).await;
         encoded.map_err(|error| StoreError::Failed(error.to_string()))?
@@ -74,7 +74,7 @@ impl Encoded {
 /// The changes that store the content of a file with this id.
 pub fn store(owner: FileOwner, file: Uuid, content: &Encoded, at: Timestamp) -> Vec<Change> {
     let put = |(content, number): (&String, u32)| {
-        // JSON with the account, the file and the content, written without a search for what JSON escapes: neither base64 nor a UUID has it.
+        // JSON with the account, the file and the content, written without escaping: base64 and UUIDs contain no characters that need it.
         let body = format!(r#"{{"account":{},"file":"{file}","content":"{content}"}}"#, owner.number);
         insert(owner.id, part_id(file, number), at.as_unix_micros(), body)
     };
@@ -100,7 +100,7 @@ fn insert(owner: Uuid, id: Uuid, created_at: i64, body: String) -> Change {
 
 /// The changes that delete the content of a file.
 pub fn forget(file: Uuid) -> Vec<Change> {
-    // A part is never changed, and there need not be as many.
+    // Parts are never changed, and deleting a part that does not exist has no effect.
     (0..MAX_PARTS)
         .map(|number| Change::Forget { kind: DocumentKind::FilePart, id: part_id(file, number), revision: 0 })
         .collect()
@@ -109,7 +109,7 @@ pub fn forget(file: Uuid) -> Vec<Change> {
 /// Deletes the contents of all files of an account, whose records are deleted without their owner's request.
 ///
 /// # Errors
-/// If the store fails. What is left then is deleted when it is called again.
+/// If the store fails. Another call deletes the remaining contents.
 pub async fn forget_all(core: &Core, account: Uuid) -> Result<(), StoreError> {
     let kind = DocumentKind::FilePart;
     loop {
@@ -123,8 +123,8 @@ pub async fn forget_all(core: &Core, account: Uuid) -> Result<(), StoreError> {
     }
 }
 
-/// The id of a part of a file that has fewer than 256. Ids of records begin with the time of their creation, so that those of other
-/// files differ further on.
+/// The id of a part of a file that has fewer than 256: that of the file, with the number in one byte. Ids of records begin
+/// with the time of their creation, so those of other files differ in later bytes.
 pub(crate) fn part_id(file: Uuid, number: u32) -> Uuid {
     Uuid::from_u128(file.as_u128() ^ (u128::from(number) << 120))
 }

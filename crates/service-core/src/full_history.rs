@@ -1,12 +1,12 @@
-//! What a job does although the history of its account is full.
+//! Lets jobs write although the history of their account is full.
 //!
-//! An owner fills the history with requests, and must not keep jobs by it from renewing and releasing what the account has, nor
+//! An owner can fill the history with requests. This must not prevent jobs from renewing and releasing the account's DIDs, or
 //! from carrying out its orders.
 
 use didww_types::find;
 use trunk_store::{Change, StoreError};
 
-/// The changes without new records of types that keep them for some days alone; `None` if they have none.
+/// The changes without new records of types whose records are kept for some days only; `None` if there are no such records.
 pub(crate) fn without_kept(changes: &[Change]) -> Option<Vec<Change>> {
     if !changes.iter().any(is_kept) {
         return None;

@@ -1,5 +1,5 @@
-//! The records of calls to DIDs, as rooms beside the one that writes them know them: where they are in the store, what a file
-//! of calls needs of them, and how they leave with their account.
+//! Access to the records of calls to DIDs for components other than `inbound-calls`, which writes them: finding them in the
+//! store, the members that exports need, and deleting them with their account.
 
 use didww_types::Timestamp;
 use serde::Deserialize;
@@ -10,17 +10,17 @@ use crate::{AttemptError, Core, Retries};
 
 /// The kind of the documents.
 pub const KIND: DocumentKind = DocumentKind::InboundCall;
-/// The index key with the account of the DID. A call to a number that is no DID has none.
+/// The index key with the account of the DID. Calls to other numbers have none.
 pub const ACCOUNT: &str = "account";
-/// Most records that one commit deletes. The number is small because the writes of calls wait for the commit.
+/// Maximum number of records that one commit deletes. It is small because the writes of calls wait for the commit.
 pub const MAX_PER_COMMIT: u64 = 100;
 
-/// When a document of a call that began at this time was created, in microseconds since 1970.
+/// The time of creation of the document of a call that began at this time, in microseconds since 1970.
 pub const fn created_at(began: Timestamp) -> i64 {
     began.as_unix_micros()
 }
 
-/// What a file of calls needs of a record. Members that older records lack are empty.
+/// The members of a record that exports need. Members that older records lack are empty.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct InboundRecord {
     /// The id of the call.
@@ -33,7 +33,7 @@ pub(crate) struct InboundRecord {
     pub(crate) time_start: Timestamp,
     /// When a trunk's side answered.
     pub(crate) time_connect: Option<Timestamp>,
-    /// When the call ended; none of a call that is up.
+    /// When the call ended; `None` while it is in progress.
     pub(crate) time_end: Option<Timestamp>,
     /// Seconds from the answer to the end.
     pub(crate) duration: u64,
@@ -43,24 +43,24 @@ pub(crate) struct InboundRecord {
     pub(crate) shared_capacity_group_name: Option<String>,
     /// The SIP response code that the caller received.
     pub(crate) disconnect_code: Option<u16>,
-    /// `caller`, `callee` or `server`.
+    /// The side that ended the call: `caller`, `callee` or `server`.
     pub(crate) disconnect_initiator: Option<String>,
     /// Why the call ended, as a sentence.
     pub(crate) reason: Option<String>,
-    /// What was tried, in its order.
+    /// The attempts at trunks, in their order.
     pub(crate) attempts: Vec<InboundRecordAttempt>,
 }
 
-/// What a file of calls needs of an attempt.
+/// The members of an attempt that exports need.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct InboundRecordAttempt {
-    /// The trunk's name.
+    /// The name of the trunk at the time of the call.
     pub(crate) trunk_name: String,
-    /// The caller's number as the trunk was sent it.
+    /// The caller number that was sent to the trunk.
     pub(crate) cli: String,
-    /// The request URI; none if the trunk has none.
+    /// The Request-URI of the INVITE; `None` if the trunk has no address.
     pub(crate) uri: Option<String>,
-    /// The `Call-ID` of the INVITE, also of one that was not sent; none if the trunk was passed over.
+    /// The `Call-ID` of the INVITE, even if it could not be sent; `None` if the trunk was skipped.
     pub(crate) call_id: Option<String>,
     /// When the first INVITE was sent.
     pub(crate) sent_at: Option<Timestamp>,
@@ -74,7 +74,7 @@ pub(crate) struct InboundRecordAttempt {
     pub(crate) outcome: Option<String>,
 }
 
-/// The body of a document, of which the node that ran the call is left out.
+/// The body of a document, without the node that ran the call.
 #[derive(Debug, Deserialize)]
 struct Body {
     call: InboundRecord,
@@ -89,7 +89,7 @@ pub(crate) fn read(document: &Document) -> Result<InboundRecord, StoreError> {
     Ok(call)
 }
 
-/// The page of the records of an account, the oldest first, behind this place and before this time.
+/// The query for a page of the records of an account, the oldest first, after this position and before this time.
 pub(crate) fn page(account: Uuid, after: (i64, i64), before: Timestamp, limit: u64) -> KeyedPage {
     KeyedPage { kind: KIND, key: (ACCOUNT, account.to_string()), after, before: created_at(before), limit }
 }

@@ -5,7 +5,7 @@
 //! the changes that are its effect; they are committed together with the job's completion. So an effect that is a change
 //! of the store happens once, wherever the process is killed. A handler that acts outside of the store, such as by a
 //! request to another host, acts at least once: its documentation says so. A handler that fails, panics or exceeds
-//! [`RUN_LIMIT`] is run again after a delay, which doubles up to an hour; it ends that by returning
+//! [`RUN_LIMIT`] is run again after a delay, which doubles up to an hour, until it returns
 //! [`Outcome::done`].
 //!
 //! Bounds: runs at once ([`JobKind::at_once`], per kind, so that no kind delays another), the time of a run, the jobs of
@@ -20,9 +20,10 @@
 //!
 //! - deleting records at the time that an attribute of theirs states, such as reservations, and uploaded files with their
 //!   contents ([`expiry`](crate::expiry));
-//! - carrying out orders a few seconds after they are made, looking for numbers that they lack, renewing what was ordered
-//!   when its paid period is over, and once in the life of a database finding what no earlier server renewed (`control-plane`);
+//! - carrying out orders a few seconds after they are made, looking for numbers that they lack, renewing DIDs and services
+//!   when their paid period ends, and once for each database finding those that no earlier server renewed (`control-plane`);
 //! - deleting expired records of calls, of the edge, of the platform and to DIDs ([`retention`](crate::retention));
+//! - deleting what is stored of the channels of trunks without calls ([`channels`](crate::channels));
 //! - deleting expired idempotency keys, and shares of rate limits that ended nodes held (`http.forget_idempotency_keys` and
 //!   `http.forget_rate_shares` of `http-listener`);
 //! - checking the health of each of the platform's providers;
@@ -41,7 +42,7 @@
 //! - What a live process does for its calls, connections and sockets: the timers of SIP, media and session refreshes, the
 //!   metering of active calls, deadlines, the writer's checkpoints, repetitions of a write that failed, and log lines that
 //!   are summed up. They end with the process.
-//! - What is compared with the clock when it is used: tokens, access keys, digest nonces, limiters and wrong guesses.
+//! - Times that are compared with the clock on use: those of tokens, access keys, digest nonces, limiters and wrong guesses.
 
 mod runner;
 
@@ -98,7 +99,7 @@ impl Outcome {
         Self { changes: Vec::new(), next: Next::At(due_at, None) }
     }
 
-    /// The job is due again at a time, with another payload, such as how far it came.
+    /// The job is due again at a time, with another payload, such as its progress.
     pub fn again_with(due_at: Timestamp, payload: String) -> Self {
         Self { changes: Vec::new(), next: Next::At(due_at, Some(payload)) }
     }
@@ -125,8 +126,8 @@ impl Outcome {
         &self.changes
     }
 
-    /// The changes to commit. The completion comes first: it fails if the run no longer counts, and then nothing must be
-    /// undone.
+    /// The changes to commit. The completion comes first: it fails if the run no longer counts, before anything is
+    /// changed.
     fn into_changes(self, leased: &LeasedJob) -> Vec<Change> {
         let lease = leased.lease;
         let completion = match self.next {
@@ -174,7 +175,7 @@ impl JobKind {
     }
 }
 
-/// The kinds of jobs that a server handles, and the jobs that it has from its start. Each room contributes its own.
+/// The kinds of jobs that a server handles, and the jobs that it has from its start. Each component contributes its own.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct JobSet {
@@ -196,7 +197,7 @@ impl JobSet {
         self
     }
 
-    /// Adds the kinds and the jobs of another room.
+    /// Adds the kinds and the jobs of another component.
     pub fn and(mut self, other: Self) -> Self {
         self.kinds.extend(other.kinds);
         self.standing.extend(other.standing);

@@ -1,8 +1,8 @@
-//! Deletes the records of types that keep them for a number of days alone, such as the history of DIDs.
+//! Deletes the records of types whose records are kept for a number of days only, such as the history of DIDs.
 //!
 //! A type declares [the days](field@ResourceSpec::kept_days). A job reads the oldest records, deletes at most `PER_RUN` of them in
-//! a run, and is due again when the next one is too old, at the latest after an hour. It remembers how far it came, because no
-//! index of `SQLite` has the records of one type of all accounts: a read from the first record on would pass over all others.
+//! a run, and is due again when the next one is too old, at the latest after an hour. Its payload is its position, because no
+//! index of `SQLite` has the records of one type of all accounts: a read from the first record on would skip all others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::jobs::{JobError, JobKind, JobSet, Outcome};
 const FORGET: &str = "records.forget_old";
 /// The longest time between two runs of the job.
 const CHECK_INTERVAL: Duration = Duration::from_hours(1);
-/// The most records of a type that a run reads.
+/// Maximum number of records of a type that a run reads.
 const PER_RUN: u64 = 500;
 
 /// The number of the last record that was deleted, by type. It is the payload of the job.
@@ -32,7 +32,7 @@ pub fn jobs(clock: &Clock) -> JobSet {
     JobSet::default().handle(JobKind::new(FORGET, handler)).standing(job)
 }
 
-/// When a record is too old: so many days after its creation.
+/// When a record becomes too old: its type's number of days after its creation.
 fn end(spec: &ResourceSpec, record: &Record) -> Option<Timestamp> {
     let attributes = record.attributes().ok()?;
     let created: Timestamp = attributes.get("created_at").and_then(Value::as_str)?.parse().ok()?;
@@ -40,14 +40,14 @@ fn end(spec: &ResourceSpec, record: &Record) -> Option<Timestamp> {
 }
 
 async fn run(core: &Core, payload: &str) -> Result<Outcome, JobError> {
-    // The first run has none.
+    // The first run has an empty payload.
     let mut deleted: Deleted = serde_json::from_str(payload).unwrap_or_default();
     let (next, changes) = forget(core, &mut deleted).await?;
     let payload = serde_json::to_string(&deleted).map_err(|error| JobError::Failed(error.to_string()))?;
     Ok(Outcome::again_with(next, payload).with(changes))
 }
 
-/// Finds some records that are too old. Returns when the next ones are, and the changes that delete those that were found.
+/// Finds some records that are too old. Returns when the next one becomes too old, and the changes that delete the found ones.
 async fn forget(core: &Core, deleted: &mut Deleted) -> Result<(Timestamp, Vec<Change>), StoreError> {
     let now = core.clock.now();
     let (mut next, mut changes) = (now.after(CHECK_INTERVAL), Vec::new());
@@ -56,11 +56,11 @@ async fn forget(core: &Core, deleted: &mut Deleted) -> Result<(Timestamp, Vec<Ch
         let oldest = core.store.records_after(spec, after, 1).await?;
         let Some(oldest) = oldest.first() else { continue };
         if let Some(end) = end(spec, &oldest.record).filter(|end| *end > now) {
-            // Most runs read no more.
+            // Most runs end here.
             next = next.min(end);
             continue;
         }
-        // They ascend in the order of their creation.
+        // Record numbers ascend in the order of creation.
         let records = core.store.records_after(spec, after, PER_RUN).await?;
         let is_full = u64::try_from(records.len()).is_ok_and(|read| read >= PER_RUN);
         let mut count = 0;

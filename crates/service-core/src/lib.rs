@@ -62,19 +62,19 @@ pub struct Core {
     pub descriptors: Descriptors,
     /// The sockets of this process that peers can reach, to which no media is sent.
     pub own: OwnSockets,
-    /// What the tasks of the server have done.
+    /// Counters of the work of the server's tasks.
     pub counts: Counts,
-    /// Which records were changed, by whom and when.
+    /// The audit: which records were changed, by whom and when.
     pub audit: Audit,
     /// The rates of outbound calls that single accounts have. None are known until they are [begun](PricePlans::begin).
     pub price_plans: PricePlans,
     /// False as soon as the server is stopping.
     ready: AtomicBool,
-    /// True from the same moment on, for those who wait for it.
+    /// True once the server is stopping, for tasks that wait for that.
     stopping: watch::Sender<bool>,
     /// True once another node has taken over the calls of this one.
     retired: watch::Sender<bool>,
-    /// Number of nodes of the database that live, this one included, as last known.
+    /// Number of live nodes of the database, this one included, as last known.
     live_nodes: AtomicU32,
 }
 
@@ -110,8 +110,8 @@ impl Core {
     /// wakes the sender of callbacks if there are events. Returns the record of each inserted and replaced record, in the
     /// order of the changes.
     ///
-    /// An account that has filled its history keeps requests from further changes, and not jobs: what a job changes then has no
-    /// entry in it.
+    /// If an account has filled its history, requests cannot make further changes, but jobs can: their changes then have no entry
+    /// in the history.
     ///
     /// # Errors
     /// Those of [`Writes::commit`](trunk_store::Writes::commit).
@@ -162,13 +162,13 @@ impl Core {
         let _stopping = stopping.wait_for(|is_stopping| *is_stopping).await;
     }
 
-    /// Returns the number of nodes of the database that live, this one included: at most a few seconds old, and as last known
+    /// Returns the number of live nodes of the database, this one included. It is at most a few seconds old, but the last known one
     /// while the database cannot be read.
     pub fn live_nodes(&self) -> u32 {
         self.live_nodes.load(Ordering::Relaxed)
     }
 
-    /// Marks this node as one that another node took for dead. It is not ready, and runs no calls any more.
+    /// Marks this node as one that another node took for dead. It is then not ready, and runs no calls.
     fn retire(&self) {
         self.stop_taking_work();
         self.retired.send_replace(true);

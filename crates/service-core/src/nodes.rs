@@ -1,11 +1,11 @@
-//! The life of this node among those that share its database: its heartbeat, and what becomes of nodes that have none.
+//! The heartbeat of this node among those that share its database, and taking over dead nodes.
 //!
-//! A node is dead when its number of heartbeats does not change for [`DEAD_AFTER`] on the stopwatch of the one who watches;
-//! clocks of nodes are never compared. Every node watches all others, and the database decides which one is the heir of a dead
-//! one. The heir settles the calls of the dead node and removes it; if it dies over this, another one goes on.
+//! A node is dead when its number of heartbeats does not change for [`DEAD_AFTER`] on the stopwatch of an observing node;
+//! clocks of nodes are never compared. Every node observes all others, and the database decides which one is the heir of a dead
+//! node. The heir settles the calls of the dead node and removes it; if it dies meanwhile, another one continues.
 //!
-//! No node is found dead because the database was away: a node that could not write its own heartbeat, or read those of the
-//! others, begins to watch anew. A node that was found dead although it lives learns so from its next heartbeat, ends its calls,
+//! No node is found dead because the database was unavailable: a node that could not write its own heartbeat, or read those of
+//! the others, starts its observation anew. A live node that was found dead learns this from its next heartbeat, ends its calls,
 //! and is [retired](crate::Core::is_retired).
 //!
 //! A database in a file has one node, and nothing here runs.
@@ -21,20 +21,20 @@ use trunk_store::{Calls, Node, Nodes, RunningCalls, StoreError};
 
 use crate::Core;
 
-/// Time between two heartbeats, and between two looks at those of the others.
+/// Time between two heartbeats, and between two observations of the others.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 /// The time without a heartbeat after which a node is dead. Its calls have an heir two intervals later at most.
 pub const DEAD_AFTER: Duration = Duration::from_secs(10);
-/// Time until a heartbeat that could not be written is tried again: a busy database must not make this node dead.
+/// Time until a heartbeat that could not be written is tried again: a busy database must not make this node seem dead.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
-/// The longest time of one heartbeat or look.
+/// The longest time of one heartbeat or observation.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(4);
-/// The time between two looks beyond which nothing is concluded from what was seen before.
+/// The longest time between two observations after which the earlier ones still count.
 const MAX_GAP: Duration = Duration::from_secs(8);
 
-/// What a node does with calls: its own ones, and those of dead nodes.
+/// Ends the calls of this node, and settles those of dead nodes.
 pub trait CallKeeper: Send + Sync {
-    /// Whether this node can settle calls. One that cannot leaves dead nodes that have some to others.
+    /// Whether this node can settle calls. If not, it leaves dead nodes with calls to others.
     fn can_settle(&self) -> bool {
         true
     }
@@ -50,7 +50,7 @@ pub trait CallKeeper: Send + Sync {
     fn end_all(&self);
 }
 
-/// Of a node that runs no calls.
+/// The keeper of a node that runs no calls.
 #[derive(Debug, Clone, Copy)]
 pub struct NoCalls;
 
@@ -66,7 +66,7 @@ impl CallKeeper for NoCalls {
     fn end_all(&self) {}
 }
 
-/// Writes the first heartbeat of this node: what it holds from now on is held by a node that others know.
+/// Writes the first heartbeat of this node, so that other nodes count the calls and leases that it takes from now on.
 ///
 /// # Errors
 /// If it cannot be written.
@@ -75,7 +75,7 @@ pub async fn begin(core: &Core) -> Result<(), StoreError> {
         return Ok(());
     }
     core.store.heartbeat(core.clock.now()).await?;
-    // Which of them are dead is not known yet.
+    // It is not known yet which of them are dead.
     if let Ok(nodes) = core.store.nodes().await {
         let number = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
         core.live_nodes.store(number.max(1), Ordering::Relaxed);
@@ -83,7 +83,7 @@ pub async fn begin(core: &Core) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Removes this node, which ends in order. It remains if it has calls without a record; others find it dead then.
+/// Removes this node, which stops in order. If it still has calls without a record, it remains, and others find it dead.
 pub async fn leave(core: &Core) {
     if core.store.is_shared() && !core.is_retired() {
         let left = tokio::time::timeout(ATTEMPT_LIMIT, core.store.remove_node(core.store.node())).await;
@@ -91,7 +91,7 @@ pub async fn leave(core: &Core) {
     }
 }
 
-/// Writes heartbeats and watches the others, until this node is retired. It never ends before.
+/// Writes heartbeats and observes the others, until this node is retired.
 pub async fn run(core: &Core, keeper: &impl CallKeeper) {
     if !core.store.is_shared() {
         return std::future::pending().await;
@@ -148,12 +148,12 @@ async fn watch<S: Nodes + Calls + ?Sized>(
         if let Some(living) = watched.living {
             live_nodes.store(living, Ordering::Relaxed);
         }
-        // At once: the channels of one are free as soon as it has an heir, however many calls another one had.
+        // Concurrently: the channels of a dead node are free as soon as it has an heir, however many calls another one had.
         join_all(dead.into_iter().map(|dead| inherit(store, keeper, dead))).await;
     }
 }
 
-/// Looks at the nodes, and returns those that are dead and have no heir that lives. `now` is the time of a stopwatch.
+/// Reads the nodes, and returns those that are dead and have no live heir. `now` is the time of a stopwatch.
 async fn find_dead<S: Nodes + ?Sized>(
     store: &S,
     watched: &mut Watched,
@@ -190,30 +190,30 @@ async fn inherit<S: Nodes + Calls + ?Sized>(store: &S, keeper: &impl CallKeeper,
     }
     match store.remove_node(number).await {
         Ok(true) => tracing::info!(number, "a dead node was removed"),
-        // The next look finds what is left.
+        // The next observation finds the remaining calls.
         Ok(false) => {}
         Err(error) => tracing::warn!(%error, number, "a dead node could not be removed"),
     }
 }
 
-/// Whether a node has calls without a record, as far as is known.
+/// Whether a node has calls without a record; true if the store fails.
 async fn has_calls<S: Calls + ?Sized>(store: &S, node: i64) -> bool {
     let others = store.calls_of_others(None).await;
     others.map_or(true, |others| others.iter().any(|call| call.node == node))
 }
 
-/// The heartbeats of all nodes, as one who watches has seen them.
+/// The observed heartbeats of all nodes.
 #[derive(Debug, Default)]
 struct Watched {
-    /// The number of heartbeats of each node, and since when it has been the same.
+    /// The number of heartbeats of each node, and since when it has not changed.
     beats: HashMap<i64, (i64, Duration)>,
     looked_at: Duration,
-    /// Number of nodes that were not known to be dead at the last look, at least this one.
+    /// Number of nodes that were not known to be dead at the last observation, at least this one.
     living: Option<u32>,
 }
 
 impl Watched {
-    /// Looks at the nodes at a time of a stopwatch. Returns those that are dead and have no heir that lives.
+    /// Observes the nodes at a time of a stopwatch. Returns those that are dead and have no live heir.
     fn look(&mut self, own: i64, nodes: &[Node], now: Duration) -> Vec<Node> {
         if now.saturating_sub(self.looked_at) > MAX_GAP {
             self.beats.clear();

@@ -1,9 +1,9 @@
 //! Reference data: the records of global types, which every account reads and none can change.
 //!
 //! The [fixed](field@didww_types::ResourceSpec::fixed) records are part of the declarations, and every database has them. All
-//! others come from a file: one JSON object a line, the types in any order in which a record comes after those that it
-//! names. A file can be loaded again, and another one can be loaded over it: a record is known by its id, and one that is
-//! as the file says is not written.
+//! others come from a file: one JSON object a line, in any order in which a record comes after those that it
+//! names. A file can be loaded again, and another one can be loaded over it: records are identified by their ids, and unchanged
+//! records are not written.
 //!
 //! Bounds: a file is read line by line, and `BATCH` records are in memory at a time. A line has at most
 //! `MAX_LINE_BYTES`.
@@ -24,11 +24,11 @@ use uuid::Uuid;
 use crate::Core;
 use checked::Checked;
 
-/// The most records of one transaction.
+/// Maximum number of records of one transaction.
 const BATCH: usize = 500;
-/// How often records are looked up and stored that other nodes store at the same time.
-const ATTEMPTS: usize = 5;
-/// The most bytes of a line, without its end.
+/// Maximum number of attempts to store records that other nodes store at the same time.
+const MAX_ATTEMPTS: usize = 5;
+/// Maximum size of a line in bytes, without its line end.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
 /// Stores the fixed records of all types, unless they are stored already: in one transaction, because a first start waits
@@ -37,7 +37,7 @@ const MAX_LINE_BYTES: usize = 64 << 10;
 /// # Errors
 /// If the store fails.
 pub async fn store_fixed(core: &Core) -> Result<(), StoreError> {
-    for _ in 1..ATTEMPTS {
+    for _ in 1..MAX_ATTEMPTS {
         match store_fixed_once(core).await {
             Err(StoreError::Taken(_) | StoreError::Conflict) => {}
             outcome => return outcome,
@@ -61,16 +61,16 @@ async fn store_fixed_once(core: &Core) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What a file changed.
+/// The numbers of records that loading a file read and wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Loaded {
     /// The records in the file.
     pub records: usize,
-    /// The records among them that were not stored as the file has them.
+    /// The records among them that differed from the stored ones, or were not stored.
     pub written: usize,
 }
 
-/// Why a file was not loaded to its end. What stood before the line is stored.
+/// Why a file was not loaded completely. The lines before the named one may be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// A line is not valid.
@@ -78,7 +78,7 @@ pub enum LoadError {
     Line {
         /// The number of the line, from 1.
         line: usize,
-        /// What is wrong with it, and what would be right.
+        /// The reason why the line is not valid, and what would be valid.
         message: String,
     },
     /// The file cannot be read.
@@ -89,7 +89,7 @@ pub enum LoadError {
     Store {
         /// The number of the last line of the transaction.
         line: usize,
-        /// Why the store refused it.
+        /// The error of the store.
         error: StoreError,
     },
 }
@@ -127,7 +127,7 @@ pub async fn load(core: &Core, mut file: impl BufRead) -> Result<Loaded, LoadErr
     }
 }
 
-/// A line of a file.
+/// A line of a file, which describes one record.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -158,11 +158,11 @@ impl Entry {
         let Self { kind, id, attributes, relationships, meta } =
             serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let spec = find(&kind).filter(|spec| spec.global && spec.fixed.is_empty());
-        let spec = spec.ok_or_else(|| format!("`{kind}` is no type of reference data"))?;
+        let spec = spec.ok_or_else(|| format!("`{kind}` is not a type of reference data"))?;
         let mut valid = Map::new();
         for (name, value) in attributes {
             let attribute = spec.attribute(&name).filter(|attribute| !attribute.is_computed());
-            let attribute = attribute.ok_or_else(|| format!("`{name}` is no attribute of {kind}"))?;
+            let attribute = attribute.ok_or_else(|| format!("`{name}` is not an attribute of {kind}"))?;
             let value = (attribute.validate)(&value).map_err(|flaws| {
                 let broken: Vec<String> = flaws.iter().map(|flaw| flaw.violation.to_string()).collect();
                 format!("`{name}` {}", broken.join(", and "))
@@ -179,7 +179,7 @@ impl Entry {
                 |one: &&didww_types::RelationshipSpec| one.inverse.is_none() && one.mirrors.is_none();
             let relationship = spec.relationship(&name).filter(stored);
             let relationship = relationship
-                .ok_or_else(|| format!("`{name}` is no relationship of {kind} that is stored"))?;
+                .ok_or_else(|| format!("`{name}` is not a relationship of {kind} that is stored"))?;
             let members = match members {
                 Members::One(id) => vec![id],
                 Members::Many(ids) if relationship.many || ids.len() <= 1 => ids,
@@ -194,10 +194,10 @@ impl Entry {
     }
 }
 
-/// Stores records of a type, and returns how many of them were not stored so already. Another node may store the same ones at
-/// the same time: then they are looked up again.
+/// Stores records of a type, and returns how many of them were new or different. If another node stores the same ones at the
+/// same time, they are looked up again.
 async fn store(core: &Core, spec: &'static ResourceSpec, records: Vec<Checked>) -> Result<usize, StoreError> {
-    for _ in 1..ATTEMPTS {
+    for _ in 1..MAX_ATTEMPTS {
         match store_once(core, spec, records.clone()).await {
             Err(StoreError::Taken(_) | StoreError::Conflict) => {}
             outcome => return outcome,
@@ -219,7 +219,7 @@ async fn store_once(
     Ok(written)
 }
 
-/// The changes that make the stored records of a type as these are.
+/// The changes that make the stored records of a type equal to these.
 async fn differing(
     core: &Core,
     spec: &'static ResourceSpec,
@@ -236,7 +236,7 @@ async fn differing(
     for Checked { id, attributes, links, meta } in records {
         let attributes = with_defaults(spec, now, attributes);
         let Some(before) = found.remove(&id) else {
-            // A number that is a DID already could not be ordered.
+            // A number that is a DID already must not be in stock: it could not be ordered.
             if stock::number(&attributes).is_some_and(|number| dids.contains(number)) {
                 continue;
             }
@@ -258,7 +258,7 @@ async fn differing(
 }
 
 /// The stored members of the relationships that records name, by relationship and the owner's number. Each relationship is read
-/// once for all records: a start compares the whole file.
+/// once for all records, because each start compares the whole file.
 async fn linked_members(
     core: &Core,
     scope: Scope,

@@ -21,7 +21,7 @@ const MAX_DELETIONS_PER_RUN: usize = 100;
 ///
 /// Records are kept for the current month (UTC) and `months - 1` months before it. With 0 months all records are kept, and
 /// the set is empty. `delete_before` deletes a few of the records that ended before a time, and returns their number; 0 ends
-/// the run. It may be called again for what it has deleted already.
+/// the run. It may be called again for records that it has deleted already.
 pub fn retention<F>(
     clock: &Clock,
     kind: &'static str,

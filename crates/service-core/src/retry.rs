@@ -12,7 +12,7 @@ use trunk_store::StoreError;
 /// 64 times this one.
 const FIRST_OVERLOAD_DELAY: Duration = Duration::from_millis(5);
 
-/// How often a write is attempted, and whether it waits for a place in the queue of writes.
+/// The number of attempts at a write, and whether it waits for a place in the queue of writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {
     /// Maximum number of attempts, the first one included.
@@ -21,7 +21,7 @@ pub struct Retries {
     pub waits_when_overloaded: bool,
 }
 
-/// Why an attempt failed, and so whether another one is made.
+/// Why an attempt failed, which decides whether another one is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptError<E> {
     /// The store failed. [`StoreError::Conflict`] is a reason for another attempt.

@@ -1,7 +1,7 @@
 //! Callbacks about the status of a record.
 //!
-//! A type declares [at which statuses](field@ResourceSpec::callback_on) its records send one. The event is made here, for every
-//! transaction, so that neither rules nor jobs nor the control API can change a status without it.
+//! A type declares [the statuses](field@ResourceSpec::callback_on) at which its records send one. The event is created here, for
+//! every transaction, so that neither rules nor jobs nor the control API can change a status without it.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ fn event(
     Some(NewEvent { form, subject: before.id, url, body, created_at })
 }
 
-/// The parameters of a callback: the record's id, type and status, and what its type declares besides.
+/// The parameters of a callback: the record's id, type and status, and the further ones that its type declares.
 fn parameters(
     spec: &'static ResourceSpec,
     record: &Record,
@@ -78,7 +78,7 @@ fn parameters(
     parameters
 }
 
-/// A value as one text: a null is empty, and a text stands between the items of a list.
+/// A value as one text: a null is empty, and the items of a list are joined by `between`.
 fn as_text(value: &Value, between: &str) -> String {
     match value {
         Value::Null => String::new(),

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::expiry;
 
-/// What a decision was made on.
+/// The inputs of a decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Decided<'a> {
     /// The number of the account.
@@ -34,7 +34,7 @@ impl Decided<'_> {
         let mut changes = Vec::with_capacity(outcome.changes.len() + outcome.events.len());
         let mut created = Vec::new();
         let read = Read::new(self.read);
-        // What a new record takes may belong to a record that the same outcome deletes.
+        // A record that the same outcome deletes may hold a number that a new record takes.
         let is_deletion = |change: &RecordChange| matches!(change, RecordChange::Delete { .. });
         let (deletions, others): (Vec<_>, Vec<_>) = outcome.changes.into_iter().partition(is_deletion);
         for change in deletions.into_iter().chain(others) {
@@ -110,7 +110,7 @@ impl Decided<'_> {
         Change::Schedule { job: Box::new(job), existing: IfScheduled::Replace }
     }
 
-    /// Adds the conditions that what a new record links to is still in stock.
+    /// Adds the conditions that the records to which a new record links are still in stock.
     fn take(&self, changes: &mut Vec<Change>, spec: &ResourceSpec, links: &[(&'static str, Vec<Uuid>)]) {
         for (relationship, members) in links {
             let target = spec.relationship(relationship).and_then(|declared| find(declared.target));
@@ -135,20 +135,20 @@ impl Decided<'_> {
     }
 }
 
-/// The number of records up to which they are searched one by one.
-const FEW: usize = 32;
+/// Maximum number of records that are searched one by one.
+const MAX_SEARCHED: usize = 32;
 
-/// The records that were read, to be found by their ids.
+/// The records that were read, searchable by their ids.
 struct Read<'a> {
     records: &'a [&'a Record],
-    /// Each by its id, if they are more than a few: a decision can change thousands.
+    /// Each by its id, if there are more than [`MAX_SEARCHED`]: a decision can change thousands.
     by_id: HashMap<Uuid, &'a Record>,
 }
 
 impl<'a> Read<'a> {
     fn new(records: &'a [&'a Record]) -> Self {
         let mut by_id = HashMap::new();
-        if records.len() > FEW {
+        if records.len() > MAX_SEARCHED {
             for record in records.iter().copied() {
                 by_id.entry(record.id).or_insert(record);
             }
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_record_is_found_among_few_and_among_many_and_the_first_one_counts() {
         let of = |id: usize| Uuid::from_u128(id.try_into().unwrap());
-        for count in [1, FEW, FEW + 1, 4 * FEW] {
+        for count in [1, MAX_SEARCHED, MAX_SEARCHED + 1, 4 * MAX_SEARCHED] {
             let mut records: Vec<Record> = (0..count).map(|id| Record { id: of(id), ..trunk() }).collect();
             records.push(Record { revision: 9, ..records[0].clone() });
             let all: Vec<&Record> = records.iter().collect();

@@ -49,6 +49,9 @@ pub(crate) struct Call {
     pub(crate) ring_until: Timestamp,
     pub(crate) cancellation: Option<Cancellation>,
     pub(crate) early: Vec<EarlyDialog>,
+    /// The last session description of an unreliable provisional response, and the tag of its sender: the answer, if the
+    /// 2xx of the same sender has none.
+    pub(crate) preview: Option<(Box<str>, Vec<u8>)>,
     pub(crate) media: Option<Media>,
     /// The `CSeq` number of the last INVITE outside of a dialog.
     pub(crate) sequence: u32,
@@ -151,6 +154,7 @@ pub(crate) async fn run(
         acks: Acks::default(),
         cancellation: None,
         early: Vec::new(),
+        preview: None,
         media: None,
         sequence: 0,
         authorizations: Vec::new(),
@@ -223,7 +227,7 @@ impl Call {
         }
     }
 
-    /// Closes the media, and keeps what is needed to handle stray responses.
+    /// Closes the media, and keeps the state that handles stray responses.
     fn retire(self) {
         let digests = self.digests().into();
         let Self { shared, origin, uri, inbox, acks, invite_hop, stray_until, media, .. } = self;

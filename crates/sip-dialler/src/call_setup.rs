@@ -160,6 +160,7 @@ impl Call {
     /// Sends the INVITE to one address and waits for the outcome.
     async fn attempt(&mut self, hop: &Hop) -> Attempt {
         self.early.clear();
+        self.preview = None;
         self.invite_hop = Some(hop.clone());
         let mut invite = match self.invite(hop).await {
             Ok(invite) => invite,
@@ -254,7 +255,7 @@ impl Call {
         Invite::send(&self.shared, request, hop.clone(), self.sequence).await
     }
 
-    /// Begins the cancellation of the call. `end` is what is reported.
+    /// Begins the cancellation of the call. `end` is the reported end of the leg.
     fn cancel(&mut self, end: LegEnd, invite: &mut Invite) {
         invite.stop_retransmissions();
         let report_at = self.shared.clock.stopwatch() + self.shared.config.t1 * MAX_END_ROUND_TRIPS;
@@ -302,6 +303,8 @@ impl Call {
         }
         if code > 100 && lists(&response.headers, "Require", "100rel") {
             self.acknowledge_provisional(response, invite).await;
+        } else if let Ok(Some(described)) = session_description(&response.headers, &response.body) {
+            self.preview = Some((remote_tag(response).into(), described.to_vec()));
         }
     }
 
@@ -336,6 +339,9 @@ impl Call {
                 Err(why) => missing = why.to_string(),
             }
         }
+        // Some carriers leave it out of the 2xx if a provisional response has it (RFC 3261 §13.2.1).
+        let preview = self.preview.take().filter(|(sender, _)| **sender == *tag);
+        let answer = answer.or_else(|| preview.map(|(_, described)| described));
         let applied = match &answer {
             Some(answer) => self.apply_answer(answer).await,
             None => Err(missing),
@@ -348,7 +354,7 @@ impl Call {
             return Attempt::Ended(LegEnd::Refused(NOT_ACCEPTABLE_HERE));
         }
         self.tries.conclude(&Outcome::Answered);
-        let terms = TimerHeaders::of(&response.headers).ok().and_then(|said| said.agreed());
+        let terms = TimerHeaders::of(&response.headers).ok().and_then(|timer| timer.agreed());
         let session = terms.map(|terms| Session::new(terms, self.shared.clock.now()));
         let supports_update = lists(&response.headers, "Allow", "UPDATE");
         Attempt::Answered(Box::new(AnsweredCall { dialog, session, supports_update }))
@@ -417,7 +423,7 @@ impl Call {
     }
 
     /// Replaces the answer of an early dialog by the offer of an UPDATE in it, unless that is not acceptable: the final
-    /// response must not undo what was agreed on since.
+    /// response must not undo the later agreement.
     fn replace_early_answer(&mut self, update: &Transaction) {
         let headers = &update.original.headers;
         let tag = value(headers, "From").and_then(tag_of).unwrap_or_default();

@@ -36,12 +36,12 @@ pub(crate) struct Dialog {
 
 impl Dialog {
     /// The dialog that a response to our INVITE creates. `hop` is that of the INVITE, `sequence` its number;
-    /// `asked` is its Request-URI, which is used for a response without `Contact`.
+    /// `request_uri` is its Request-URI, which is used for a response without `Contact`.
     pub(crate) async fn of(
         origin: &Origin,
         response: &Response,
         hop: &Hop,
-        asked: &str,
+        request_uri: &str,
         sequence: u32,
     ) -> Self {
         let mut routes: Vec<String> =
@@ -52,7 +52,7 @@ impl Dialog {
         let mut dialog = Self {
             tag: remote_tag(response).to_owned(),
             to: value(&response.headers, "To").unwrap_or_default().to_owned(),
-            target: target.map_or(asked, uri_of).to_owned(),
+            target: target.map_or(request_uri, uri_of).to_owned(),
             routes,
             hop: hop.clone(),
             sequence,

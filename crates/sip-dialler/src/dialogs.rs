@@ -54,7 +54,7 @@ enum Entry {
 
 /// Why a message was not delivered; it is returned.
 pub(crate) enum Undelivered {
-    /// There is no such call.
+    /// No call has the `Call-ID` of the message.
     Absent(Inbound),
     /// The queue of the call is full.
     Full(Inbound),
@@ -109,6 +109,11 @@ impl Dialogs {
             network.stack.spawn(async move { ended.handle(&response).await });
         }
         Ok(())
+    }
+
+    /// Whether there is a call with this `Call-ID`, or the state of one that has ended.
+    pub(crate) fn knows(&self, call_id: &str) -> bool {
+        self.lock().by_id.contains_key(call_id)
     }
 
     /// Whether a call has ended and its state has not expired.

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::call::{AnsweredCall, Call, MAX_END_ROUND_TRIPS};
 use crate::dialog::Dialog;
 use crate::dialogs::Inbound;
+use crate::digest::authorization;
 use crate::headers::{remote_tag, sequence, value};
 use crate::invite::Invite;
 use crate::leg::{LegEnd, LegEvent};
@@ -38,6 +39,10 @@ struct Established {
     update: Option<oneshot::Receiver<Option<Response>>>,
     /// The pending refresh, if it is an INVITE.
     invite: Option<Invite>,
+    /// The answer to the challenge of a refresh, for the INVITE that repeats it.
+    digest: Option<Header>,
+    /// Whether the pending refresh answers a challenge: another one means that the digest is not accepted.
+    answers_challenge: bool,
 }
 
 impl Call {
@@ -45,8 +50,16 @@ impl Call {
     pub(crate) async fn run_established(&mut self, answered: AnsweredCall) -> LegEnd {
         self.report(LegEvent::Answered);
         let AnsweredCall { dialog, session, supports_update } = answered;
-        let mut state =
-            Established { dialog, session, min_interval: 0, supports_update, update: None, invite: None };
+        let mut state = Established {
+            dialog,
+            session,
+            min_interval: 0,
+            supports_update,
+            update: None,
+            invite: None,
+            digest: None,
+            answers_challenge: false,
+        };
         let clock = self.shared.clock.clone();
         // Rare work is boxed, so that the state of an established call stays small.
         loop {
@@ -129,6 +142,8 @@ impl Call {
         match request.original.method {
             Method::Bye => {
                 self.media = None;
+                // So that a repetition of it is still known.
+                self.expect_stray_responses();
                 finish_in_background(request, 200, "OK", Vec::new());
                 return true;
             }
@@ -137,12 +152,12 @@ impl Call {
             }
             Method::Invite | Method::Update => {
                 let now = self.shared.clock.now();
-                let Ok(said) = TimerHeaders::of(headers) else {
+                let Ok(timer) = TimerHeaders::of(headers) else {
                     finish_in_background(request, 400, "Bad Request", Vec::new());
                     return false;
                 };
                 let mut further = vec![Header::Supported("timer".into())];
-                match said.decide(state.session.map(|session| session.terms)) {
+                match timer.decide(state.session.map(|session| session.terms)) {
                     Decision::TooShort(least) => {
                         let header = Header::Other("Min-SE".to_owned(), least.to_string());
                         finish_in_background(request, 422, "Session Interval Too Small", vec![header]);
@@ -151,7 +166,7 @@ impl Call {
                     Decision::With(terms) => {
                         state.session = Some(Session::new(terms, now));
                         further.push(Header::Other("Session-Expires".to_owned(), terms.in_response()));
-                        if said.is_supported() {
+                        if timer.is_supported() {
                             further.push(Header::Require("timer".into()));
                         }
                     }
@@ -201,6 +216,14 @@ impl Call {
             }
         }
         self.expect_stray_responses();
+        if !std::mem::take(&mut state.answers_challenge)
+            && let Some(digest) =
+                authorization(&self.origin, response, "INVITE", &invite.request.uri.to_string())
+        {
+            (state.digest, state.answers_challenge) = (Some(digest), true);
+            self.refresh_later(state, Duration::ZERO);
+            return true;
+        }
         self.refreshed(state, Some(response))
     }
 
@@ -230,6 +253,7 @@ impl Call {
             return;
         }
         further.push(Header::Allow(ALLOW.into()));
+        further.extend(state.digest.take());
         let number = state.dialog.next_sequence();
         let codecs = &self.shared.config.codecs;
         let offer = self.media.as_mut().map(|media| media.offer(codecs)).unwrap_or_default();
@@ -248,10 +272,11 @@ impl Call {
     fn refreshed(&self, state: &mut Established, response: Option<&Response>) -> bool {
         state.update = None;
         let now = self.shared.clock.now();
-        let said = response.and_then(|response| TimerHeaders::of(&response.headers).ok()).unwrap_or_default();
+        let timer =
+            response.and_then(|response| TimerHeaders::of(&response.headers).ok()).unwrap_or_default();
         match response.map(|response| response.status_code.code()) {
             // A response without `Session-Expires` ends the session timer (RFC 4028 §7.2).
-            Some(200..300) => state.session = said.agreed().map(|terms| Session::new(terms, now)),
+            Some(200..300) => state.session = timer.agreed().map(|terms| Session::new(terms, now)),
             // The connection was closed meanwhile; another one may succeed.
             None if !state.dialog.hop.is_open() => self.refresh_later(state, REFRESH_RETRY_DELAY),
             // The far end does not know the call, or does not respond.
@@ -260,10 +285,10 @@ impl Call {
                 state.supports_update = false;
                 self.refresh_later(state, Duration::ZERO);
             }
-            Some(422) if said.min_se > state.session.map(|session| session.terms.interval) => {
-                if let (Some(least), Some(session)) = (said.min_se, state.session.as_mut()) {
-                    session.terms.interval = least;
-                    state.min_interval = least;
+            Some(422) if timer.min_se > state.session.map(|session| session.terms.interval) => {
+                if let (Some(min_se), Some(session)) = (timer.min_se, state.session.as_mut()) {
+                    session.terms.interval = min_se;
+                    state.min_interval = min_se;
                 }
                 self.refresh_later(state, Duration::ZERO);
             }

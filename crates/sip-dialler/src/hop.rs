@@ -60,7 +60,7 @@ impl NextHop {
             return lease.send(message).map_err(|why| Unreachable(why.to_string()));
         }
         let SipConnection::Udp(socket) = &self.connection else {
-            return Err(Unreachable(format!("{} is no connection to a carrier", self.connection)));
+            return Err(Unreachable(format!("{} is not a connection to a carrier", self.connection)));
         };
         match tokio::time::timeout(SEND_TIMEOUT, socket.send_raw(message, &self.destination)).await {
             Ok(Ok(())) => Ok(()),

@@ -1,4 +1,4 @@
-//! A call as its owner sees it: what it is placed with, and the events that it reports.
+//! The owner's interface to a call: the parameters with which it is placed, and the events that it reports.
 
 use didww_types::Secret;
 use service_base::mailbox::Receiver;

@@ -12,7 +12,8 @@
 //! | input | bound |
 //! | --- | --- |
 //! | messages for a call | 16 queued, and a reserved slot for a BYE |
-//! | requests outside of calls | 1,024 are answered at the same time |
+//! | requests outside of calls | answered once, without a transaction: 10 a second of each address, 1,000 in all |
+//! | requests of calls that have just ended | 1,024 are answered at the same time |
 //! | early dialogs and reliable responses of a call | 8 and 32 |
 //! | final responses whose ACK is kept for retransmission | 8 of a call |
 //! | challenges | 4 of a call |
@@ -52,6 +53,7 @@ mod responses;
 mod shared;
 mod stack;
 mod stopwatch;
+mod strangers;
 mod stray_responses;
 mod streams;
 mod transaction;
@@ -83,6 +85,7 @@ use resolve::Resolver;
 use shared::Shared;
 pub use sip_transport::{CallMessages, Message, MessageLog, MessageLogLimits};
 use stack::Stack;
+use strangers::Strangers;
 use tries::Tries;
 pub use tries::Try;
 
@@ -113,7 +116,8 @@ impl Dialler {
         let resolver = Resolver::new(&config)?;
         let inspecting = Arc::clone(&dialogs);
         let inspect = Arc::new(move |message| inspecting.inspect(message));
-        let (stack, requests) = Stack::start(&config, inspect, &clock).await?;
+        let strangers = Arc::new(Strangers::new(Arc::clone(&dialogs), clock.clone()));
+        let (stack, requests) = Stack::start(&config, inspect, strangers, &clock).await?;
         let connector = Connector::new(&config, clock.clone(), &stack)?;
         let token = stack.token().clone();
         let shared = Arc::new(Shared {

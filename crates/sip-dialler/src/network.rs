@@ -1,4 +1,4 @@
-//! What it takes to write a request and to send it to a host.
+//! Writes requests, and sends them to a host: the parts of the dialler that this needs.
 
 use service_base::ids::Ids;
 

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rsipstack::sip::{Header, Method, Request, Version};
+use sip_transport::verbatim;
 use trunk_rules::outbound::can_be_added;
 
 use crate::egress::Egress;
 use crate::hop::Hop;
 use crate::leg::{Invitation, SipCredentials};
 use crate::network::Network;
-use crate::uri::verbatim;
 
 /// The constant parts of all requests of a call.
 pub(crate) struct Origin {

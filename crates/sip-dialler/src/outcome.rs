@@ -1,8 +1,8 @@
-//! What came of an attempt at a carrier, in one sentence: the same in the attempt's record, in the log and in `docs/why.md`.
+//! The outcome of an attempt at a carrier as one sentence: the same in the attempt's record, in the log and in `docs/why.md`.
 
 use std::fmt;
 
-/// The outcome of an attempt. A `String` is the reason, in words of this server or of a library.
+/// The outcome of an attempt. A `String` is the reason, from this server or a library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {

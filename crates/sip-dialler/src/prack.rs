@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rsipstack::sip::{Header, Method, Request, Response};
+use rsipstack::sip::{Header, Method, Response};
 use sip_transport::body::session_description;
 use tokio::sync::mpsc;
 
@@ -10,10 +10,8 @@ use crate::call::Call;
 use crate::dialog::Dialog;
 use crate::early_dialog::EarlyDialog;
 use crate::headers::{remote_tag, value};
-use crate::hop::Hop;
 use crate::invite::Invite;
-use crate::network::Network;
-use crate::transaction::request_response;
+use crate::origin::Origin;
 
 /// Maximum number of early dialogs of a call.
 const MAX_EARLY_DIALOGS: usize = 8;
@@ -38,8 +36,7 @@ impl Call {
                 // The far end chooses the first number; each further one is greater by one.
                 let confirmed = number.wrapping_sub(1);
                 let (pracks, receiver) = mpsc::channel(MAX_PRACKS);
-                let network = Arc::clone(&self.origin.network);
-                let work = send_in_order(network, dialog.hop.clone(), receiver);
+                let work = send_in_order(Arc::clone(&self.origin), receiver);
                 self.origin.network.stack.spawn(work);
                 self.early.push(EarlyDialog { dialog, confirmed, answer: None, pracks, count: 0 });
                 self.early.len() - 1
@@ -58,20 +55,24 @@ impl Call {
         {
             early.answer = Some(described.to_vec());
         }
-        let next = early.dialog.next_sequence();
+        let before = early.dialog.clone();
+        // A second number, because the PRACK may be repeated with a digest.
+        let numbers = if self.origin.credentials.is_some() { 2 } else { 1 };
+        for _ in 0..numbers {
+            early.dialog.next_sequence();
+        }
         let rack = format!("{number} {} INVITE", invite.sequence);
         let further = vec![Header::Other("RAck".to_owned(), rack)];
-        let prack = early.dialog.request(&self.origin, Method::PRack, next, further, String::new());
         early.count += 1;
         // The channel has room for the maximum number; it is closed only when the dialler stops.
-        let _stopped = early.pracks.try_send(prack);
+        let _stopped = early.pracks.try_send((before, further));
     }
 }
 
 /// Sends the PRACK requests of a dialog one after the other.
-async fn send_in_order(network: Arc<Network>, hop: Hop, mut pracks: mpsc::Receiver<Request>) {
-    while let Some(prack) = pracks.recv().await {
+async fn send_in_order(origin: Arc<Origin>, mut pracks: mpsc::Receiver<(Dialog, Vec<Header>)>) {
+    while let Some((dialog, further)) = pracks.recv().await {
         // If it remains unanswered, the far end retransmits the response or ends the call.
-        let _unanswered = request_response(&network.stack, prack, &hop).await;
+        let _unanswered = dialog.send_request(&origin, Method::PRack, further).await;
     }
 }

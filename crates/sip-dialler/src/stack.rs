@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rsipstack::sip::SipMessage;
 use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption, TransportEventInspector};
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
-use rsipstack::transport::{SipConnection, TransportEvent, TransportLayer};
+use rsipstack::transport::{SipConnection, TransportEvent};
 use service_base::clock::Clock;
 use sip_transport::streams::{ConnectionSlots, Listener, RefusedConnections};
-use sip_transport::{Intake, Tap, listen, shut_down};
+use sip_transport::{Intake, MessageFilter, Tap, listen, shut_down, transport_layer};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -41,10 +41,11 @@ impl Stack {
     pub(crate) async fn start(
         config: &DiallerConfig,
         inspect: Inspect,
+        filter: Arc<dyn MessageFilter>,
         clock: &Clock,
     ) -> Result<(Self, TransactionReceiver), DiallerError> {
         let token = CancellationToken::new();
-        let layer = TransportLayer::new(token.clone());
+        let layer = transport_layer(token.clone());
         let wanted = SocketAddr::new(config.listen, config.port);
         let failed = |why: String| DiallerError::Listen { address: wanted, why };
         let tap = Tap::new(config.messages.clone(), STACK);
@@ -68,7 +69,7 @@ impl Stack {
         });
         let common = Intake {
             endpoint: endpoint.inner.clone(),
-            filter: None,
+            filter: Some(filter),
             inspector: Some(inspect),
             limits: config.limits,
             tap,

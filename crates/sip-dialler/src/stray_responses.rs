@@ -13,7 +13,7 @@ use crate::headers::{remote_tag, sequence};
 use crate::hop::Hop;
 use crate::origin::Origin;
 
-/// What is kept of an ended call to handle such responses.
+/// The state of an ended call that handles such responses.
 pub(crate) struct StrayResponses {
     pub(crate) origin: Arc<Origin>,
     /// The Request-URI of the INVITE.

@@ -1,6 +1,6 @@
-//! How long the packets of media are: many calls share a number of packets a second.
+//! The length of media packets, which limits the number of packets that all calls together send per second.
 //!
-//! All streams change together, so that no call is worse off than another, and none has pauses.
+//! All streams change together, so that no call has worse media than another, and none has pauses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! What a call tried: a record of each address that it was to be sent to, and of the outcome there.
+//! The attempts of a call: a record of each address to which it was to be sent, and of the outcome there.
 //!
 //! A call has one list, which its task writes and its owner reads at any time. It has at most [`MAX_TRIES`] records: a
 //! host has fewer addresses. Texts of the far end are bounded and contain no control characters, so that they can be

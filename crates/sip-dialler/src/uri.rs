@@ -1,6 +1,6 @@
 //! The parts of a SIP URI that are needed to send a request to it. The URI itself is kept as text.
 
-use rsipstack::sip::{Domain, Host, HostWithPort, Transport, Uri};
+use rsipstack::sip::Transport;
 use trunk_rules::outbound::SipUri;
 
 use crate::egress::Egress;
@@ -36,15 +36,6 @@ impl Target {
         };
         let (to, host) = (uri.who.to_owned(), uri.host.to_owned());
         Some(Self { to, host, port: uri.port, transport, secure, egress })
-    }
-}
-
-/// A URI that the library writes unchanged. It would escape a user part again, so that `#` would become
-/// `%23`, and `%23` would become `%2523`. It does not change a host, so the entire URI is stored as one.
-pub(crate) fn verbatim(uri: &str) -> Uri {
-    Uri {
-        host_with_port: HostWithPort { host: Host::Domain(Domain(uri.to_owned())), port: None },
-        ..Uri::default()
     }
 }
 
@@ -93,13 +84,6 @@ mod tests {
             "sip:1@[::1",
         ] {
             assert_eq!(Target::parse(uri, Egress::Anywhere), None, "{uri}");
-        }
-    }
-
-    #[test]
-    fn a_uri_is_written_unchanged() {
-        for uri in ["sip:0011+15551234#@h;transport=udp", "sip:123%23+44@h:5070", "sip:\u{7f}%@h"] {
-            assert_eq!(verbatim(uri).to_string(), uri);
         }
     }
 }

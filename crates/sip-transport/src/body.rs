@@ -50,7 +50,7 @@ impl BodyRefusal {
         }
     }
 
-    /// The header of that response which states what is supported.
+    /// The header of that response that lists the supported values.
     pub const fn header(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Type(_) | Self::Disposition(_) => Some(("Accept", ACCEPT)),

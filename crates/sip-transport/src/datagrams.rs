@@ -162,7 +162,7 @@ impl Datagrams {
     /// Sends a datagram from one of the local addresses, or drops it if the kernel does not accept it at
     /// once.
     fn send(&self, bytes: &[u8], from: IpAddr, to: SocketAddr) {
-        // Taken before, because the answer may be received at once.
+        // Taken before the datagram is sent, because the answer may be received at once.
         let moment = self.tap.moment();
         match self.try_send(bytes, from, to) {
             Ok(_) => {

@@ -10,7 +10,7 @@ use crate::head::{END, Head, find};
 /// Maximum size of a message with its head.
 const MAX_MESSAGE_BYTES: usize = 65_535;
 
-/// A keep-alive ping (RFC 5626 §4.4.1).
+/// The bytes of a keep-alive ping (RFC 5626 §4.4.1).
 const PING: &[u8] = b"\r\n\r\n";
 
 /// A unit of a stream.
@@ -31,7 +31,7 @@ pub enum FramingError {
     /// `Content-Length` is not a number, or occurs twice with different values.
     #[error("Content-Length is not a number, or has two different values")]
     Length,
-    /// `Content-Length` is greater than what the datagram has after its headers.
+    /// `Content-Length` is greater than the number of bytes after the datagram's headers.
     #[error("the datagram ends before its body does")]
     Short,
     /// The empty line after the headers is missing.
@@ -41,32 +41,67 @@ pub enum FramingError {
 
 /// Removes the next complete message or ping from the input; `None` if more bytes are needed.
 pub fn next_frame(input: &mut BytesMut) -> Result<Option<Frame>, FramingError> {
-    loop {
-        if input.starts_with(PING) {
-            input.advance(PING.len());
-            return Ok(Some(Frame::Ping));
-        }
-        // The rest of a ping may come in another segment.
-        if begins_no_message(input) {
-            return Ok(None);
-        }
-        if !input.starts_with(b"\r\n") {
-            break;
-        }
-        input.advance(2);
-    }
-    let Some(head) = find(input, END).map(|at| at + END.len()) else {
-        return if input.len() > MAX_MESSAGE_BYTES { Err(FramingError::TooLong) } else { Ok(None) };
-    };
-    let body = content_length(input.get(..head).unwrap_or_default())?.unwrap_or_default();
-    let total = head.saturating_add(body);
-    if total > MAX_MESSAGE_BYTES {
-        return Err(FramingError::TooLong);
-    }
-    Ok((input.len() >= total).then(|| Frame::Message(input.split_to(total).freeze())))
+    Framer::default().next_frame(input)
 }
 
-/// Whether the rest of an input is empty, or only what may become a ping.
+/// What is known of the incomplete message at the beginning of an input. A message that arrives byte by byte is so
+/// searched once, and not again from its beginning with each byte.
+#[derive(Debug, Default)]
+pub(crate) struct Framer {
+    /// The length of the input in which no end of a head was found.
+    searched: usize,
+    /// The size of the message, once its head is complete.
+    total: Option<usize>,
+}
+
+impl Framer {
+    /// As [`next_frame`], for an input that only grew since the last call.
+    pub(crate) fn next_frame(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, FramingError> {
+        loop {
+            if input.starts_with(PING) {
+                input.advance(PING.len());
+                return Ok(Some(Frame::Ping));
+            }
+            // The rest of a ping may come in another segment.
+            if begins_no_message(input) {
+                return Ok(None);
+            }
+            if !input.starts_with(b"\r\n") {
+                break;
+            }
+            input.advance(2);
+        }
+        let total = match self.total {
+            Some(total) => total,
+            None => match self.size_of_message(input)? {
+                Some(total) => total,
+                None => return Ok(None),
+            },
+        };
+        if input.len() < total {
+            self.total = Some(total);
+            return Ok(None);
+        }
+        *self = Self::default();
+        Ok(Some(Frame::Message(input.split_to(total).freeze())))
+    }
+
+    /// The size of the message at the beginning of an input; `None` if its head is incomplete.
+    fn size_of_message(&mut self, input: &[u8]) -> Result<Option<usize>, FramingError> {
+        // The end of the head may have begun in what was searched.
+        let from = self.searched.saturating_sub(END.len() - 1);
+        let Some(at) = input.get(from..).and_then(|rest| find(rest, END)) else {
+            self.searched = input.len();
+            return if input.len() > MAX_MESSAGE_BYTES { Err(FramingError::TooLong) } else { Ok(None) };
+        };
+        let head = from + at + END.len();
+        let body = content_length(input.get(..head).unwrap_or_default())?.unwrap_or_default();
+        let total = head.saturating_add(body);
+        if total > MAX_MESSAGE_BYTES { Err(FramingError::TooLong) } else { Ok(Some(total)) }
+    }
+}
+
+/// Whether the rest of an input is empty, or only the beginning of a ping.
 pub(crate) fn begins_no_message(input: &[u8]) -> bool {
     PING.starts_with(input)
 }
@@ -137,6 +172,23 @@ mod tests {
         for end in 0..text.len() {
             assert_eq!(frames(&text.as_bytes()[..end]), (Vec::new(), None), "{end}");
         }
+    }
+
+    #[test]
+    fn a_message_that_arrives_byte_by_byte_is_searched_once() {
+        let texts = ["A x\r\nl: 3\r\n\r\n\r\n\r", "B x\r\nContent-Length: 0\r\n\r\n"];
+        let (mut framer, mut input, mut found) = (Framer::default(), BytesMut::new(), Vec::new());
+        for byte in texts.concat().bytes() {
+            input.extend_from_slice(&[byte]);
+            found.extend(framer.next_frame(&mut input).unwrap());
+            let known = framer.searched == input.len() || framer.total.is_some();
+            assert!(input.is_empty() || known, "{framer:?}");
+        }
+        assert_eq!(found, texts.map(message));
+        input.extend_from_slice(&vec![b'x'; MAX_MESSAGE_BYTES]);
+        assert_eq!(framer.next_frame(&mut input), Ok(None));
+        input.extend_from_slice(b"x");
+        assert_eq!(framer.next_frame(&mut input), Err(FramingError::TooLong));
     }
 
     #[test]

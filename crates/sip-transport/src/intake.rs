@@ -9,18 +9,19 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rsipstack::sip::{Header, SipMessage};
+use rsipstack::sip::prelude::{HeadersExt as _, ToTypedHeader as _};
+use rsipstack::sip::{Header, Request, SipMessage};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transport::SipConnection;
 
 use crate::arrival::Arrival;
 use crate::framing;
-use crate::head::Head;
+use crate::head::{Head, unfolded};
 use crate::limits::Limits;
 use crate::messages::Tap;
 use crate::readable;
 use crate::unreadable::{Unreadable, is_upper_case};
-use crate::via::{is_via, names_its_source, response_address};
+use crate::via::{is_via, names_its_source, response_address, stamped};
 
 /// The decision of a [`MessageFilter`] on a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +42,10 @@ pub trait MessageFilter: Send + Sync {
     /// Decides on a message that passed the filter but cannot be read, or on the input of a stream whose messages cannot
     /// be separated ([`Unreadable::Framing`]), after which the connection is closed.
     fn unreadable(&self, bytes: &[u8], arrival: &Arrival, why: Unreadable) -> FilterAction;
+
+    /// Returns true if an accepted connection stays open although nothing was sent on it for
+    /// [`Limits::idle_timeout`]: requests of a call may have to reach its peer.
+    fn is_needed(&self, arrival: &Arrival) -> bool;
 }
 
 /// Receives every parsed message first, and returns those that the library shall process.
@@ -142,11 +147,10 @@ impl Intake {
         (path, to): (&P, SocketAddr),
     ) -> Result<(), Unreadable> {
         let mut message = parsed(bytes, body)?;
-        if !has_plain_via(&message, arrival.source) {
-            let marked = SipConnection::update_msg_received(message, arrival.source, arrival.transport);
-            message = marked.map_err(|_| Unreadable::Via)?;
-        }
         if let SipMessage::Request(request) = &mut message {
+            if !has_plain_via(request, arrival.source) {
+                stamp(request, arrival.source).map_err(|_| Unreadable::Via)?;
+            }
             arrival.mark(request, uri);
         }
         let rest = match &self.inspector {
@@ -181,7 +185,7 @@ pub fn parse_message(bytes: &[u8], is_datagram: bool) -> Result<SipMessage, Unre
     }
 }
 
-/// What is known of a message before the library parses it.
+/// The properties of a message that are checked before the library parses it.
 struct Checked<'a> {
     /// The Request-URI as received; empty for a response.
     uri: &'a [u8],
@@ -194,14 +198,14 @@ struct Checked<'a> {
 }
 
 impl<'a> Checked<'a> {
-    /// Checks what the library would take, or answer, otherwise.
+    /// Refuses messages that the library would wrongly accept, or answer differently.
     fn of(bytes: &'a [u8], is_datagram: bool) -> Result<Self, Unreadable> {
         let head = Head::of(bytes);
         let request = head.and_then(|head| head.request());
         if request.is_some_and(|[method, _, version]| !is_supported(version) || !is_upper_case(method)) {
             return Err(Unreadable::of(bytes));
         }
-        // The library would take some lines with other blanks.
+        // The library would accept some start lines with other blanks.
         if head.is_some_and(|head| head.leading_method().is_some() && !head.has_valid_request_line()) {
             return Err(Unreadable::StartLine);
         }
@@ -222,9 +226,8 @@ impl<'a> Checked<'a> {
     }
 }
 
-/// Whether the topmost `Via` of a request is one that the library leaves as it is.
-fn has_plain_via(message: &SipMessage, source: SocketAddr) -> bool {
-    let SipMessage::Request(request) = message else { return false };
+/// Whether [`stamp`] would change nothing: the library does not have to read the topmost `Via` first.
+fn has_plain_via(request: &Request, source: SocketAddr) -> bool {
     let topmost = request.headers.iter().find_map(|header| match header {
         Header::Via(via) => Some(via.value()),
         _ => None,
@@ -251,6 +254,14 @@ fn parsed(bytes: &[u8], body: Option<&[u8]>) -> Result<SipMessage, Unreadable> {
         *parsed = body.to_vec();
     }
     Ok(message)
+}
+
+/// Writes the source of a request into its first `Via`. The library would write an IPv6 address in two pairs of brackets.
+fn stamp(request: &mut Request, source: SocketAddr) -> Result<(), rsipstack::sip::Error> {
+    request.via_header_mut()?.update_first_value(|via| {
+        via.typed()?;
+        Ok(stamped(&String::from_utf8_lossy(&unfolded(via.value().as_bytes())), source).into_owned().into())
+    })
 }
 
 fn is_supported(version: &[u8]) -> bool {

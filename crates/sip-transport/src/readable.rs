@@ -1,9 +1,9 @@
-//! Rewrites a message that is valid, and that the SIP library cannot read, into an equal one that it can.
+//! Rewrites a valid message that the SIP library cannot read into an equivalent one that it can.
 //!
 //! The library does not know white space around separators (RFC 3261 §7.3.1), a version in lower case (§7.1),
 //! a `From` without a tag (§12.1.1) and the third colon that the grammar of RFC 3261 permitted by mistake
 //! (RFC 5118 §4.10), and it skips all headers after one that is not UTF-8. Only a message that it refused, or
-//! that is not UTF-8, is rewritten, so that others cost nothing here. What is invalid stays invalid.
+//! that is not UTF-8, is rewritten, so that others cost nothing here. Invalid messages stay invalid.
 //!
 //! A `From` without a tag has the tag `null` for RFC 3261; the library needs a text, so such a message gets the
 //! tag [`NULL_TAG`] on its way in, and every message loses it on its way out.
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use crate::head::{Head, unfolded};
 use crate::name_addr::tag_of;
 
-/// The tag that stands for no tag.
+/// The placeholder for an absent tag.
 pub const NULL_TAG: &str = "~untagged";
 
 /// The parameter with that tag, as it is added to a `From`.
@@ -70,7 +70,7 @@ fn lacks_tag(value: &str) -> bool {
     tag_of(value).is_none() && tag_of(&format!("{value};tag={NULL_TAG}")) == Some(NULL_TAG)
 }
 
-/// The message without the tag that stands for none.
+/// The message without the placeholder for an absent tag.
 pub(crate) fn without_null_tag(bytes: &[u8]) -> Cow<'_, [u8]> {
     // Rarely there, and much quicker to search for.
     if !bytes.contains(&b'~') {
@@ -95,13 +95,13 @@ pub(crate) fn without_null_tag(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// A header value without the tag that stands for none, for logs and records.
+/// A header value without the placeholder for an absent tag, for logs and records.
 pub fn as_received(value: &str) -> &str {
     value.strip_suffix(";tag=~untagged").unwrap_or(value)
 }
 
-/// The value with each run of blanks as one space, and none beside a separator. Quoted texts and what is in
-/// angle brackets stay unchanged.
+/// The value with each run of blanks as one space, and none beside a separator. Quoted texts and texts in angle brackets
+/// stay unchanged.
 fn without_blanks(value: &[u8], separators: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::with_capacity(value.len());
     let (mut quoted, mut bracketed, mut escaped, mut blank) = (false, false, false, false);

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 
 use sha2::{Digest as _, Sha256};
-use trunk_rules::carrier::{Codec, Direction, Media, OFFERED_SUITE, Profile, Protection, Setup};
+use trunk_rules::carrier::{Codec, Direction, Media, OFFERED_SUITE, OwnOffer, Profile, Protection, Setup};
 
 /// The `o=` line of a session (RFC 3264 §5 and §8): a constant id, and a version that grows by one with each
 /// description that differs from the one before.
@@ -50,7 +50,7 @@ pub fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key: &str)
             let event = media.telephone_event.map(|payload| format!(" {payload}")).unwrap_or_default();
             let _ = write!(text, "m=audio {} {profile} {}{event}\r\n", at.port(), media.payload_type);
             let _ = write!(text, "a=rtpmap:{} {}\r\n", media.payload_type, media.codec.encoding());
-            // What arrives is echoed, so the offerer's parameters hold for both directions.
+            // Received media is echoed, so the offerer's parameters apply to both directions.
             if let Some(parameters) = &media.format_parameters {
                 let _ = write!(text, "a=fmtp:{} {parameters}\r\n", media.payload_type);
             }
@@ -70,7 +70,7 @@ pub fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key: &str)
                 }
                 _ => {}
             }
-            let _ = write!(text, "a={}\r\n", mirrored(media.direction));
+            let _ = write!(text, "a={}\r\n", media.direction.reversed().name());
         } else {
             refuse(&mut text, line);
         }
@@ -95,7 +95,7 @@ fn refuse(text: &mut String, line: &str) {
     let _ = write!(text, "m={kind} 0 {rest}\r\n");
 }
 
-/// An offer of codecs, the preferred one first, and of telephone events. With the profile `RTP/SAVP` it
+/// The offer of a new session: codecs, the preferred one first, and telephone events. With the profile `RTP/SAVP` it
 /// carries our key.
 pub fn offer(
     identity: &mut Identity,
@@ -104,25 +104,39 @@ pub fn offer(
     profile: Profile,
     key: &str,
 ) -> String {
-    let mut text = format!("t=0 0\r\nm=audio {} {}", at.port(), profile.name());
-    for codec in codecs {
-        let _ = write!(text, " {}", codec.offered_payload_type());
+    let codecs = codecs.iter().map(|codec| (codec.offered_payload_type(), *codec)).collect();
+    let suite = (profile == Profile::Savp).then_some(OFFERED_SUITE);
+    let direction = Direction::SendRecv;
+    let offer = OwnOffer { stream: 0, others: &[], profile, codecs, telephone_event: 101, direction, suite };
+    own_offer(identity, at, &offer, key)
+}
+
+/// The text of an offer that was decided on. `key` is our SRTP key.
+pub fn own_offer(identity: &mut Identity, at: SocketAddr, offer: &OwnOffer<'_>, key: &str) -> String {
+    let OwnOffer { stream, others, profile, codecs, telephone_event: event, direction, suite } = offer;
+    let (before, after) = others.split_at_checked(*stream).unwrap_or_default();
+    let mut text = "t=0 0\r\n".to_owned();
+    for other in before {
+        let _ = write!(text, "m={other}\r\n");
     }
-    text.push_str(" 101\r\n");
-    for codec in codecs {
-        let _ = write!(text, "a=rtpmap:{} {}\r\n", codec.offered_payload_type(), codec.encoding());
+    let _ = write!(text, "m=audio {} {}", at.port(), profile.name());
+    for (number, _) in codecs {
+        let _ = write!(text, " {number}");
     }
-    text.push_str("a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n");
-    match profile {
-        Profile::Savp => {
-            let _ = write!(text, "a=crypto:1 {OFFERED_SUITE} inline:{key}\r\n");
-        }
-        Profile::DtlsSavp => {
-            let _ = write!(text, "a=setup:actpass\r\na=fingerprint:{}\r\n", fingerprint(key));
-        }
-        _ => {}
+    let _ = write!(text, " {event}\r\n");
+    for (number, codec) in codecs {
+        let _ = write!(text, "a=rtpmap:{number} {}\r\n", codec.encoding());
     }
-    text.push_str("a=sendrecv\r\n");
+    let _ = write!(text, "a=rtpmap:{event} telephone-event/8000\r\na=fmtp:{event} 0-15\r\n");
+    if let Some(suite) = suite {
+        let _ = write!(text, "a=crypto:1 {suite} inline:{key}\r\n");
+    } else if matches!(profile, Profile::DtlsSavp | Profile::DtlsSavpf) {
+        let _ = write!(text, "a=setup:actpass\r\na=fingerprint:{}\r\n", fingerprint(key));
+    }
+    let _ = write!(text, "a={}\r\n", direction.name());
+    for other in after {
+        let _ = write!(text, "m={other}\r\n");
+    }
     identity.describe(at, &text)
 }
 
@@ -131,16 +145,6 @@ fn fingerprint(key: &str) -> String {
     let bytes = Sha256::digest(key.as_bytes());
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
     format!("sha-256 {}", pairs.join(":"))
-}
-
-/// The answer's direction for a direction of the offer.
-fn mirrored(direction: Direction) -> &'static str {
-    match direction {
-        Direction::SendRecv => "sendrecv",
-        Direction::SendOnly => "recvonly",
-        Direction::RecvOnly => "sendonly",
-        Direction::Inactive => "inactive",
-    }
 }
 
 #[cfg(test)]

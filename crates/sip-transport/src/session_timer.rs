@@ -68,23 +68,23 @@ pub struct Terms {
 impl TimerHeaders {
     /// Reads the headers of a message. The error names a header that is not a number.
     pub fn of(headers: &Headers) -> Result<Self, Malformed> {
-        let mut said = Self::default();
+        let mut timer = Self::default();
         for header in headers.iter() {
             match header {
                 Header::SessionExpires(_) => {
                     let mut parts = header.value().split(';');
-                    said.interval = Some(seconds(parts.next(), "Session-Expires")?);
-                    said.refresher = parts.find_map(refresher);
+                    timer.interval = Some(seconds(parts.next(), "Session-Expires")?);
+                    timer.refresher = parts.find_map(refresher);
                 }
-                Header::MinSE(_) => said.min_se = Some(seconds(header.value().split(';').next(), "Min-SE")?),
+                Header::MinSE(_) => timer.min_se = Some(seconds(header.value().split(';').next(), "Min-SE")?),
                 Header::Supported(_) | Header::Require(_) => {
                     let mut tags = header.value().split(',');
-                    said.supported |= tags.any(|tag| tag.trim().eq_ignore_ascii_case("timer"));
+                    timer.supported |= tags.any(|tag| tag.trim().eq_ignore_ascii_case("timer"));
                 }
                 _ => {}
             }
         }
-        Ok(said)
+        Ok(timer)
     }
 
     /// Whether the sender supports session timers: it lists `timer`, or it sent `refresher`.
@@ -98,9 +98,9 @@ impl TimerHeaders {
         let Some(interval) = self.interval else {
             return running.map_or(Decision::Without, Decision::With);
         };
-        let least = self.min_se.unwrap_or_default().max(MIN_INTERVAL_SECONDS);
-        match (interval < least, self.is_supported()) {
-            (true, true) => Decision::TooShort(least),
+        let min_interval = self.min_se.unwrap_or_default().max(MIN_INTERVAL_SECONDS);
+        match (interval < min_interval, self.is_supported()) {
+            (true, true) => Decision::TooShort(min_interval),
             // A sender without support would not understand 422, and the interval must not be raised.
             (true, false) => Decision::Without,
             (false, supported) => {
@@ -149,7 +149,7 @@ impl Terms {
 pub struct Session {
     /// The interval, and which side refreshes the session.
     pub terms: Terms,
-    /// When we refresh it next; `None` if the other side refreshes, or while a refresh is under way.
+    /// When we refresh it next; `None` if the other side refreshes, or while a refresh is in progress.
     pub refresh_at: Option<Timestamp>,
     /// When the call is ended because no refresh succeeded.
     pub ends_at: Timestamp,
@@ -190,7 +190,7 @@ impl Session {
 mod tests {
     use super::*;
 
-    fn said(headers: &[(&str, &str)]) -> Result<TimerHeaders, Malformed> {
+    fn timer_headers(headers: &[(&str, &str)]) -> Result<TimerHeaders, Malformed> {
         let header = |(name, value): &(&str, &str)| match *name {
             "Session-Expires" => Header::SessionExpires((*value).into()),
             "Min-SE" => Header::MinSE((*value).into()),
@@ -202,7 +202,7 @@ mod tests {
 
     fn decided(expires: &str, further: &[(&str, &str)]) -> Decision {
         let headers: Vec<_> = [("Session-Expires", expires)].iter().chain(further).copied().collect();
-        said(&headers).unwrap().decide(None)
+        timer_headers(&headers).unwrap().decide(None)
     }
 
     const TIMER: (&str, &str) = ("Supported", "100rel, Timer");
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(decided("90", &[]), with(90, true));
         assert_eq!(decided("90", &[("Supported", "100rel")]), with(90, true));
         assert_eq!(decided("90;refresher=uac", &[]), with(90, false));
-        assert_eq!(said(&[TIMER]).unwrap().decide(None), Decision::Without);
+        assert_eq!(timer_headers(&[TIMER]).unwrap().decide(None), Decision::Without);
     }
 
     #[test]
@@ -230,23 +230,26 @@ mod tests {
         assert_eq!(decided("100", &[TIMER, ("Min-SE", "120;x=y")]), Decision::TooShort(120));
         assert_eq!(decided("120", &[TIMER, ("Min-SE", "120")]), with(120, false));
         for wrong in ["soon", "", "-1", "4294967296"] {
-            assert!(said(&[("Session-Expires", wrong)]).is_err(), "{wrong}");
+            assert!(timer_headers(&[("Session-Expires", wrong)]).is_err(), "{wrong}");
         }
-        assert!(said(&[("Min-SE", "x")]).is_err());
+        assert!(timer_headers(&[("Min-SE", "x")]).is_err());
     }
 
     #[test]
     fn a_refresh_without_an_interval_keeps_the_terms() {
         let running = Terms { interval: 120, ours: true };
-        assert_eq!(said(&[TIMER]).unwrap().decide(Some(running)), Decision::With(running));
-        let changed = said(&[TIMER, ("Session-Expires", "200;refresher=uac")]).unwrap();
+        assert_eq!(timer_headers(&[TIMER]).unwrap().decide(Some(running)), Decision::With(running));
+        let changed = timer_headers(&[TIMER, ("Session-Expires", "200;refresher=uac")]).unwrap();
         assert_eq!(changed.decide(Some(running)), with(200, false));
     }
 
     #[test]
     fn a_response_states_the_agreed_terms() {
         let agreed = |expires| {
-            said(&[("Session-Expires", expires)]).unwrap().agreed().map(|terms| (terms.interval, terms.ours))
+            timer_headers(&[("Session-Expires", expires)])
+                .unwrap()
+                .agreed()
+                .map(|terms| (terms.interval, terms.ours))
         };
         assert_eq!(agreed("1800;refresher=uac"), Some((1800, true)));
         assert_eq!(agreed("90; Refresher = UAS"), Some((90, false)));

@@ -33,7 +33,7 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::arrival::{Arrival, canonical};
-use crate::framing::{self, Frame};
+use crate::framing::{self, Frame, Framer};
 use crate::intake::{FilterAction, Intake};
 pub use crate::limits::Limits;
 use crate::readable::without_null_tag;
@@ -242,6 +242,7 @@ impl StreamConnection {
     {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
+        let mut framer = Framer::default();
         // TLS buffers bytes until it is flushed.
         let mut is_flushed = true;
         let mut message_deadline: Option<Pin<Box<Sleep>>> = None;
@@ -287,7 +288,8 @@ impl StreamConnection {
                     if received? == 0 {
                         return Ok(());
                     }
-                    let was_accepted = match self.process(&mut input, &mut output, &mut turns).await {
+                    let processed = self.process(&mut framer, &mut input, &mut output, &mut turns).await;
+                    let was_accepted = match processed {
                         Ok(was_accepted) => was_accepted,
                         Err(error) => {
                             // The last response, if the peer accepts it at once.
@@ -311,7 +313,7 @@ impl StreamConnection {
                         (false, None) => Some(Box::pin(tokio::time::sleep(limits.message_timeout))),
                     };
                 }
-                Step::Idle if self.is_leased() => {}
+                Step::Idle if self.is_needed() || self.is_leased() => {}
                 Step::Idle => return Err(io::Error::new(io::ErrorKind::TimedOut, "it was idle")),
                 Step::Expired(why) => return Err(io::Error::new(io::ErrorKind::TimedOut, why)),
             }
@@ -322,6 +324,11 @@ impl StreamConnection {
     fn store(&self, bytes: &[u8]) {
         let (tap, arrival) = (&self.common.tap, &self.arrival);
         tap.sent(bytes, [arrival.local, arrival.source], arrival.transport, tap.moment());
+    }
+
+    /// Whether the filter wants the connection to stay open.
+    fn is_needed(&self) -> bool {
+        self.common.filter.as_ref().is_some_and(|filter| filter.is_needed(&self.arrival))
     }
 
     /// Whether the connection has a lease. If not, it is marked as closed, so that no new lease is possible.
@@ -336,6 +343,7 @@ impl StreamConnection {
     /// connection.
     async fn process(
         &self,
+        framer: &mut Framer,
         input: &mut BytesMut,
         output: &mut BytesMut,
         turns: &mut Turns,
@@ -343,7 +351,7 @@ impl StreamConnection {
         let mut was_accepted = false;
         loop {
             turns.pass().await;
-            match framing::next_frame(input) {
+            match framer.next_frame(input) {
                 Ok(None) => return Ok(was_accepted),
                 Ok(Some(Frame::Ping)) => output.extend_from_slice(b"\r\n"),
                 Ok(Some(Frame::Message(bytes))) => {
@@ -406,3 +414,6 @@ async fn passed(deadline: Option<&mut Pin<Box<Sleep>>>) {
         None => pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

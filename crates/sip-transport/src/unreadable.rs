@@ -42,7 +42,7 @@ impl Unreadable {
         }
     }
 
-    /// What is wrong with a message that the library cannot parse. The start line decides first (§8.2.1, §8.2.2.1).
+    /// The reason why the library cannot parse a message. The start line is checked first (§8.2.1, §8.2.2.1).
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let Some(head) = Head::of(bytes) else { return Self::Framing(FramingError::Headless) };
         let Some([method, uri, version]) = head.request() else { return Self::StartLine };

@@ -1,6 +1,7 @@
 //! The syntax of a `Via` value, as far as a response needs it (RFC 3261 §20.42).
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 use crate::arrival::canonical;
@@ -52,8 +53,8 @@ pub(crate) fn response_address(line: &str, source: SocketAddr) -> SocketAddr {
     to
 }
 
-/// Whether a `Via` line is [plain](plain_address), and its address and port are those of the source. The library parses such a
-/// line, and leaves it as it is.
+/// Whether a `Via` line is [plain](plain_address), and its address and port are those of the source. Nothing is added
+/// to such a line.
 pub(crate) fn names_its_source(line: &str, source: SocketAddr) -> bool {
     let SocketAddr::V4(source) = source else { return false };
     plain_address(line).is_some_and(|address| address.parse::<SocketAddrV4>() == Ok(source))
@@ -67,6 +68,39 @@ fn plain_address(line: &str) -> Option<&str> {
     let is_address = |byte: u8| is_plain(byte) || byte == b':';
     let has_both = !address.is_empty() && !branch.is_empty();
     (has_both && address.bytes().all(is_address) && branch.bytes().all(is_plain)).then_some(address)
+}
+
+/// A `Via` line with the request's source address in its first value (RFC 3261 §18.2.1, RFC 3581 §4).
+///
+/// An IPv6 address has no brackets there (§25.1, `via-received`): clients drop a response whose `Via` they cannot read.
+pub(crate) fn stamped(line: &str, source: SocketAddr) -> Cow<'_, str> {
+    if names_its_source(line, source) {
+        return Cow::Borrowed(line);
+    }
+    let first = parts_outside_quotes(line, ',').next().unwrap_or_default();
+    let others = line.get(first.len()..).unwrap_or_default();
+    let mut parameters = parts_outside_quotes(first, ';');
+    let by = parameters.next().unwrap_or_default();
+    let mut value = by.trim_end().to_owned();
+    let mut wants_port = false;
+    for parameter in parameters.map(str::trim) {
+        let name = parameter.split('=').next().unwrap_or_default().trim_end();
+        // Only the receiver sets these: a sender could write the address of any victim.
+        if name.eq_ignore_ascii_case("rport") {
+            wants_port = true;
+        } else if !name.eq_ignore_ascii_case("received") {
+            value.push(';');
+            value.push_str(parameter);
+        }
+    }
+    if wants_port || sent_by(by).is_none_or(|named| named.ip() != source.ip()) {
+        let _infallible = write!(value, ";received={}", source.ip());
+        if wants_port {
+            let _infallible = write!(value, ";rport={}", source.port());
+        }
+    }
+    value.push_str(others);
+    Cow::Owned(value)
 }
 
 /// The address in a text such as `SIP/2.0/UDP 192.0.2.1:5080`; `None` for a host name, and for the port 0.
@@ -164,6 +198,37 @@ mod tests {
             SipConnection::build_via_received(&mut via, source, transport).unwrap();
             assert_eq!(via.value(), plain);
         }
+    }
+
+    #[test]
+    fn a_via_names_the_source_and_no_address_that_its_sender_made_up() {
+        let stamp = |via: &str| stamped(via, "198.51.100.7:9".parse().unwrap()).into_owned();
+        for (via, expected) in [
+            ("SIP/2.0/UDP 198.51.100.7:9;branch=a", "SIP/2.0/UDP 198.51.100.7:9;branch=a"),
+            (
+                "SIP/2.0/UDP 198.51.100.7:9;received=203.0.113.9;branch=a",
+                "SIP/2.0/UDP 198.51.100.7:9;branch=a",
+            ),
+            ("SIP/2.0/UDP host;rport=1;branch=a", "SIP/2.0/UDP host;branch=a;received=198.51.100.7;rport=9"),
+            (
+                "SIP/2.0/UDP host;branch=a , SIP/2.0/UDP b;received=203.0.113.9",
+                "SIP/2.0/UDP host;branch=a;received=198.51.100.7, SIP/2.0/UDP b;received=203.0.113.9",
+            ),
+            (
+                "SIP/2.0/UDP host;x=\",;received=1\";branch=a",
+                "SIP/2.0/UDP host;x=\",;received=1\";branch=a;received=198.51.100.7",
+            ),
+        ] {
+            assert_eq!(stamp(via), expected);
+        }
+        for by in ["[2001:db8::1]:5060", "pbx.example.com"] {
+            let v6 =
+                stamped(&format!("SIP/2.0/UDP {by};branch=a;rport"), "[2001:db8::2]:5061".parse().unwrap())
+                    .into_owned();
+            assert_eq!(v6, format!("SIP/2.0/UDP {by};branch=a;received=2001:db8::2;rport=5061"));
+        }
+        let same = "SIP/2.0/UDP [2001:DB8:0::2];branch=a";
+        assert_eq!(stamped(same, "[2001:db8::2]:5061".parse().unwrap()), same);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A certificate chain with its key, as it is in its files now.
+//! A certificate chain with its key, kept up to date with its files.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -29,7 +29,7 @@ pub struct IdentityFiles {
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {why}", file.display())]
 pub struct IdentityError {
-    /// The file.
+    /// The path of the file.
     pub file: PathBuf,
     /// Why it cannot be used.
     pub why: String,
@@ -58,7 +58,7 @@ impl std::fmt::Debug for Current {
     }
 }
 
-/// What is in the files.
+/// The contents of both files.
 #[derive(PartialEq, Eq)]
 struct Contents {
     certificate: Vec<u8>,
@@ -78,7 +78,7 @@ impl Identity {
         Ok(Arc::new(Self { files, protocols, current }))
     }
 
-    /// Returns the acceptor for a new connection, with the present certificate.
+    /// Returns the acceptor for a new connection, with the current certificate.
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).config))
     }
@@ -91,8 +91,8 @@ impl Identity {
     /// Reads the files again. Returns whether there is another certificate or key for new connections.
     ///
     /// # Errors
-    /// If they cannot be used: the present ones remain. The same contents are refused with an error once, and then count as no
-    /// change.
+    /// If they cannot be used: the current ones remain. The same contents are refused with an error once, and then count as
+    /// unchanged.
     pub fn reload(&self) -> Result<bool, IdentityError> {
         let contents = Contents::read(&self.files)?;
         {

@@ -1,9 +1,9 @@
-//! Why a file is no PEM, in words that contain nothing of the file.
+//! Errors of files that are not PEM, without any text of the file.
 
 use rustls::pki_types::pem::Error;
 
-/// Why a file cannot be read that is expected to contain this in PEM. The parser's own text has the line, which is a whole key if
-/// the file has lost its line ends.
+/// The reason why a file is not the expected PEM. The parser's own text quotes the line, which is the whole key if the file
+/// has lost its line ends.
 pub fn why_no_pem(error: &Error, expected: &str) -> String {
     match error {
         Error::NoItemsFound => format!("it contains no {expected} in PEM"),

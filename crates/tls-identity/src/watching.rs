@@ -1,4 +1,4 @@
-//! Reads the files of certificates again: when they change, and when the operator says so.
+//! Reads the files of certificates again: when they change, and when the operator requests it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use tokio::sync::watch as channel;
 
 use crate::Identity;
 
-/// The time between two looks at the files.
+/// The time between two checks of the files.
 pub const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Reads the files of all again, and logs what became of them. It reads files, so it blocks its thread for a short time.
+/// Reads the files of all identities again, and logs the results. It blocks its thread while it reads.
 pub fn reload_all(identities: &[Arc<Identity>]) {
     for identity in identities {
         let certificate = identity.certificate().display();
@@ -33,7 +33,7 @@ pub async fn watch(identities: Vec<Arc<Identity>>, mut stop: channel::Receiver<b
             () = tokio::time::sleep(CHECK_INTERVAL) => {}
         }
         let read = Arc::clone(&identities);
-        // An error means that it panicked, which the next look repeats.
+        // An error means that the task panicked; the next check repeats it.
         let _panicked = tokio::task::spawn_blocking(move || reload_all(&read)).await;
     }
 }

@@ -1,8 +1,8 @@
-//! The tokens whose signatures were verified, so that a token is verified once and not with every request.
+//! A cache of tokens with verified signatures, so that a token is verified once and not with every request.
 //!
-//! The table has a fixed number of slots, and a token enters the one that a keyed hash of its digest selects, in the place
-//! of the token that was there. Only a token with a valid signature enters, so a client can displace others' tokens only
-//! with tokens of its own, and each costs the other one verification. Tokens themselves are not kept. The table is made for the
+//! The table has a fixed number of slots. A keyed hash of a token's digest selects its slot, where it replaces the previous
+//! token. Only tokens with valid signatures are stored, so a client can displace the tokens of others only with tokens of its
+//! own, and each costs the other client one verification. The text of a token is not kept. The table is allocated for the
 //! first token.
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -36,10 +36,10 @@ pub(crate) struct Verified {
     pub(crate) claims: Claims,
 }
 
-/// A slot: a digest, and what the token with it contains.
+/// A slot: the digest of a token, and its claims.
 type Slot = Mutex<Option<(TokenDigest, Arc<Verified>)>>;
 
-/// The tokens that were verified lately, one to a slot.
+/// The tokens that were verified recently, one in each slot.
 pub(crate) struct Cache {
     hasher: RandomState,
     slots: OnceLock<Box<[Slot]>>,

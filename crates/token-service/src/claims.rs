@@ -1,7 +1,7 @@
 //! The claims of a token.
 //!
-//! DIDWW publishes the names `aud` and `api_version` alone; the others are ours, after RFC 7519 and RFC 9068 where these
-//! have a name.
+//! DIDWW documents only the names `aud` and `api_version`; the others are ours, from RFC 7519 and RFC 9068 where these
+//! define one.
 
 use std::net::IpAddr;
 
@@ -18,7 +18,7 @@ pub const API_AUDIENCE: &str = "api.didww.com";
 pub const AUDIENCES: [&str; 4] =
     [API_AUDIENCE, "api-vin.didww.com", "api-vout.didww.com", "api-sms.didww.com"];
 
-/// The operations that a token permits, as its request asked for.
+/// The operations that a token permits, as requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {

@@ -1,8 +1,8 @@
 //! Signs and verifies JSON Web Tokens with HMAC-SHA256.
 //!
-//! The library's own backends would bring a second TLS library, or a crate with an open advisory; so it is built without
-//! one, and calls ring, which TLS uses already. A token with another algorithm, `none` included, is refused before its key
-//! is looked at.
+//! The library's own backends would add a second TLS library, or a crate with an open advisory; so it is built without
+//! one, and calls ring, which TLS uses already. A token with another algorithm, including `none`, is refused before its key
+//! is looked up.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ use crate::claims::Claims;
 /// The algorithm of every token.
 const ALGORITHM: Algorithm = Algorithm::HS256;
 
-/// Signatures by ring. Keys in other forms than secrets are not used, so there are no utilities for them.
+/// Signatures by ring. Only symmetric keys are used, so there are no utilities for other keys.
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| Ok(Box::new(Mac::of(*algorithm, key.as_bytes())?)),
     verifier_factory: |algorithm, key| Ok(Box::new(Mac::of(*algorithm, key.try_get_as_bytes()?)?)),
@@ -27,7 +27,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 };
 
 /// Only the signature is verified here. Times are compared with the server's clock, which tests can advance, and
-/// audiences with the one of the service that asks.
+/// audiences with that of the calling service.
 static SIGNATURE_ONLY: LazyLock<Validation> = LazyLock::new(|| {
     let mut validation = Validation::new(ALGORITHM);
     validation.validate_exp = false;

@@ -1,8 +1,8 @@
 //! The keys that sign tokens: which one signs now, and their rotation.
 //!
-//! A key signs for a day. The mint that finds it older makes a new one; so nothing happens while no token is minted, and a
-//! rotation survives a restart. A new key signs only when every node of the database knows it, and an old one stays until
-//! the last token that it signed has expired.
+//! A key signs tokens for a day. The first mint after that generates a new key; so keys are rotated only when tokens are
+//! minted, and a rotation survives a restart. A new key is used only when every node of the database has read it, and an old
+//! key is kept until the last token that it signed has expired.
 
 use std::time::Duration;
 
@@ -14,17 +14,18 @@ use crate::mint_request::MAX_LIFETIME;
 
 /// How long a key signs tokens.
 const ROTATION_INTERVAL: Duration = Duration::from_hours(24);
-/// The time until every node knows a new key.
+/// The time until every node has read a new key.
 const SETTLING_TIME: Duration = CHANGE_DELAY.saturating_mul(2);
-/// How long a key stays after its successor was made: twice the longest life of a token, since clocks of nodes differ.
+/// How long a key is kept after its successor was generated: twice the longest lifetime of a token, since the clocks of nodes
+/// differ.
 const RETENTION: Duration = MAX_LIFETIME.saturating_mul(2);
 
-/// What a rotation does with the keys that signed until now.
+/// The treatment of the old keys in a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OldKeys {
-    /// They stay until their tokens have expired.
+    /// The old keys are kept until their tokens have expired.
     Keep,
-    /// They are removed: every token ends at once.
+    /// The old keys are removed: every token becomes invalid at once.
     Remove,
 }
 
@@ -53,7 +54,7 @@ pub(crate) async fn signing_key(
     if let Some(key) = current(&core.store.token_keys().await?, now) {
         return Ok(key);
     }
-    // One rotation for all mints that find the key too old. The others find the new one.
+    // Concurrent mints that find the key too old share one rotation: the others find the new key.
     let _rotating = rotating.lock().await;
     let keys = core.store.token_keys().await?;
     if let Some(key) = current(&keys, now) {
@@ -66,7 +67,7 @@ pub(crate) async fn signing_key(
     };
     let keys = match core.store.rotate_token_keys(rotation).await {
         Ok(keys) => keys,
-        // An old key is better than no tokens.
+        // Signing with the old key is better than minting no tokens.
         Err(error) if !keys.is_empty() => {
             tracing::warn!(%error, "the key that signs tokens could not be rotated");
             keys
@@ -82,7 +83,7 @@ fn current(keys: &[TokenKey], now: Timestamp) -> Option<TokenKey> {
     if age(newest, now) < millis(ROTATION_INTERVAL) { settled(keys, now) } else { None }
 }
 
-/// Returns the newest key that every node knows; the oldest if they are all too new.
+/// Returns the newest key that every node has read; the oldest if they are all too new.
 fn settled(keys: &[TokenKey], now: Timestamp) -> Option<TokenKey> {
     let known = keys.iter().rev().find(|key| age(key, now) >= millis(SETTLING_TIME));
     known.or_else(|| keys.first()).cloned()

@@ -5,15 +5,15 @@
 //! audiences, the version, the environment and the addresses from which it may be used. DIDWW publishes neither the
 //! algorithm nor most claims, so a client must treat a token as opaque.
 //!
-//! The crate decides whether a token is valid, and not what it may be used for: the API that receives it decides this by
-//! its scope. It never logs a token, a key or a secret.
+//! The crate decides whether a token is valid. Which requests it permits is decided by the API that receives it, from the
+//! token's scope. It never logs a token, a key or a secret.
 //!
-//! What clients can cause is bounded:
+//! The work that clients can cause is bounded:
 //!
 //! - a request for a token: `Limits::body_bytes` within `Limits::body_deadline`, and the rate limit of the account;
 //! - wrong keys and forged tokens: `Limits::guesses`, which the API shares;
 //! - a token that is checked: 8,192 bytes;
-//! - tokens that are remembered as verified: 4,096, in a table that a new one enters in the place of an old one;
+//! - the cache of verified tokens: 4,096 slots, where a new token replaces an old one;
 //! - keys that sign tokens: [`trunk_store::MAX_TOKEN_KEYS`].
 
 mod cache;

@@ -1,5 +1,5 @@
-//! The errors of the token service, in the form of OAuth 2.0 (RFC 6749, section 5.2). DIDWW publishes the codes, and not the
-//! texts: these are ours.
+//! The errors of the token service, in the form of OAuth 2.0 (RFC 6749, section 5.2). DIDWW documents the codes; the texts
+//! are ours.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -11,7 +11,7 @@ use trunk_store::StoreError;
 /// Why no token was minted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MintError {
-    /// The body is not what the service accepts. The text is for the client.
+    /// The body is invalid. The text is for the client.
     InvalidRequest(String),
     /// The scope does not exist.
     InvalidScope,
@@ -89,7 +89,7 @@ impl MintError {
     }
 }
 
-/// Makes the response with which the service would answer this status, for a fault on purpose.
+/// Makes the service's error response with this status, for an injected fault.
 pub fn refusal(status: StatusCode) -> Response {
     let code = match status {
         StatusCode::UNAUTHORIZED => "invalid_client",

@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 use crate::claims::{AUDIENCES, Scope};
 use crate::mint_error::MintError;
 
-/// The shortest life of a token.
+/// The shortest lifetime of a token.
 const MIN_LIFETIME: Duration = Duration::from_mins(1);
-/// The life of a token that names none.
+/// The lifetime of a token if the request sets none.
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
-/// The longest life of a token.
+/// The longest lifetime of a token.
 pub(crate) const MAX_LIFETIME: Duration = Duration::from_hours(1);
 
 /// Maximum number of audiences that a request may name, repeated ones included.
@@ -36,7 +36,7 @@ impl Audiences {
     }
 }
 
-/// What a client asks for.
+/// The parameters of a requested token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MintRequest {
     pub(crate) audiences: Audiences,
@@ -110,12 +110,12 @@ fn version(body: &Map<String, Value>) -> Result<Option<ApiVersion>, MintError> {
     version.map(Some).ok_or_else(|| invalid("api_version must be the date of a version, such as 2026-11-19"))
 }
 
-/// A life that is too short or too long is not refused, but changed to the nearest one.
+/// A lifetime that is too short or too long is not refused, but changed to the nearest permitted one.
 fn lifetime(body: &Map<String, Value>) -> Result<Duration, MintError> {
     let seconds = match member(body, "expires_in") {
         None => return Ok(DEFAULT_LIFETIME),
         Some(Value::Number(number)) if number.is_u64() => number.as_u64().unwrap_or(u64::MAX),
-        // A negative one.
+        // A negative number of seconds.
         Some(Value::Number(number)) if number.is_i64() => 0,
         Some(_) => return Err(invalid("expires_in must be a number of seconds")),
     };

@@ -56,7 +56,7 @@ pub(crate) struct Minted {
     api_version: &'static str,
 }
 
-/// What a valid token says about a request.
+/// A request that a valid token permits.
 #[derive(Debug, Clone)]
 pub struct Admitted {
     /// The API key that the token was minted with, and its account.
@@ -71,7 +71,7 @@ pub struct Admitted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenRefusal {
-    /// It is no token of this service: malformed, or not signed by one of its keys.
+    /// It is not a token of this service: it is malformed, or not signed by one of its keys.
     Forged,
     /// Its `exp` has passed; the client mints another one.
     Expired,
@@ -140,7 +140,7 @@ impl TokenService {
             tracing::debug!(cause, "a request for a token has no key");
             return Err(MintError::InvalidClient("no header `Api-Key` was sent"));
         };
-        let key = key.to_str().map_err(|_| MintError::InvalidClient("the key is no text"))?;
+        let key = key.to_str().map_err(|_| MintError::InvalidClient("the key is not text"))?;
         let (digest, now) = (KeyDigest::of(key), self.core.clock.now());
         let known = self.core.store.key_by_digest(digest).await?;
         let mark = self.core.guesses.hash(digest);

@@ -79,9 +79,7 @@ pub use dtmf::{DTMF_MEDIA_TYPES, Dtmf, InfoError, Signal, info_signal};
 pub use emergency::{EmergencyCall, EmergencyCountry, EmergencyNumbers};
 pub use in_dialog::{InDialog, admit_in_dialog};
 pub use index::{IndexError, TrunkIndex};
-pub use media::{
-    Media, MediaRefusal, OFFERED_SUITE, Protection, negotiate, own_offer, take_answer, taken_out,
-};
+pub use media::{Agreed, Media, MediaRefusal, OFFERED_SUITE, OwnOffer, Protection, negotiate, taken_out};
 pub use media_address::no_media_to;
 pub use media_facts::{AgreedMedia, Dropped, Encryption, Flow, MediaFacts};
 pub use no_audio::{no_audio, no_audio_with};

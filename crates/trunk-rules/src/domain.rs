@@ -27,6 +27,7 @@ mod export;
 mod identity;
 mod membership;
 mod meta;
+mod months;
 mod needs;
 mod order;
 mod outcome;
@@ -63,14 +64,15 @@ pub use emergency_review::{EmergencyReviewError, EmergencyReviewed, review_emerg
 pub use encrypted_file::FILE_LIFE;
 pub use export::{MAKE_EXPORT, export_range};
 pub use membership::Membership;
+pub use months::{SHORTEST_PERIOD, month_after};
 pub use needs::{Found, FoundRecord, Need};
 pub use order::{CARRY_OUT, HELD, PLAN, cancel as cancel_order, with_period};
 pub use outcome::{CREATED, CREATED_FIRST, Event, Later, Links, RecordChange, WriteOutcome};
-pub use proration::{PERIOD_DAYS, begins_period, day_start, days_long, pool_days};
+pub use proration::{Share, begins_period, day_start, days_long, pool_share};
 pub use refusal::{Refusal, WriteError};
 pub use renewal::{
-    DidRenewal, GRACE, IS_BILLED, MONTHLY_PRICE, PAID_PERIOD, PAYMENT_WAIT, PoolRenewal, Purse,
-    ServiceRenewal, renew_did, renew_pool, renew_service,
+    DidRenewal, GRACE_PERIOD, IS_BILLED, MONTHLY_PRICE, PAYMENT_WAIT, PoolRenewal, Purse, ServiceRenewal,
+    renew_did, renew_pool, renew_service,
 };
 pub use rules::{Counted, LinkedRead, MembersRead, Rulebook, Rules, TypeRules};
 pub use sms_trunk::complete_sms_trunk;

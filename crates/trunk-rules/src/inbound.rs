@@ -1,8 +1,8 @@
 //! Rules of calls that come in to DIDs.
 //!
 //! [`admits`] decides whether a DID takes a call, [`order()`] in which order the trunks of its group are tried,
-//! [`destination()`] where a trunk's call goes, [`caller_number`] how the caller's number is written there, [`caller_country`]
-//! where it is from, [`next`] whether another trunk follows an attempt, and [`Ending`] what the record states at the end.
+//! [`destination()`] determines the address of a trunk's call, [`caller_number`] the form of the caller's number there,
+//! [`caller_country`] its country, [`next`] whether another trunk follows an attempt, and [`Ending`] the end in the record.
 //! Nothing here does SIP, has a store or draws random numbers.
 
 mod admission;

@@ -75,7 +75,7 @@ impl KnownKey {
     }
 }
 
-/// The service that a server stands for: keys and tokens of one environment are refused in the other.
+/// The environment of a server: keys and tokens of one environment are refused in the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {

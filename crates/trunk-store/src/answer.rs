@@ -13,7 +13,7 @@ use crate::error::StoreError;
 pub struct Answer<'a, T>(Outcome<'a, T>);
 
 enum Outcome<'a, T> {
-    /// `None` after it was returned.
+    /// `None` once the outcome was returned.
     Known(Option<Result<T, StoreError>>),
     Later(Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>),
 }

@@ -28,7 +28,7 @@ pub(crate) fn canonical_text(spec: &'static ResourceSpec, attributes: &Map<Strin
             None => object.0.extend_from_slice(b"null"),
         }
     }
-    // Nearly always all attributes are declared, so that none is looked for.
+    // Usually all attributes are declared, and no others need to be looked for.
     if attributes.len() > declared {
         for (name, value) in attributes.iter().filter(|(name, _)| spec.attribute(name).is_none()) {
             object.member(name, value);
@@ -37,7 +37,7 @@ pub(crate) fn canonical_text(spec: &'static ResourceSpec, attributes: &Map<Strin
     object.end()
 }
 
-/// The total of decimals of a record. One that is no decimal adds nothing.
+/// The total of decimal attributes of a record. Values that are not decimals add nothing.
 fn total(attributes: &Map<String, Value>, terms: &[&str]) -> Money {
     let amount = |term: &&str| attributes.get(*term)?.as_str()?.parse::<Money>().ok().map(Money::amount);
     Money::new(terms.iter().filter_map(amount).sum())

@@ -124,7 +124,7 @@ pub enum Change {
     Cancel {
         /// The kind of the job, which selects its handler.
         kind: &'static str,
-        /// What the job is about; with the kind, it identifies the job.
+        /// The subject of the job; with the kind, it identifies the job.
         subject: String,
     },
     /// A job is done, and is deleted. If the lease was lost, the write fails with

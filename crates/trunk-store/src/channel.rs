@@ -3,9 +3,9 @@
 
 use uuid::Uuid;
 
-/// What a node asks for on one trunk.
+/// A node's request for channels of one trunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AskedChannels {
+pub struct ChannelRequest {
     /// The id of the trunk, or of what else has the limit.
     pub trunk: Uuid,
     /// Number of its calls that this node runs. Their channels are held whatever the limit is.
@@ -16,18 +16,18 @@ pub struct AskedChannels {
     pub limit: u32,
 }
 
-/// What a node holds on one trunk.
+/// The channels of one trunk that a node holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldChannels {
     /// Number of channels that this node holds from now on: one for each of its calls, and those that it received.
     pub held: u32,
-    /// Number of channels that the other nodes held when this was decided.
+    /// Number of channels that the other nodes held when the request was decided.
     pub others: u32,
 }
 
-impl AskedChannels {
-    /// What the node holds if the others hold this many.
-    pub(crate) fn given(&self, others: u32) -> HeldChannels {
+impl ChannelRequest {
+    /// The channels that the node holds if the others hold this many.
+    pub(crate) fn granted(&self, others: u32) -> HeldChannels {
         let free = self.limit.saturating_sub(self.calls.saturating_add(others));
         HeldChannels { held: self.calls.saturating_add(self.more.min(free)), others }
     }
@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn calls_keep_their_channels_and_waiting_ones_receive_what_is_free() {
         let held = |calls, more, limit, others| {
-            AskedChannels { trunk: Uuid::nil(), calls, more, limit }.given(others).held
+            ChannelRequest { trunk: Uuid::nil(), calls, more, limit }.granted(others).held
         };
         assert_eq!([held(0, 2, 5, 0), held(3, 4, 5, 0), held(3, 4, 5, 1), held(3, 4, 5, 2)], [2, 5, 4, 3]);
         assert_eq!([held(3, 1, 2, 0), held(3, 1, 2, 9), held(0, 1, 0, 0)], [3, 3, 0]);

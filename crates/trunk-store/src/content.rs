@@ -1,5 +1,5 @@
-//! What a write stores of its records. It is computed before the transaction begins: once, however often that runs, and not on
-//! the thread of the embedded engine that is the limit of all its writes.
+//! The stored form of the records of a write. It is computed once, before the transaction begins, which may run several times,
+//! and on the caller's thread, because the single writer's thread of the embedded engine limits the rate of all its writes.
 
 use didww_types::ResourceSpec;
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use crate::index::IndexEntry;
 use crate::symbols::Symbols;
 use crate::{Change, Record, StoreError};
 
-/// The stored form of a record's attributes, and how its index changes by it. Empty for a change that stores no attributes.
+/// The stored form of a record's attributes, and the changes of its index. Empty for a change that stores no attributes.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     pub(crate) text: String,
@@ -45,7 +45,7 @@ impl Content {
         attributes: &Map<String, Value>,
     ) -> Result<Self, StoreError> {
         let text = canonical_text(spec, attributes);
-        // Most writes of spending change the meta alone.
+        // Most writes of spending change only the meta.
         if text == before.attributes {
             return Ok(Self { text, ..Self::default() });
         }

@@ -104,7 +104,7 @@ impl Directory {
         self.remove_all(|number| account.is_none_or(|removed| removed == number));
     }
 
-    /// Removes accounts, and their keys. It costs a look at every key, however many accounts are removed.
+    /// Removes accounts, and their keys. It visits every key, however many accounts are removed.
     pub(crate) fn remove_all(&mut self, is_removed: impl Fn(i64) -> bool) {
         self.accounts.retain(|number, _| !is_removed(*number));
         self.keys.retain(|_, key| !is_removed(key.account));
@@ -112,7 +112,7 @@ impl Directory {
     }
 }
 
-/// The directory as the store and its writer share it. It is updated after each durable change of an account or
+/// The directory that the store and its writer share. It is updated after each durable change of an account or
 /// key, in the order of the changes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SharedDirectory(Arc<RwLock<Directory>>);

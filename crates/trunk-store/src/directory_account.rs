@@ -1,4 +1,4 @@
-//! Accounts in a directory, which other nodes changed.
+//! Updates the directory with accounts that other nodes changed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ impl Directory {
         }
     }
 
-    /// Replaces what is known of some accounts. Those that were not found are removed with their keys.
+    /// Replaces accounts and their keys. Accounts of `numbers` that are not in `found` are removed with their keys.
     pub(crate) fn replace(&mut self, numbers: &HashSet<i64>, found: Vec<(Arc<Account>, Vec<ApiKey>)>) {
         self.remove_all(|number| numbers.contains(&number));
         self.put_all(found);

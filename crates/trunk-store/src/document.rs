@@ -30,13 +30,13 @@ pub enum DocumentKind {
     Call = 9,
     /// The actions of a call after it is answered.
     Flow = 10,
-    /// A part of the content of a file that an account uploaded to DIDWW's API. The account stands in place of the customer.
+    /// A part of the content of a file that an account uploaded to DIDWW's API. The account takes the place of the customer.
     FilePart = 11,
-    /// What a write changed in records of accounts, and who made it. It has no owner.
+    /// An entry of the audit log: the records of accounts that a write changed, and its actor. It has no owner.
     AuditEntry = 12,
-    /// A call to a DID, in progress or ended. The account of the DID stands in place of the customer.
+    /// A call to a DID, in progress or ended. The account of the DID takes the place of the customer.
     InboundCall = 13,
-    /// A part of the content of a file that the service made for an account of DIDWW's API, which stands in place of the
+    /// A part of the content of a file that the service made for an account of DIDWW's API, which takes the place of the
     /// customer.
     ExportPart = 14,
     /// The rates of an account's outbound calls. The account stands in place of the customer, and its id is the document's.
@@ -114,8 +114,8 @@ pub struct KeyedPage {
     pub kind: DocumentKind,
     /// The index key: name and value.
     pub key: (&'static str, String),
-    /// Only documents behind this time of creation, in microseconds since 1970, and this number within it: those of the last
-    /// document that was read. [`KeyedPage::beginning_at`] is the place before a time.
+    /// Only documents after this position: the time of creation, in microseconds since 1970, and the number of the last
+    /// document that was read. [`KeyedPage::beginning_at`] is the position before a time.
     pub after: (i64, i64),
     /// The latest time of creation, exclusive, in microseconds since 1970.
     pub before: i64,
@@ -124,13 +124,13 @@ pub struct KeyedPage {
 }
 
 impl KeyedPage {
-    /// The place before every document that was created at this time or later, in microseconds since 1970.
+    /// The position before every document that was created at this time or later, in microseconds since 1970.
     pub const fn beginning_at(created_at: i64) -> (i64, i64) {
         (created_at, i64::MIN)
     }
 }
 
-/// A document as it shall be stored, with its index keys. Its `Debug` text leaves out what can be secret.
+/// A document to store, with its index keys. Its `Debug` text leaves out members that can be secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewDocument {
     /// The kind, which says what the body contains.

@@ -1,7 +1,7 @@
-//! The change feed of a process: the latest writes in memory, and the positions of those who follow them.
+//! The change feed of a process: the latest writes in memory, and the positions of its followers.
 //!
 //! Bounds: a write is kept until every follower has passed it, and at most [`MAX_WRITES`] are kept. A follower that fell
-//! behind further must load anew what it keeps. Without a follower nothing is kept.
+//! behind further must load its copies anew. Without a follower nothing is kept.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,8 +16,7 @@ use crate::record::StoredRecord;
 
 /// Maximum number of writes that are kept for the slowest follower: twice as many as can wait to be committed.
 const MAX_WRITES: usize = 8_192;
-/// Number of writes behind the newest one at which a follower's owner is woken to apply them, because nothing has used its
-/// copies for so long.
+/// The lag in writes at which a follower's owner is woken to apply them, because nothing has used its copies for so long.
 const WRITES_PER_WAKE: usize = 64;
 
 /// The effect of a write, as its followers see it.
@@ -25,7 +24,7 @@ const WRITES_PER_WAKE: usize = 64;
 pub enum Committed {
     /// The record was created or changed.
     Stored(StoredRecord),
-    /// The record was deleted; followers drop what they keep of it.
+    /// The record was deleted; followers drop their copies of it.
     Deleted {
         /// The number of the account that owned it, or [`NO_ACCOUNT`](crate::NO_ACCOUNT).
         account: i64,
@@ -57,10 +56,10 @@ pub enum Committed {
         /// Whether the accounts and their keys were deleted too.
         accounts: bool,
     },
-    /// A call of another node was answered, or its answer was acknowledged; as its row is now. A node does not see its own
-    /// calls.
+    /// The current row of a call of another node that was answered, or whose answer was acknowledged. A node does not receive
+    /// its own calls.
     CallRunning(Arc<RunningCall>),
-    /// A call has a record that another node wrote: it was answered and runs no more, or has a price.
+    /// Another node wrote the record of a call that was answered and has ended, or that has a price.
     CallEnded(Arc<StoredCharge>),
     /// The node that runs the call with this id ends it.
     HangUp(Uuid),
@@ -75,19 +74,19 @@ pub type Write = Arc<[Committed]>;
 pub enum Changes {
     /// The writes, in the order of the feed.
     Since(Vec<Write>),
-    /// The follower fell behind too far, or the engine lost track of what others wrote. Its owner loads anew what it keeps.
-    /// The follower is current again, so the load begins with what it has not seen; but for calls that other nodes wanted to
-    /// end meanwhile, which its next changes name.
+    /// The follower fell behind too far, or the engine may have missed writes of other nodes. Its owner loads its copies anew.
+    /// The follower's position is the newest one again, so later changes follow the load. Its next changes also name the calls
+    /// that other nodes wanted to end meanwhile.
     LoadAnew,
 }
 
-/// What a follower wants to see.
+/// The effects that a follower receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
     /// Every effect, those on records included.
     Everything,
-    /// Everything but changes of records and calls. Those may be left out: they are not collected, which costs a read for
-    /// each, unless another follower wants them.
+    /// Everything but changes of records and calls. Those are collected only if another follower needs them, because each
+    /// costs a read; then this follower receives them too.
     AllButRecords,
 }
 
@@ -98,7 +97,7 @@ pub(crate) struct Feed {
     head: AtomicU64,
     /// Number of followers. It is written under the lock of `state`.
     followers: AtomicUsize,
-    /// Number of those that want to see records. It is written under the lock of `state`.
+    /// Number of followers that receive records. It is written under the lock of `state`.
     of_records: AtomicUsize,
     state: Mutex<State>,
     /// The position at which the owners of followers were last woken.
@@ -107,7 +106,7 @@ pub(crate) struct Feed {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The position of the newest write that is not kept any more.
+    /// The position of the newest write that is no longer kept.
     dropped: u64,
     /// The writes with the positions from `dropped + 1` to the head.
     writes: VecDeque<Write>,
@@ -151,7 +150,7 @@ impl Feed {
         }
     }
 
-    /// Makes every follower load anew, because it is not known what was written.
+    /// Makes every follower load anew, because the engine may have missed writes.
     pub(crate) fn lose(&self) {
         self.lose_but(Vec::new());
     }
@@ -258,7 +257,7 @@ impl Follower {
         state.trim();
         drop(state);
         if matches!(changes, Changes::LoadAnew) {
-            // Loading needs a task, and the caller may not be one.
+            // Loading is asynchronous, and the caller may not be.
             self.feed.wake.send_replace(head);
         }
         changes

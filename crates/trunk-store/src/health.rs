@@ -13,7 +13,7 @@ pub enum WriteHealth {
     Full,
     /// The database cannot be reached. The engine reconnects by itself.
     Away,
-    /// No write is accepted until the server is restarted, because it is not known what a failed write left on the disk,
+    /// No write is accepted until the server is restarted, because the state of the disk after a failed write is unknown,
     /// or because the database's file is gone. The text is the reason, for the operator.
     Ended(String),
 }

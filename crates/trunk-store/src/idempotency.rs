@@ -1,7 +1,7 @@
-//! Idempotency keys: what a client sends with a POST so that a repetition has no second effect.
+//! Idempotency keys: a client sends one with a POST so that a repetition has no second effect.
 //!
 //! The use of a key is stored in the transaction of the request's first write, because every write of a task inside
-//! [`with_key_use`] stores it: a handler cannot forget it, and a crash cannot part them. The response follows in a
+//! [`with_key_use`] stores it: a handler cannot forget it, and a crash cannot separate them. The response follows in a
 //! transaction of its own, before the client receives it. So a key is unused (nothing was written), used without a
 //! response (the process ended in between, or the response is not kept), or used with one.
 //!
@@ -25,7 +25,7 @@ tokio::task_local! {
     static KEY_USE: Option<KeyUse>;
 }
 
-/// Whose keys they are. The same key in two scopes is two keys.
+/// The owner of a key. The same text in two scopes is two keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IdempotencyScope {
     /// An account, by its number.
@@ -63,7 +63,7 @@ pub struct KeyUse {
     pub key: IdempotencyKey,
     /// The digest of the request: a repetition has the same one.
     pub fingerprint: [u8; 32],
-    /// Distinguishes this request from a repetition of it.
+    /// Distinguishes this request from its repetitions.
     pub request: Uuid,
     /// When the key was used.
     pub used_at: Timestamp,
@@ -80,7 +80,7 @@ impl KeyUse {
 
 /// Runs a future. The writes that begin in it belong to the use of a key: each stores the use, or fails with
 /// [`Conflict`](crate::StoreError::Conflict) if another request has used the key. Tasks that the future spawns are not
-/// included; [`KeyUse::current`] returns what to pass on to one that writes for the request.
+/// included; [`KeyUse::current`] returns the use to pass on to a task that writes for the request.
 pub async fn with_key_use<F: Future>(used: Option<KeyUse>, future: F) -> F::Output {
     KEY_USE.scope(used, future).await
 }

@@ -74,7 +74,7 @@ pub(crate) fn symbol_name(kind: &str, member: &str) -> String {
     if member.contains('@') { member.to_owned() } else { format!("{kind}/{member}") }
 }
 
-/// What is indexed of the records of a type.
+/// The attributes and paths by which the records of a type are indexed.
 #[derive(Debug)]
 pub(crate) struct IndexPlan(Vec<Indexed>);
 
@@ -126,7 +126,7 @@ impl IndexPlan {
     }
 
     /// Returns the index entries that a record loses and those that it gains, if it has these attributes after some were
-    /// [replaced](crate::Record::replaced_by). What leads to no replaced attribute is not looked at.
+    /// [replaced](crate::Record::replaced_by). Only paths into replaced attributes are compared.
     pub(crate) fn changed(
         &self,
         replaced: &[(String, Value)],
@@ -135,7 +135,7 @@ impl IndexPlan {
         let was = |name: &str| replaced.iter().find(|(other, _)| other == name).map(|(_, value)| value);
         let leads_there = |indexed: &&Indexed| names_in(indexed.path).any(|name| was(name).is_some());
         let affected: Vec<&Indexed> = self.0.iter().filter(leads_there).collect();
-        // The attributes before, as far as they are looked at.
+        // The attributes before the write, as far as they are compared.
         let mut before = Map::new();
         for name in affected.iter().flat_map(|indexed| names_in(indexed.path)) {
             if let Some(value) = was(name).or_else(|| attributes.get(name)) {
@@ -150,7 +150,7 @@ impl IndexPlan {
     }
 }
 
-/// Returns the index entries of what is indexed of a record with these attributes.
+/// Returns the entries of these indexed attributes and paths for a record with these attributes.
 fn entries_of<'a>(
     indexed: impl ExactSizeIterator<Item = &'a Indexed>,
     attributes: &Map<String, Value>,
@@ -159,7 +159,7 @@ fn entries_of<'a>(
     for Indexed { path, kind, unique, everywhere } in indexed {
         let (path, kind, unique, everywhere) = (*path, *kind, *unique, *everywhere);
         match (kind, &*derived(attributes, path)) {
-            // A list has an entry for each item, once; an empty one has that of null.
+            // A list has one entry for each distinct item; an empty list has the entry of null.
             (Kind::List { of, .. }, Value::Array(items)) if !items.is_empty() => {
                 for item in items {
                     let entry = IndexEntry { path, value: IndexValue::of(*of, item), unique, everywhere };
@@ -176,7 +176,7 @@ fn entries_of<'a>(
     entries
 }
 
-/// The names of the attributes to which a path leads, or into which it does.
+/// The names of the attributes that the value at a path depends on.
 fn names_in(path: &str) -> impl Iterator<Item = &str> {
     let path = path.strip_suffix('~').unwrap_or(path);
     let path = path.split('@').next().unwrap_or(path);
@@ -188,7 +188,7 @@ pub(crate) fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Val
     IndexPlan::of(spec).entries(attributes)
 }
 
-/// The kind of an attribute, or of what a dotted path leads to, as a filter declares it.
+/// The kind of an attribute, or of the value at a dotted path, as a filter declares it.
 fn kind_of(spec: &'static ResourceSpec, path: &str) -> Kind {
     let leads_there = |test| matches!(test, FilterTest::Equals(to) | FilterTest::Contains(to) if to == path);
     let of_filter = || spec.filters.iter().find(|filter| leads_there(filter.test)).map(|filter| filter.kind);
@@ -203,15 +203,15 @@ pub(crate) fn form_of(spec: &'static ResourceSpec, entry: &IndexEntry) -> String
         Kind::Timestamp => "time",
         _ => "plain",
     };
-    // A sum that is declared otherwise is computed again.
+    // A sum whose declaration changed is computed again.
     let sums = spec.attribute(entry.path).map_or(&[][..], |attribute| attribute.sums);
     let sums = sums.iter().map(|sum| format!(" + {}.{}.{}", sum.of, sum.through, sum.attribute));
     let form = [form, if entry.unique { " unique" } else { "" }].into_iter().map(str::to_owned);
     form.chain(sums).collect()
 }
 
-/// A text that sorts among others as the decimal does among decimals, and is the same for equal amounts; `None` if the text
-/// is no decimal.
+/// A text that compares with others as the decimals do, and is the same for equal amounts; `None` if the text is not a
+/// decimal.
 ///
 /// A sign (0 below zero, 1 zero, 2 above), the number of digits before the point, and the digits. Below zero the last two
 /// are complemented, and a mark that is greater than every digit ends them.
@@ -223,7 +223,7 @@ fn decimal_key(text: &str) -> Option<String> {
     let digits = amount.mantissa().unsigned_abs().to_string();
     let before_point = i64::try_from(digits.len()).ok()? - i64::from(amount.scale());
     let digits = digits.trim_end_matches('0');
-    // At most 29 digits before the point, and at most 28 zeros behind it.
+    // At most 29 digits before the point, and at most 28 zeros after it.
     if amount.is_sign_positive() {
         return Some(format!("2{:02}{digits}", before_point + 50));
     }
@@ -236,8 +236,8 @@ pub(crate) fn claims_of(entries: &[IndexEntry]) -> impl Iterator<Item = &IndexEn
     entries.iter().filter(|entry| entry.everywhere && entry.value != IndexValue::Null)
 }
 
-/// Returns the value that an index has for a path: what the path leads to, a text in lower case (`name~`), two texts one
-/// behind the other (`npa+nxx`), or an attribute whose values several types share (`name@shared`).
+/// Returns the value that an index has for a path: the value at the path, a text in lower case (`name~`), two texts
+/// concatenated (`npa+nxx`), or an attribute whose values several types share (`name@shared`).
 fn derived<'a>(attributes: &'a Map<String, Value>, path: &str) -> Cow<'a, Value> {
     if let Some(path) = path.strip_suffix('~') {
         return match at(attributes, path) {
@@ -253,7 +253,7 @@ fn derived<'a>(attributes: &'a Map<String, Value>, path: &str) -> Cow<'a, Value>
     Cow::Owned(Value::String(texts.collect()))
 }
 
-/// Returns the value that a path leads to, or null.
+/// Returns the value at a dotted path, or null.
 fn at<'a>(attributes: &'a Map<String, Value>, path: &str) -> &'a Value {
     const NULL: &Value = &Value::Null;
     // Most paths are names, and a name has no dot.

@@ -1,10 +1,10 @@
-//! The bytes by which a database that compares no values of ours sorts and finds them.
+//! Encodes index values as bytes, which a database can sort and find without knowing their kinds.
 
 use crate::index::IndexValue;
 
 impl IndexValue {
-    /// Bytes that compare byte by byte as the values do, and are equal only for equal values. Of a text they are at most one
-    /// more than its own.
+    /// Bytes that compare byte by byte as the values do, and are equal only for equal values. For a text they are its own
+    /// bytes and one more.
     pub(crate) fn key(&self) -> Vec<u8> {
         match self {
             // With the sign bit flipped, the two's complement compares as the number does.

@@ -5,7 +5,7 @@ use didww_types::Timestamp;
 /// Maximum number of jobs of one account, of all kinds together. Jobs without an account are not counted: the server
 /// schedules them for itself or its operator.
 pub const MAX_JOBS_PER_ACCOUNT: u64 = 1_000;
-/// Maximum size of a payload in bytes. What a job works on is stored elsewhere; the payload is what it needs to find it.
+/// Maximum size of a payload in bytes. The data of a job is stored elsewhere; the payload contains references to it.
 pub const MAX_PAYLOAD_BYTES: usize = 16 << 10;
 /// Maximum size of a subject in bytes.
 pub const MAX_SUBJECT_BYTES: usize = 256;
@@ -15,7 +15,7 @@ pub const MAX_SUBJECT_BYTES: usize = 256;
 pub struct Job {
     /// The kind, which selects the handler. It is stored: a kind that is renamed loses its jobs.
     pub kind: &'static str,
-    /// What the job is about, such as the id of a record; empty for the only job of a kind. At most
+    /// The subject of the job, such as the id of a record; empty for the only job of a kind. At most
     /// [`MAX_SUBJECT_BYTES`].
     pub subject: String,
     /// The number of the account that caused the job. Its jobs count against [`MAX_JOBS_PER_ACCOUNT`] and are deleted

@@ -17,7 +17,7 @@
 //! of revisions, and the feed. If the entities of the communication platform are declared as resources are, the index is no
 //! difference any more, and the question is worth asking again.
 //!
-//! [`transfer`] makes backups of all that a database holds, and moves it between the engines.
+//! [`transfer`] makes backups of a whole database, and moves it between the engines.
 //!
 //! The crate knows how types, attributes and relationships are declared, and derives its indexes from the declarations.
 //! It contains no rule of any resource, parses no request and renders no response.
@@ -77,7 +77,7 @@ pub use answer::Answer;
 pub use call::{CallQuery, NodeCall, RunningCall, RunningCalls, StoredCall, StoredCharge};
 pub use callback_secret::{CallbackSecret, MAX_CALLBACK_SECRETS};
 pub use change::Change;
-pub use channel::{AskedChannels, HeldChannels};
+pub use channel::{ChannelRequest, HeldChannels};
 pub use document::{Aged, Document, DocumentKind, DocumentQuery, KeyedPage, NewDocument};
 pub use error::StoreError;
 pub use feed::{Changes, Committed, Follower, Interest, Write};
@@ -101,7 +101,7 @@ pub use outbox::{
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
 pub use query::{Condition, ListQuery, Listing, Order};
-pub use rate_share::{AskedShare, HeldShare, RateSubject};
+pub use rate_share::{HeldShare, RateSubject, ShareRequest};
 pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{

@@ -15,7 +15,7 @@ pub enum Asker {
     Operator,
 }
 
-/// Limits of the store. What exceeds a limit is refused.
+/// Limits of the store. Reads and records that exceed a limit are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreLimits {

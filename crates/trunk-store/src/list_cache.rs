@@ -3,6 +3,9 @@
 //! A list is valid until a record of its type and account changes. It is stored with the number of changes of the database
 //! state from which it was read, and is returned only to a read of a state with the same number.
 //!
+//! After a failover the database may have the same numbers of changes for other lists. So the cache is cleared then, and begins
+//! an epoch: a read that began before finds nothing in it, and leaves nothing there.
+//!
 //! Bounds: the record numbers in total and of one account, and the lists in total and of one account. The least recently
 //! used list is evicted first. An account that exceeds its share loses its own lists, not those of another account.
 
@@ -25,7 +28,14 @@ const MIN_LENGTH: usize = if cfg!(test) { 2 } else { 200 };
 
 /// The cache, shared by all threads that read lists.
 #[derive(Debug)]
-pub(crate) struct ListCache(Mutex<RecentlyUsed<CachedList>>);
+pub(crate) struct ListCache(Mutex<State>);
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) lists: RecentlyUsed<CachedList>,
+    /// How often the cache was cleared.
+    pub(crate) epoch: u64,
+}
 
 #[derive(Debug)]
 pub(crate) struct CachedList {
@@ -47,26 +57,35 @@ impl Default for ListCache {
     fn default() -> Self {
         let total = Most { entries: MAX_LISTS, size: MAX_NUMBERS };
         let of_one_account = Most { entries: MAX_LISTS_PER_ACCOUNT, size: MAX_NUMBERS_PER_ACCOUNT };
-        Self(Mutex::new(RecentlyUsed::new(total, of_one_account)))
+        let lists = RecentlyUsed::new(total, of_one_account);
+        Self(Mutex::new(State { lists, epoch: 0 }))
     }
 }
 
 impl ListCache {
     /// Returns what is cached.
-    pub(crate) fn state(&self) -> MutexGuard<'_, RecentlyUsed<CachedList>> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the whole list of a query, if it is cached for this number of changes.
-    pub(crate) fn get(&self, query: &ListQuery, changes: i64) -> Option<Arc<[i64]>> {
+    /// The epoch of a read that begins now, before it takes a connection.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.state().epoch
+    }
+
+    /// Returns the whole list of a query, if it is cached for this number of changes. `epoch` is that of the read.
+    pub(crate) fn get(&self, query: &ListQuery, changes: i64, epoch: u64) -> Option<Arc<[i64]>> {
         let mut state = self.state();
+        if state.epoch != epoch {
+            return None;
+        }
         let is_wanted = |list: &CachedList| list.changes == changes && list.matches(query);
-        let list = state.get(query.scope.owner(), is_wanted)?;
+        let list = state.lists.get(query.scope.owner(), is_wanted)?;
         Some(Arc::clone(&list.numbers))
     }
 
-    /// Inserts the list of a query, and removes its older versions.
-    pub(crate) fn insert(&self, query: &ListQuery, changes: i64, numbers: Vec<i64>) {
+    /// Inserts the list of a query, and removes its older versions. `epoch` is that of the read.
+    pub(crate) fn insert(&self, query: &ListQuery, changes: i64, epoch: u64, numbers: Vec<i64>) {
         if numbers.len() > MAX_NUMBERS_PER_ACCOUNT
             || (numbers.len() < MIN_LENGTH && query.conditions.is_empty())
         {
@@ -75,10 +94,15 @@ impl ListCache {
         let (account, kind, length) = (query.scope.owner(), query.scope.spec.name, numbers.len());
         let (conditions, order) = (query.conditions.clone(), query.order.clone());
         let list = CachedList { kind, conditions, order, changes, numbers: numbers.into() };
-        // No later read has an older state of the same records.
+        // No later read of the epoch has an older state of the same records.
         let is_older = |old: &CachedList| old.matches(query) || (old.kind == kind && old.changes < changes);
-        let gone = self.state().insert(account, length, list, is_older);
+        let mut state = self.state();
+        if state.epoch != epoch {
+            return;
+        }
+        let gone = state.lists.insert(account, length, list, is_older);
         // After the lock was released.
+        drop(state);
         drop(gone);
     }
 }

@@ -1,4 +1,4 @@
-//! How a list is read, as far as both engines decide it alike.
+//! How a list is read: the decisions that both engines share.
 
 use didww_types::{FilterTest, ResourceSpec, Step};
 
@@ -11,7 +11,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// The page of a whole list that a query asks for.
+    /// The requested page of a whole list.
     pub(crate) fn of(numbers: &[i64], query: &ListQuery) -> Self {
         let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let page = numbers.iter().skip(index(query.offset)).take(index(query.limit));
@@ -19,14 +19,14 @@ impl Page {
     }
 }
 
-/// The number of records of a type in an account, and the number of changes among them since the account exists.
+/// The number of records of a type in an account, and the number of changes of them since the account was created.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RecordCount {
     pub(crate) records: u64,
     pub(crate) changes: i64,
 }
 
-/// Whether an index has the order of a list, and so its first page costs the same however long the list is.
+/// Whether an index has the order of a list, so that the cost of its first page is independent of the list's length.
 pub(crate) fn have_index(query: &ListQuery) -> bool {
     query.linked_from.is_none()
         && query.conditions.is_empty()
@@ -63,12 +63,12 @@ impl IndexPart {
     }
 }
 
-/// The most values of a condition that are looked up on the caller's thread: each is a search in an index, also if no record has
-/// it.
+/// Maximum number of values of a condition that are looked up on the caller's thread. Each is a search in an index, even if no
+/// record has the value.
 const MAX_LOOKED_UP_VALUES: usize = 16;
 
-/// Whether one equality of an attribute with few values selects a list that is in the order of creation. It costs no more than
-/// its own records, of which there can be any number.
+/// Whether one equality of an attribute with few values selects a list in the order of creation. The cost of reading it is
+/// proportional to the records that match, of which there can be any number.
 pub(crate) fn is_looked_up(query: &ListQuery) -> bool {
     let [condition] = query.conditions.as_slice() else { return false };
     let is_in_order = match query.order.as_slice() {

@@ -1,6 +1,6 @@
-//! How busy the engine is, as its process sees it.
+//! The load of the engine in this process.
 
-/// What waits in the engine now, and what it has done since it was opened.
+/// The queues of the engine now, and its work since it was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Load {
@@ -10,6 +10,6 @@ pub struct Load {
     pub commits: u64,
     /// Long reads that wait for their turn.
     pub reads_waiting: u64,
-    /// Long reads that run.
+    /// Long reads in progress.
     pub reads_running: u64,
 }

@@ -123,7 +123,7 @@ pub struct Due {
 /// Bounds of each customer's queue. Events of an account have none: they wait for as long as they are repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Maximum number of events of one customer that wait.
+    /// Maximum number of waiting events of one customer.
     pub most: u64,
     /// Events that happened before this time are too old to wait.
     pub before: Timestamp,

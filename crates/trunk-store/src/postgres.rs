@@ -1,10 +1,10 @@
 //! The engine for several nodes: a store in a PostgreSQL database that any number of processes share.
 //!
-//! No node is special. The database is the only truth; a node keeps accounts, keys and lists in memory, and follows what the
-//! others write (`polling`). Reads and writes go through a pool of connections (`run`), with nothing that a pooler between node
-//! and database could lose: no named statement, no state of a session, no advisory lock. Statements that do not need each
-//! other's results share a round trip (`transaction`), and records that are created at the same time share a transaction
-//! (`groups`).
+//! All nodes are equal. The database is the only authority; a node keeps accounts, keys and lists in memory, and follows the
+//! writes of the others (`polling`). Reads and writes go through a pool of connections (`run`), and use nothing that a pooler
+//! between node and database could lose: no named statement, no state of a session, no advisory lock. Statements that do not
+//! need each other's results share a round trip (`transaction`), and records that are created at the same time share a
+//! transaction (`groups`).
 //!
 //! # How a part is written
 //!
@@ -18,19 +18,19 @@
 //! - `self.node.long_read(asker, arguments, …)` for a read whose cost grows with the data: the askers take turns, and all of
 //!   its statements see one state of the database.
 //! - `self.node.write(arguments, |transaction, arguments| Box::pin(…))` for a transaction. It runs again if it lost against
-//!   another one, so its only effects are statements and what it
-//!   [announces](transaction::Transaction::announce). It has read committed isolation: what a decision depends on is locked
-//!   (`FOR UPDATE`, in the order of the keys) or is a condition of the statement that writes (`WHERE revision = $n`), whose
-//!   number of rows decides. What it reads and locks first is
-//!   [harmless](transaction::Transaction::harmless), and shares the round trip of `BEGIN`; what it writes without looking at the
-//!   outcome is done [later](transaction::Transaction::later), and shares that of the commit.
+//!   another one, so its only effects are statements and
+//!   [announcements](transaction::Transaction::announce). It has read committed isolation: rows that a decision depends on are
+//!   locked (`FOR UPDATE`, in the order of the keys), or are a condition of the statement that writes (`WHERE revision = $n`),
+//!   whose number of rows decides. Reads and locks that come first are
+//!   [harmless](transaction::Transaction::harmless), and share the round trip of `BEGIN`; writes whose outcome is not needed are
+//!   executed [later](transaction::Transaction::later), and share the round trip of the commit.
 //!
 //! Numbers that ascend in the order of creation come from [`Node::number`], not from the database. Instants are `bigint`s of
 //! milliseconds since 1970, ids `uuid`, digests and secrets `bytea`, JSON `text`. Texts that are compared or sorted have
 //! `COLLATE "C"`. A unique violation is recognised by [`Failure::is_taken`](failure::Failure::is_taken), with the name of its constraint; it ends the
 //! transaction, so prefer `ON CONFLICT DO NOTHING` where the write can go on.
 //!
-//! The heartbeat and what becomes of other nodes have a small pool of their own, so that no node seems dead because it is busy.
+//! The heartbeat and the takeover of other nodes have a small pool of their own, so that no busy node seems dead.
 //!
 //! Bounds: the connections of the pools, the reads and writes that wait for one ([`MAX_WAITING`](run::MAX_WAITING)), the time
 //! of each transaction, which the server enforces, and the rows of a poll.
@@ -99,18 +99,18 @@ use crate::{ChangeFeed, Follower, Interest, StoreLimits, WriteHealth};
 use address::Address;
 use freshness::Freshness;
 use groups::Groups;
-use known::Known;
+use known::DirectoryCopy;
 use numbers::Numbers;
-use seen::Seen;
+use seen::FeedState;
 use shards::Shards;
 use symbols::Symbols;
 use turns::Turns;
 
-/// A store in a PostgreSQL database, as one node of any number sees it.
+/// A store in a PostgreSQL database, which it uses as one of any number of nodes.
 #[derive(Debug)]
 pub struct PostgresStore {
     node: Arc<Node>,
-    /// The tasks that read what other nodes wrote.
+    /// The tasks that read the writes of other nodes.
     tasks: Vec<AbortHandle>,
 }
 
@@ -120,29 +120,29 @@ impl Drop for PostgresStore {
     }
 }
 
-/// What the parts of the engine share.
+/// The state that the parts of the engine share.
 struct Node {
     pool: deadpool_postgres::Pool,
-    /// Connections for which no request and no call waits: for the heartbeat, and for what becomes of other nodes.
+    /// Connections for the heartbeat and the takeover of other nodes, which requests and calls do not use.
     vital_pool: deadpool_postgres::Pool,
     /// Held by every write, so that closing can wait for them.
     gate: Arc<RwLock<()>>,
     address: Address,
-    /// The number of this node among those of the database.
+    /// The number of this node, unique in the database.
     number: i64,
     limits: StoreLimits,
     groups: Groups,
     numbers: Numbers,
     shards: Shards,
     symbols: Arc<Symbols>,
-    known: Known,
+    known: DirectoryCopy,
     lists: ListCache,
     turns: Turns,
     feed: Arc<Feed>,
-    seen: Mutex<Seen>,
-    /// Notified when something was committed that other nodes learn.
+    seen: Mutex<FeedState>,
+    /// Notified when a change was committed that other nodes must receive.
     announced: Notify,
-    /// What new connections are asked for.
+    /// The proof that new connections must show.
     freshness: Arc<Freshness>,
     jobs_scheduled: watch::Sender<()>,
     /// Number of transactions that were committed.
@@ -151,13 +151,13 @@ struct Node {
 }
 
 impl Node {
-    /// Returns a number that is greater than every one that this process was given before, and that no other process is
-    /// given: it is made of the time and of bits of this node.
+    /// Returns a number that is greater than every earlier one of this process, and that no other process returns: it
+    /// consists of the time and of bits of this node.
     fn number(&self) -> i64 {
         self.numbers.next()
     }
 
-    /// Opens a connection beside the pool.
+    /// Opens a connection outside of the pool.
     async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
         self.address.connect().await
     }

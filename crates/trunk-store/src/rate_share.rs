@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-/// What a rate limit that nodes share is of. Each is stored before it can send a request, so that no peer makes up one.
+/// The requests that a shared rate limit applies to. Each key, account and customer is stored before it can send requests, so
+/// a peer cannot invent subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RateSubject {
     /// Requests with the API key with this id.
@@ -19,36 +20,36 @@ pub enum RateSubject {
     Customer(Uuid),
 }
 
-/// What a node asks for of one limit. All numbers are parts that the limit is divided into.
+/// A node's request for a share of one limit. All numbers are parts that the limit is divided into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AskedShare {
-    /// What the limit is of.
+pub struct ShareRequest {
+    /// The requests that the limit applies to.
     pub subject: RateSubject,
-    /// What the node needs: what it holds and uses, and more for requests that wait.
-    pub least: u32,
-    /// What the node takes if no other one needs it; at least `least`. 0 returns what it held.
-    pub most: u32,
+    /// Number of parts that the node needs: those that its requests use, and more for requests that wait.
+    pub needed: u32,
+    /// Number of parts that the node takes if no other node needs them; at least `needed`. 0 returns its share.
+    pub wanted: u32,
     /// The limit, for the requests of all nodes together.
     pub limit: u32,
-    /// How long a request counts after it was admitted. Only then can others have what the node does not ask for again.
+    /// How long a request counts after it was admitted. Parts that the node no longer requests are free for others after that.
     pub memory: Duration,
 }
 
-/// What a node holds of one limit.
+/// The share of one limit that a node holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldShare {
     /// Number of parts that this node holds from now on.
     pub held: u32,
-    /// Number of parts that the other nodes held when this was decided.
+    /// Number of parts that the other nodes held when the request was decided.
     pub others: u32,
 }
 
-impl AskedShare {
-    /// What the node holds if the others hold `others`, and miss `missing` that they need.
-    pub(crate) fn given(&self, others: u32, missing: u32) -> HeldShare {
+impl ShareRequest {
+    /// The share that the node holds if the others hold `others` parts, and need `missing` more.
+    pub(crate) fn granted(&self, others: u32, missing: u32) -> HeldShare {
         let free = self.limit.saturating_sub(others);
         let spare = free.saturating_sub(missing);
-        HeldShare { held: self.least.min(free).max(self.most.min(spare)), others }
+        HeldShare { held: self.needed.min(free).max(self.wanted.min(spare)), others }
     }
 }
 
@@ -58,9 +59,11 @@ mod tests {
 
     #[test]
     fn what_a_node_needs_comes_before_what_it_would_take_and_what_others_miss_is_left() {
-        let held = |least, most, others, missing| {
+        let held = |needed, wanted, others, missing| {
             let subject = RateSubject::Account(1);
-            AskedShare { subject, least, most, limit: 20, memory: Duration::ZERO }.given(others, missing).held
+            ShareRequest { subject, needed, wanted, limit: 20, memory: Duration::ZERO }
+                .granted(others, missing)
+                .held
         };
         assert_eq!([held(2, 5, 0, 0), held(2, 30, 0, 0), held(30, 30, 0, 0)], [5, 20, 20]);
         assert_eq!(

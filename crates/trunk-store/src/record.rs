@@ -9,14 +9,14 @@ use crate::error::StoreError;
 /// The owner of records that belong to no account: those of global types. No account has this number.
 pub const NO_ACCOUNT: i64 = 0;
 
-/// How many times as many records of a type that keeps them for some days alone an account can have. They are written by
-/// changes of other records, several by one of them in that time.
-const OF_KEPT_TYPES: u64 = 10;
+/// The factor of the quota for types whose records are kept for some days only. They are written by changes of other
+/// records, each of which can write several of them in that time.
+const KEPT_TYPES_QUOTA_FACTOR: u64 = 10;
 
 /// The records of one type that an account can read: its own ones, or all of them if the type is global.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope {
-    /// The number of the account, of which long reads take turns.
+    /// The number of the account, which is the asker of long reads.
     pub account: i64,
     /// The declaration of the records' type.
     pub spec: &'static ResourceSpec,
@@ -35,10 +35,10 @@ impl Scope {
         target.is_some_and(|target| target.global)
     }
 
-    /// The most records that an account can have, if its quota is this.
+    /// Maximum number of records of this type, if the account's quota is `of_account`.
     pub(crate) fn quota(&self, of_account: Option<u64>) -> Option<u64> {
         let of_type = |quota: u64| match self.spec.kept_days {
-            Some(_) => quota.saturating_mul(OF_KEPT_TYPES),
+            Some(_) => quota.saturating_mul(KEPT_TYPES_QUOTA_FACTOR),
             None => quota,
         };
         of_account.map(of_type).into_iter().chain(self.spec.at_most).min()

@@ -1,4 +1,4 @@
-//! What a replacement changes in the attributes of a record.
+//! The attributes of a record that a replacement changes.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use crate::error::StoreError;
 use crate::record::Record;
 
 impl Record {
-    /// Returns the attributes that others replace, with the values that the record has: those that differ, of which an absent
-    /// one is null. Those that the record has come first, then those that it has not, each in the order of their names.
+    /// Returns the attributes that `others` replaces with different values, with the record's present values; an absent one is
+    /// null. Attributes that the record has come first, then those that it lacks, each in the order of their names.
     ///
     /// Only values whose texts differ are parsed: a record has two dozen, and most updates change one.
     ///
@@ -30,7 +30,7 @@ impl Record {
             if text == raw.get().as_bytes() {
                 continue;
             }
-            // Equal values can have other texts: objects are stored in an order of their own.
+            // Equal values can have different texts: the members of objects are stored in an order of their own.
             let value: Value = serde_json::from_str(raw.get()).map_err(corrupt)?;
             if value != *other {
                 replaced.push((name.clone(), value));

@@ -1,8 +1,8 @@
 //! The traits that an engine of the store implements: one for each part, and their sum.
 //!
-//! Every method can be called from many tasks at once, on any number of nodes that share a database. No method promises an
-//! order or a thread that only one process could keep: what a reader of stored data may rely on is written at
-//! [`ChangeFeed`].
+//! Every method can be called from many tasks at once, on any number of nodes that share a database. No method guarantees an
+//! order or a thread that only one process could provide: [`ChangeFeed`] documents the guarantees for readers of stored
+//! data.
 
 mod accounts;
 mod callback_secrets;
@@ -36,7 +36,7 @@ pub use records::{Records, for_each_page, for_each_record};
 pub use token_keys::TokenKeys;
 pub use writes::Writes;
 
-/// A store with all of its parts. A room that needs only some of them takes those.
+/// A store with all of its parts. Functions that need only some of them take those traits.
 pub trait Store:
     Records
     + Documents

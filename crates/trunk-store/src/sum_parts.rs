@@ -1,8 +1,8 @@
-//! Which sums the records of a type are a part of, as the declarations say.
+//! The declared sums to which the records of a type contribute.
 
 use didww_types::ResourceSpec;
 
-/// A sum of which the records of a type are a part.
+/// A sum to which the records of a type contribute.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Part {
     /// The relationship of the summed records that contains the record with the sum.
@@ -14,7 +14,7 @@ pub(crate) struct Part {
     pub(crate) sum: &'static str,
 }
 
-/// Returns the sums of which the records of a type are a part.
+/// Returns the sums to which the records of a type contribute, by type.
 pub(crate) fn parts_of(registry: &[&'static ResourceSpec], kind: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     for target in registry {

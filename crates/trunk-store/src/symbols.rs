@@ -47,7 +47,7 @@ pub(crate) struct Symbols {
     members: HashMap<(&'static str, &'static str), i64, RandomState>,
     /// The sums of which records are a part, by their type.
     parts: HashMap<&'static str, Vec<Part>, RandomState>,
-    /// What is indexed, by type.
+    /// The indexed attributes and paths of each type.
     plans: HashMap<&'static str, IndexPlan, RandomState>,
 }
 

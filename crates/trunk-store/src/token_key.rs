@@ -3,7 +3,7 @@
 use didww_types::Timestamp;
 use uuid::Uuid;
 
-/// Maximum number of keys that are kept. Rotations beyond it remove the oldest.
+/// Maximum number of stored keys. A rotation beyond it removes the oldest.
 pub const MAX_TOKEN_KEYS: usize = 8;
 
 /// A key that signs access tokens, which all nodes of the database share. `Debug` does not print the secret.
@@ -33,7 +33,7 @@ pub struct TokenKeyRotation {
     pub new: TokenKey,
     /// If a key was created after this time, nothing changes: another node was faster. `None` rotates in any case.
     pub unless_since: Option<Timestamp>,
-    /// Keys whose successor was created at this time or before are removed. `None` removes every old key, and so ends
+    /// Keys whose successor was created at this time or before are removed. `None` removes every old key, and so invalidates
     /// every token.
     pub remove_succeeded_until: Option<Timestamp>,
 }

@@ -1,11 +1,11 @@
-//! Moving all that a database holds: to another engine, to the file of a backup, and from there into a new database.
+//! Moves the contents of a database: to another engine, to a backup file, and from there into a new database.
 //!
 //! A source is one state of a database, or a backup. It yields logical rows ([`Table`]), a page at a time and always in the
 //! same order, so that two ends can be compared by a digest for each table. A target is a new database. Each page is written
-//! in one transaction, together with the position that it ends at and the digest of the table up to there; so a transfer that
-//! was cut off goes on from there, after it has found that the source still begins with the same rows. What is derived from
-//! the rows (the index, counts, queues) is built by the target, from the declarations of this server. At the end the target
-//! is read back and compared with the source. Until then no server opens it.
+//! in one transaction, together with the position of its end and the digest of the table up to there; so an interrupted
+//! transfer continues there, after it has checked that the source still begins with the same rows. Derived rows (the index,
+//! counts, queues) are built by the target, from the declarations of this server. At the end the target is read back and
+//! compared with the source. Until then no server opens it.
 //!
 //! The clocks, leases and heartbeats of nodes, the change feed and the counts of commits belong to one database, and are not
 //! in a transfer.
@@ -40,7 +40,7 @@ use pages::Pages;
 use row::Page;
 use tally::{Mark, Tally};
 
-/// A database that is written.
+/// The database to which a transfer writes.
 #[derive(Debug)]
 enum Target {
     Sqlite(Box<SqliteTarget>),
@@ -70,7 +70,7 @@ impl Target {
         }
     }
 
-    /// Builds what is derived from the rows.
+    /// Builds all rows that are derived from others, such as the index.
     async fn derive(&mut self) -> Result<(), TransferError> {
         match self {
             Self::Sqlite(target) => target.derive(),
@@ -78,7 +78,7 @@ impl Target {
         }
     }
 
-    /// Reads the rows back.
+    /// Reads the rows back, to compare them with the source.
     async fn pages(&self) -> Result<Pages, TransferError> {
         match self {
             Self::Sqlite(target) => target.pages().await,
@@ -95,11 +95,11 @@ impl Target {
     }
 }
 
-/// Writes all rows of a source into a new database, or goes on with that where it was cut off, and compares the two. Returns
-/// what was transferred. A file is written on the caller's thread.
+/// Writes all rows of a source into a new database, or continues an interrupted transfer, and compares the two. Returns the
+/// totals of each table. A file is written on the caller's thread.
 ///
 /// # Errors
-/// [`TransferError`]. If the target was begun, only a repetition opens it.
+/// [`TransferError`]. A target that was begun can then only be opened by repeating the transfer.
 pub async fn transfer(
     source: &Source,
     target: &Place,
@@ -167,7 +167,7 @@ impl Resumption {
         Ok(true)
     }
 
-    /// Fails if the source has ended before what the target has.
+    /// Fails if the source has fewer rows than the target.
     fn end(self, place: &Place) -> Result<(), TransferError> {
         self.0.map_or(Ok(()), |mark| Err(changed(&mark, place)))
     }

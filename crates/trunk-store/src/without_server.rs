@@ -8,11 +8,11 @@ use crate::transfer::place::{NoPlace, Place};
 use crate::transfer::row::Page;
 use crate::transfer::tally::{Mark, Total};
 
-/// No source.
+/// A source on a server, of which this build has none.
 #[derive(Debug)]
 pub(crate) enum ServerSource {}
 
-/// No target.
+/// A target on a server, of which this build has none.
 #[derive(Debug)]
 pub(crate) enum ServerTarget {}
 

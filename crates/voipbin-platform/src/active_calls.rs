@@ -76,7 +76,7 @@ impl ActiveCalls {
         *self.count.borrow()
     }
 
-    /// Most active calls of one customer.
+    /// Maximum number of active calls of one customer.
     pub(crate) fn max_calls_per_customer(&self) -> usize {
         self.max_calls_per_customer
     }
@@ -132,7 +132,7 @@ impl ActiveCalls {
         answer.await.ok()
     }
 
-    /// What an active call tried so far, or none if the call has ended.
+    /// The attempts of an active call so far, or none if the call has ended.
     pub(crate) async fn tries(&self, id: Uuid) -> Option<Vec<CallTry>> {
         let sender = self.lock().calls.get(&id).cloned()?;
         let (reply, answer) = oneshot::channel();
@@ -174,7 +174,7 @@ impl ActiveCalls {
         self.all_ended(timeout).await;
     }
 
-    /// Waits at most `timeout` until no call is active. The future keeps nothing alive that the calls use.
+    /// Waits at most `timeout` until no call is active. The future holds no reference to the calls' state.
     pub fn all_ended(&self, timeout: Duration) -> impl Future<Output = ()> + Send + use<> {
         let mut count = self.count.subscribe();
         async move {

@@ -191,7 +191,7 @@ async fn respond(
     let text = if endpoint.is_cancel_safe() {
         dispatch(operation, &request).await?
     } else {
-        // A separate task: a client that disconnects must not cancel it between a write and what has to
+        // A separate task: a client that disconnects must not cancel it between a write and the steps that must
         // follow.
         let done = tokio::spawn(async move { dispatch(operation, &request).await });
         done.await.unwrap_or_else(|error| match error.try_into_panic() {

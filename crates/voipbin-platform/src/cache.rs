@@ -13,7 +13,7 @@ use crate::entity::{Entity, Kind};
 use crate::records::outbound_configs::{self, OutboundConfigs};
 use crate::records::providers::Providers;
 
-/// Most records of one kind in the cache. Before another one is added, all are removed.
+/// Maximum number of records of one kind in the cache. Before another one is added, all are removed.
 const MAX_ENTRIES: usize = 1_024;
 
 /// The cached records of one kind.
@@ -115,13 +115,13 @@ impl EntityCache {
         self.configs.get(customer, || self.catch_up(), outbound_configs::of_customer(store, customer)).await
     }
 
-    /// Removes what was changed since the last use.
+    /// Removes the records that were changed since the last use.
     fn catch_up(&self) {
         let mut follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner);
         if follower.is_current() {
             return;
         }
-        // The lock is held until the changes are applied: who finds the follower current finds them applied.
+        // The lock is held until the changes are applied, so that they are applied whenever the follower is found current.
         match follower.changes() {
             Changes::Since(writes) => {
                 writes.iter().flat_map(|write| write.iter()).for_each(|effect| self.apply(effect));

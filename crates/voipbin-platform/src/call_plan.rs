@@ -29,7 +29,7 @@ use crate::records::provider_calls;
 use crate::records::providers::Providers;
 use crate::records::routes::{self, Routes};
 
-/// The calls that a request asks for.
+/// The calls of a request.
 pub(crate) struct Order<'a> {
     /// The flow that runs once a call is answered; none hangs up.
     pub(crate) flow: Option<&'a Entity<Flows>>,
@@ -40,7 +40,7 @@ pub(crate) struct Order<'a> {
     pub(crate) provider: Option<Uuid>,
 }
 
-/// Most destinations of a request. VoIPBIN documents no limit; without one, a single request could delay all
+/// Maximum number of destinations of a request. VoIPBIN documents no limit; without one, a single request could delay all
 /// others.
 const MAX_DESTINATIONS: usize = 100;
 
@@ -125,7 +125,7 @@ fn actions(flow: &Entity<Flows>) -> Arc<[ActionBody]> {
     flow.public.actions.iter().cloned().map(ActionBody::from).collect()
 }
 
-/// Most different reasons that the error names when no destination can be called.
+/// Maximum number of different reasons that the error names when no destination can be called.
 const MAX_REASONS: usize = 3;
 
 /// The error when no destination can be called: it names the different reasons, in the order of the

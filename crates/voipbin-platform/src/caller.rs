@@ -126,7 +126,7 @@ impl Caller {
         matches!(self, Self::Direct { .. })
     }
 
-    /// Requires one of these permissions on the records of a customer; nil stands for the platform itself.
+    /// Requires one of these permissions on the records of a customer; nil means the platform itself.
     ///
     /// # Errors
     /// When the caller has none of them, or sent a direct token.

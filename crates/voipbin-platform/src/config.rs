@@ -1,4 +1,4 @@
-//! The configuration of the platform, and what follows from it for the dialler.
+//! The configuration of the platform, and the dialler's configuration that follows from it.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -20,7 +20,7 @@ pub(crate) const EDGE_HOST: &str = "edge.localhost";
 pub struct PlatformConfig {
     /// The local address that calls are sent from. None lets the system choose.
     pub sip_bind: Option<IpAddr>,
-    /// The networks that carriers are asked to accept calls from when a trunk is set up there. None means
+    /// The networks from which carriers are configured to accept calls when a trunk is set up there. None means
     /// `sip_bind`, or every address when `sip_bind` is none or unspecified.
     pub source_networks: Option<IpNetworks>,
     /// The platform's public SIP address, for carriers that require one. With none, no provider can be set up
@@ -51,15 +51,15 @@ pub struct PlatformConfig {
     /// Login requests of one client address: sustained rate per second, and burst. Zero means no limit. A
     /// username that logged in from the same address before is exempt.
     pub login_rate: (u32, u32),
-    /// Most active calls at once. Each needs a file descriptor.
+    /// Maximum number of active calls at once. Each needs a file descriptor.
     pub calls: usize,
-    /// Most active calls of one customer. None means 500, or half of the calls that the limit on file
+    /// Maximum number of active calls of one customer. None means 500, or half of the calls that the limit on file
     /// descriptors permits if that is less.
     pub calls_per_customer: Option<usize>,
     /// How many months calls are kept after they ended, including the current month; zero keeps them for
     /// ever. Provider calls and flows are kept as long as one of their calls is.
     pub keep_months: u32,
-    /// Most webhook events of one customer that wait for delivery. None means the default of
+    /// Maximum number of webhook events of one customer that wait for delivery. None means the default of
     /// `callbacks::Settings`.
     pub webhooks_waiting: Option<u64>,
     /// How long a webhook event may wait for delivery. None means the default of `callbacks::Settings`.
@@ -115,7 +115,7 @@ impl Default for PlatformConfig {
 }
 
 impl PlatformConfig {
-    /// The networks that carriers are asked to accept calls from: see the field.
+    /// The networks from which carriers are configured to accept calls: see the field.
     pub fn source_networks(&self) -> IpNetworks {
         let bind = self.sip_bind.filter(|address| !address.is_unspecified());
         self.source_networks.clone().unwrap_or_else(|| {

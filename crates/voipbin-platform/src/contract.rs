@@ -1,4 +1,4 @@
-//! What each operation of the API accepts and answers, and the `OpenAPI` document of all of them.
+//! Declares the requests and responses of each operation of the API, and the `OpenAPI` document of all of them.
 //!
 //! An operation that is added to [`Operation`] needs an arm in [`declare`], or the crate does not compile: there is no
 //! handler without a declaration. The types of bodies and answers are those that the handlers decode and encode; the
@@ -74,7 +74,7 @@ struct EventQuery {
 struct ActiveflowQuery {
     #[schemars(flatten)]
     page: EventQuery,
-    /// The activeflow.
+    /// The id of the activeflow.
     activeflow_id: Option<Uuid>,
     /// A call that runs the activeflow.
     call_id: Option<Uuid>,
@@ -85,9 +85,9 @@ struct ActiveflowQuery {
 #[expect(dead_code, reason = "a schema alone: `timelines` writes the records")]
 #[schemars(untagged)]
 enum Subject {
-    /// A call.
+    /// The call after the event.
     Call(Box<Call>),
-    /// A flow.
+    /// The flow after the event.
     Flow(Box<Flow>),
 }
 
@@ -123,7 +123,7 @@ fn log_in() -> Declared {
         .errors(&[429, 500, 503])
 }
 
-/// Declares what an endpoint accepts and answers.
+/// Declares the requests and responses of an endpoint.
 #[expect(clippy::too_many_lines, reason = "a table with one arm for each endpoint")]
 fn declare(endpoint: &Endpoint) -> Declared {
     // The methods of `ENDPOINTS` are names of methods.

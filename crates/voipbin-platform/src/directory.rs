@@ -1,7 +1,7 @@
 //! Customers, agents and access keys in memory: every request needs them.
 //!
-//! The directory is complete: it is loaded when the server starts, and every write updates it. What
-//! other nodes write is in it as soon as the change feed names it.
+//! The directory is complete: it is loaded when the server starts, and every write updates it. Writes of other nodes are in
+//! it as soon as the change feed names them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
@@ -18,7 +18,7 @@ use crate::platform::Platform;
 use crate::records::access_keys::{AccessKeys, digest};
 use crate::records::customers::{Agents, Customers};
 
-/// The time before another attempt to read what other nodes wrote.
+/// The time before another attempt to read the writes of other nodes.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The longest time for which a change of this server holds back what other nodes wrote.
 const TURN_LIMIT: Duration = Duration::from_millis(500);
@@ -64,7 +64,7 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Loads everything again, because it is not known what other nodes wrote.
+    /// Loads everything again, because writes of other nodes may have been missed.
     async fn load_anew(&self, store: &dyn Documents) -> Result<(), StoreError> {
         let Self { customers, agents, keys } = Self::load(store).await?;
         replace(&self.customers, customers);
@@ -158,13 +158,13 @@ fn replace<T>(old: &RwLock<T>, new: RwLock<T>) {
     *old.write().unwrap_or_else(PoisonError::into_inner) = new;
 }
 
-/// Keeps the directory in line with what other nodes write, for as long as the platform exists. `wakes` are those of the store.
+/// Applies the writes of other nodes to the directory, for as long as the platform exists. `wakes` are those of the store.
 pub(crate) async fn follow(
     platform: Weak<Platform>,
     mut followed: Follower,
     mut wakes: watch::Receiver<u64>,
 ) {
-    // What was written after the directory was loaded and before it was followed is not known.
+    // Writes after the directory was loaded and before it was followed may have been missed.
     let mut is_complete = false;
     loop {
         let Some(platform) = platform.upgrade() else { return };

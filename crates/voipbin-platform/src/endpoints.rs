@@ -8,7 +8,7 @@ use axum::http::Method;
 pub struct Endpoint {
     /// The HTTP method in capital letters, such as `GET`.
     pub method: &'static str,
-    /// The path below the version; a name in braces stands for an id of a record or for its type.
+    /// The path below the version; a name in braces is the id of a record or its type.
     pub path: &'static str,
     /// The permission that the caller needs.
     pub needs: Needs,
@@ -85,7 +85,7 @@ pub(crate) enum Operation {
 }
 
 impl Endpoint {
-    /// Whether the handler's future may be dropped at any point: it writes nothing, or completes what follows
+    /// Whether the handler's future may be dropped at any point: it writes nothing, or completes the steps after
     /// its write in a separate task.
     pub(crate) fn is_cancel_safe(&self) -> bool {
         let completes_in_task =

@@ -173,7 +173,7 @@ impl Running<'_> {
         Ending::NoResponse
     }
 
-    /// Records what the dialler knows of the attempts at the current provider. The caller writes the call.
+    /// Records the dialler's present record of the attempts at the current provider. The caller writes the call.
     fn note_tries(&mut self, leg: &Leg) {
         let attempted = self.call.private.attempted();
         self.tries.note(&mut self.call.private.tries, attempted, leg.tries());
@@ -381,8 +381,8 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// After a conflict, takes over that another node marked the call as deleted, once. Returns false if that is not why the
-    /// record changed.
+    /// After a conflict, adopts the deletion mark that another node has set on the call, once. Returns false if the record
+    /// changed for another reason.
     async fn adopt_deletion(&mut self) -> Result<bool, StoreError> {
         let stored = Entity::<Calls>::find(&*self.platform.core.store, self.call.id).await?;
         let is_new = |stored: &Entity<Calls>| stored.deleted && !self.call.deleted && Calls::is_live(stored);
@@ -439,9 +439,9 @@ fn mark_ended(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
 pub(crate) async fn end_interrupted_calls(platform: &Platform) -> Result<usize, StoreError> {
     let store = &*platform.core.store;
     let calls = Entity::<Calls>::list(store, DocumentQuery::live(DocumentKind::Call)).await?;
-    // Read after the calls: a node is listed before it has the first one, so one that began meanwhile is not taken for dead.
+    // Read after the calls: a node is listed before its first call, so a node that started meanwhile is not taken for dead.
     let (own, nodes) = (store.node(), store.nodes().await?);
-    // No node has the number of an earlier one, so what this one runs is no call of an earlier process.
+    // No node has the number of an earlier one, so a call of this node's number is not one of an earlier process.
     let is_running =
         |node: i64| store.is_shared() && (node == own || nodes.iter().any(|other| other.number == node));
     let mut count = 0;
@@ -464,7 +464,7 @@ pub(crate) async fn end_interrupted_calls(platform: &Platform) -> Result<usize, 
 fn ending_of(end: LegEnd) -> Ending {
     match end {
         LegEnd::Refused(code) => Ending::Refused(code),
-        // The platform's words have none for a lack of its own.
+        // The platform has no hangup reason for a lack of its own ports.
         LegEnd::NoResponse | LegEnd::NoPort => Ending::NoResponse,
         LegEnd::RingTimeout => Ending::RingTimeout,
         LegEnd::HungUp => Ending::FarEnd,

@@ -91,7 +91,7 @@ impl ApiError {
         self.status.http()
     }
 
-    /// An error with the status that is nearest to one of HTTP, for a fault on purpose.
+    /// An error with the status that is nearest to a status of HTTP, for an injected fault.
     pub(crate) fn nearest_to(status: StatusCode) -> Self {
         let (status, reason) = match status {
             StatusCode::UNAUTHORIZED => (Status::Unauthenticated, "INVALID_CREDENTIALS"),
@@ -154,7 +154,7 @@ impl ApiError {
         Self::new(Status::InvalidArgument, "INVALID_JSON_BODY", "The request body is not valid JSON.")
     }
 
-    /// The id in the path is no UUID.
+    /// The id in the path is not a UUID.
     pub(crate) fn invalid_id() -> Self {
         Self::new(Status::InvalidArgument, "INVALID_ID", "The provided id is not a valid UUID.")
     }

@@ -1,10 +1,10 @@
 //! The pool that hashes passwords.
 //!
-//! Hashing is slow on purpose. The pool has two threads of its own, so that neither requests nor the
-//! runtime's blocking pool wait for it, and its memory is bounded. Work waits in queues, one for each source
-//! of logins, and the queues take turns: a source that sends hundreds of logins delays only its own. A
-//! username that logged in from the same source before has a queue of its own, and displaces other work when
-//! all slots are taken.
+//! Hashing is slow on purpose. The pool has two threads of its own, which start with the first work, so that
+//! neither requests nor the runtime's blocking pool wait for it, and its memory is bounded. Work waits in
+//! queues, one for each source of logins, and the queues take turns: a source that sends hundreds of logins
+//! delays only its own. A username that logged in from the same source before has a queue of its own, and
+//! displaces other work when all slots are taken.
 //!
 //! Bounds: 512 waiting entries in all, 8 in one queue, and 20 seconds of waiting, which is less than clients
 //! wait.
@@ -18,9 +18,9 @@ use tokio::sync::oneshot;
 
 /// Hashing threads. One hash takes about 20 ms of a processor, and 19 MiB.
 const THREADS: usize = 2;
-/// Most entries in all queues together.
+/// Maximum number of entries in all queues together.
 const MAX_WAITING: usize = 512;
-/// Most entries in one queue.
+/// Maximum number of entries in one queue.
 const MAX_WAITING_PER_QUEUE: usize = 8;
 /// How long an entry may wait. The last entry of a full queue waits for eight rounds of all queues. Most
 /// clients give up after 30 seconds, and an error response before that is more useful to them.
@@ -62,6 +62,8 @@ struct Waiting {
     /// The queues that have entries, the next one first.
     turns: VecDeque<Queue>,
     count: usize,
+    /// The threads that were started.
+    threads: usize,
     closed: bool,
 }
 
@@ -72,25 +74,35 @@ impl std::fmt::Debug for HashingPool {
 }
 
 impl HashingPool {
-    /// Starts the threads.
-    ///
-    /// # Errors
-    /// When the system cannot start a thread.
-    pub(crate) fn start() -> std::io::Result<Self> {
-        let shared = Arc::<Shared>::default();
-        let pool = Self { shared: Arc::clone(&shared), max_wait: MAX_WAIT };
-        for number in 0..THREADS {
-            let shared = Arc::clone(&shared);
-            std::thread::Builder::new().name(format!("hashing-{number}")).spawn(move || shared.work())?;
+    /// A pool without work, and therefore without threads.
+    pub(crate) fn new() -> Self {
+        Self { shared: Arc::default(), max_wait: MAX_WAIT }
+    }
+
+    /// Adds work to its queue, and starts a further thread for it while there may be more.
+    fn put(&self, queue: Queue, work: Work) -> Result<(), Busy> {
+        let mut waiting = self.shared.lock();
+        if waiting.threads < THREADS {
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new().name(format!("hashing-{}", waiting.threads));
+            match thread.spawn(move || shared.work()) {
+                Ok(_) => waiting.threads += 1,
+                Err(error) => {
+                    tracing::error!(%error, "no thread to hash passwords can be started");
+                    if waiting.threads == 0 {
+                        return Err(Busy);
+                    }
+                }
+            }
         }
-        Ok(pool)
+        waiting.put(queue, work)
     }
 
     /// Runs `hash` on one of the threads when the turn of its queue comes, and returns its result.
     ///
     /// # Errors
     /// When the queue or the pool is full, when the entry is displaced by one of a shorter or proven queue,
-    /// when it is not done after 20 seconds, and when `hash` panics.
+    /// when it is not done after 20 seconds, when `hash` panics, and when the system cannot start a thread.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         queue: Queue,
@@ -103,7 +115,7 @@ impl HashingPool {
                 let _disconnected = reply.send(hash());
             }
         });
-        self.shared.lock().put(queue, work)?;
+        self.put(queue, work)?;
         self.shared.changed.notify_one();
         match tokio::time::timeout(self.max_wait, answer).await {
             Ok(Ok(answer)) => Ok(answer),
@@ -279,7 +291,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_entry_waits_no_longer_than_a_client_does() {
-        let mut pool = HashingPool::start().unwrap();
+        let mut pool = HashingPool::new();
         pool.max_wait = Duration::from_millis(20);
         let (go, gate) = std::sync::mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
@@ -295,12 +307,16 @@ mod tests {
 
     #[tokio::test]
     async fn the_pool_hashes_survives_a_panic_and_ends_when_it_is_dropped() {
-        let pool = HashingPool::start().unwrap();
+        let pool = HashingPool::new();
+        let threads = || pool.shared.lock().threads;
+        assert_eq!(threads(), 0, "no thread waits for work that never comes");
         assert_eq!(pool.run(Queue::Operator, || 7).await, Ok(7));
+        assert_eq!(threads(), 1);
         for _ in 0..4 {
             assert_eq!(pool.run(of(1), || -> u8 { panic!("on purpose") }).await, Err(Busy));
         }
         assert_eq!(pool.run(of(1), || 8).await, Ok(8));
+        assert_eq!(threads(), THREADS);
         let shared = Arc::downgrade(&pool.shared);
         drop(pool);
         while shared.strong_count() > 0 {

@@ -138,8 +138,8 @@ async fn start_calling(
     tracing::info!(address = %dialler.address(), "calls are sent from this address");
     if platform.core.store.is_shared() {
         let store = &platform.core.store;
-        let (asked, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
-        tokio::spawn(other_nodes::hang_up_when_asked(Arc::downgrade(platform), asked, wakes));
+        let (hang_ups, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
+        tokio::spawn(other_nodes::follow_hang_ups(Arc::downgrade(platform), hang_ups, wakes));
         let (followed, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
         tokio::spawn(directory::follow(Arc::downgrade(platform), followed, wakes));
         tokio::spawn(end_calls_of_dead_nodes(Arc::downgrade(platform)));

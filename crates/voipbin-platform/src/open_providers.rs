@@ -1,5 +1,5 @@
-//! Providers whose trunk at the carrier takes calls from any address, as the carrier's API stated when it was last asked.
-//! The server keeps no key of that API, so that it cannot ask by itself.
+//! Providers whose trunk at the carrier takes calls from any address, according to the carrier's last API response.
+//! The server stores no key of that API, so it cannot query it by itself.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,12 +12,12 @@ use crate::records::providers::Providers;
 
 /// A trunk that has credentials.
 const WITH_PASSWORD: &str =
-    "when the carrier's API was last asked, the trunk took calls from any address that has its password";
+    "at the last check of the carrier's API, the trunk accepted calls from any address that has its password";
 /// A trunk that has none.
 const WITHOUT_PASSWORD: &str =
-    "when the carrier's API was last asked, the trunk took calls from any address, without a password";
+    "at the last check of the carrier's API, the trunk accepted calls from any address, without a password";
 
-/// A provider whose trunk took calls from any address when the carrier's API was last asked.
+/// A provider whose trunk accepted calls from any address at the last check of the carrier's API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct OpenProvider {
@@ -31,7 +31,7 @@ pub struct OpenProvider {
     pub warning: &'static str,
 }
 
-/// Returns the providers whose trunk took calls from any address, newest first.
+/// Returns the providers whose trunk accepted calls from any address, newest first.
 ///
 /// # Errors
 /// When the store cannot be read.

@@ -1,4 +1,4 @@
-//! Calls that other nodes run: this one asks for their end, and ends its own when another node asks.
+//! Calls across nodes: requests the end of other nodes' calls, and ends its own at the request of another node.
 
 use std::sync::Weak;
 
@@ -9,23 +9,23 @@ use crate::entity::{Entity, Kind as _};
 use crate::platform::Platform;
 use crate::records::calls::Calls;
 
-/// The change that ends a call which another node runs; `None` if no other node does.
+/// The change that ends a call which another node runs; `None` if no other node runs it.
 pub(crate) fn hang_up(platform: &Platform, call: &Entity<Calls>) -> Option<Change> {
     let store = &platform.core.store;
     let is_elsewhere = store.is_shared() && call.private.node != store.node() && Calls::is_live(call);
     is_elsewhere.then_some(Change::HangUp(call.id))
 }
 
-/// Ends the calls that other nodes ask this one to end, for as long as the platform exists. `wakes` are those of the store.
-pub(crate) async fn hang_up_when_asked(
+/// Ends calls of this node at the request of other nodes, for as long as the platform exists. `wakes` are those of the store.
+pub(crate) async fn follow_hang_ups(
     platform: Weak<Platform>,
-    mut asked: Follower,
+    mut hang_ups: Follower,
     mut wakes: watch::Receiver<u64>,
 ) {
     let mut has_missed = false;
     while wakes.changed().await.is_ok() {
         let Some(platform) = platform.upgrade() else { return };
-        match asked.changes() {
+        match hang_ups.changes() {
             Changes::Since(writes) => {
                 for effect in writes.iter().flat_map(|write| write.iter()) {
                     if let Committed::HangUp(id) = effect {
@@ -33,7 +33,7 @@ pub(crate) async fn hang_up_when_asked(
                     }
                 }
             }
-            // The next changes name what was missed in the last minute. Of a call that was deleted no client can ask again.
+            // The next changes contain the requests that were missed in the last minute. Clients cannot repeat that of a deleted call.
             Changes::LoadAnew => has_missed = true,
         }
         if has_missed {
@@ -48,7 +48,7 @@ pub(crate) async fn hang_up_when_asked(
     }
 }
 
-/// Ends the calls of this node that are deleted: no client can ask for their end any more.
+/// Ends the calls of this node that are marked as deleted: clients can no longer request their end.
 async fn hang_up_deleted(platform: &Platform) -> Result<(), StoreError> {
     let store = &*platform.core.store;
     let calls = Entity::<Calls>::list(store, DocumentQuery::live(DocumentKind::Call)).await?;

@@ -7,7 +7,7 @@ use didww_types::Secret;
 use crate::hashing::Queue;
 use crate::platform::Platform;
 
-/// Whether a password matches a hash in PHC string format. Without a hash it computes one all the same: the
+/// Whether a password matches a hash in PHC string format. Without a hash it computes one nevertheless: the
 /// time that a login takes must not reveal whether the username exists.
 pub(crate) fn is_password(password: &Secret, hash: Option<&str>) -> bool {
     if let Some(Ok(hash)) = hash.map(PasswordHash::new) {

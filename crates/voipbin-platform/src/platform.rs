@@ -28,7 +28,7 @@ use crate::records::call_tries::CallTry;
 use crate::records::calls::Calls;
 use crate::timestamps::UniqueTimestamps;
 
-/// Most active calls of one customer, unless the configuration sets another limit.
+/// Maximum number of active calls of one customer, unless the configuration sets another limit.
 const DEFAULT_MAX_CALLS_PER_CUSTOMER: usize = 500;
 
 /// The platform of a running server.
@@ -46,8 +46,7 @@ pub struct Platform {
     pub directory: Directory,
     /// Providers and outbound configs that were read before.
     pub(crate) cache: Arc<EntityCache>,
-    /// Must be locked while a customer, or a record that belongs to a customer, is changed by the control
-    /// API.
+    /// Must be locked while the control API changes a customer, or a record that belongs to one.
     pub changes: Mutex<()>,
     /// The calls that have not ended.
     pub active_calls: ActiveCalls,
@@ -110,7 +109,7 @@ impl Platform {
     /// and by the file descriptors that the process may open.
     ///
     /// # Errors
-    /// When the store cannot be read or written, or the hashing threads cannot be started.
+    /// When the store cannot be read or written.
     pub fn load(
         core: Arc<Core>,
         config: PlatformConfig,
@@ -128,8 +127,6 @@ impl Platform {
         tokio::spawn(EntityCache::catch_up_while_idle(Arc::downgrade(&cache), store.wakes()));
         let default_per_customer = max_by_descriptors.div_ceil(2).min(DEFAULT_MAX_CALLS_PER_CUSTOMER);
         let per_customer = config.calls_per_customer.unwrap_or(default_per_customer);
-        let hashing = HashingPool::start()
-            .map_err(|error| StoreError::Failed(format!("no thread to hash passwords: {error}")))?;
         Ok(Self {
             cache,
             timestamps,
@@ -142,7 +139,7 @@ impl Platform {
             customer_limiter: SharedLimiter::of(&core),
             login_limiter: Limiter::default(),
             failed_logins: GuessLimiter::new("logins", limits.guesses),
-            hashing,
+            hashing: HashingPool::new(),
             idempotency: Idempotency::default(),
             config,
             limits,
@@ -150,7 +147,7 @@ impl Platform {
         })
     }
 
-    /// A call, deleted or not, and what it tried at carriers, oldest first: at most 20 attempts, the last ones. Of an
+    /// A call, deleted or not, and its attempts at carriers, oldest first: at most 20 attempts, the last ones. For an
     /// active call, the attempts so far.
     ///
     /// # Errors

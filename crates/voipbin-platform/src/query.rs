@@ -21,7 +21,7 @@ const MAX_EVENT_PAGE_SIZE: usize = 1_000;
 const DEFAULT_EVENT_PAGE_SIZE: usize = 100;
 
 impl QueryParams {
-    /// Decodes a query string. What has no value has an empty one.
+    /// Decodes a query string. A name without a value has an empty one.
     pub(crate) fn parse(text: &str) -> Self {
         Self(url::form_urlencoded::parse(text.as_bytes()).map(owned).collect())
     }

@@ -1,4 +1,4 @@
-//! An authorised request, and what the endpoints share: ids and bodies, rate limits, pages of lists.
+//! An authorised request, and the functions that endpoints share: ids and bodies, rate limits, pages of lists.
 
 use std::hash::Hash;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The setup of a provider at a carrier: creates there, over the carrier's API, what calls need, so that a
+//! The setup of a provider at a carrier: creates the objects that calls need, over the carrier's API, so that a
 //! provider here can reference it.
 //!
 //! Each carrier has its own steps, and its own way to undo them. The SIP credentials stay on this server: no

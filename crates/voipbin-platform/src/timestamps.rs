@@ -23,11 +23,11 @@ pub struct UniqueTimestamps {
     issued: Mutex<Issued>,
 }
 
-/// What was issued before, in microseconds since 1970.
+/// The timestamps that were issued before, in microseconds since 1970.
 #[derive(Debug, Default)]
 struct Issued {
     last: i64,
-    /// What the clock showed when `last` was issued.
+    /// The clock's time when `last` was issued.
     clock_at_last: i64,
     /// The last [`MAX_REMEMBERED`] timestamps, in the order in which they were issued.
     order: VecDeque<i64>,

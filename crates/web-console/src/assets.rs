@@ -9,7 +9,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// A file of the page.
+/// A file of the console, embedded in the program.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asset {
     /// Its path below `/console/`; empty for the page itself.

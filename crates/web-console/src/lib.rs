@@ -1,6 +1,6 @@
-//! The console: the page with which an operator looks at a server, and acts upon it.
+//! The web console: a page with which an operator monitors and controls a server.
 //!
-//! The page is HTML, CSS and modules of JavaScript that are part of the program, as they stand in `assets`: no step builds
+//! The page is HTML, CSS and modules of JavaScript that are embedded in the program unchanged from `assets`: no step builds
 //! them, and they load nothing from elsewhere. They hold no data. What the page shows it reads from the control API, with
 //! the token that its user enters.
 //!

@@ -11,8 +11,8 @@ use crate::assets::{Asset, find};
 /// The templates of the paths, for the metrics of the listener.
 pub const PATHS: [&str; 3] = ["/console", "/console/", "/console/{*file}"];
 
-/// What the page may do: load its own files, and ask the server that it came from. Nothing is evaluated, framed or sent
-/// elsewhere, and a text cannot become markup.
+/// The content security policy: the page may load its own files, and send requests to its own server. It cannot evaluate
+/// code, be framed or send data elsewhere, and a text cannot become markup.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
                       trusted-types 'none'";
@@ -22,7 +22,7 @@ const HEADERS: [(HeaderName, &str); 8] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
-    // A file is kept, and asked for with its tag each time: a new release of the server has other files at the same paths.
+    // A cached file is revalidated by its tag each time: a new release of the server has other files at the same paths.
     (header::CACHE_CONTROL, "no-cache"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -41,7 +41,7 @@ pub fn router() -> Router {
         .route(file, get(async |Path(path): Path<String>, headers: HeaderMap| serve(&path, &headers)))
 }
 
-/// The page names its files relative to its own folder.
+/// Redirects to the page with a trailing slash, because its files have relative paths.
 async fn to_the_page(uri: Uri) -> Response {
     let place = format!("{}/", uri.path());
     secured((StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, place)]).into_response())

@@ -40,7 +40,7 @@ impl DecodeError {
         &self.path
     }
 
-    /// What is wrong at the path. It may quote the offending value, except a [`Secret`](crate::Secret).
+    /// The problem at the path. It may quote the offending value, except a [`Secret`](crate::Secret).
     pub fn message(&self) -> &str {
         &self.message
     }

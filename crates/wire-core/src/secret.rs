@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use subtle::ConstantTimeEq as _;
 
-/// What is written in place of a secret.
+/// The replacement of a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
 
 thread_local! {
@@ -25,7 +25,7 @@ thread_local! {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 pub fn hiding_secrets<T>(serialise: impl FnOnce() -> T) -> T {
-    /// Restores what held before, also if the serialisation panics.
+    /// Restores the previous value on drop, also if the serialisation panics.
     struct Before(bool);
     impl Drop for Before {
         fn drop(&mut self) {

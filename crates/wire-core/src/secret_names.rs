@@ -1,6 +1,6 @@
-//! Which names of members, parameters and headers say that their value is a secret.
+//! The names of members, parameters and headers whose values are secrets.
 
-/// Names that have a part of [`parts`], and no secret.
+/// Names that have one of [`parts`], but whose values are no secrets.
 const PLAIN: [&str; 8] = [
     "page_token",
     "next_page_token",

@@ -1,4 +1,4 @@
-//! Idempotent provisioning: a record that is as a body says, whether it existed before or not.
+//! Idempotent provisioning: ensures that a record matches a body, whether it existed before or not.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,11 +12,11 @@ use super::{undeclared, version_check};
 use crate::request::Request;
 use crate::{Api, Error, Reason};
 
-/// The attributes by which a record is found, the one that only the customer sets first.
+/// The attributes by which a record is found; the first is set only by the customer.
 const REFERENCE: &str = "external_reference_id";
 const NAME: &str = "name";
 
-/// A request that makes a record be as a body says. Await it, or call [`send`](Self::send).
+/// A request that ensures that a record matches a body. Await it, or call [`send`](Self::send).
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Ensure<R: Creatable> {
     api: Api<R>,
@@ -25,19 +25,19 @@ pub struct Ensure<R: Creatable> {
     keeps: bool,
 }
 
-/// A record that is as the body says.
+/// A record that matches the body.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Ensured<R> {
-    /// The record as the service has it now, or as it was found if it was to be kept.
+    /// The record as the service has it now, or as it was found with [`keep_existing`](Ensure::keep_existing).
     pub record: R,
-    /// What was done.
+    /// The action that was needed.
     pub deed: Deed,
     /// The attributes and relationships that an update changed; empty for a new record.
     pub changed: Vec<String>,
 }
 
-/// What a request to ensure a record did.
+/// The action of a request to ensure a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Deed {
@@ -49,17 +49,17 @@ pub enum Deed {
     Unchanged,
 }
 
-/// What the record is searched for by.
+/// The attribute and the value by which the record is searched.
 struct Key {
     attribute: &'static str,
     value: String,
 }
 
 impl<R: Creatable + Listable + Updatable> Api<R> {
-    /// Makes a record be as this body says: creates it, or updates what differs, or does nothing.
+    /// Ensures that a record matches this body: creates it, updates its differing members, or does nothing.
     ///
     /// The record is the one that has exactly the body's `external_reference_id`, or without one exactly its name. Members
-    /// that the body does not set are left as they are, and what the service normalises or generates, such as credentials, is no
+    /// that the body does not set are not changed, and a value that the service normalises or generates, such as credentials, is no
     /// difference: a second call writes nothing. If another program creates the record between the search and the creation,
     /// that record is compared and updated.
     ///
@@ -120,7 +120,7 @@ impl<R: Creatable + Listable + Updatable> Ensure<R> {
         self
     }
 
-    /// Leaves a record that exists as it is.
+    /// Does not change an existing record.
     pub fn keep_existing(mut self) -> Self {
         self.keeps = true;
         self
@@ -189,7 +189,7 @@ async fn find<R: Listable>(api: &Api<R>, key: &Key, wanted: &Sent) -> Result<Opt
     let mut found = None;
     while let Some(record) = records.try_next().await? {
         let object = record.encode().map_err(|error| request.refused(error))?;
-        // A filter may find more, such as names in which only letters are written otherwise.
+        // A filter may find more records, such as names that differ in letter case.
         if object.attributes.get(key.attribute).and_then(Value::as_str) != Some(key.value.as_str()) {
             continue;
         }

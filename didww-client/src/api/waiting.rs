@@ -1,4 +1,4 @@
-//! Waiting for a record to become what a program needs, with a deadline.
+//! Waiting until a record meets a condition, with a deadline.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,10 +14,10 @@ use crate::{Api, Error, Exchange, Overdue, Single};
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What is asked of each reading of the record.
+/// The condition that each reading of the record is tested for.
 type Condition<R> = Box<dyn FnMut(&R) -> bool + Send>;
 
-/// A record that is read again and again until it is as expected. Await it, or call [`send`](Self::send).
+/// A record that is read repeatedly until it meets a condition. Await it, or call [`send`](Self::send).
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Waiting<R: Resource> {
     api: Api<R>,
@@ -126,7 +126,7 @@ impl<R: Gettable> Waiting<R> {
                 let exchange = Exchange::unsent(&Method::GET, path);
                 return Err(Error::Overdue(Box::new(Overdue::new(exchange, waited))));
             }
-            // A wait of nothing would be a loop without a pause.
+            // A wait of zero would be a busy loop.
             client_core::sleep(self.interval.max(Duration::from_millis(1)).min(left)).await;
         }
     }

@@ -42,7 +42,7 @@ pub enum Reason {
     /// A page is numbered from 1 and has 1 to 1000 records.
     #[error("pages are numbered from 1 and have 1 to 1000 records")]
     Page,
-    /// More than one record matches, so that the one that is meant is not known. Contains what was searched for.
+    /// More than one record matches, so the search is ambiguous. Contains the searched value.
     #[error("several records match: {0}")]
     Several(String),
     /// The body sets neither a name nor an identifier of the customer by which the record could be found, or the type has no

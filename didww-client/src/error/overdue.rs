@@ -1,10 +1,10 @@
-//! The error of a wait that came to its end.
+//! The error of a wait that reached its deadline.
 
 use std::time::Duration;
 
 use crate::Exchange;
 
-/// A record did not become what was waited for in time. It may still become so later: nothing was changed.
+/// A record did not meet the awaited condition in time. It may still meet it later: the wait changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{exchange}: the record is not as expected after {}.{:03} s", .waited.as_secs(), .waited.subsec_millis())]
 #[non_exhaustive]

@@ -86,7 +86,7 @@ impl Refusal {
         self.challenge.as_deref().is_some_and(|challenge| challenge.contains(&format!("error=\"{error}\"")))
     }
 
-    /// What a 404 of another path than the API's suggests; empty for a record that does not exist.
+    /// A hint for a 404 of a path that is not the API's; empty for a record that does not exist.
     pub(crate) fn address_hint(&self) -> &'static str {
         let is_versioned = self.exchange.path.split('/').any(|segment| segment == VERSION_SEGMENT);
         let is_of_record = self.errors.iter().any(|error| error.title.as_deref() == Some(NO_RECORD));

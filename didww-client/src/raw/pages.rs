@@ -8,7 +8,8 @@ use super::RawRequest;
 use crate::page::Progress;
 use crate::{Endless, Error};
 
-const NUMBER: &str = "page[number]";
+/// The parameter with the number of a page.
+pub(super) const NUMBER: &str = "page[number]";
 
 /// The state of a stream of pages: the next request, an error to yield, or the end.
 enum Pages {

@@ -17,6 +17,7 @@ mod exports;
 mod masked;
 mod misbehaving;
 mod pages;
+mod pages_ahead;
 mod prices;
 mod raw;
 #[path = "../../../crates/client-core/tests/support/raw_server.rs"]

@@ -1,4 +1,4 @@
-//! The clients of the price services: their tokens, their paths and what they read.
+//! The clients of the price services: their tokens, their paths and their results.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn server(status: u16, body: &Value) -> MockServer {
     server
 }
 
-/// What the token service was asked for, and the other requests.
+/// The requests to the token service, and the other requests.
 async fn received(server: &MockServer) -> (Value, Vec<Request>) {
     let requests = server.received_requests().await.unwrap();
     let (mints, others): (Vec<Request>, Vec<Request>) =

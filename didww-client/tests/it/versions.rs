@@ -114,7 +114,7 @@ async fn members_that_the_version_lacks_are_refused_before_sending() {
     refused(typed.await.unwrap_err(), "filter[number_type]");
     let typed = newest.did_groups().list().filter(DidGroupFilter::did_group_type_id_blank());
     refused(typed.await.unwrap_err(), "filter[did_group_type.id]");
-    let required = builder(&server.uri()).api_version(ApiVersion::V2021_12_15).build().unwrap();
+    let required = builder(&server.uri()).api_version(ApiVersion::V2017_09_18).build().unwrap();
     let required = required.dids().list().include([DidInclude::DidGroupAddressRequirement]);
     refused(required.await.unwrap_err(), "address_requirement");
 

@@ -1,4 +1,4 @@
-//! The log of SIP messages: what hides secrets, and how messages are shown.
+//! The log of SIP messages: the masking of secrets, and the formats of messages.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -22,7 +22,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// What is printed of a configuration can be read again, and is the same then.
+/// A printed configuration can be parsed, and is the same then.
 pub fn configuration(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match Config::from_toml(text) {

@@ -1,4 +1,4 @@
-//! What the journal hides of bodies that clients send.
+//! The masking of bodies in the journal.
 
 use serde_json::Value;
 use trunk_server::lab::journal::hidden_json;

@@ -52,7 +52,7 @@ fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
     }
 }
 
-/// xorshift64: what is random here must only be the same in every run.
+/// xorshift64: the numbers only need to be the same in every run.
 struct Random(u64);
 
 impl Random {

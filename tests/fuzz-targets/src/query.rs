@@ -18,7 +18,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     queries.into_iter().map(String::into_bytes).collect()
 }
 
-/// What is read from a query, and encoded, is read as the same again.
+/// A parsed query that is encoded parses to the same query again.
 pub fn query(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let QueryPairs(pairs) = QueryPairs::parse(&text);

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use didww_types::resources::MediaEncryptionMode;
-use sip_transport::sdp::{Identity, answer, answer_taken_out, offer};
+use sip_transport::sdp::{Identity, answer, answer_taken_out, offer, own_offer};
 use trunk_rules::carrier::{
-    Codec, Direction, Media, Profile, Settings, negotiate, own_offer, take_answer, taken_out,
+    Agreed, Codec, Direction, Media, OwnOffer, Profile, Settings, negotiate, taken_out,
 };
 
 use crate::fixtures;
@@ -55,6 +55,7 @@ pub fn sdp(data: &[u8]) {
                 let text = answer(&mut identity, &media, at, KEY);
                 let again = negotiate(&mode, &SETTINGS, Some(text.as_bytes()));
                 check(&media, &again.unwrap().unwrap(), at);
+                check_later_offer(&media, &mode, at);
             }
             Ok(None) => assert!(data.trim_ascii().is_empty()),
             Err(refusal) => {
@@ -62,7 +63,7 @@ pub fn sdp(data: &[u8]) {
                 assert!((400..700).contains(&refusal.code(&SETTINGS)), "{refusal}");
             }
         }
-        if let Ok(media) = take_answer(&mode, &SETTINGS, Some(data)) {
+        if let Ok(media) = OwnOffer::new(&mode, &SETTINGS, None).take_answer(&mode, Some(data)) {
             assert!(media.payload_types.contains(&media.payload_type));
             assert_eq!(media.stream, 0);
         }
@@ -71,11 +72,23 @@ pub fn sdp(data: &[u8]) {
         let text = answer_taken_out(&mut identity, &lines, at);
         assert_eq!(taken_out(text.as_bytes()).unwrap().len(), lines.len());
     }
-    let (profile, codecs) = own_offer(&MediaEncryptionMode::SrtpSdes, &SETTINGS);
-    let text = offer(&mut identity, at, &codecs, profile, KEY);
+    let new = OwnOffer::new(&MediaEncryptionMode::SrtpSdes, &SETTINGS, None);
+    let text = own_offer(&mut identity, at, &new, KEY);
     assert!(negotiate(&MediaEncryptionMode::SrtpSdes, &SETTINGS, Some(text.as_bytes())).is_ok());
     let text = offer(&mut identity, at, &Codec::ALL, Profile::Avp, "");
     assert!(negotiate(&MediaEncryptionMode::Disabled, &SETTINGS, Some(text.as_bytes())).is_ok());
+}
+
+/// An offer in the session of these media is accepted, and has the same number of streams.
+fn check_later_offer(media: &Media, mode: &MediaEncryptionMode, at: SocketAddr) {
+    let agreed = Agreed::of(media, mode, &SETTINGS);
+    let later = OwnOffer::new(mode, &SETTINGS, agreed.as_deref());
+    let text = own_offer(&mut Identity::new(7), at, &later, KEY);
+    let read = negotiate(mode, &SETTINGS, Some(text.as_bytes())).unwrap().unwrap();
+    assert!(later.codecs.contains(&(read.payload_type, read.codec)), "{text}");
+    if media.lines.len() <= 8 {
+        assert_eq!((read.stream, read.lines.len()), (media.stream, media.lines.len()), "{text}");
+    }
 }
 
 fn check(media: &Media, again: &Media, at: SocketAddr) {

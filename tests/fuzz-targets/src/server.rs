@@ -115,7 +115,7 @@ async fn routes() -> (Router, Arc<TokenService>) {
         id: Uuid::from_u128(1),
         name: "main".to_owned(),
         version: ApiVersion::V2021_12_15,
-        // `read_only` forbids what is to be tried.
+        // `read_only` would forbid the requests.
         features: Features::of(Feature::ALL.into_iter().filter(|feature| *feature != Feature::ReadOnly)),
         rate_limit: Some(0),
         record_quota: Some(MAX_RECORDS),

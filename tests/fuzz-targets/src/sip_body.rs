@@ -31,7 +31,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     .into()
 }
 
-/// The input is headers and a body. What is found is a part of the body.
+/// The input is headers and a body. The found description is a part of the body.
 pub fn sip_body(data: &[u8]) {
     let message = [START, data].concat();
     let Some(body) = Head::of(&message).map(|head| head.rest) else { return };

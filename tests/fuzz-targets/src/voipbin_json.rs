@@ -29,7 +29,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// What is read, written and read again is the same.
+/// A decoded value that is encoded decodes to the same value again.
 pub fn voipbin_json(data: &[u8]) {
     check::<AccessKey>(data);
     check::<Action>(data);

@@ -4,7 +4,7 @@ use trunk_server::control::{World, scenario};
 
 use crate::fixtures;
 
-/// The smaller scenarios, the examples of the documentation, and what they do not have.
+/// The smaller scenarios, the examples of the documentation, and further members.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let small = ["one-trunk", "blocked-by-threshold", "two-accounts"];
     let mut seeds: Vec<Vec<u8>> =
@@ -36,7 +36,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// What is written of a world can be read again, and is the same then.
+/// A saved world can be loaded, and is the same then.
 pub fn world(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for read in [World::from_json(text), World::from_toml(text)] {

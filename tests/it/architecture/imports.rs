@@ -15,7 +15,7 @@ use super::sources;
 /// Module paths such as `store::sqlite::write`, each with those that it names. The crate's root is the empty path.
 pub(super) type Imports = BTreeMap<String, BTreeSet<String>>;
 
-/// The imports between the files of a crate, without its unit tests and without what a file re-exports.
+/// The imports between the files of a crate, without its unit tests and without re-exports.
 pub(super) fn of_crate(source: &Path) -> Imports {
     let files: BTreeMap<String, PathBuf> = sources(source)
         .into_iter()

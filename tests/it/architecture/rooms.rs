@@ -1,4 +1,4 @@
-//! The crates of the workspace beside the table of `ARCHITECTURE.md`.
+//! Compares the crates of the workspace with the table of `ARCHITECTURE.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use super::sources;
 /// Most comments of the whole workspace that may hold one of [`RARE`].
 const FEW: usize = 5;
 
-/// Words with a plainer one beside them ("returns", the actor's name, "is notified").
+/// Words with plainer alternatives ("returns", the actor's name, "is notified").
 const RARE: [&str; 6] = ["gives", "somebody", "whoever", "nobody", "everybody", "told"];
 
 #[test]

@@ -44,7 +44,7 @@ async fn n76_the_status_298_is_success_and_299_and_302_are_repeated() {
             assert_eq!((first[0].status, &first[0].error), (Some(status), &error), "{version}");
             control.clock().advance(Duration::from_mins(1));
             if is_success {
-                // What comes next is another event, alone and for the first time.
+                // The next callback is another event, alone and sent for the first time.
                 set(&api, &id, "active").await;
             }
             let state = if is_success { Active } else { Blocked };

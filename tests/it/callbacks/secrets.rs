@@ -1,4 +1,4 @@
-//! Callback secrets: which one signs, and what becomes of events without one.
+//! Callback secrets: the choice of the signing secret, and events without one.
 
 use std::time::Duration;
 

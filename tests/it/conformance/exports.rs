@@ -1,4 +1,4 @@
-//! Exports: what they can be about in each version, how their files are made, who downloads them, and for how long.
+//! Exports: their types and filters in each version, the files, and the access to them.
 
 use std::io::Read as _;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const DAY: Duration = Duration::from_hours(24);
 const INVALID_TOKEN: &str =
     r#"{"errors":[{"title":"Invalid token","detail":"Invalid token","code":"401","status":"401"}]}"#;
 
-/// A server whose clock stands, and a client at the newest version.
+/// A server with a frozen clock, and a client at the newest version.
 async fn start() -> (World, Api) {
     let world = World::start().await;
     world.server.control().clock().freeze(Some("2026-11-29T12:00:00.000Z".parse().unwrap()));

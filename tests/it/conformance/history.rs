@@ -1,4 +1,4 @@
-//! The history of DIDs: what is written into it, by whom, and for how long.
+//! The history of DIDs: its entries, their origins, and their retention.
 
 use std::time::Duration;
 

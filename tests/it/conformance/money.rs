@@ -14,14 +14,15 @@ use trunk_server::control::Review;
 use super::emergency::{Desk, SERVICES, VERIFICATIONS};
 use super::shop::{ORDERS, Shop};
 use crate::support::engine;
+use crate::support::months::month_after;
 use crate::support::world::*;
 
 const DAY: u64 = 86_400;
-/// What a number costs for a month.
+/// The monthly price of a number.
 const MONTHLY: &str = "2.05";
-/// What a channel costs for a month.
+/// The monthly price of a channel.
 const OF_CHANNEL: &str = "2.00";
-/// What emergency calling costs for a month.
+/// The monthly price of emergency calling.
 const OF_SERVICE: &str = "2.50";
 const CREDIT: &str = "3.30";
 const STEPS: usize = 60;
@@ -45,10 +46,6 @@ fn decimal(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 
-fn month() -> Duration {
-    Duration::from_secs(30 * DAY)
-}
-
 /// The time at which a paid period ends: that of a DID, or the day of what has one.
 fn end(attributes: &Value, name: &str) -> Option<Timestamp> {
     let text = attributes[name].as_str()?;
@@ -56,7 +53,7 @@ fn end(attributes: &Value, name: &str) -> Option<Timestamp> {
     Some(time.parse().unwrap())
 }
 
-/// What is renewed, as it was last seen.
+/// A renewable record, as it was last seen.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     end: Timestamp,
@@ -68,7 +65,7 @@ impl Seen {
     fn again(&mut self, end: Timestamp) -> i64 {
         let mut times = 0;
         while self.end < end {
-            self.end = self.end.after(month());
+            self.end = month_after(self.end);
             times += 1;
         }
         assert_eq!(self.end, end, "it is renewed for whole periods");
@@ -77,7 +74,7 @@ impl Seen {
     }
 }
 
-/// What the account has at one time.
+/// The state of the account at one time.
 struct Snapshot {
     balance: Decimal,
     /// Of each DID the end of its period, and its renewals left.
@@ -104,7 +101,7 @@ struct Model {
     services: BTreeMap<String, Seen>,
     channels: i64,
     of_pool: Option<Seen>,
-    /// What the renewals of channels cost so far.
+    /// The cost of the renewals of channels so far.
     paid_for_channels: Decimal,
 }
 
@@ -215,7 +212,7 @@ impl Model {
         tokio::time::timeout(Duration::from_secs(30), settled).await.expect("it never settled")
     }
 
-    /// Compares the balance with what was bought and renewed.
+    /// Compares the balance with the costs of purchases and renewals.
     async fn check(&mut self, before: Timestamp, step: &str) {
         let read = self.settled(before).await;
         for (id, (end, cycles)) in &read.dids {
@@ -347,7 +344,7 @@ async fn run(seed: u64) {
                 "some seconds".to_owned()
             }
             _ => {
-                // What was ordered is carried out before, so that it is known which channels a renewal pays.
+                // Pending orders are completed before, so that the channels that a renewal pays are known.
                 model.shop.wait(5);
                 model.check(before, &format!("seed {seed}, step {number}: before some days")).await;
                 let before = model.now();

@@ -1,4 +1,4 @@
-//! Capacity pools: what their owner reads and may change, and the channels that DIDs take from them.
+//! Capacity pools: their readable and writable members, and the channels that DIDs take from them.
 
 use serde_json::{Value, json};
 use trunk_server::control::{ControlError, RecordMembers};
@@ -96,7 +96,7 @@ async fn the_channels_of_a_did_change_without_the_pool_that_it_is_in() {
     let answer = world.api.patch(&path, &channels(5)).await;
     assert_eq!((answer.status, assigned(&world, &pool).await), (200, json!(5)), "{}", answer.text);
 
-    // What the request sends takes precedence over what is stored.
+    // Values of the request take precedence over stored ones.
     let blank = [relationship("capacity_pool", "can't be blank")];
     refused(&world.api.patch(&path, &linking(channels(6), "capacity_pool", Value::Null)).await, &blank);
     let cleared = linking(channels(0), "capacity_pool", Value::Null);
@@ -185,7 +185,7 @@ async fn control_stores_records_of_types_that_no_request_creates_and_validates_e
     let named = || RecordMembers::default().attribute("name", "X");
     let wrong = [
         ("capacity_pools", RecordMembers::default(), "`name` is missing in a new record"),
-        ("capacity_pools", named().attribute("bogus", 1), "`bogus` is no attribute of capacity_pools"),
+        ("capacity_pools", named().attribute("bogus", 1), "`bogus` is not an attribute of capacity_pools"),
         ("capacity_pools", named().attribute("renew_date", "soon"), "`renew_date` is invalid"),
         (
             "capacity_pools",
@@ -195,7 +195,7 @@ async fn control_stores_records_of_types_that_no_request_creates_and_validates_e
         (
             "capacity_pools",
             named().attribute("created_at", "2020-01-01T00:00:00.000Z"),
-            "`created_at` is no attribute of capacity_pools",
+            "`created_at` is not an attribute of capacity_pools",
         ),
         (
             "dids",

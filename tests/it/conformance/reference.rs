@@ -1,4 +1,4 @@
-//! Reference data: what every account reads and none can change, and an account's balance.
+//! Reference data, which every account can read and none can change, and an account's balance.
 
 use didww_types::ApiVersion;
 use serde_json::{Value, json};

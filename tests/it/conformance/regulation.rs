@@ -28,7 +28,7 @@ async fn put(world: &World, kind: &str, members: RecordMembers) -> Uuid {
     world.server.control().put_record(None, kind, None, members).await.unwrap()
 }
 
-async fn keys(world: &World) -> [String; 2] {
+pub(super) async fn keys(world: &World) -> [String; 2] {
     let key = |text: &str| RecordMembers::default().attribute("key", text);
     [put(world, "public_keys", key(ONE)).await, put(world, "public_keys", key(TWO)).await]
         .map(|id| id.to_string())
@@ -475,18 +475,18 @@ async fn the_identity_of_another_account_has_no_addresses_of_this_one() {
     assert_eq!(other.get(&format!("{IDENTITIES}/{foreign}")).await.status, 200);
 }
 
-const FILES: &str = "/encrypted_files";
+pub(super) const FILES: &str = "/encrypted_files";
 
 /// The fingerprint of [`ONE`] and [`TWO`].
-fn fingerprint() -> String {
+pub(super) fn fingerprint() -> String {
     let key = |text: &str| json!({ "key": text }).as_object().unwrap().clone();
     let form = didww_types::find("encrypted_files").unwrap().form.unwrap();
     (form.check.expected)(&[key(ONE), key(TWO)]).unwrap()
 }
 
-const FINGERPRINT: &str = "encrypted_files[encryption_fingerprint]";
+pub(super) const FINGERPRINT: &str = "encrypted_files[encryption_fingerprint]";
 const DESCRIPTION: &str = "encrypted_files[description]";
-const FILE: &str = "encrypted_files[file]";
+pub(super) const FILE: &str = "encrypted_files[file]";
 
 fn media_type(answer: &Answer) -> &str {
     answer.headers["content-type"].to_str().unwrap()

@@ -1,4 +1,4 @@
-//! Renewals: what is charged a month later and the month after, and how a DID ends.
+//! Renewals: the charges of the next months, and the end of a DID.
 
 use std::time::Duration;
 
@@ -7,12 +7,26 @@ use serde_json::{Value, json};
 use trunk_server::control::{DidPatch, NewDid, RecordMembers, SaveOptions, World as WorldFile};
 
 use super::shop::Shop;
+use crate::support::months::month_after;
 use crate::support::world::*;
 
 const DAY: u64 = 86_400;
-const MONTH: u64 = 30 * DAY;
 
 impl Shop {
+    /// Lets the clock go on to a time, which is whole seconds away.
+    fn wait_until(&self, at: Timestamp) {
+        self.wait(at.since(self.now()).as_secs());
+    }
+
+    /// Lets the clock go on to the end of a period that begins now.
+    fn wait_a_month(&self) {
+        self.wait_until(month_after(self.now()));
+    }
+
+    fn now(&self) -> Timestamp {
+        self.world.server.control().clock().now()
+    }
+
     /// Waits until the account has this balance.
     async fn until_balance(&self, expected: &str) {
         self.until_is(expected, async || self.balance().await).await;
@@ -57,7 +71,8 @@ async fn a_did_is_charged_every_month_while_it_has_cycles_and_is_released_after_
     shop.buy(json!({ "billing_cycles_count": 1 })).await;
     assert_eq!((shop.balance().await.as_str(), shop.stated_stock().await), ("16.85", json!(1)));
     let bought = time(&shop.did().await);
-    shop.wait(MONTH - 1);
+    assert_eq!(bought, month_after(shop.now()));
+    shop.wait(bought.since(shop.now()).as_secs() - 1);
     assert_eq!(
         (shop.balance().await.as_str(), shop.did().await["billing_cycles_count"].clone()),
         ("16.85", json!(1))
@@ -66,8 +81,8 @@ async fn a_did_is_charged_every_month_while_it_has_cycles_and_is_released_after_
     shop.until_balance("14.80").await;
     let renewed = shop.did().await;
     assert_eq!(renewed["billing_cycles_count"], 0);
-    assert_eq!(time(&renewed), bought.after(Duration::from_secs(MONTH)));
-    shop.wait(MONTH);
+    assert_eq!(time(&renewed), month_after(bought));
+    shop.wait_a_month();
     shop.until_owned(0).await;
     assert_eq!((shop.balance().await.as_str(), shop.in_stock().await), ("14.80", 2));
     assert_eq!(shop.stated_stock().await, 2);
@@ -81,11 +96,12 @@ async fn every_month_that_a_step_of_the_clock_passes_is_charged() {
     shop.buy(json!({ "qty": 2 })).await;
     assert_eq!(shop.balance().await, "13.70");
     let bought = time(&shop.did().await);
-    shop.wait(3 * MONTH);
+    let third = month_after(month_after(bought));
+    shop.wait_until(third);
     shop.until_balance("1.40").await;
     let renewed = shop.did().await;
     assert_eq!(renewed["billing_cycles_count"], Value::Null);
-    assert_eq!(time(&renewed), bought.after(Duration::from_secs(3 * MONTH)));
+    assert_eq!(time(&renewed), month_after(third));
 }
 
 /// A run decides on 200.
@@ -94,7 +110,7 @@ async fn more_dids_than_a_run_decides_on_are_charged_by_further_runs() {
     let shop = Shop::open(201, "2000.00", "0").await;
     shop.buy(json!({ "qty": 201 })).await;
     assert_eq!(shop.balance().await, "1366.85");
-    shop.wait(MONTH);
+    shop.wait_a_month();
     shop.until_balance("954.80").await;
     assert_eq!(shop.owned().await, 201);
 }
@@ -105,19 +121,16 @@ async fn a_did_that_cannot_be_paid_is_tried_every_day_and_ends_a_week_later() {
     shop.buy(json!({})).await;
     assert_eq!(shop.balance().await, "0.00");
     let bought = time(&shop.did().await);
-    shop.wait(MONTH);
+    shop.wait_until(bought);
     shop.wait(3 * DAY);
     assert_eq!((shop.owned().await, time(&shop.did().await)), (1, bought));
     shop.set_money("1.00", "1.05").await;
     shop.wait(DAY);
     shop.until_balance("-1.05").await;
-    assert_eq!(
-        time(&shop.did().await),
-        bought.after(Duration::from_secs(MONTH)),
-        "from the end of the period"
-    );
-    // The period ends 26 days later.
-    shop.wait(26 * DAY + 7 * DAY - 1);
+    let renewed = time(&shop.did().await);
+    assert_eq!(renewed, month_after(bought), "from the end of the period");
+    shop.wait_until(renewed);
+    shop.wait(7 * DAY - 1);
     assert_eq!(shop.owned().await, 1);
     shop.wait(1);
     shop.until_owned(0).await;
@@ -135,13 +148,14 @@ async fn a_did_that_its_owner_terminates_ends_with_its_period_and_one_of_staff_i
     let terminated = update("dids", id.as_str().unwrap(), json!({ "terminated": true }));
     let path = format!("{DIDS}/{}", id.as_str().unwrap());
     assert_eq!(shop.api().patch(&path, &terminated).await.status, 200);
-    shop.wait(MONTH);
+    shop.wait_a_month();
     shop.until_owned(2).await;
     assert_eq!(shop.balance().await, "11.65", "the other one is charged");
     assert_eq!(shop.api().get(&path).await.status, 404);
     let of_staff = shop.api().get(&format!("{DIDS}/{of_staff}")).await;
     assert_eq!(of_staff.at("/data/attributes/billing_cycles_count"), Value::Null);
-    assert!(time(&of_staff.at("/data/attributes")) <= control.clock().now());
+    // It was paid for 30 days.
+    assert!(time(&of_staff.at("/data/attributes")) <= shop.now().after(Duration::from_secs(2 * DAY)));
 }
 
 #[tokio::test]
@@ -156,7 +170,7 @@ async fn a_period_that_staff_shorten_is_renewed_at_its_new_end() {
     control.update_did(owner, id.as_str().unwrap().parse().unwrap(), patch).await.unwrap();
     shop.wait(DAY);
     shop.until_balance("14.80").await;
-    assert_eq!(time(&shop.did().await), end.after(Duration::from_secs(MONTH)));
+    assert_eq!(time(&shop.did().await), month_after(end));
 }
 
 #[tokio::test]
@@ -174,7 +188,7 @@ async fn a_period_that_the_file_of_a_world_shortens_is_renewed_at_its_new_end() 
     assert_eq!(time(&shop.did().await), end);
     shop.wait(DAY);
     shop.until_balance("14.80").await;
-    assert_eq!(time(&shop.did().await), end.after(Duration::from_secs(MONTH)));
+    assert_eq!(time(&shop.did().await), month_after(end));
 }
 
 #[tokio::test]
@@ -198,13 +212,13 @@ async fn channels_are_charged_every_month_and_leave_their_pool_if_nothing_uses_a
     shop.wait(5);
     shop.until(&made.id(), "completed").await;
     let day = |at: Timestamp| json!(at.to_string()[..10]);
-    let first = control.clock().now().after(Duration::from_secs(MONTH));
+    let first = month_after(shop.now());
     assert_eq!((read("total_channels_count").await, read("renew_date").await), (json!(5), day(first)));
     assert_eq!(shop.balance().await, "14.00");
-    shop.wait(MONTH);
+    shop.wait_until(first);
     shop.until_balance("4.00").await;
-    assert_eq!(read("renew_date").await, day(first.after(Duration::from_secs(MONTH))));
-    shop.wait(MONTH);
+    assert_eq!(read("renew_date").await, day(month_after(first)));
+    shop.wait_a_month();
     shop.wait(8 * DAY);
     shop.until_is(&json!(0), async || read("total_channels_count").await).await;
     assert_eq!(shop.balance().await, "4.00");
@@ -228,15 +242,12 @@ async fn buy_channels(shop: &Shop, renew_date: &str) -> String {
     format!("/capacity_pools/{pool}")
 }
 
-fn day_after(shop: &Shop, seconds: u64) -> String {
-    let at = shop.world.server.control().clock().now().after(Duration::from_secs(seconds));
-    at.to_string()[..10].to_owned()
-}
-
 #[tokio::test]
 async fn channels_of_a_pool_that_has_a_period_already_are_charged_at_its_end() {
     let shop = Shop::open(0, "40.00", "0").await;
-    buy_channels(&shop, &day_after(&shop, 3 * DAY)).await;
+    let noon = "2035-05-02T12:00:00Z".parse().unwrap();
+    shop.world.server.control().clock().freeze(Some(noon));
+    buy_channels(&shop, "2035-05-05").await;
     assert_eq!(shop.balance().await, "34.00", "and for three days of thirty before");
     shop.wait(3 * DAY);
     shop.until_balance("24.00").await;
@@ -247,7 +258,8 @@ async fn periods_that_were_over_before_a_pool_had_channels_to_pay_are_not_charge
     let shop = Shop::open(0, "40.00", "0").await;
     let pool = buy_channels(&shop, "2020-01-01").await;
     let read = async || shop.api().get(&pool).await.at("/data/attributes/renew_date");
-    assert_eq!((shop.balance().await.as_str(), read().await), ("25.00", json!(day_after(&shop, MONTH))));
-    shop.wait(MONTH);
+    let end = json!(month_after(shop.now()).to_string()[..10]);
+    assert_eq!((shop.balance().await.as_str(), read().await), ("25.00", end));
+    shop.wait_a_month();
     shop.until_balance("15.00").await;
 }

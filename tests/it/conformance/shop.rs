@@ -26,7 +26,7 @@ impl Shop {
         Self::of(World::start().await, numbers, balance, credit).await
     }
 
-    /// The shop of a server. Its clock stands still.
+    /// The shop of a server with a frozen clock.
     pub(super) async fn of(
         world: impl Into<Arc<World>>,
         numbers: usize,
@@ -55,7 +55,7 @@ impl Shop {
         shop
     }
 
-    /// Sets what the account can spend.
+    /// Sets the balance and the credit of the account.
     pub(super) async fn set_money(&self, balance: &str, credit: &str) {
         let money = RecordMembers::default().attribute("balance", balance).attribute("credit", credit);
         let owner = Some(self.world.server.account());

@@ -1,4 +1,4 @@
-//! The registration of numbers: documents, checks of what is required, and verifications until staff have reviewed them.
+//! The registration of numbers: documents, checks of requirements, and verifications until staff have reviewed them.
 
 use serde_json::{Value, json};
 use trunk_server::control::{DidPatch, NewDid, RecordMembers, Review};

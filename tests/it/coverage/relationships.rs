@@ -136,7 +136,7 @@ impl Stage<'_> {
         self.world.expect_refusal(&refusal, 422, "100");
     }
 
-    /// Sends linkage, and checks what the record is linked to then.
+    /// Sends linkage, and checks the links of the record after that.
     async fn change(&self, method: &str, sent: bool, linked: bool) {
         let body = json!({ "data": self.linkage(sent) });
         let answer = self.world.send(method, &self.linkage_path(), Some(&body)).await;
@@ -253,7 +253,7 @@ async fn include(world: &World, spec: &'static ResourceSpec, id: &str, path: &st
                 "{world}: {second} has no member: {}",
                 answer.text
             );
-            // What was asked for is in the document already, and not included.
+            // The requested record is the document's data, and so is not included.
             let is_asked_for = |id: &String| target.name == spec.name && *id == document.data.id;
             for id in linked.iter().filter(|id| !is_asked_for(id)) {
                 world.check(target, find(target.name, id), &[]);

@@ -88,6 +88,11 @@ impl World {
         self.records.create(spec).await
     }
 
+    /// A body that creates a record.
+    pub async fn create_body(&self, spec: &'static ResourceSpec) -> Value {
+        self.records.create_body(spec).await
+    }
+
     /// The body of a request from the one of a fixture.
     pub async fn body(&self, spec: &ResourceSpec, id: Option<&str>, fixture: &Value) -> Value {
         self.records.body(spec, id, fixture).await

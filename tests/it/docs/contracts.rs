@@ -34,7 +34,7 @@ fn every_endpoint_of_the_platform_is_described_once_and_no_other() {
     let document = voipbin::openapi();
     let described: Vec<(String, String)> =
         operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
-    // The login stands beside the versioned paths.
+    // The path of the login is outside of the versioned paths.
     let declared: BTreeSet<(String, String)> = voipbin::ENDPOINTS
         .iter()
         .map(|endpoint| (endpoint.method, endpoint.path))
@@ -566,7 +566,7 @@ async fn the_answers_of_the_platforms_api_match_its_document() {
     platform.checked.all_succeeded(&[("POST", "/providers/setup"), ("POST", "/outbound_configs")]);
 }
 
-/// The login is described where it is: beside the base of the other paths, without credentials.
+/// The login is described at its path outside of the base of the other paths, without credentials.
 async fn login(platform: &mut PlatformApi) {
     let described = platform.checked.document["paths"]["/auth/login"]["post"].clone();
     assert_eq!((&described["servers"], &described["security"]), (&json!([{ "url": "/" }]), &json!([])));

@@ -71,7 +71,7 @@ pub fn target(page: &str, file: &str) -> String {
     target.to_str().unwrap().to_owned()
 }
 
-/// What is wrong with the link of a page; `None` if it leads somewhere, or to another host.
+/// The fault of a link of a page; `None` if its target exists or is on another host.
 fn fault(page: &str, link: &str) -> Option<String> {
     if link.contains("://") || link.starts_with("mailto:") {
         return None;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const OUTSIDE: [&str; 6] =
     ["ARCHITECTURE.md", "BENCHMARKS.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"];
 
-/// The pages for readers, as paths below the workspace's root: every Markdown file of `docs/`, and those beside it.
+/// The pages for readers, as paths below the workspace's root: every Markdown file of `docs/`, and those of the root.
 pub fn pages() -> Vec<String> {
     let mut pages = Vec::from(OUTSIDE.map(str::to_owned));
     let mut folders = vec!["docs".to_owned()];

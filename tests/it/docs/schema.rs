@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// Keywords that restrict nothing.
 const NOTES: [&str; 6] = ["description", "title", "default", "example", "x-known-values", "nullable"];
 
-/// Checks a value against a schema of the document. Returns what is wrong, and where.
+/// Checks a value against a schema of the document. Returns the violations with their places.
 pub fn check(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     check_at(document, schema, value, "")
 }

@@ -21,7 +21,7 @@ pub fn paste_in(page: &str, blocks: &[String], binary: &Binary, folder: &Path) {
     run(page, blocks, binary, folder);
 }
 
-/// Runs the blocks, and compares what they print. Returns what they wrote to standard error.
+/// Runs the blocks, and compares their output. Returns their standard error.
 fn run(page: &str, blocks: &[String], binary: &Binary, folder: &Path) -> String {
     let text = blocks.concat();
     let expectations: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#> ")).collect();

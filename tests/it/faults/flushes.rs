@@ -15,10 +15,10 @@ use crate::support::disk::{Disk, KEY};
 /// engine may lose more than commits if the log that it copies into the database was not flushed.
 const CUT_AT: u32 = 600;
 
-/// What happened to the newest commit in the write-ahead log.
+/// The state of the newest commit in the write-ahead log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Log {
-    /// The trace has no write of it yet.
+    /// The trace has no write of the commit yet.
     Unknown,
     Written,
     Flushed,

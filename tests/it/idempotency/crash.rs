@@ -72,7 +72,7 @@ async fn a_repeated_request_leaves_the_database_as_it_was_row_by_row() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("trunks.db");
     let Started { binary, doors } = started(database.to_str().unwrap()).await;
-    // What happens later by itself is another matter.
+    // Jobs that run later are not part of this test.
     let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
     assert_eq!(control.post("/clock/freeze", &json!({})).await.status, 200);
     let empty = dump(&database);

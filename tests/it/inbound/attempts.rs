@@ -1,4 +1,4 @@
-//! What is tried, in which order, and what an attempt has in the record.
+//! The order of attempts, and their members in the record.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn priority(number: u32) -> Value {
     json!({ "priority": number })
 }
 
-/// The outcome of each attempt, and what followed it.
+/// The outcome of each attempt, and the next step after it.
 fn tried(call: &InboundCall) -> Vec<(&str, &str)> {
     let texts = call.attempts.iter().map(|attempt| (attempt.outcome.as_deref(), attempt.next.as_deref()));
     texts.map(|(outcome, next)| (outcome.unwrap_or_default(), next.unwrap_or_default())).collect()

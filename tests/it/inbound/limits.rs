@@ -1,4 +1,4 @@
-//! Capacities of trunks, groups and DIDs, the server's own limits, and what ends live calls with the server's state.
+//! Capacities of trunks, groups and DIDs, the server's own limits, and the ends of live calls by changes of the server.
 
 use std::net::UdpSocket;
 
@@ -15,7 +15,7 @@ fn answering() -> Sipp {
     Sipp::start(&Steps::invited().answered().hung_up(), 1)
 }
 
-/// What has a capacity of one call, and the reason of the refusal of a second one.
+/// The record with a capacity of one call, and the reason of the refusal of a second one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Full {
     Trunk,

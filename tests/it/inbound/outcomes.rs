@@ -85,7 +85,7 @@ async fn a_call_that_takes_too_long_is_hung_up() {
 #[tokio::test]
 async fn a_number_that_is_no_did_of_the_account_is_refused_and_recorded() {
     let place = Place::start().await;
-    let expected = (404, "server", "the called number is no DID");
+    let expected = (404, "server", "the called number is not a DID");
     let unknown = place.control.place_inbound_call(NewInboundCall::new(CALLER, "37061498222")).await.unwrap();
     assert_eq!((ending(&unknown), unknown.account), (expected, None));
     assert_eq!(place.control.inbound_call(unknown.id).await.unwrap(), unknown);

@@ -127,7 +127,7 @@ async fn a_share_of_packets_is_lost_and_the_same_number_in_each_run() {
     assert_eq!(lost().await, first);
 }
 
-/// The number of packets that wait at a call's socket.
+/// The number of packets that wait to be read from a call's socket.
 fn heard(call: &Call) -> usize {
     let mut buffer = [0; 2048];
     let mut count = 0;

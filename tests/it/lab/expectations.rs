@@ -74,7 +74,7 @@ async fn a_wait_ends_when_the_request_came_or_its_time_is_over() {
     assert_eq!(waiting.await.unwrap(), true);
 }
 
-/// What a server says when it is dropped; `None` if it says nothing.
+/// The message of the panic of a server that is dropped; `None` without a panic.
 fn dropped(server: TestServer) -> Option<String> {
     let panic = catch_unwind(AssertUnwindSafe(|| drop(server))).err()?;
     Some(panic.downcast_ref::<String>().cloned().expect("the message is a text"))

@@ -1,4 +1,4 @@
-//! The journal: what it has, what it hides, its bounds, and its stream.
+//! The journal: its entries, their hidden secrets, its bounds, and its stream.
 
 use clap::Parser as _;
 use http::Method;

@@ -24,13 +24,13 @@ async fn sent(server: &TestServer, path: &str) -> TcpStream {
     stream
 }
 
-/// Reads what comes on a connection until its end, which is waited for half a minute.
+/// Reads a connection until its end, for at most half a minute.
 async fn until_its_end(mut stream: TcpStream, bytes: &mut Vec<u8>) -> std::io::Result<usize> {
     let end = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(bytes));
     end.await.expect("the connection does not end")
 }
 
-/// What comes on a connection until its end: the head, the body, and the announced length of the body.
+/// The response on a connection that is read until its end: the head, the body, and the announced length of the body.
 async fn received(stream: TcpStream) -> (String, String, usize) {
     let mut bytes = Vec::new();
     until_its_end(stream, &mut bytes).await.unwrap();

@@ -22,10 +22,10 @@ use crate::support::receiver::{Answer, Receiver};
 use crate::support::world::credentials;
 
 const SECRET: &str = "cbsec-0123456789abcdef";
-/// What each call at the edge costs.
+/// The price of each call at the edge.
 const PRICE: &str = "0.05";
 
-/// What was acknowledged, or was on its way when the server was killed.
+/// The writes that were acknowledged, or were in progress when the server was killed.
 #[derive(Default)]
 struct Acknowledged {
     /// Names of trunks.
@@ -186,7 +186,7 @@ async fn survives_kills(place: &Place, kills: usize) {
         place.check(&format!("after kill {round}"));
         edge = Edge::with_arguments(&arguments).await;
         apis = Apis::of(&edge.binary).await;
-        // What has no answer is repeated with its key.
+        // Requests without a response are repeated with their keys.
         let door = didww(&edge.binary.base, "good");
         for writer in 0..3 {
             let prefix = format!("{round}-{writer}-");

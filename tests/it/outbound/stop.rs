@@ -1,4 +1,4 @@
-//! A server that is asked to stop hangs up its calls first.
+//! A server that is being stopped hangs up its calls first.
 
 use std::net::SocketAddr;
 

@@ -38,7 +38,7 @@ async fn called(stage: &Stage, transport: &str, parameters: &str) -> (Baresip, U
     (phone, id)
 }
 
-/// Ends a call that the phone hears, on one side, and checks what each side says of it.
+/// Ends a call with audio at one side, and checks the reports of both sides.
 async fn is_heard_and_ends(stage: &Stage, phone: &mut Baresip, id: Uuid, by_phone: bool) {
     stage.wait_for_status(id, CallStatus::Progressing).await;
     phone.hears().await;

@@ -14,7 +14,7 @@ use crate::support::engine;
 use crate::support::receiver::{Answer, Receiver};
 use crate::support::world::{TRUNKS, UNKNOWN, credentials, patch, with};
 
-/// What every secret of these tests that is not generated contains.
+/// The text that every secret of these tests contains, unless it is generated.
 const CANARY: &str = "canary";
 
 /// Checks that a text has neither a canary nor one of the generated secrets.

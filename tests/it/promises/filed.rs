@@ -46,7 +46,7 @@ impl Rows {
         rows
     }
 
-    /// Takes what is stored now as what must stay.
+    /// Records the stored data, which must not change from now on.
     pub fn note(&self) {
         // In this order: a commit between the two is looked at again.
         let version = self.version();

@@ -9,10 +9,10 @@ use crate::docs::robustness::attacks;
 /// The numbers of the promises.
 const PROMISES: std::ops::RangeInclusive<u8> = 1..=23;
 
-/// What a promise may be tested on.
+/// The engines on which a promise may be tested.
 const ENGINES: [&str; 5] = ["any", "both", "in memory", "SQLite", "SQLite; PostgreSQL in part"];
 
-/// What stands before the tests of a promise that no change runs.
+/// The text before the tests of a promise that only the long form runs.
 const LONG_ALONE: &str = "; in the long form alone: ";
 
 /// A row of the table.
@@ -23,7 +23,7 @@ struct Promise {
     figure: String,
 }
 
-/// What a cell names in backticks.
+/// The names in backticks of a cell.
 fn named(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }

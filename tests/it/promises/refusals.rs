@@ -104,7 +104,7 @@ fn wrong_operations(document: &Value, bodies: &[&'static str]) -> Vec<(String, S
         |path: &str| ["/reset", "/clock", "/providers/probe"].iter().any(|p| path.starts_with(p));
     let mut operations = Vec::new();
     for (template, methods) in document["paths"].as_object().unwrap() {
-        // What stands in braces is an id, or a type.
+        // A name in braces is an id or a type.
         let filled = |part: &str| if part.starts_with('{') { UNKNOWN.to_owned() } else { part.to_owned() };
         let path: Vec<String> = template.split('/').map(filled).collect();
         for method in ["post", "put", "patch", "delete"] {
@@ -133,7 +133,7 @@ async fn no_row_is_changed_by_a_refused_request_to_the_platform_or_the_control_a
     let rows = Rows::of(&database);
     let mut refused = 0;
     let mut look = |what: String, status: u16| {
-        // What needs the edge, which is off, is refused with 503.
+        // Requests that need the edge, which is off, are refused with 503.
         assert_ne!(status, 500, "{what}");
         if status < 400 {
             rows.note();

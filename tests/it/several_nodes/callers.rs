@@ -1,4 +1,4 @@
-//! Calls of a trunk with two channels at several servers, and what must be true of them in the end.
+//! Calls of a trunk with two channels at several servers, and their invariants at the end.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::sip::uac::Call;
 
 /// The channels of the trunk.
 pub(super) const CHANNELS: usize = 2;
-/// What each of the calls costs, in hundredths.
+/// The price of each of the calls, in cents.
 const PRICE: usize = 5;
 
 /// Places calls at each server in turn while there is reason to, so that both channels are often in use. Returns how many
@@ -26,7 +26,7 @@ pub(super) async fn call(edges: [&Edge; 2], trunk: &Trunk, goes_on: impl Fn(usiz
                 up.push(call);
                 assert!(up.len() <= CHANNELS, "a call beyond the channels was answered");
             }
-            // The channels are in use, or cannot be asked for.
+            // The channels are in use, or cannot be requested.
             480 | 503 => {}
             _ => panic!("{answer:?}"),
         }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use http::Method;
 use serde_json::json;
 
 use super::Pair;
 use super::ledger::ADMIN;
 use crate::sip::edge::{Edge, until};
-use crate::support::api::http_client;
+use crate::support::api::{Answer, http_client};
 
 /// The time between two attempts with a key that a server does not know yet, which stays below the limit of wrong credentials.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
@@ -40,5 +42,68 @@ async fn an_access_key_that_is_created_and_removed_at_one_server_is_so_at_the_ot
         assert_eq!(removed.status, 200, "{}", removed.text);
         assert_eq!(status_of(removes, key).await, 401);
         until("the key is gone", async || (status_of(creates, key).await == 401).then_some(())).await;
+    }
+}
+
+/// The most access keys of a customer.
+const MAX_KEYS: usize = 1_000;
+/// Number of requests for one key more, at each server at once.
+const RACERS: usize = 6;
+
+/// The answer to a request with an access key, for keys.
+async fn keys_request(edge: &Edge, key: &str, method: Method, path: &str) -> Answer {
+    let root = edge.binary.base.trim_end_matches("/v3");
+    let request = http_client().request(method, format!("{root}/v1.0/accesskeys{path}?accesskey={key}"));
+    let body = json!({ "name": "one more", "expire": 86_400 }).to_string();
+    let request = request.header("Content-Type", "application/json").body(body);
+    Answer::of(request.send().await.unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_has_no_more_than_its_most_access_keys_however_many_servers_create_them() {
+    let pair = Pair::start_with(&["--voipbin-admin", ADMIN]).await;
+    let customer = pair.one.control_request("/customers", "POST", &json!({ "name": "Acme" })).await;
+    let keys = format!("/customers/{}/accesskeys", customer["id"].as_str().unwrap());
+    let made = pair.one.control_request(&keys, "POST", &json!({ "name": "first" })).await;
+    let key = made["accesskey"].as_str().unwrap();
+    until("the other server knows the key", async || {
+        if status_of(&pair.other, key).await == 200 {
+            return Some(());
+        }
+        tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+        None
+    })
+    .await;
+    // As many as leave room for one, without their unique keys: none is used.
+    let copies = MAX_KEYS - 2;
+    let id = made["id"].as_str().unwrap();
+    pair.database.ask(&format!(
+        "WITH made AS (\
+             INSERT INTO document (kind, id, number, customer, created_at, deleted, live, revision, body) \
+             SELECT kind, gen_random_uuid(), number - n, customer, created_at - n, deleted, live, revision, body \
+             FROM document, generate_series(1, {copies}) n WHERE id = '{id}' \
+             RETURNING kind, id, number, customer, created_at) \
+         INSERT INTO document_key (kind, name, value, created_at, number, id) \
+         SELECT kind, 'customer', customer::text, created_at, number, id FROM made"
+    ));
+    let stored = format!(
+        "SELECT count(*) FROM document_key WHERE name = 'customer' AND value = '{}' \
+         AND kind = (SELECT kind FROM document WHERE id = '{id}')",
+        customer["id"].as_str().unwrap()
+    );
+    assert_eq!(pair.database.ask(&stored), (MAX_KEYS - 1).to_string());
+    for round in 0..5 {
+        let servers = (0..RACERS).flat_map(|_| [&pair.one, &pair.other]);
+        let answers = join_all(servers.map(|edge| keys_request(edge, key, Method::POST, ""))).await;
+        let (added, refused): (Vec<Answer>, Vec<Answer>) =
+            answers.into_iter().partition(|answer| answer.status == 200);
+        assert_eq!((added.len(), refused.len()), (1, 2 * RACERS - 1), "round {round}");
+        for answer in refused {
+            assert!(answer.text.contains("RESOURCE_LIMIT_EXCEEDED"), "{} {}", answer.status, answer.text);
+        }
+        assert_eq!(pair.database.ask(&stored), MAX_KEYS.to_string());
+        let path = format!("/{}", added[0].at("/id").as_str().unwrap());
+        let deleted = keys_request(&pair.other, key, Method::DELETE, &path).await;
+        assert_eq!(deleted.status, 200, "{}", deleted.text);
     }
 }

@@ -16,7 +16,7 @@ const MOST_GROWTH: usize = 24 * 1_024;
 /// The longest time until a server serves after a cut.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
 
-/// What a process holds: open files, threads, and its memory in KiB.
+/// The resources of a process: open files, threads, and its memory in KiB.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     files: usize,
@@ -75,7 +75,7 @@ async fn nothing_is_left_of_connections_that_are_cut() {
         let took = serve_again(&pair.one, round).await;
         longest = longest.max(took);
         assert!(took < BACK_WITHIN, "after cut {round} it serves again after {took:?}");
-        // What is allocated once is there after some rounds.
+        // Memory that is allocated once is allocated after some rounds.
         if round == cuts / 4 {
             until_ready(&pair.one, 200).await;
             warm = Some(held(&pair.one));

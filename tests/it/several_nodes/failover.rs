@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::event_stream::{EventStream, SECRET};
 use super::ledger::{ADMIN, Ledger};
 use super::{body, callers, nodes, until_admitted, until_ready};
 use crate::sip::edge::{Edge, until};
@@ -17,7 +18,7 @@ use crate::support::cluster::Cluster;
 
 /// The time between two requests of one who waits for the end of a failover.
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(50);
-/// The longest time from the loss of a primary to the next write, beside its lease.
+/// Maximum time from the loss of a primary to the next write, in addition to its lease.
 const FAILED_OVER_WITHIN: Duration = Duration::from_secs(15);
 
 /// Sends writes to a server, each without waiting for those before it, until one succeeds. Returns the id of what it
@@ -63,15 +64,19 @@ async fn stale_reads(edge: &Edge, id: &str) -> usize {
     stale
 }
 
-/// Starts two servers on the cluster, and lets its primary fail several times under writes and calls.
+/// Starts two servers on the cluster, and lets its primary fail several times under writes, calls and callbacks.
 async fn fail_over(cluster: Cluster, url: &str, failovers: usize, lease: Duration) {
     let arguments = ["--database", url, "--voipbin-admin", ADMIN];
+    let callbacks = ["--allow-loopback-callbacks", "--callback-secret", SECRET];
+    let arguments = [&arguments[..], &callbacks[..]].concat();
     let (mut one, mut other) =
         (Edge::with_arguments(&arguments).await, Edge::with_arguments(&arguments).await);
     let trunk = one.trunk(json!({ "capacity_limit": callers::CHANNELS })).await;
     for edge in [&one, &other] {
         until_admitted(edge, &trunk).await;
     }
+    let notified = one.trunk(json!({})).await;
+    let events = EventStream::start([one.api.clone(), other.api.clone()], &notified.id).await;
     let ledger = Ledger::start(&[&one, &other]).await;
     let (cluster, enough, mut times) = (Mutex::new(cluster), AtomicBool::new(false), Vec::new());
     let command = |text: &str| tokio::task::block_in_place(|| cluster.lock().unwrap().command(text));
@@ -125,6 +130,8 @@ async fn fail_over(cluster: Cluster, url: &str, failovers: usize, lease: Duratio
     let ask = |sql: &str| cluster.lock().unwrap().ask(sql);
     callers::are_charged_once(answered, ask).await;
     ledger.compare(ask).await;
+    let (changes, longest) = events.end().await;
+    println!("{changes} changes notified in their order, the longest {longest:?} after its answer");
     times.sort();
     println!(
         "{failovers} failovers with a lease of {lease:?}, {answered} calls charged once; writes again after {:?} to {:?}, median {:?}",

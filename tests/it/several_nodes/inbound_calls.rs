@@ -1,5 +1,7 @@
 //! Calls to DIDs at two servers: each capacity is one for the calls of both.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::{Pair, kill, until_alone};
@@ -10,6 +12,9 @@ use crate::support::world::{identifier, linking, resource, update, with};
 /// The DID of the tests, and a caller.
 const NUMBER: &str = "442079460018";
 const CALLER: &str = "+442079460999";
+
+/// The longest time from the answer to the wish to end a call to the record of its end, at any server.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Two servers that may call hosts of this machine, and a DID of the account that both serve.
 struct Place {
@@ -53,11 +58,11 @@ impl Place {
         let at: std::net::SocketAddr = sipp.host().parse().unwrap();
         let configuration =
             json!({ "type": "sip_configurations", "attributes": { "host": at.ip(), "port": at.port() } });
-        let name = format!("{limited:?}");
-        let attributes = json!({ "name": name, "configuration": configuration });
+        let attributes = json!({ "name": format!("trunk {limited:?}"), "configuration": configuration });
         let body =
             with(resource("voice_in_trunks", attributes), json!({ "capacity_limit": limit(Limited::Trunk) }));
         let trunk = self.created("/voice_in_trunks", &body).await;
+        let name = format!("group {limited:?}");
         let attributes = json!({ "name": name, "capacity_limit": limit(Limited::Group) });
         let members = json!([identifier("voice_in_trunks", &trunk)]);
         let body = linking(resource("voice_in_trunk_groups", attributes), "voice_in_trunks", members);
@@ -119,11 +124,14 @@ async fn is_refused(edge: &Edge, reason: &str) {
     assert!(attempts.iter().all(|attempt| attempt["sent_at"].is_null()), "{call}");
 }
 
-/// Hangs up a call at a server, and waits for its end.
+/// Hangs up a call at a server, which ends in time wherever it runs.
 async fn hang_up(edge: &Edge, id: &str) {
     let ended = edge.control.delete(&format!("/inbound_calls/{id}")).await;
     assert!(ended.status < 300, "{}", ended.text);
+    let asked = Instant::now();
     record_with(edge, id, &["ended"]).await;
+    let after = asked.elapsed();
+    assert!(after < ENDS_WITHIN, "it ended {after:?} after the answer");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -40,7 +40,7 @@ pub(super) struct Ledger {
 
 #[derive(Default)]
 struct Shared {
-    /// What was acknowledged: kind, name, and the id if a whole answer arrived.
+    /// The acknowledged records: kind, name, and the id if a whole response arrived.
     acknowledged: Mutex<BTreeMap<(Kind, String), Option<String>>>,
     enough: AtomicBool,
     /// Answers that refused a request for now, and attempts without an answer.

@@ -59,7 +59,7 @@ async fn a_server_that_is_cut_off_says_so_and_serves_again_within_two_seconds_of
     for answer in &answers {
         assert!(is_away(answer), "{} {:?} {}", answer.status, answer.headers, answer.text);
     }
-    // The other one goes on.
+    // The other one continues.
     until_ready(&pair.other, 200).await;
     let fresh = pair.other.trunk(json!({})).await;
     let mut call = Call::up(&pair.other, &metered, ANSWERS_AT_ONCE).await;
@@ -98,7 +98,7 @@ async fn what_a_server_did_that_is_cut_off_for_long_is_inherited_and_nothing_is_
 
     proxy.set(Way::Shut);
     proxy.cut();
-    // Writers go on at the other one, with the keys of what has no answer.
+    // Writers continue at the other one, with the keys of the requests without a response.
     ledger.grows_by(40).await;
     until_alone(&pair.other).await;
     until("the call has its record", async || records_of(&pair.other, &trunk, &call).await.pop()).await;

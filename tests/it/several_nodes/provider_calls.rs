@@ -1,4 +1,6 @@
-//! Calls of VoIPBIN's side at one of two servers, and what the other one is asked about them.
+//! Calls of VoIPBIN's side at one of two servers, and requests about them at the other one.
+
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 use voipbin_client::types::{CallStatus, Provider};
@@ -10,7 +12,10 @@ use crate::sip::edge::until;
 use crate::support::receiver::{Answer, Receiver};
 use crate::support::tcp_proxy::{Proxy, Way};
 
-/// Two servers, and what their calls need.
+/// The longest time from the answer to the request to end a call to the record of its end, at any server.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
+
+/// Two servers, and the records that their calls need.
 struct Stage {
     pair: Pair,
     /// Before the database of the first server.
@@ -52,6 +57,14 @@ impl Stage {
         .await
     }
 
+    /// Waits until a call has ended whose end was asked for now, deleted or not, which is in time.
+    async fn ends_in_time(&self, id: Uuid, deleted: bool) {
+        let asked = Instant::now();
+        self.ends(id, deleted).await;
+        let after = asked.elapsed();
+        assert!(after < ENDS_WITHIN, "it ended {after:?} after the answer");
+    }
+
     /// Waits until a call has ended, deleted or not.
     async fn ends(&self, id: Uuid, deleted: bool) {
         let ended = format!(
@@ -69,12 +82,12 @@ async fn either_server_hangs_up_and_deletes_calls_of_the_platform_at_the_other_o
         let id = stage.call_at(runs).await;
         let asked = asks.platform.calls().hangup(id).await.unwrap();
         assert_eq!((asked.id, asked.hangup_by), (id, None), "it answers before the call ends");
-        stage.ends(id, false).await;
+        stage.ends_in_time(id, false).await;
 
         let id = stage.call_at(runs).await;
         let deleted = asks.platform.calls().delete(id).await.unwrap();
         assert!(deleted.id == id && deleted.tm_delete.is_some(), "{deleted:?}");
-        stage.ends(id, true).await;
+        stage.ends_in_time(id, true).await;
     }
 }
 

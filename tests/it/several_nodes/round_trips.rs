@@ -1,4 +1,4 @@
-//! What a request costs on PostgreSQL: its statements, and the round trips to the database that it waits for.
+//! The cost of a request on PostgreSQL: its statements, and the round trips to the database that it waits for.
 //!
 //! The table in `docs/scaling.md` is generated from what is counted here, so a change that costs one more fails.
 
@@ -25,7 +25,7 @@ struct Counted {
 }
 
 impl Counted {
-    /// The least that a request costs. The request is made from the number of its repetition.
+    /// The smallest cost of a request. The request is made from the number of its repetition.
     async fn least(&self, what: &str, mut request: impl AsyncFnMut(usize)) -> Sent {
         let mut least: Option<Sent> = None;
         for repetition in 0..REPEATS {
@@ -67,7 +67,7 @@ async fn a_request_costs_the_statements_and_round_trips_that_the_page_says() {
     hold_part("docs/scaling.md", "round trips", &table);
 }
 
-/// What requests of the API cost.
+/// The costs of requests of the API.
 async fn requests(counted: &Counted) -> Vec<(&'static str, Sent)> {
     let api = &counted.edge.api;
     let mut made = Vec::new();
@@ -122,7 +122,7 @@ async fn requests(counted: &Counted) -> Vec<(&'static str, Sent)> {
     ]
 }
 
-/// What an answered call costs, from its first message until its channel is given back.
+/// The cost of an answered call, from its first message until its channel is returned.
 async fn call(counted: &Counted, database: &Database) -> Sent {
     let limited = json!({ "capacity_limit": 5, "threshold_amount": "100.0" });
     let trunk = counted.edge.trunk(limited).await;
@@ -145,7 +145,7 @@ async fn call(counted: &Counted, database: &Database) -> Sent {
         .await
 }
 
-/// What a poll costs, while nothing is requested.
+/// The cost of a poll, while nothing is requested.
 async fn poll(counted: &Counted) -> Sent {
     let ((before, polls_before), others_before) = (counted.wire.polled(), counted.wire.sent());
     until("polls while nothing is requested", async || {

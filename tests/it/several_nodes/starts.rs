@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ledger::ADMIN;
+use crate::sip::edge::until;
 use crate::support::api::{Api, http_client};
 use crate::support::binary::Binary;
 use crate::support::postgres::Server;
@@ -21,6 +22,7 @@ async fn servers_that_start_at_once_on_an_empty_database_have_one_account_and_on
     let database = postgres.database();
     let url = database.url();
     let arguments = ["--database", url.as_str(), "--api-key", "good", "--voipbin-admin", ADMIN];
+    let arguments = [&arguments[..], &["--callback-secret", "cbsec-0123456789abcdef"][..]].concat();
     let binaries: Vec<Binary> = std::thread::scope(|scope| {
         let starts: Vec<_> = (0..SERVERS).map(|_| scope.spawn(|| Binary::start(&arguments))).collect();
         starts.into_iter().map(|start| start.join().expect("the server starts")).collect()
@@ -35,10 +37,15 @@ async fn servers_that_start_at_once_on_an_empty_database_have_one_account_and_on
         let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
         let accounts = control.get("/accounts").await.at("/accounts");
         assert_eq!(accounts.as_array().map(Vec::len), Some(1), "{accounts}");
+        let secrets = format!("/accounts/{}/callback_secrets", accounts[0]["id"].as_str().unwrap());
+        let secrets = control.get(&secrets).await.at("/callback_secrets");
+        assert_eq!(secrets.as_array().map(Vec::len), Some(1), "all have the same secret: {secrets}");
         let listed = Api::new(&binary.base, "good").get("/dids").await;
         assert_eq!(listed.status, 200, "{}", listed.text);
         let calls = http_client().get(format!("{}/v1.0/calls", root(binary))).header("cookie", &cookie);
         assert_eq!(calls.send().await.unwrap().status(), 200, "the token of one server is valid at each");
     }
+    let forgets = "SELECT count(*) FROM job WHERE kind = 'channels.forget'";
+    until("one job deletes rows of channels", async || (database.ask(forgets) == "1").then_some(())).await;
     drop(binaries);
 }

@@ -18,11 +18,11 @@ const SECRET: &str = "cbsec-0123456789abcdef";
 /// The time within which the events of a server that is away are sent by another one.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(30);
 
-/// What happens to the server.
+/// The fault of the server.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
     Killed,
-    /// It stands still until the other one has taken over, and wakes up then.
+    /// It is stopped until the other one has taken over, and continued then.
     Paused,
 }
 
@@ -106,7 +106,7 @@ async fn another_server_takes_over(fault: Fault) {
     for number in 2..=4 {
         change(&pair.other, &trunk, &events.url(&path(&trunk, number))).await;
     }
-    // A BYE that waits at a server that stands still.
+    // A BYE that waits at a stopped server.
     let bye = tokio::spawn(async move {
         if fault == Fault::Paused {
             held.request("BYE", &[], "").await;

@@ -1,4 +1,4 @@
-//! What one server wrote is what the other one reads next, and nothing that was acknowledged depends on one of them.
+//! A write at one server is visible to the next read at the other one, and no acknowledged write depends on one server.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

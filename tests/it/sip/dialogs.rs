@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::digest::Answer;
-use super::edge::{ANSWERS_AT_ONCE, Edge, credentials, source};
+use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, credentials, source};
 use super::media::hears_its_echo;
 use super::uac::{Call, Uac};
 
@@ -88,6 +88,38 @@ async fn from_another_address_a_request_of_a_trunk_by_address_is_taken_where_the
     let mut neighbour = Uac::udp_from(&edge, neighbour).await;
     assert_eq!(call.request_from(&mut neighbour, "BYE", &[], "").await.code(), 200);
     assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Bye");
+}
+
+#[tokio::test]
+async fn an_ack_from_an_address_that_no_trunk_names_confirms_the_answer() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let own = source();
+    edge.ip_only(&trunk, &[&format!("{own}/32")]).await;
+    let mut call = Call::over(Uac::udp_from(&edge, own).await, &edge, ANSWERS_AT_ONCE).await;
+    let answer = call.attempt().await;
+    assert_eq!(answer.code(), 200, "{answer:?}");
+    // A caller behind a proxy that does not stay in the call.
+    let mut behind = Uac::udp(&edge).await;
+    call.acknowledge_from(&mut behind).await;
+    let id = edge.active().await[0]["id"].as_str().unwrap().to_owned();
+    edge.control.delete(&format!("/calls/active/{id}")).await;
+    // Without the ACK there would be no BYE for 32 seconds.
+    let bye = tokio::time::timeout(DEADLINE, call.hung_up()).await;
+    assert!(bye.is_ok(), "the answer was not confirmed");
+}
+
+#[tokio::test]
+async fn a_request_of_the_edge_has_the_contact_exactly_as_its_caller_wrote_it() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    let contact = format!("sip:%2B44%23;y=%41@{};x=%42", call.uac.local);
+    call.contact = vec![format!("Contact: <{contact}>")];
+    assert_eq!(call.place(&trunk).await.code(), 200);
+    let id = edge.active().await[0]["id"].as_str().unwrap().to_owned();
+    edge.control.delete(&format!("/calls/active/{id}")).await;
+    assert_eq!(call.hung_up().await.start, format!("BYE {contact} SIP/2.0"));
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ pub fn source() -> Ipv4Addr {
     Ipv4Addr::new(127, 100, subnet, host)
 }
 
-/// Repeats a question until it has an answer.
+/// Repeats a request until it succeeds.
 pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         loop {

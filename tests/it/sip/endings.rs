@@ -100,7 +100,7 @@ async fn a_cancel_right_behind_the_invite_ends_the_call() {
         assert_eq!((cancelled.code(), answer.code()), (200, 487));
         let record = edge.record(&trunk, count).await;
         assert_eq!(record["disconnect_reason"], "Request terminated (Cancel)", "{record}");
-        // What the caller decided needs no reason in the response.
+        // An end that the caller decided needs no reason in the response.
         assert!(answer.header("X-Refusal").is_none(), "{answer:?}");
         let why = "the caller cancelled the call before it was answered";
         assert_ended_with(&edge, &call, why, None).await;
@@ -166,7 +166,7 @@ async fn calls_end_when_the_server_is_asked_to_stop() {
     call.hung_up().await;
     let answer = ringing.answer().await;
     assert_eq!(answer.code(), 503, "{answer:?}");
-    // The control API has stopped, so the log is what can be read.
+    // The control API has stopped, so only the log can be read.
     for (call, why) in [
         (&call, "the server stopped, which ended the call"),
         (&ringing, "the server stopped before the call was answered"),

@@ -71,8 +71,8 @@ async fn an_answer_goes_to_where_its_request_came_from_whatever_the_via_says() {
         let text = options(uac.local, "Content-Length: 0\r\n");
         let lie = format!("{}{received}{};branch", uac.local, elsewhere.ip());
         let text = text.replace(&format!("{};branch", uac.local), &lie);
-        // The second request is answered from the transaction. A client repeats an unanswered one: the library drops a
-        // copy that arrives in the moment in which a transaction becomes a finished one.
+        // The second request is a repetition. A client repeats an unanswered one: the library drops a copy that arrives
+        // while the first is answered.
         for _ in 0..2 {
             let mut answer = None;
             for _ in 0..4 {
@@ -86,6 +86,23 @@ async fn an_answer_goes_to_where_its_request_came_from_whatever_the_via_says() {
         }
     }
     assert!(victim.try_recv(&mut [0; 8]).is_err(), "no other address receives anything");
+}
+
+#[tokio::test]
+async fn over_ipv6_a_via_with_a_name_is_answered_with_the_source_also_when_its_request_is_repeated() {
+    let (edge, mut uac) = everywhere("[::]:0", "::1").await;
+    let _named = edge.trunk(json!({ "authentication_method": credentials(&["::1/128"], None) })).await;
+    let text = options(uac.local, "Content-Length: 0\r\n")
+        .replace(&format!("{};branch", uac.local), "pbx.example.com:9;rport;branch");
+    for _ in 0..3 {
+        uac.send(&text).await;
+        let answer = uac.expect("an answer to OPTIONS", Some(&text), |_| true).await;
+        let via = answer.header("Via").unwrap();
+        let parameters: Vec<&str> = via.split(';').skip(1).collect();
+        for wanted in ["received=::1".to_owned(), format!("rport={}", uac.local.port())] {
+            assert!(parameters.contains(&wanted.as_str()), "{wanted} in {via}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -193,6 +193,28 @@ async fn the_same_holds_for_a_re_invite_without_an_offer() {
 }
 
 #[tokio::test]
+async fn a_re_invite_without_an_offer_is_offered_the_streams_and_the_codec_of_the_call() {
+    let edge = Edge::start().await;
+    let trunk = trunk_with(&edge, "disabled").await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    call.offer = call
+        .offer
+        .replace("m=audio", "m=video 5004 RTP/AVP 97\r\nm=audio")
+        .replace("RTP/AVP 8 0 101", "RTP/AVP 18 101");
+    assert_eq!(call.attempt().await.code(), 200);
+    call.acknowledge().await;
+    call.acknowledgement = call.offer.clone();
+    let offer = call.request("INVITE", &[], "").await;
+    assert_eq!(offer.code(), 200);
+    let lines: Vec<&str> = offer.body.lines().filter(|line| line.starts_with("m=")).collect();
+    assert_eq!(lines[0], "m=video 0 RTP/AVP 97", "a session has never fewer streams than before");
+    assert!(lines.len() == 2 && lines[1].ends_with(" RTP/AVP 18 8 0 101"), "{lines:?}");
+    assert_eq!(call.request("UPDATE", &[], "").await.code(), 200, "the answer fits");
+    call.hang_up().await;
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Bye");
+}
+
+#[tokio::test]
 async fn a_caller_that_insists_on_confirming_gets_the_offer_early_and_answers_it_in_its_prack() {
     let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
     let trunk = trunk_with(&edge, "disabled").await;

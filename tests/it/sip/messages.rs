@@ -342,7 +342,7 @@ async fn the_command_prints_why_an_answered_call_has_no_audio() {
     let record = edge.record(&trunk, 2).await;
     assert_eq!((&outcome["no_audio"], &outcome["reason"]), (&record["no_audio"], &Value::Null), "{said}");
 
-    // Without the control API it is not known, and the call was answered all the same.
+    // Without the control API the reason is unknown, but the call was answered.
     let (said, _, code) = command(&edge, &[&with[..], &["--control-listen", "127.0.0.1:1"]].concat());
     assert!(code == Some(0) && said.ends_with("\n200 OK: answered\n"), "{said}");
 }

@@ -29,7 +29,7 @@ struct Row {
     happens: Happens,
 }
 
-/// What happens with the call.
+/// The course of the call.
 enum Happens {
     /// Its INVITE is refused.
     Refused,

@@ -183,6 +183,19 @@ async fn a_refresh_that_is_answered_with_another_codec_than_offered_ends_the_cal
 }
 
 #[tokio::test]
+async fn a_refresh_by_re_invite_leaves_a_call_on_hold() {
+    let (edge, _) = frozen().await;
+    let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: INVITE"];
+    let (mut call, _) = up(&edge, &timer).await;
+    let hold = format!("{}a=sendonly\r\n", call.offer);
+    assert_eq!(call.request("INVITE", &[], &hold).await.code(), 200);
+    edge.advance(45).await;
+    let headers = ["Session-Expires: 90;refresher=uac", "Contact: <sip:x@127.0.0.1>"];
+    let refresh = call.asked("INVITE", "200 OK", &headers, &hold).await;
+    assert!(refresh.body.contains("\r\na=recvonly\r\n"), "{}", refresh.body);
+}
+
+#[tokio::test]
 async fn a_session_that_the_caller_does_not_refresh_is_ended_before_its_end() {
     let (edge, trunk) = frozen().await;
     for (interval, given_up) in [(90, 60), (1800, 1768)] {

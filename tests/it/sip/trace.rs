@@ -140,7 +140,7 @@ async fn since_and_until_leave_out_what_is_before_and_after_them() {
     let [first, second, third] = entries.as_slice() else { panic!("{entries:?}") };
     let at = |entry: &Value| entry["time"].as_str().unwrap().to_owned();
     assert!(at(first) < at(second) && at(second) < at(third), "{entries:?}");
-    // A bound selects what happens at it with `since`, and does not with `until`.
+    // `since` includes events at its time, and `until` excludes them.
     for (bounds, selected) in [
         (format!("since={}", at(second)), vec![third, second]),
         (format!("until={}", at(second)), vec![first]),

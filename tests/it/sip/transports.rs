@@ -166,9 +166,16 @@ async fn a_call_over_tls_goes_as_any_other_and_its_media_need_not_be_encrypted()
     call.hang_up().await;
     assert_eq!(edge.record(&trunk, 1).await["source_protocol"], "tls");
 
-    let mut call = Call::over(Uac::tls(&edge, client).await.unwrap(), &edge, "9990201").await;
+    let mut call = Call::over(Uac::tls(&edge, Arc::clone(&client)).await.unwrap(), &edge, "9990201").await;
     assert_eq!(call.place(&trunk).await.code(), 200);
     call.hung_up().await;
+
+    let mut call = Call::over(Uac::tls(&edge, client).await.unwrap(), &edge, ANSWERS_AT_ONCE).await;
+    call.uri = Some(format!("sips:{ANSWERS_AT_ONCE}@127.0.0.1"));
+    let answer = call.place(&trunk).await;
+    let contact = format!("<sips:{}>", edge.binary.sip_tls.unwrap());
+    assert_eq!(answer.header("Contact"), Some(contact.as_str()), "a secure call stays secure");
+    call.hang_up().await;
 
     let other = Certificates::make();
     let stranger = Certificates::client(&other.folder.join("ca.pem"));

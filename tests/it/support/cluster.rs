@@ -13,7 +13,7 @@ pub struct Cluster {
     script: Child,
     input: Option<ChildStdin>,
     output: Lines<BufReader<ChildStdout>>,
-    /// What the script says of it: `url`, `haproxy`, `ttl`.
+    /// The output of the script: `url`, `haproxy`, `ttl`.
     about: Value,
 }
 
@@ -38,7 +38,7 @@ impl Cluster {
         self.about["url"].as_str().unwrap()
     }
 
-    /// The URL through HAProxy, which was asked for with `--haproxy`.
+    /// The URL through HAProxy, which `--haproxy` starts.
     pub fn haproxy(&self) -> &str {
         self.about["haproxy"].as_str().unwrap()
     }
@@ -49,7 +49,7 @@ impl Cluster {
         self.output.next().expect("the script answers").unwrap()
     }
 
-    /// Runs a query at the primary. Returns what `psql` prints of it.
+    /// Runs a query at the primary. Returns the output of `psql`.
     pub fn ask(&self, sql: &str) -> String {
         run(Server::any_program("psql").args(["-qAt", "-v", "ON_ERROR_STOP=1", "-d", self.url(), "-c", sql]))
     }

@@ -35,6 +35,9 @@ pub struct Fixture {
     /// The relationships that a record of the fixture always has, although a request of another record can clear them.
     #[serde(default)]
     pub never_cleared: Vec<String>,
+    /// The records that must exist before one is created although no member of it names them, as `{type}`.
+    #[serde(default)]
+    pub needs: Vec<String>,
     /// The request that makes a record that no request of the API makes.
     pub control: Option<ControlRequest>,
 }
@@ -64,7 +67,7 @@ impl Fixture {
     /// Reads the fixture of a type.
     ///
     /// # Errors
-    /// A sentence with the file, and what to add to it.
+    /// A sentence with the file and its missing members.
     pub fn load(spec: &ResourceSpec) -> Result<Self, String> {
         let name = spec.name;
         match std::fs::read_to_string(directory().join(format!("{name}.json"))) {
@@ -134,7 +137,7 @@ fn body(bodies: &BTreeMap<String, Value>, version: ApiVersion) -> &Value {
     body
 }
 
-/// What the fixture of a type must have, in words.
+/// The required members of the fixture of a type, in words.
 fn required(spec: &ResourceSpec) -> String {
     let (create, update) = (spec.has(Verb::Create), spec.has(Verb::Update));
     let since = spec.since;

@@ -1,4 +1,4 @@
-//! Where a server keeps its data, so that a test of what outlives a server can run on each engine.
+//! The storage of a server, so that tests of durability can run on each engine.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::postgres::{Database, Server};
 
 /// A database of one of the engines, which outlives the servers that use it. It is deleted when this is dropped.
 pub struct Place {
-    /// Of a database on a server it has only what else outlives the servers.
+    /// With a database on a server, it has only the other files that outlive the servers.
     folder: tempfile::TempDir,
     database: Option<Database>,
 }
@@ -30,7 +30,7 @@ impl Place {
         self.database.is_none()
     }
 
-    /// A folder for what else outlives the servers.
+    /// A folder for other files that outlive the servers.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -56,7 +56,7 @@ impl Place {
         rows.map(|row| text(row.unwrap())).collect()
     }
 
-    /// Checks that what is stored fits together, and says `when` if it does not.
+    /// Checks that the stored data is consistent; a failure names `when`.
     pub fn check(&self, when: &str) {
         match &self.database {
             Some(database) => check_database(database, when),

@@ -62,7 +62,7 @@ impl Database {
         format!("postgres://{USER}@{}/{}?sslmode=disable", proxy.address(), self.name)
     }
 
-    /// Runs a query. Returns what `psql` prints of it.
+    /// Runs a query. Returns the output of `psql`.
     pub fn ask(&self, sql: &str) -> String {
         self.server.execute(&self.name, sql)
     }

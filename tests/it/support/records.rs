@@ -106,9 +106,10 @@ impl Records {
         ids
     }
 
-    /// A body that creates a record of a type that requests create.
+    /// A body that creates a record of a type that requests create. The records that this needs exist afterwards.
     pub async fn create_body(&self, spec: &'static ResourceSpec) -> Value {
         let fixture = Fixture::load(spec).unwrap_or_else(|error| panic!("{error}"));
+        self.fill(&json!(fixture.needs)).await;
         self.body(spec, None, fixture.create_body(self.version)).await
     }
 
@@ -122,7 +123,7 @@ impl Records {
         json!({ "data": data })
     }
 
-    /// Replaces what is in braces in the texts of a value.
+    /// Replaces the names in braces in the texts of a value.
     fn fill<'a>(&'a self, value: &'a Value) -> Pin<Box<dyn Future<Output = Value> + 'a>> {
         Box::pin(async move {
             match value {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 
-/// What the proxy does with connections.
+/// The behaviour of the proxy.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Way {
     /// Passes on everything.
@@ -33,7 +33,7 @@ pub enum Side {
     Database,
 }
 
-/// What has become of the connections up to a number, in the order in which they were accepted.
+/// The state of the connections up to a number, in the order in which they were accepted.
 #[derive(Debug, Clone, Copy)]
 struct State {
     way: Way,
@@ -85,7 +85,7 @@ impl Proxy {
         self.address
     }
 
-    /// Changes what it does from now on.
+    /// Changes the behaviour from now on.
     pub fn set(&self, way: Way) {
         self.state.send_modify(|state| state.way = way);
     }
@@ -148,7 +148,7 @@ async fn listen(
     }
 }
 
-/// Passes on what both sides send until both have ended.
+/// Forwards the bytes of both sides until both have ended.
 async fn pass_on(server: &mut TcpStream, socket: &Path, number: u64, state: &mut watch::Receiver<State>) {
     drop(state.wait_for(|state| state.passes(number)).await);
     let Ok(mut database) = UnixStream::connect(socket).await else { return };

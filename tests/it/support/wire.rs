@@ -1,4 +1,4 @@
-//! What a server sends to PostgreSQL: a proxy on loopback that counts statements and round trips.
+//! Counts the statements and round trips of a server to PostgreSQL, by a proxy on loopback.
 //!
 //! Statements that are sent before the answers to earlier ones arrived share a round trip. The proxy delays answers, as a
 //! database on another machine does; without that, it would depend on the scheduler whether two statements that do not wait for
@@ -19,17 +19,17 @@ use super::postgres::Database;
 
 /// How long an answer takes.
 const DELAY: Duration = Duration::from_millis(5);
-/// What is in the text of every poll of the change feed.
+/// A text that is in every poll of the change feed.
 const POLL: &str = "FROM change WHERE position";
 
-/// What was sent on some connections.
+/// The messages that were sent on some connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sent {
     pub statements: usize,
     pub round_trips: usize,
 }
 
-/// What was sent on a connection.
+/// The messages that were sent on a connection.
 #[derive(Default)]
 struct Line {
     sent: Sent,
@@ -66,7 +66,7 @@ impl Wire {
         format!("postgres://{}@127.0.0.1:{}/{}?sslmode=disable", super::postgres::USER, self.port, self.name)
     }
 
-    /// What was sent until now, on connections that do not poll the change feed.
+    /// The messages so far on connections that do not poll the change feed.
     pub fn sent(&self) -> Sent {
         let lines = self.lines.lock().unwrap();
         lines.values().filter(|line| line.polls == 0).fold(Sent::default(), |sum, line| Sent {
@@ -75,7 +75,7 @@ impl Wire {
         })
     }
 
-    /// What was sent until now on connections that poll the change feed, and the number of polls.
+    /// The messages so far on connections that poll the change feed, and the number of polls.
     pub fn polled(&self) -> (Sent, usize) {
         let lines = self.lines.lock().unwrap();
         let polling = lines.values().find(|line| line.polls > 0);
@@ -109,7 +109,7 @@ async fn carry(server: TcpStream, socket: PathBuf, of: Of) {
     }
 }
 
-/// Carries what a server sends. `open` is the number of its questions that have no answer yet.
+/// Forwards the messages of a server. `open` is the number of its requests without a response.
 async fn ask(
     mut from: FromServer,
     mut to: ToDatabase,
@@ -148,7 +148,7 @@ async fn ask(
     }
 }
 
-/// Carries what the database answers, a little later.
+/// Forwards the responses of the database after a delay.
 async fn answer(mut from: FromDatabase, mut to: ToServer, open: &AtomicUsize) -> std::io::Result<()> {
     // The connection is ready for the first question, which is no answer to one.
     let (mut buffer, mut is_begun) = (Vec::new(), false);

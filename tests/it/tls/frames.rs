@@ -19,7 +19,7 @@ const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
-/// Maximum wait for what must happen.
+/// Maximum wait for an expected event.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A client that writes frames itself.

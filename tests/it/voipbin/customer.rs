@@ -1,4 +1,4 @@
-//! The caller's own customer: what describes it, its webhook, and the webhook's secret.
+//! The caller's own customer: its descriptive members, its webhook, and the webhook's secret.
 
 use serde_json::{Value, json};
 use uuid::Uuid;

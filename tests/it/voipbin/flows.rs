@@ -383,7 +383,7 @@ async fn a_flow_is_there_after_a_restart() {
     assert_eq!(stage.sa.get(PATH).await.column("id"), [id]);
     stage.server.stop().await.unwrap();
     for end in ["", "-wal", "-shm", "-commits"] {
-        // What stays is cleaned with the build.
+        // Remaining files are removed with the build folder.
         let _stays = std::fs::remove_file(format!("{}{end}", file.display()));
     }
 }

@@ -323,7 +323,7 @@ async fn what_was_made_for_a_provider_that_cannot_be_written_is_taken_away_again
     assert_eq!(telnyx.lines(), until_the(4));
     stage.server.stop().await.unwrap();
     for end in ["", "-wal", "-shm", "-commits"] {
-        // What stays is cleaned with the build.
+        // Remaining files are removed with the build folder.
         let _stays = std::fs::remove_file(format!("{}{end}", file.display()));
     }
 }

@@ -146,7 +146,7 @@ async fn case_144_a_deleted_call_has_no_timeline() {
     events(&stage.sa, &id, "").await.refused(&wrong_state());
     stage.sa.get(&format!("/timelines/calls/{id}/sip-analysis")).await.refused(&not_found());
     stage.sa.get(&format!("/timelines/calls/{id}/pcap")).await.refused(&not_found());
-    // Operators still see what it tried.
+    // Operators still see its attempts.
     assert_eq!(tries(&stage, stage.admin, &id).await.len(), 1);
 }
 
@@ -358,7 +358,7 @@ async fn each_try_has_its_provider_its_route_the_carriers_answer_and_why_the_nex
     first.respond("180 Ringing").await;
     first.refuse(503).await;
     let mut second = carrier.call().await;
-    // The call is in progress: what it tried so far is visible.
+    // The call is in progress: its attempts so far are visible.
     let so_far = tries(&stage, stage.admin, &id).await;
     assert_eq!((so_far.len(), &so_far[1]["outcome"], &so_far[1]["code"]), (2, &Value::Null, &Value::Null));
     assert_eq!(so_far[1]["call_id"], second.invite.header("Call-ID").unwrap());

@@ -1,8 +1,8 @@
-//! `trunk-server call`: places a test call through a running server's edge or one of its providers, and prints what
-//! happened.
+//! `trunk-server call`: places a test call through a running server's edge or one of its providers, and prints the
+//! result.
 //!
 //! A call through the edge is sent from this process over the network, by the dialler's SIP client. Its messages are
-//! stored in this process, so that the ladder does not depend on the control API. That API is only asked for the reason.
+//! stored in this process, so that the ladder does not depend on the control API, which is only used to find the reason.
 //! A call through a provider is placed by the running server (`provider`).
 
 mod arguments;
@@ -80,7 +80,7 @@ impl PlaceCall {
             ..DiallerConfig::new(local)
         };
         let dialler = Dialler::start(config, clock.clone(), Ids::system()).await?;
-        // `#` is no character of a URI; a tech prefix may contain it.
+        // `#` is not allowed in a URI, but a tech prefix may contain it.
         let uri = format!("sip:{}@{at};transport={}", to.replace('#', "%23"), self.transport);
         let mut steps = vec![Step { at: Duration::ZERO, event: format!("calling {uri} as {from}") }];
         let start = clock.stopwatch();
@@ -140,7 +140,7 @@ impl PlaceCall {
         Ok((trunk.credentials, to, from))
     }
 
-    /// The SIP address of the server, and an own address from which it can be reached.
+    /// The SIP address of the server, and a local address from which it can be reached.
     async fn far_and_near_address(&self) -> Result<(String, IpAddr), CallError> {
         let at = if self.transport == Transport::Tls { &self.sip_tls_listen } else { &self.sip_listen };
         let wrong = |why: &str| CallError::Address { at: at.clone(), why: why.to_owned() };
@@ -261,7 +261,7 @@ fn check_number(to: &str) -> Result<(), CallError> {
     Ok(())
 }
 
-/// What the end of a call means to its caller.
+/// Describes the end of a call from the caller's point of view.
 fn end_text(end: LegEnd) -> String {
     match end {
         LegEnd::Refused(code) => format!("refused with {code}"),

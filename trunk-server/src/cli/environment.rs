@@ -12,7 +12,7 @@ use super::Cli;
 
 const PREFIX: &str = "TRUNK_SERVER_";
 
-/// A variable with the prefix of the settings that is none.
+/// A variable with the prefix of the settings that is no setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownVariable {
@@ -30,7 +30,7 @@ pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<UnknownVa
         .filter(|name| name.strip_prefix(PREFIX).is_some_and(|rest| !is_set_by_orchestrator(rest)))
         .collect();
     if unknown.is_empty() {
-        // The command line is not made a second time then.
+        // Avoids building the command line a second time.
         return Vec::new();
     }
     let command = Cli::command();

@@ -18,7 +18,7 @@ const MAX_RESPONSE_BYTES: usize = 4 << 20;
 /// Without a `body` the request is a GET, else a POST.
 ///
 /// # Errors
-/// Why no complete response arrived within 10 seconds.
+/// The reason why no complete response arrived within 10 seconds.
 pub(super) async fn exchange(
     at: &str,
     path: &str,
@@ -72,9 +72,9 @@ async fn exchange_bytes(
     answer.unwrap_or_else(|_| Err(slow()))
 }
 
-/// A text as a part of a path or of a query: every character is percent-encoded that means something there.
+/// Percent-encodes the reserved characters of a text for a path or a query.
 pub(super) fn escaped(text: &str) -> String {
-    // A space becomes a plus sign, which a path would contain as such.
+    // `byte_serialize` encodes a space as a plus sign, which is a literal plus sign in a path.
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 

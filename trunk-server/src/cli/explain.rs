@@ -1,4 +1,4 @@
-//! `trunk-server explain`: asks a running server which check would admit or refuse a call.
+//! `trunk-server explain`: finds out from a running server which check would admit or refuse a call.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use super::exchange::{bearer, exchange};
 /// Asks a running server which check would admit or refuse a call, without placing it.
 ///
 /// Prints the check that decides, the configured and the received value, and the nearest allowed value. The exit code
-/// is 0 if the call is admitted, 3 if it is challenged or refused, and 1 if the server could not be asked.
+/// is 0 if the call is admitted, 3 if it is challenged or refused, and 1 if the server could not be reached.
 #[derive(Debug, Clone, Args)]
 #[non_exhaustive]
 pub struct Explain {
@@ -62,7 +62,7 @@ pub struct Explain {
     pub control_token: Option<String>,
 }
 
-/// Why a server did not explain a call.
+/// The error of a request to explain a call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExplainError {
@@ -75,17 +75,17 @@ pub enum ExplainError {
         error: std::io::Error,
     },
     /// The file with the SDP offer contains something else.
-    #[error("{} is no session description: one begins with the line `v=0`", file.display())]
+    #[error("{} is not a session description, which begins with the line `v=0`", file.display())]
     NoOffer {
         /// The path of the file.
         file: PathBuf,
     },
-    /// No server responded, or not in time.
+    /// No server responded within the time limit.
     #[error(
         "the control API at {at} cannot be reached: {why}; set --control-listen to the address of the running server"
     )]
     Unreachable {
-        /// The address that was asked, `HOST:PORT`.
+        /// The address of the request, `HOST:PORT`.
         at: String,
         /// Why the connection or the response failed.
         why: String,
@@ -93,7 +93,7 @@ pub enum ExplainError {
     /// The server refused the request.
     #[error("the control API at {at} responded {status}: {why}")]
     Refused {
-        /// The address that was asked, `HOST:PORT`.
+        /// The address of the request, `HOST:PORT`.
         at: String,
         /// The status of the response.
         status: u16,
@@ -113,11 +113,11 @@ pub struct Explained {
 }
 
 impl Explain {
-    /// Asks the server.
+    /// Requests the explanation from the server.
     ///
     /// # Errors
     /// If the offer cannot be read, the server cannot be reached within 10 seconds, or it refuses the request.
-    pub async fn ask(self) -> Result<Explained, ExplainError> {
+    pub async fn request(self) -> Result<Explained, ExplainError> {
         let at = self.control_listen.clone();
         let question = self.question()?;
         let answer =

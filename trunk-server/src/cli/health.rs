@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use super::Cli;
 use crate::config::{Config, ConfigError};
 
-/// The longest time of the question and its answer.
+/// Maximum time of the request and its response.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes of the answer.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
@@ -35,20 +35,20 @@ pub struct Health {
     pub listen: Option<String>,
 }
 
-/// Why it is not known that a server accepts work.
+/// The error of a health check.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HealthError {
     /// The configuration is not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The system chose the server's port, which its configuration does not name.
-    #[error("{0} has no port to ask at; give the one that the server printed with --listen")]
+    /// The port of the server is 0 in its configuration: the system chose the actual port, which is unknown here.
+    #[error("{0} has no port to connect to; give the one that the server printed with --listen")]
     NoPort(String),
-    /// The server did not answer as one that accepts work.
+    /// The server did not report that it accepts work.
     #[error("{at}: {why}")]
     NotReady {
-        /// The address that was asked.
+        /// The address of the request.
         at: String,
         /// The server's own reason, or why there is no answer.
         why: String,
@@ -56,19 +56,19 @@ pub enum HealthError {
 }
 
 impl Health {
-    /// Asks the server's `/readyz` at the address of its API, on this machine.
+    /// Requests `/readyz` at the address of the server's API, on this machine.
     ///
     /// # Errors
     /// If it does not accept work, or does not answer within 5 seconds.
-    pub async fn ask(self) -> Result<(), HealthError> {
+    pub async fn check(self) -> Result<(), HealthError> {
         let config = self.into_config()?;
         let at = own_address(&config.listen);
         if has_no_port(&at) {
             return Err(HealthError::NoPort(at));
         }
-        let asked = tokio::time::timeout(TIMEOUT, ask(&at, config.api_tls.as_ref())).await;
+        let result = tokio::time::timeout(TIMEOUT, probe(&at, config.api_tls.as_ref())).await;
         let slow = || Err(format!("no answer within {} seconds", TIMEOUT.as_secs()));
-        asked.unwrap_or_else(|_| slow()).map_err(|why| HealthError::NotReady { at, why })
+        result.unwrap_or_else(|_| slow()).map_err(|why| HealthError::NotReady { at, why })
     }
 
     /// The server's configuration, with the environment as the server itself reads it.
@@ -77,12 +77,12 @@ impl Health {
         let flags =
             [flag("--config", self.config.map(Into::into)), flag("--listen", self.listen.map(Into::into))];
         let arguments = ["trunk-server".into()].into_iter().chain(flags.into_iter().flatten().flatten());
-        // Both flags are texts that were parsed already, so an error is one of a variable.
+        // Both flags were parsed already, so an error comes from a variable.
         Cli::try_parse_from(arguments).unwrap_or_else(|error| error.exit()).into_config()
     }
 }
 
-/// The address at which this machine reaches a listener: one at all addresses is at that of the machine itself too.
+/// The address at which this machine reaches a listener: loopback for a listener on all addresses.
 fn own_address(listen: &str) -> String {
     let Ok(at) = listen.parse::<SocketAddr>() else { return listen.to_owned() };
     let own = match at.ip().to_canonical() {
@@ -97,7 +97,7 @@ fn has_no_port(address: &str) -> bool {
     address.rsplit_once(':').is_some_and(|(_, port)| port.parse() == Ok(0_u16))
 }
 
-async fn ask(at: &str, tls: Option<&IdentityFiles>) -> Result<(), String> {
+async fn probe(at: &str, tls: Option<&IdentityFiles>) -> Result<(), String> {
     let stream = TcpStream::connect(at).await.map_err(|error| error.to_string())?;
     let Some(files) = tls else { return exchange(stream, at).await };
     let config = pinned::client(&files.certificate)?;
@@ -112,7 +112,7 @@ async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, at: &str) -> 
     stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
     let mut answer = Vec::new();
     let read = stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).await;
-    // A server that closes a connection of TLS without saying so has answered nevertheless.
+    // A server that closes the TLS connection without a close notification has responded nevertheless.
     if let Err(error) = read
         && answer.is_empty()
     {
@@ -121,7 +121,7 @@ async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, at: &str) -> 
     outcome(&String::from_utf8_lossy(&answer))
 }
 
-/// Reads an answer: its status, and the reason in its body.
+/// Reads a response: its status, and the reason in its body.
 fn outcome(answer: &str) -> Result<(), String> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let status = head.lines().next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3));

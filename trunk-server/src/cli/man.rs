@@ -16,7 +16,7 @@ pub struct Man {
 }
 
 impl Man {
-    /// Writes the pages. Returns what is to be printed: the first page if there is no folder, else nothing.
+    /// Writes the pages. Returns the text to print: the first page if there is no folder, else nothing.
     ///
     /// # Errors
     /// If a page cannot be written.

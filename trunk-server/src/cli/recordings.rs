@@ -10,10 +10,10 @@ use service_base::ids::Ids;
 use crate::config::{Config, ConfigError, Database, ReferenceData, WorldSource, secret};
 use crate::server::{Server, StartError};
 
-/// The most exchanges of a recording by default.
+/// Maximum number of exchanges of a recording by default.
 const MAX_EXCHANGES: usize = 10_000;
 
-/// Pass requests on to another service, and write the exchanges to a folder without their secrets
+/// Forward requests to another service, and write the exchanges to a folder without their secrets
 #[derive(Debug, Clone, Args)]
 #[non_exhaustive]
 pub struct Record {
@@ -29,7 +29,7 @@ pub struct Record {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8090")]
     pub listen: String,
 
-    /// Record at most this number of exchanges, and pass on further ones
+    /// Record at most this number of exchanges; further requests are forwarded without a record
     #[arg(long, value_name = "NUMBER", default_value_t = MAX_EXCHANGES)]
     pub max: usize,
 }
@@ -59,7 +59,7 @@ pub struct Compare {
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     pub world: Option<PathBuf>,
 
-    /// Fill the new server with the world of this name, which the program has
+    /// Fill the new server with the built-in world of this name
     #[arg(long, value_name = "NAME", conflicts_with = "url")]
     pub scenario: Option<String>,
 
@@ -76,7 +76,7 @@ pub struct Compare {
     pub api_key_file: Option<PathBuf>,
 }
 
-/// Why nothing was compared.
+/// The error of a comparison.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompareError {
@@ -125,7 +125,7 @@ impl Replay {
 }
 
 impl Compare {
-    /// Compares. Returns what was found, which is the text to print.
+    /// Compares, and returns the result.
     ///
     /// # Errors
     /// [`CompareError`].
@@ -146,7 +146,7 @@ impl Compare {
         Ok(found)
     }
 
-    /// The configuration of a new server in memory, which has nothing but the API.
+    /// The configuration of a new server in memory that serves only the API.
     fn into_config(self, key: Secret) -> Result<Config, ConfigError> {
         let reference_data = self.reference_data.map_or_else(ReferenceData::default, ReferenceData::of);
         Ok(Config {

@@ -10,7 +10,7 @@ use trunk_store::transfer::{Place, Source, Total, TransferError, transfer, write
 
 use progress::Progress;
 
-/// Write all that a database holds to a new file, also while a server uses the database
+/// Write all contents of a database to a new file, also while a server uses the database
 #[derive(Debug, Clone, Args)]
 #[non_exhaustive]
 pub struct Backup {
@@ -29,7 +29,7 @@ pub struct Backup {
     pub database: String,
 }
 
-/// Write a backup into a new database, which no server uses; a repetition goes on where it was cut off
+/// Write a backup into a new database that no server uses; repeat the command to continue after an interruption
 #[derive(Debug, Clone, Args)]
 #[non_exhaustive]
 pub struct Restore {
@@ -48,11 +48,11 @@ pub struct Restore {
     pub database: String,
 }
 
-/// Copy a database that no server uses into a new one; a repetition goes on where it was cut off
+/// Copy a database that no server uses into a new one; repeat the command to continue after an interruption
 #[derive(Debug, Clone, Args)]
 #[non_exhaustive]
 pub struct Move {
-    /// The database: a file, or the URL of one on PostgreSQL; it stays as it is
+    /// The database: a file, or the URL of one on PostgreSQL; it is not changed
     #[arg(long, env = "TRUNK_SERVER_MOVE_FROM", hide_env_values = true, value_name = "FILE|URL")]
     pub from: String,
 
@@ -105,7 +105,7 @@ impl Move {
     }
 }
 
-/// What was done, and the rows and the digest of each table, which were found to be equal at both ends.
+/// The completed action, and the number of rows and the digest of each table, which are equal in both databases.
 fn summary(done: &str, totals: &[Total]) -> String {
     let rows: u64 = totals.iter().map(|total| total.rows).sum();
     let mut text = format!("{done}: {rows} rows, compared at both ends\n");

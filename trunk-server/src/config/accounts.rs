@@ -11,7 +11,7 @@ pub const DEFAULT_RECORD_QUOTA: u64 = 100_000;
 /// Default maximum number of requests per second of each key, as documented by DIDWW.
 const DEFAULT_RATE_LIMIT: u32 = 20;
 
-/// Default number of months for which the audit is kept: there is none.
+/// Default number of months for which the audit is kept: 0, no audit.
 const DEFAULT_AUDIT_MONTHS: u32 = 0;
 /// The largest number of months for which the audit can be kept.
 const MAX_AUDIT_MONTHS: u32 = 1_200;
@@ -26,8 +26,8 @@ pub struct AccountsConfig {
     /// Maximum number of requests per second of each key; 0 is no limit. Default: 20, and no limit if the API is served
     /// on loopback.
     pub rate_limit: Option<u32>,
-    /// Number of months for which the audit is kept, including the current one: who changed which record when. 0 is no audit,
-    /// which is the default.
+    /// Number of months, including the current one, for which the audit of all changes to records is kept. 0 is no audit, which
+    /// is the default.
     pub audit_months: Option<u32>,
 }
 

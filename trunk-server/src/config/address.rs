@@ -4,7 +4,7 @@ use http_listener::host_of;
 
 use super::error::ConfigError;
 
-/// Refuses what is no `HOST:PORT`.
+/// Refuses a text that is not `HOST:PORT`.
 pub(super) fn check_address(name: &'static str, text: &str) -> Result<(), ConfigError> {
     let is_valid =
         text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
@@ -18,8 +18,8 @@ pub(super) fn check_address(name: &'static str, text: &str) -> Result<(), Config
     })
 }
 
-/// Refuses what is not the name of a host alone: requests are compared with it without their port, and without the full stop of
-/// a full name.
+/// Refuses a text that is not a bare host name: the host of a request is compared with it without the port and without a
+/// trailing full stop.
 pub(super) fn check_host(name: &'static str, host: &str) -> Result<(), ConfigError> {
     let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b".-[:]".contains(&byte);
     let is_alone = host_of(host) == host && !host.ends_with('.');

@@ -1,4 +1,4 @@
-//! What differs between two configurations of a running server, and what of it takes effect at once.
+//! The differences between two configurations of a running server, and which of them take effect at once.
 
 use std::collections::BTreeSet;
 
@@ -6,16 +6,16 @@ use toml::{Table, Value};
 
 use super::Config;
 
-/// The settings that a running server takes over.
+/// The settings that a running server can change.
 const LIVE: [&str; 3] = ["accounts.rate_limit", "control_token", "log"];
 
 /// The settings that differ, by their keys in the file, such as `sip.realm`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigChanges {
-    /// Those that a running server takes over.
+    /// The settings that take effect at once.
     pub live: BTreeSet<String>,
-    /// Those that take effect at the next start.
+    /// The settings that take effect at the next start.
     pub at_the_next_start: BTreeSet<String>,
 }
 
@@ -28,7 +28,7 @@ impl Config {
         ConfigChanges { live, at_the_next_start }
     }
 
-    /// Every setting with its value as text; of secrets, whether they are the same as before is all that is used.
+    /// Every setting with its value as text. Values of secrets are only compared.
     fn settings(&self) -> BTreeSet<(String, String)> {
         let mut settings = BTreeSet::new();
         let shown: Table = toml::from_str(&self.to_toml()).unwrap_or_default();

@@ -7,19 +7,19 @@ use trunk_store::transfer::{NoPlace, Place, without_password};
 
 use super::ConfigError;
 
-/// The number of connections to PostgreSQL without a configured one.
+/// The default maximum number of connections to PostgreSQL.
 const DEFAULT_CONNECTIONS: usize = 16;
-/// The limits of that number.
+/// The permitted range of the maximum number of connections.
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 2..=500;
 
 /// Where records are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Database {
-    /// In this file. Acknowledged writes survive a crash.
+    /// Records are in this file. Acknowledged writes survive a crash.
     File(PathBuf),
-    /// In memory, until the server stops.
+    /// Records are in memory until the server stops.
     Ephemeral,
-    /// In a PostgreSQL database, which several servers can share.
+    /// Records are in a PostgreSQL database, which several servers can share.
     Postgres(PostgresDatabase),
 }
 
@@ -30,11 +30,11 @@ pub struct PostgresDatabase {
     /// Its URL, such as `postgres://trunk:PASSWORD@db.example/trunk?sslmode=verify-full`. A pooler in transaction mode may be
     /// between.
     pub url: Secret,
-    /// The URL of a connection that no pooler shares, for notifications of other servers. Without it, this server learns of
-    /// what others wrote by asking five times a second.
+    /// The URL of a connection that bypasses any pooler, for notifications of other servers. Without it, this server polls the
+    /// changes of other servers five times a second.
     pub listen: Option<Secret>,
-    /// Maximum number of connections, 2 to 500. One more reads what other servers write, and at most two are for
-    /// the heartbeat and what becomes of dead servers.
+    /// Maximum number of connections, 2 to 500. One additional connection reads the changes of other servers, and at most two
+    /// more are for the heartbeat and for the cleanup after dead servers.
     pub connections: usize,
 }
 
@@ -50,7 +50,7 @@ impl PostgresDatabase {
     }
 }
 
-/// The settings of the database, as a source has them.
+/// The settings of the database from one source.
 #[derive(Debug, Default)]
 pub(super) struct DatabaseSettings {
     pub(super) database: Option<PathBuf>,
@@ -61,7 +61,7 @@ pub(super) struct DatabaseSettings {
 
 impl DatabaseSettings {
     /// # Errors
-    /// If two of them contradict each other, or one is of another kind of database.
+    /// If two settings contradict each other, or one does not apply to the kind of database.
     pub(super) fn finish(self, default: Database) -> Result<Database, ConfigError> {
         let Self { database, ephemeral, listen, connections } = self;
         let shown = |file: &Path| without_password(&file.display().to_string());
@@ -106,7 +106,7 @@ impl DatabaseSettings {
     }
 }
 
-/// Where a setting says that the database is: a path that is no text is one of a file.
+/// The database that a setting names. A path that is not valid UTF-8 names a file.
 fn place(file: PathBuf) -> Result<Database, ConfigError> {
     let Some(text) = file.to_str() else { return Ok(Database::File(file)) };
     match Place::parse(text) {
@@ -116,7 +116,7 @@ fn place(file: PathBuf) -> Result<Database, ConfigError> {
     }
 }
 
-/// The path of a file as a setting, which is read as that path again.
+/// The setting that names a file, so that parsing it results in the same path.
 pub(super) fn setting(file: &Path) -> String {
     let text = file.display().to_string();
     match Place::parse(&text) {

@@ -1,10 +1,10 @@
-//! Why a configuration is refused.
+//! The error of an invalid configuration.
 
 use std::path::{Path, PathBuf};
 
 use super::location::line_of;
 
-/// Why a configuration is not valid.
+/// The error of an invalid configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -21,7 +21,7 @@ pub enum ConfigError {
     Wrong {
         /// The path of the file.
         file: PathBuf,
-        /// The number of the line, and what is wrong with it. Never contains a value of the file.
+        /// The line number and the problem. Never contains a value of the file.
         why: String,
     },
     /// A value is not valid.
@@ -41,7 +41,7 @@ pub enum ConfigError {
         file: PathBuf,
         /// The number of the line.
         line: usize,
-        /// What is wrong with the value.
+        /// The problem with the value.
         error: Box<ConfigError>,
     },
 }

@@ -1,8 +1,8 @@
-//! Where a setting stands in the configuration file, for errors of values that are checked after the file was read.
+//! Finds the line of a setting in the configuration file, for errors of values that are checked after the file was read.
 
 use toml::de::{DeTable, DeValue};
 
-/// Returns the number of the line on which a setting stands, or its table if the line is not found. `name` is that of an
+/// Returns the number of the line of a setting, or of its table if the line is not found. `name` is that of an
 /// error: a flag, or `table.key`; `given` is the refused value, which selects among the entries of a list of tables.
 pub(super) fn line_of(text: &str, name: &str, given: &str) -> Option<usize> {
     let name = name.replace('-', "_");
@@ -50,7 +50,7 @@ fn has_value(text: &str, table: &DeTable<'_>, path: &[&str], given: &str) -> boo
         .is_some_and(|written| written.trim_matches('"') == given)
 }
 
-/// Returns an advice for a value that is not valid TOML because it is a text without quotation marks, such as
+/// Returns a hint for a value that is not valid TOML because it is a text without quotation marks, such as
 /// `listen = 127.0.0.1:8080`. It contains no value of the file.
 pub(super) fn quotes_advice(text: &str, offset: usize) -> Option<String> {
     let line = text.lines().nth(line_at(text, offset) - 1)?;

@@ -1,18 +1,19 @@
-//! The address of a collector that traces are sent to.
+//! Validation of the collector's address, to which traces are sent.
 
 use url::Url;
 
 use super::error::ConfigError;
 
-/// Checks the setting.
+/// Checks the setting `otlp_endpoint`.
 pub(super) fn check_otlp(text: Option<String>) -> Result<Option<String>, ConfigError> {
     text.map(|text| check_endpoint("otlp-endpoint", &text)).transpose()
 }
 
-/// Checks the URL of a collector, and returns it without a slash at its end. A password in it would be printed, so it has none.
+/// Checks the URL of a collector, and returns it without a trailing slash. A URL with a password is refused, because it would be
+/// printed.
 pub(crate) fn check_endpoint(name: &'static str, text: &str) -> Result<String, ConfigError> {
     let refused = |expected| {
-        // What precedes the host can be a password.
+        // The part before the host can be a password.
         let given = if text.contains('@') { "(hidden)" } else { text };
         Err(ConfigError::value(name, given, expected))
     };

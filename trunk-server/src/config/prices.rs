@@ -24,13 +24,13 @@ pub struct PricesConfig {
     /// The host that requests for these prices name. Default: at the API's address a host that begins with `api-vin` or
     /// `api-vin-sandbox`, and at a listener of its own any.
     pub voice_in_host: Option<String>,
-    /// The same address for the prices of outbound calls.
+    /// The address of a listener for the prices of outbound calls, as `voice_in_listen`.
     pub voice_out_listen: Option<String>,
-    /// The same for a host that begins with `api-vout` or `api-vout-sandbox`.
+    /// As `voice_in_host`, for a host that begins with `api-vout` or `api-vout-sandbox`.
     pub voice_out_host: Option<String>,
-    /// The same address for the prices of text messages.
+    /// The address of a listener for the prices of text messages, as `voice_in_listen`.
     pub sms_listen: Option<String>,
-    /// The same for a host that begins with `api-sms` or `api-sms-sandbox`.
+    /// As `voice_in_host`, for a host that begins with `api-sms` or `api-sms-sandbox`.
     pub sms_host: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     voice_in: Vec<VoiceInEntry>,
@@ -92,7 +92,7 @@ impl PricesConfig {
             }
             let Some(host) = host else { continue };
             check_host(host_name, host)?;
-            // A service with a listener of its own is found by that.
+            // Requests for a service with its own listener need no host name.
             if listen.is_none() {
                 if hosts.iter().any(|other| other.eq_ignore_ascii_case(host)) {
                     let expected = "give another host than those of the other price services, or a listener";

@@ -1,17 +1,16 @@
-//! Where the reference data comes from.
+//! The source of the reference data.
 
 use std::path::{Path, PathBuf};
 
-/// Where the reference data comes from: countries, groups of numbers, their prices and what their registration requires.
+/// The source of the reference data: countries, groups of numbers, their prices and the requirements of their registration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ReferenceData {
-    /// From the control API alone.
+    /// Only data from the control API.
     #[default]
     None,
-    /// From the data that the program contains: countries, regions and area codes as they are published, and made-up
-    /// groups of numbers and prices.
+    /// The built-in data: published countries, regions and area codes, and invented groups of numbers and prices.
     Demo,
-    /// From this file, one JSON object a line.
+    /// The data of this file, one JSON object a line.
     File(PathBuf),
 }
 
@@ -25,7 +24,7 @@ impl ReferenceData {
         }
     }
 
-    /// The setting that is read as this.
+    /// The text of the setting, the inverse of [`of`](Self::of).
     pub(super) fn setting(&self) -> String {
         match self {
             Self::None => "none".to_owned(),

@@ -1,4 +1,4 @@
-//! Secrets in files of their own, which no list of processes shows.
+//! Secrets in separate files: unlike flags, they do not appear in process lists.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -169,7 +169,7 @@ impl Settings {
     /// Reads the secrets that are in files of their own.
     pub(super) fn with_secrets(mut self) -> Result<Self, ConfigError> {
         let named = self.database.take();
-        // A path is no secret; it only is in the place of one.
+        // The path is not secret; it has this type because it replaces the value.
         let given = named.as_ref().map(|_| Secret::from(""));
         let url = secret("database-url-file", given, self.database_url_file.take())?;
         self.database = named.or_else(|| Some(url?.expose().into()));
@@ -186,9 +186,9 @@ impl Settings {
         Ok(self)
     }
 
-    /// Returns these settings, completed by those of a source of lower priority. `database` and `ephemeral` override
-    /// each other: if one of them is set here, both are ignored there, and unless this is a database on PostgreSQL, what
-    /// is set there for one is too.
+    /// Returns these settings, completed by those of a source of lower priority. `database` and `ephemeral` override each
+    /// other: if one of them is set here, both are ignored in the other source, and unless the database is on PostgreSQL, the
+    /// other source's settings for PostgreSQL are ignored too.
     pub(crate) fn or(self, mut other: Self) -> Self {
         let is_file = |database: &PathBuf| !database.to_str().is_some_and(is_server);
         if self.ephemeral == Some(true) || self.database.as_ref().is_some_and(is_file) {
@@ -374,7 +374,7 @@ fn check_api_tls(
     }
 }
 
-/// Refuses a journal of more entries than it can keep.
+/// Refuses a number of journal entries above the maximum.
 fn check_journal(entries: usize) -> Result<usize, ConfigError> {
     if entries > lab::journal::MAX_ENTRIES {
         let expected = "give a number of entries, at most 100000; 0 keeps no journal";
@@ -383,7 +383,7 @@ fn check_journal(entries: usize) -> Result<usize, ConfigError> {
     Ok(entries)
 }
 
-/// Refuses an address of metrics that is none, or that another listener has.
+/// Refuses an address of the metrics that is invalid, or that another listener uses.
 fn check_metrics(
     text: Option<String>,
     listen: &str,

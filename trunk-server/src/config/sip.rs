@@ -1,5 +1,5 @@
-//! The `[sip]` table of the configuration file: properties of the carrier edge that no documentation or recording of
-//! DIDWW determines.
+//! The `[sip]` table of the configuration file: properties of the carrier edge that neither DIDWW's documentation nor a
+//! recording determines.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -77,7 +77,7 @@ struct FarEndEntry {
     ring: f64,
     #[serde(default)]
     early_media: bool,
-    /// What happens after ringing: `answer` (the default), `no_answer`, `busy`, `decline`, or a SIP response code.
+    /// The outcome after ringing: `answer` (the default), `no_answer`, `busy`, `decline`, or a SIP response code.
     #[serde(default)]
     then: Option<String>,
     /// Seconds from the answer until the callee hangs up; by default it does not.
@@ -183,7 +183,7 @@ impl SipTable {
         })
     }
 
-    /// Applies the keys about charging calls.
+    /// Applies the keys for charging calls.
     fn apply_charging(&self, edge: &mut EdgeConfig) -> Result<(), ConfigError> {
         if let Some(seconds) = self.cost_step_seconds {
             if !(1..=3_600).contains(&seconds) {
@@ -203,7 +203,7 @@ impl SipTable {
         Ok(())
     }
 
-    /// Applies the keys about admitting calls.
+    /// Applies the keys for admitting calls.
     fn apply_settings(&self, settings: &mut Settings) -> Result<(), ConfigError> {
         macro_rules! override_settings {
             ($($name:ident),+) => { $(if let Some(value) = self.$name { settings.$name = value; })+ };

@@ -12,7 +12,7 @@ use super::error::ConfigError;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TokensConfig {
-    /// The environment that the server stands for: tokens and keys of the other one are refused. Default: production.
+    /// The environment of the server: tokens and keys of the other one are refused. Default: production.
     pub environment: Option<Environment>,
     /// The address of a listener of its own, `HOST:PORT`. Default: none, and `/token` is served at the API's address.
     pub listen: Option<String>,
@@ -34,7 +34,7 @@ impl TokensConfig {
         self.host.as_ref().map_or(Ok(()), |host| check_host("tokens.host", host))
     }
 
-    /// Returns the environment that the server stands for.
+    /// Returns the environment of the server.
     pub(crate) fn environment(&self) -> Environment {
         self.environment.unwrap_or_default()
     }

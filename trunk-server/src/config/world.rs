@@ -1,4 +1,4 @@
-//! The world that fills a new database.
+//! The settings of the world that fills a new database.
 
 use std::path::PathBuf;
 
@@ -6,20 +6,20 @@ use control_plane::{SCENARIOS, scenario};
 
 use super::error::ConfigError;
 
-/// The world that fills a new database.
+/// The source of the world that fills a new database.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum WorldSource {
-    /// None.
+    /// No world is loaded.
     #[default]
     None,
-    /// That of this file, in TOML if its name ends so, else in JSON.
+    /// The world of this file: TOML if its name ends with `.toml`, else JSON.
     File(PathBuf),
-    /// The one with this name, which the program contains.
+    /// The built-in world with this name.
     Scenario(String),
 }
 
 impl WorldSource {
-    /// Reads the two settings, of which there is at most one.
+    /// Reads the settings `world` and `scenario`, of which at most one is set.
     pub(crate) fn of(file: Option<PathBuf>, name: Option<String>) -> Result<Self, ConfigError> {
         match (file, name) {
             (None, None) => Ok(Self::None),
@@ -42,7 +42,7 @@ impl WorldSource {
         if let Self::Scenario(name) = self { Some(name) } else { None }
     }
 
-    /// The names of the worlds that the program contains, for errors.
+    /// The names of the built-in worlds, for errors.
     pub(crate) fn names() -> String {
         SCENARIOS.iter().map(|one| one.name).collect::<Vec<_>>().join(", ")
     }

@@ -1,4 +1,4 @@
-//! The accounts of a server that starts: the first one, and whose callbacks are not sent.
+//! The accounts at the start of a server: creates the first one, and finds those whose callbacks are not sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::demo;
 
-/// What the start found about accounts, and made.
+/// The accounts and secrets that the start found or created.
 #[derive(Debug, Default)]
 pub(super) struct AccountsAtStart {
     /// The generated key, if there was no account and no configured key.
@@ -19,11 +19,11 @@ pub(super) struct AccountsAtStart {
     pub(super) new_callback_secret: Option<Secret>,
     /// The number of accounts before, if an account was created.
     pub(super) accounts_before: Option<usize>,
-    /// What there is to say of the trunks, the accounts whose callbacks are not sent among it.
+    /// The warnings about trunks, including the accounts whose callbacks are not sent.
     pub(super) survey: TrunkSurvey,
 }
 
-/// Creates the first account if there is none, enables the configured callback secret, and looks at all trunks once.
+/// Creates the first account if there is none, enables the configured callback secret, and checks all trunks once.
 pub(super) async fn prepare_accounts(
     control: &Control,
     config: &Config,
@@ -108,8 +108,8 @@ async fn sign_callbacks(control: &Control, config: &Config) -> Result<(), Contro
     Ok(())
 }
 
-/// Maximum number of accounts without a callback secret, and of trunks that take calls from any address, that the start
-/// names.
+/// Maximum number of accounts without a callback secret, and of trunks that accept calls from any address, that the start
+/// logs by name.
 const MAX_NAMED: usize = 10;
 
 /// Logs the accounts whose callbacks are not sent.

@@ -1,4 +1,4 @@
-//! The addresses of a server, and the URLs that lead to what it serves.
+//! The addresses of a server's listeners, and the URLs of its services.
 
 use std::net::SocketAddr;
 
@@ -55,8 +55,8 @@ impl Server {
         if self.is_secured { "https" } else { "http" }
     }
 
-    /// Returns the base URL of a price service with a listener of its own, such as `http://127.0.0.1:8083/v3`. `None` for one at
-    /// the API's address, which the host of a request selects.
+    /// Returns the base URL of a price service with its own listener, such as `http://127.0.0.1:8083/v3`. `None` for a service at
+    /// the API's address, which is selected by the host of a request.
     pub fn price_url(&self, service: PriceService) -> Option<String> {
         let (_, address) = self.price_addresses.iter().find(|(own, _)| *own == service)?;
         Some(format!("{}://{address}/v3", self.scheme()))

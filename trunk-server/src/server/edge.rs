@@ -1,4 +1,4 @@
-//! Starting the carrier edge, and the calls to DIDs.
+//! Starts the carrier edge and the calls to DIDs.
 
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use service_core::Core;
 use super::error::StartError;
 use crate::config::Config;
 
-/// The edge's configuration, if there is to be one, and whether its address was set. Applies its settings of callbacks.
+/// The edge's configuration, if the edge is enabled, and whether its address was configured. Applies its settings of
+/// callbacks.
 pub(super) fn edge_config(
     config: &Config,
     callbacks: &mut callbacks::Settings,
@@ -24,7 +25,7 @@ pub(super) fn edge_config(
     Ok(Some((edge, sip.listen.is_some())))
 }
 
-/// Logs the trunks that take calls from any address, of which some are listed.
+/// Logs the number of trunks that accept calls from any address, and the names of some.
 pub(super) fn log_open_trunks(open: &OpenTrunks) {
     if open.total > 0 {
         let named: Vec<String> = open.trunks.iter().map(|open| open.trunk.to_string()).collect();

@@ -1,4 +1,4 @@
-//! Why a server did not start.
+//! The errors of starting a server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use trunk_store::{OpenError, StoreError};
 
 use crate::config::ConfigError;
 
-/// Why a server did not start.
+/// The error of starting a server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -21,7 +21,7 @@ pub enum StartError {
     #[cfg(feature = "postgres")]
     #[error("{0}: {1}")]
     OpenPostgres(String, trunk_store::PostgresOpenError),
-    /// The database does not take this server's first sign of life.
+    /// The first heartbeat of this server could not be written to the database.
     #[error("the database could not be written: {0}")]
     FirstHeartbeat(StoreError),
     /// The price plans of accounts cannot be read.
@@ -69,7 +69,7 @@ pub enum StartError {
     Setup(#[from] ControlError),
 }
 
-/// The continuation of the error of a listener, for errors whose usual cause is known.
+/// A hint that is appended to the error of a listener, for errors with a known usual cause.
 fn listen_advice(address: &str, error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "; another process has this port",

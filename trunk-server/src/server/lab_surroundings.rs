@@ -1,4 +1,4 @@
-//! What the lab asks of this server: who sends a request, how each API words its errors, and when the server stops.
+//! The lab's interface to this server: the account of a request, the error format of each API, and the end of the server.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The server around a lab.
+/// The server as a lab uses it.
 #[derive(Debug)]
 pub(super) struct ServerSurroundings(Arc<Api>);
 
@@ -24,9 +24,9 @@ impl ServerSurroundings {
 }
 
 impl Surroundings for ServerSurroundings {
-    fn account<'a>(&'a self, request: &'a Parts) -> Boxed<'a, Option<Uuid>> {
+    fn account<'a>(&'a self, request: &'a mut Parts) -> Boxed<'a, Option<Uuid>> {
         Box::pin(async move {
-            // A token of the platform is none of DIDWW's.
+            // The platform's tokens are not DIDWW's.
             let is_of_didww = request.uri.path().starts_with("/v3/") || is_token_path(request.uri.path());
             if is_of_didww { didww_api::account_of(&self.0, request).await } else { None }
         })

@@ -10,11 +10,11 @@ use tokio::net::TcpListener;
 use super::error::StartError;
 use crate::config::Config;
 
-/// A listener of this machine, or of networks that protect it otherwise.
+/// A listener for this machine, or for networks that protect it by other means.
 pub(super) struct Guarded {
     pub(super) listener: TcpListener,
     pub(super) at: SocketAddr,
-    /// The address as it is configured, `HOST:PORT`.
+    /// The configured address, `HOST:PORT`.
     pub(super) host: String,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Listens, and takes no connection yet.
+    /// Opens the listeners, which accept no connection yet.
     ///
     /// # Errors
     /// If an address cannot be listened at, and if that of the control API is not on loopback and there is no token.
@@ -55,7 +55,7 @@ impl Listeners {
         }
         let metrics = guarded(config.metrics_listen.as_ref()).await?;
         if let Some(at) = metrics.as_ref().map(|metrics| metrics.at).filter(|at| !is_on_loopback(*at)) {
-            tracing::warn!(%at, "the metrics, with names of trunks and what they spend, are served beyond this machine");
+            tracing::warn!(%at, "the metrics, with the names and the spending of trunks, are served beyond this machine");
         }
         Ok(Self { api, control, tokens, prices, metrics })
     }

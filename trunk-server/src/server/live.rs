@@ -1,4 +1,4 @@
-//! What a running server takes over of a configuration that was read again.
+//! The settings that a running server changes when its configuration is read again.
 
 use super::Server;
 use super::error::StartError;

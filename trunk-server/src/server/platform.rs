@@ -1,4 +1,4 @@
-//! Starting the communication platform.
+//! Starts the communication platform.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(super) async fn start_platform(
     Ok(voipbin_platform::start(platform, edge.map(Edge::address), messages).await?)
 }
 
-/// Maximum number of open providers that the start names.
+/// Maximum number of open providers that the start logs by name.
 const MAX_NAMED_PROVIDERS: usize = 10;
 
 /// Creates the configured super admin, and logs the providers whose trunk at the carrier takes calls from any address.

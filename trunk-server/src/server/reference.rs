@@ -9,10 +9,10 @@ use service_core::reference::{Loaded, load, store_fixed};
 use super::StartError;
 use crate::config::ReferenceData;
 
-/// Countries, regions and area codes as they are published, and made-up groups of numbers and prices.
+/// The built-in reference data: published countries, regions and area codes, and invented groups of numbers and prices.
 const DEMO: &str = include_str!("../../reference.jsonl");
 
-/// Stores the records that every database has, and those of the configured file that are not stored already.
+/// Stores the records that every database has, and the missing ones of the configured file.
 pub(super) async fn prepare_reference(core: &Core, data: &ReferenceData) -> Result<(), StartError> {
     store_fixed(core).await.map_err(StartError::Reference)?;
     let file: Box<dyn BufRead + Send> = match data {

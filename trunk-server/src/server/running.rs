@@ -7,7 +7,8 @@ use control_plane::OwnersApi;
 use didww_api::{Api, OnBehalf, PriceService, PriceServices, api_router, price_paths, price_router};
 use http::{HeaderValue, header};
 use http_listener::{
-    HEALTH_PATHS, Intercept, Limits, ListenerContext, RateLimits, RequestCounts, Router, health_router, serve,
+    HEALTH_PATHS, Intercept, Limits, ListenerContext, RateLimits, RequestCounts, Router, health_router,
+    serve_made,
 };
 use lab::Lab;
 use service_base::descriptors::Share;
@@ -38,12 +39,12 @@ pub(super) struct Running {
     pub(super) tasks: Vec<JoinHandle<()>>,
     /// The certificate of the API and of tokens.
     pub(super) identity: Option<Arc<Identity>>,
-    /// Whether requests are counted, because there is a listener that shows the counts: that of metrics, or of the
+    /// Whether requests are counted, because a listener reports the counts: that of the metrics, or of the
     /// control API.
     pub(super) counts_requests: bool,
     /// The counted requests of the listeners so far.
     pub(super) counts: Vec<Arc<RequestCounts>>,
-    /// What requests to the public APIs pass through.
+    /// The lab, which intercepts the requests to the public APIs.
     pub(super) lab: Lab,
     /// The limits of requests to the public APIs in a second.
     pub(super) rates: Arc<RateLimits>,
@@ -74,10 +75,13 @@ impl Running {
         listener: &'static str,
         paths: fn() -> Vec<String>,
     ) -> Option<Arc<RequestCounts>> {
-        let health = || HEALTH_PATHS.into_iter().map(str::to_owned);
-        let counts = || Arc::new(RequestCounts::new(listener, paths().into_iter().chain(health())));
         // The spans of requests have the names of the counted routes.
-        let counts = (self.counts_requests || trace::is_installed()).then(counts)?;
+        if !self.counts_requests && !trace::is_installed() {
+            return None;
+        }
+        let health = || HEALTH_PATHS.into_iter().map(str::to_owned);
+        let counts = RequestCounts::new(listener, move || paths().into_iter().chain(health()).collect());
+        let counts = Arc::new(counts);
         self.counts.push(Arc::clone(&counts));
         Some(counts)
     }
@@ -90,15 +94,27 @@ impl Running {
         share: Share,
         counts: Option<Arc<RequestCounts>>,
     ) {
+        self.serve_made((listener, at), move || router, limits, share, counts);
+    }
+
+    /// Does what [`serve`](Self::serve) does, with a router that is made for the first connection.
+    pub(super) fn serve_made(
+        &mut self,
+        (listener, at): (TcpListener, SocketAddr),
+        make: impl FnOnce() -> Router + Send + 'static,
+        limits: Limits,
+        share: Share,
+        counts: Option<Arc<RequestCounts>>,
+    ) {
         let (proxies, descriptors) = (self.proxies.clone(), self.core.descriptors.clone());
         let clock = self.core.clock.clone();
-        // The control API and the metrics are for this machine, or for networks that protect them otherwise.
+        // The control API and the metrics are for this machine, or for networks that protect them by other means.
         let tls = self.identity.clone().filter(|_| share == Share::Api);
-        // The control API stays as it is, so that a fault can be removed.
+        // Faults do not apply to the control API, so that they can be removed.
         let lab = (share == Share::Api).then(|| self.lab.clone());
         let intercept = lab.map(|lab| Arc::new(lab) as Arc<dyn Intercept>);
         let context = ListenerContext { limits, proxies, descriptors, share, clock, tls, counts, intercept };
-        self.tasks.push(tokio::spawn(serve(listener, router, context, self.stopped.clone())));
+        self.tasks.push(tokio::spawn(serve_made(listener, Box::new(make), context, self.stopped.clone())));
         #[cfg(feature = "sip")]
         self.own_sockets.push(self.core.own.enter(at, Use::Other));
         #[cfg(not(feature = "sip"))]

@@ -24,7 +24,7 @@ pub(super) async fn prepare_world(
         tracing::info!(
             world = source,
             account = account.name,
-            "the world was not loaded: the database has an account of it"
+            "the world was not loaded: the database already has one of its accounts"
         );
         return Ok(None);
     }
@@ -52,7 +52,7 @@ fn read(source: &WorldSource) -> Result<Option<(String, World)>, StartError> {
         WorldSource::None => Ok(None),
         WorldSource::Scenario(name) => {
             let Some(found) = scenario(name) else {
-                let right = format!("right is one of {}", WorldSource::names());
+                let right = format!("valid: one of {}", WorldSource::names());
                 return Err(StartError::World(name.clone(), right));
             };
             let world = found.world().map_err(|error| StartError::World(name.clone(), error.to_string()))?;

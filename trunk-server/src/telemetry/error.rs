@@ -1,8 +1,8 @@
-//! Why the program does not begin to export traces.
+//! The errors of starting the export of traces.
 
 use crate::config::ConfigError;
 
-/// Why traces cannot be exported.
+/// The error of starting the export of traces.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TracesError {

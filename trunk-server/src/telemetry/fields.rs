@@ -62,7 +62,7 @@ impl tracing::field::Visit for Visitor<'_> {
     }
 }
 
-/// Whether a character could end a line, change what a terminal shows, or reorder it.
+/// Whether a character could end a line, control the terminal, or reorder the displayed text.
 fn is_escaped(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

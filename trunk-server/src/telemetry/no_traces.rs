@@ -1,4 +1,4 @@
-//! What takes the place of the exporter of traces in builds without the feature `opentelemetry`.
+//! The replacement of the exporter of traces in builds without the feature `opentelemetry`.
 
 use std::time::Duration;
 
@@ -26,13 +26,13 @@ impl Traces {
         }
     }
 
-    /// Exports what has not been exported, for at most this time.
+    /// Exports the remaining spans, for at most this time.
     pub fn stop(self, _patience: Duration) {
         match self {}
     }
 }
 
-/// Makes a subscriber that of the process, unless it has one.
+/// Installs a subscriber for the process, unless it has one.
 pub(super) fn install<S: Subscriber + Send + Sync>(subscriber: S, _no_traces: Option<&Traces>) {
     let _already_set = subscriber.try_init();
 }

@@ -1,7 +1,7 @@
 //! Exports spans to a collector of OpenTelemetry, as protobuf over HTTP.
 //!
 //! Ended spans wait in a queue of at most 2,048 (`OTEL_BSP_MAX_QUEUE_SIZE`), which a thread of the library empties every five
-//! seconds. While it is full, further spans are dropped: nothing that the server does waits for the collector. Only spans with
+//! seconds. While it is full, further spans are dropped: no operation of the server waits for the collector. Only spans with
 //! the target [`trace::TARGET`] are exported, and no line of the log.
 
 mod collector;
@@ -67,7 +67,7 @@ impl Traces {
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
         OpenTelemetryLayer::new(self.provider.tracer("trunk-server"))
-            // Where a span is in the sources, and on which thread, is of no use to an operator.
+            // The source location and the thread of a span are of no use to an operator.
             .with_location(false)
             .with_threads(false)
             .with_target(false)
@@ -77,7 +77,7 @@ impl Traces {
             .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == trace::TARGET))
     }
 
-    /// Exports what has not been exported, for at most this time. Spans that end later are dropped. It blocks the thread, while
+    /// Exports the remaining spans, for at most this time. Spans that end later are dropped. It blocks the thread, while
     /// the runtime that the export began with must still run.
     pub fn stop(self, patience: Duration) {
         if self.provider.shutdown_with_timeout(patience).is_err() {
@@ -86,12 +86,12 @@ impl Traces {
     }
 }
 
-/// Scheme, host and port of a URL. What follows them may be a key of a collector, which does not belong in the log.
+/// Scheme, host and port of a URL. The path and the query may contain a key of the collector, which must not be logged.
 fn origin(endpoint: &str) -> String {
     Url::parse(endpoint).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
 }
 
-/// Makes a subscriber that of the process, unless it has one, and adds the exporter to it.
+/// Installs a subscriber with the exporter for the process, unless it has one.
 pub(super) fn install<S>(subscriber: S, traces: Option<&Traces>)
 where
     S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use lab::{Expectations, Expected};
 use serde_json::{Map, Value};
 
-/// An expectation of a server in a test. Its methods change what is expected.
+/// An expectation of a server in a test, which its methods refine.
 #[derive(Debug)]
 pub struct Expectation<'a> {
     all: &'a Mutex<Expectations>,
@@ -45,13 +45,13 @@ impl<'a> Expectation<'a> {
         })
     }
 
-    /// Expects these members in the body, at any depth; others may be there. A value that is no object expects none.
+    /// Expects these members in the body, at any depth; others are allowed. A value that is not an object expects none.
     pub fn body(self, body: Value) -> Self {
         let members = if let Value::Object(members) = body { members } else { Map::new() };
         self.change(|expected| expected.body = members)
     }
 
-    /// Expects this status of the answer.
+    /// Expects this HTTP status of the response.
     pub fn status(self, status: u16) -> Self {
         self.change(|expected| expected.status = Some(status))
     }

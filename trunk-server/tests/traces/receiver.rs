@@ -24,7 +24,7 @@ impl Received {
     }
 }
 
-/// What it does with requests.
+/// The behaviour for requests.
 #[derive(Debug, Clone, Copy)]
 pub enum Manner {
     /// It answers with this status.

@@ -1,4 +1,4 @@
-//! `trunkctl api`: any request, for what has no command of its own.
+//! `trunkctl api`: any request, for operations without a command.
 
 use clap::Args;
 use didww_client::{Method, encode_component};
@@ -29,7 +29,7 @@ pub struct Api {
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<String>,
 
-    /// Send it to the control API of a trunk-server, below /control/v1
+    /// Send the request to the control API of a trunk-server, below /control/v1
     #[arg(long)]
     pub control: bool,
 
@@ -45,7 +45,7 @@ fn method(text: &str) -> Result<Method, String> {
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("right is NAME=VALUE")?;
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

@@ -15,7 +15,7 @@ use crate::terminal::{note, print};
 /// Maximum number of bytes of a secret that is stored.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
 
-/// What to do with the contexts.
+/// The subcommands of `trunkctl context`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ContextCommand {
     /// List the contexts
@@ -46,7 +46,7 @@ pub enum ContextCommand {
     Path,
 }
 
-/// The members of a context. Those that are not named stay as they are.
+/// The members of a context. Members without a flag are not changed.
 #[derive(Debug, Clone, Args)]
 pub struct Set {
     /// The name of the context
@@ -152,7 +152,7 @@ fn store(entry: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The path from the root, because the context is used in other folders too.
+/// The absolute path, because the context is also used in other folders.
 fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }

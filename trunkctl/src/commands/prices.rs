@@ -75,7 +75,7 @@ const SMS_IN_COLUMNS: [&str; 5] = [
     "price",
 ];
 
-/// What to do with prices.
+/// The subcommands of `trunkctl prices`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum PricesCommand {
     /// Look up the prices of calls to one of your numbers

@@ -1,18 +1,21 @@
 //! `trunkctl plan`, `apply`, `drift` and `dump`.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
-use didww_client::{REGISTRY, ResourceSpec, Verb};
+use didww_client::{Client, REGISTRY, ResourceSpec, Verb};
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 
 use crate::context::Target;
 use crate::exit::{Exit, Failure};
+use crate::file;
 use crate::output;
 use crate::provision::{
-    self, Applied, Clients, Declaration, Limits, Outcome, Owner, Pace, Part, Plan, check, markdown, summary,
-    text,
+    self, Applied, Begun, Clients, Declaration, Limits, Outcome, Owner, Pace, Part, Plan, check, markdown,
+    summary, text,
 };
 use crate::resource::{self, flag};
 use crate::terminal::{Colour, consent, note, print};
@@ -29,14 +32,14 @@ pub(crate) enum PlanFormat {
     Markdown,
 }
 
-/// What is compared.
+/// The declaration to compare.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Declared {
     /// Read the declaration from this TOML, YAML or JSON file, or from standard input for `-`
     #[arg(short, long, value_name = "FILE")]
     pub file: String,
 
-    /// Delete records that carry the owner's mark and are not declared any more
+    /// Delete records that have the owner's mark and are no longer declared
     #[arg(long)]
     pub prune: bool,
 
@@ -45,7 +48,7 @@ pub(crate) struct Declared {
     pub output: PlanFormat,
 }
 
-/// The shares that a plan may not exceed.
+/// The maximum shares of records that a plan may change or delete.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LimitArgs {
     /// Refuse to change more than this share of the records of a type, from ten records on
@@ -63,7 +66,7 @@ impl LimitArgs {
     }
 }
 
-/// Prints what `apply` would do.
+/// Prints the changes that `apply` would make.
 #[derive(Debug, Clone, Args)]
 pub struct PlanCommand {
     #[command(flatten)]
@@ -77,14 +80,14 @@ pub struct PlanCommand {
     detailed_exitcode: bool,
 }
 
-/// Compares what exists with the declaration, and ends with exit code 3 if they differ.
+/// Compares the service's records with the declaration, and ends with exit code 3 if they differ.
 #[derive(Debug, Clone, Args)]
 pub struct Drift {
     #[command(flatten)]
     declared: Declared,
 }
 
-/// Makes what exists as it is declared.
+/// Changes the service's records to match the declaration.
 #[derive(Debug, Clone, Args)]
 pub struct Apply {
     #[command(flatten)]
@@ -93,7 +96,7 @@ pub struct Apply {
     #[command(flatten)]
     limits: LimitArgs,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
 
@@ -122,10 +125,10 @@ pub(crate) enum DumpFormat {
     Json,
 }
 
-/// Prints what exists as a declaration.
+/// Prints the service's records as a declaration.
 #[derive(Debug, Clone, Args)]
 pub struct DumpCommand {
-    /// The types; by default all that can be declared, but for those of the communication platform
+    /// The types; by default all types that can be declared, except those of the communication platform
     #[arg(value_name = "TYPE", value_parser = PossibleValuesParser::new(type_names()))]
     types: Vec<String>,
 
@@ -166,16 +169,46 @@ fn format(plan: &Plan, format: PlanFormat, colour: Colour) -> Result<String, Fai
     }
 }
 
+/// A declaration, the client if it was needed early, and the records that it has begun to read.
+type Read = (Declaration, Option<Client>, Option<Begun>);
+
 impl Declared {
+    /// Reads the declaration. A large one is parsed on a thread of its own, while records are read that it is likely about.
+    async fn read(&self, target: &Target) -> Result<Read, Failure> {
+        let text = file::text(&self.file)?;
+        let Some(spec) = Begun::guess(&text) else {
+            return Ok((Declaration::parse(&self.file, &text)?, None, None));
+        };
+        let (path, text) = (self.file.clone(), Arc::new(text));
+        let of_thread = Arc::clone(&text);
+        let parsing = spawn_blocking(move || Declaration::parse(&path, &of_thread));
+        // What is wrong with the service is said after what is wrong with the file.
+        let client = target.client().ok();
+        let begun = client.as_ref().and_then(|client| Begun::of(client, spec, &text));
+        let (parsed, begun) = match begun {
+            Some(begun) => {
+                let (parsed, begun) = begun.beside(parsing).await;
+                (parsed, Some(begun))
+            }
+            None => (parsing.await, None),
+        };
+        match parsed {
+            Ok(declaration) => Ok((declaration?, client, begun)),
+            Err(error) => Err(Failure::new(Exit::Failed, error.to_string())),
+        }
+    }
+
     async fn plan(&self, target: &Target) -> Result<(Clients, Plan), Failure> {
-        let declaration = Declaration::read(&self.file)?;
+        let (declaration, client, begun) = self.read(target).await?;
         let is_of_platform = !declaration.platform.is_empty();
         let is_of_didww = declaration.owner.is_some() || self.prune || !declaration.entries.is_empty();
         let clients = Clients {
-            didww: (is_of_didww || !is_of_platform).then(|| target.client()).transpose()?,
+            didww: (is_of_didww || !is_of_platform)
+                .then(|| client.map_or_else(|| target.client(), Ok))
+                .transpose()?,
             platform: is_of_platform.then(|| target.voipbin()).transpose()?,
         };
-        let plan = provision::plan(&clients, &declaration, self.prune).await?;
+        let plan = provision::plan_with(&clients, &declaration, self.prune, begun).await?;
         Ok((clients, plan))
     }
 }
@@ -211,7 +244,7 @@ impl Drift {
 }
 
 impl Apply {
-    /// Plans, asks, and applies.
+    /// Makes the plan, asks for confirmation, and applies the plan.
     ///
     /// # Errors
     /// When the declaration is not valid, a limit of safety is exceeded, consent is missing, or an action fails.
@@ -243,7 +276,7 @@ impl Apply {
 /// A heading, and whether an outcome belongs under it.
 type Section = (&'static str, fn(&Outcome) -> bool);
 
-/// Says what was done.
+/// Describes the completed actions.
 fn report(applied: &Applied) -> Result<(), Failure> {
     let done = applied.those(|outcome| matches!(outcome, Outcome::Done(_)));
     if applied.is_complete() {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::secret::SecretSource;
 use crate::exit::{Exit, Failure};
 
-/// The contexts by name, and which of them is used.
+/// The contexts by name, and the current one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContextFile {
@@ -20,7 +20,7 @@ pub(crate) struct ContextFile {
     pub contexts: BTreeMap<String, Context>,
 }
 
-/// A service, and where its keys are.
+/// A service, and the sources of its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Context {
@@ -39,16 +39,16 @@ pub(crate) struct Context {
     /// The base URL of the communication platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voipbin_url: Option<String>,
-    /// Where the API key is.
+    /// The source of the API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<SecretSource>,
-    /// Where the token of the control API is.
+    /// The source of the token of the control API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_token: Option<SecretSource>,
-    /// Where an access key of the communication platform is.
+    /// The source of an access key of the communication platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voipbin_key: Option<SecretSource>,
-    /// Where a token of the communication platform is, instead of an access key.
+    /// The source of a token of the communication platform, instead of an access key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voipbin_token: Option<SecretSource>,
 }
@@ -87,7 +87,7 @@ impl ContextFile {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
-            // The name of a member is no secret; what stands in the place of a variant can be one.
+            // The name of a member is no secret, but a text that was written instead of a variant can be one.
             let quotes: &[char] =
                 if error.message().starts_with("unknown variant") { &['"', '`'] } else { &['"'] };
             format!(

@@ -1,4 +1,4 @@
-//! Where a secret is read from.
+//! The sources of secrets.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::system_keyring;
 use crate::terminal::note;
 
-/// The place of a secret, as a context names it: `{ file = "…" }`, `{ env = "…" }`, `{ command = "…" }` or `{ keyring = "…" }`.
+/// The source of a secret in a context: `{ file = "…" }`, `{ env = "…" }`, `{ command = "…" }` or `{ keyring = "…" }`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SecretSource {
@@ -28,7 +28,7 @@ impl SecretSource {
     /// Reads the secret. `what` names it in errors.
     ///
     /// # Errors
-    /// When it cannot be read or is empty. The text never holds what was read.
+    /// When it cannot be read or is empty. The text never contains the secret.
     pub(crate) fn read(&self, what: &str) -> Result<Secret, Failure> {
         let text = match self {
             Self::File(path) => of_file(path, what)?,
@@ -82,7 +82,7 @@ fn is_open(_path: &Path) -> bool {
 }
 
 fn of_command(command: &str, what: &str) -> Result<String, Failure> {
-    // What it asks for on the terminal, such as a passphrase, it asks on standard error and the terminal itself.
+    // The command can prompt, for a passphrase for example, on standard error and on the terminal.
     let output = Command::new("sh").args(["-c", command]).stderr(Stdio::inherit()).output();
     let output = output
         .map_err(|error| Failure::usage(format!("the command for the {what} cannot be run: {error}")))?;
@@ -93,7 +93,7 @@ fn of_command(command: &str, what: &str) -> Result<String, Failure> {
         )));
     }
     String::from_utf8(output.stdout)
-        .map_err(|_| Failure::usage(format!("the {what} that the command printed is no text")))
+        .map_err(|_| Failure::usage(format!("the {what} that the command printed is not valid UTF-8")))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ const COLUMNS: [&str; 7] = ["id", "name", "version", "features", "rate_limit", "
 
 const RATE_COLUMNS: [&str; 4] = ["prefix", "per_minute", "initial_interval", "next_interval"];
 
-/// What to do with the accounts of a server.
+/// The subcommands of `trunkctl accounts`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum AccountsCommand {
     /// List the accounts, oldest first
@@ -32,17 +32,17 @@ pub enum AccountsCommand {
         #[arg(short, long, value_enum, default_value_t)]
         output: Format,
     },
-    /// Create an account; only this prints its first key
+    /// Create an account, and print its first key, which no other command prints
     Create(Settings),
-    /// Change an account from the next request on
+    /// Change an account, with effect from the next request on
     Update {
-        /// The id or the present name of the account
+        /// The id or the current name of the account
         account: String,
-        /// What changes
+        /// The members to change
         #[command(flatten)]
         settings: Settings,
     },
-    /// Add numbers to an account, which cannot be ordered at a trunk-server
+    /// Add numbers to an account, because they cannot be ordered from a trunk-server
     AddDids {
         /// The numbers
         #[arg(required = true)]
@@ -83,7 +83,7 @@ pub enum AccountsCommand {
     Delete {
         /// The id or the name of the account
         account: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(short, long)]
         yes: bool,
     },

@@ -9,10 +9,10 @@ use crate::exit::Failure;
 use crate::output::Format;
 
 const COLUMNS: [&str; 6] = ["at", "by", "action", "type", "id", "members"];
-/// Maximum number of writes that one request asks for: the limit of the server.
+/// Maximum number of writes in one response: the limit of the server.
 const PAGE: usize = 1_000;
 
-/// Prints who changed which records of a trunk-server when, newest first, if it keeps an audit.
+/// Prints the audit of a trunk-server, newest first: who changed which records, and when.
 #[derive(Debug, Clone, Args)]
 pub struct Audit {
     /// The id or the name of the account that owns the records; all by default
@@ -27,7 +27,7 @@ pub struct Audit {
     /// The earliest time, such as 2026-04-08T06:57:33.304Z
     #[arg(long)]
     pub since: Option<String>,
-    /// The largest number of writes
+    /// Maximum number of writes
     #[arg(long, default_value_t = 100)]
     pub limit: u32,
     /// The format
@@ -45,7 +45,7 @@ impl Audit {
         let account = account_if_named(&service, self.account.as_deref()).await?;
         let most = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let (mut entries, mut before) = (Vec::<Value>::new(), None::<i64>);
-        // A page can have fewer entries than were asked for, and none, although there are older ones.
+        // A page can have fewer entries than requested, or none, although there are older ones.
         loop {
             let left = most.saturating_sub(entries.len()).clamp(1, PAGE);
             let parameters = [

@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::output::{Format, cell};
 use crate::terminal::{note, print};
 
-/// Why a call was refused comes last, because it is the longest.
+/// The columns of call records. The reason of a refusal comes last, because it is the longest.
 const RECORD: [&str; 8] = [
     "time_start",
     "trunk_name",
@@ -22,12 +22,12 @@ const RECORD: [&str; 8] = [
     "explanation",
 ];
 
-/// What to look at.
+/// The subcommands of `trunkctl calls`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum CallsCommand {
     /// List records of ended calls and refused attempts, newest first
     List {
-        /// Which of them
+        /// The filters of records
         #[command(flatten)]
         filter: Filter,
         /// The format
@@ -45,7 +45,7 @@ pub enum CallsCommand {
         /// Print the records of ended calls instead
         #[arg(long, conflicts_with_all = ["outcome", "trunk"])]
         records: bool,
-        /// Print the lines of JSON unchanged
+        /// Print the JSON lines unchanged
         #[arg(long)]
         json: bool,
         /// Stop after this number of lines
@@ -67,16 +67,16 @@ pub enum CallsCommand {
     Messages {
         /// The Call-ID of the call
         call_id: String,
-        /// As a ladder, or whole messages
+        /// A ladder diagram, or the whole messages
         #[arg(short, long, value_enum, default_value_t)]
         output: MessageFormat,
     },
 }
 
-/// The form of SIP messages.
+/// The output format of SIP messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum MessageFormat {
-    /// A diagram.
+    /// A ladder diagram.
     #[default]
     Ladder,
     /// The whole messages.
@@ -128,7 +128,7 @@ impl CallsCommand {
                 print_list(&service.get(&path).await?, "calls", &RECORD, *output)
             }
             Self::Tail { outcome, trunk, records, json, limit } => {
-                // Clap refuses parameters beside `records`.
+                // Clap refuses the filters of attempts together with `--records`.
                 let path = if *records { "/calls/follow" } else { "/attempts/stream" };
                 let path = with_query(path, &[("outcome", outcome.clone()), ("trunk", trunk.clone())]);
                 print_lines(&service, &path, *json, *limit, sentence).await

@@ -9,10 +9,10 @@ use crate::context::Target;
 use crate::exit::Failure;
 use crate::output::Format;
 
-/// What to do with the clock of a server.
+/// The subcommands of `trunkctl clock`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ClockCommand {
-    /// Print the time, and whether the clock stands still
+    /// Print the time, and whether the clock is frozen
     Show {
         /// The format
         #[arg(short, long, value_enum, default_value_t)]
@@ -20,12 +20,12 @@ pub enum ClockCommand {
     },
     /// Stop the clock
     Freeze {
-        /// At this instant, such as 2026-04-08T06:57:33.304Z, instead of now
+        /// Set the clock to this instant, such as 2026-04-08T06:57:33.304Z [default: the clock's current time]
         at: Option<String>,
     },
     /// Move the clock forward
     Advance {
-        /// By this time: seconds, or a number with s, m, h or d, such as 24h
+        /// The duration: seconds, or a number with s, m, h or d, such as 24h
         #[arg(value_parser = seconds)]
         by: u64,
     },
@@ -48,7 +48,7 @@ fn seconds(text: &str) -> Result<u64, String> {
     let number: Option<u64> = number.parse().ok();
     number
         .and_then(|number| number.checked_mul(factor))
-        .ok_or_else(|| "right is 90, 90s, 15m, 24h or 7d".to_owned())
+        .ok_or_else(|| "expected 90, 90s, 15m, 24h or 7d".to_owned())
 }
 
 impl ClockCommand {

@@ -65,7 +65,7 @@ const MEMBERS: [(&str, &str); 9] = [
 ];
 
 impl Explain {
-    /// Asks and prints the explanation.
+    /// Requests the explanation, and prints it.
     ///
     /// # Errors
     /// When the call would not be admitted, and the failures of requests.

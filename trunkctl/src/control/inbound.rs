@@ -12,10 +12,10 @@ use crate::terminal::note;
 
 /// The path of calls to DIDs.
 const PATH: &str = "/inbound_calls";
-/// Why a call ended comes last, because it is the longest.
+/// The columns of calls. The reason of a call's end comes last, because it is the longest.
 const CALL: [&str; 8] = ["id", "time_start", "from", "to", "status", "duration", "disconnect_code", "reason"];
 
-/// What to do with calls to DIDs.
+/// The subcommands of `trunkctl inbound`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum InboundCommand {
     /// Call a DID, as a caller in the telephone network would
@@ -26,7 +26,7 @@ pub enum InboundCommand {
         /// The caller's number
         #[arg(long, value_name = "NUMBER", default_value = "anonymous")]
         from: String,
-        /// The account that the DID must belong to: its name or id
+        /// The id or the name of the account that the DID must belong to
         #[arg(long)]
         account: Option<String>,
         /// The format
@@ -38,10 +38,10 @@ pub enum InboundCommand {
         /// Only calls that have not ended
         #[arg(long)]
         live: bool,
-        /// Only calls to DIDs of this account: its name or id
+        /// Only calls to DIDs of the account with this id or name
         #[arg(long)]
         account: Option<String>,
-        /// At most this number of calls
+        /// Maximum number of calls
         #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: u64,
         /// The format

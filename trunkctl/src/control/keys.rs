@@ -12,7 +12,7 @@ use crate::terminal::note;
 
 const COLUMNS: [&str; 4] = ["id", "created_at", "environment", "allowed_addresses"];
 
-/// What to do with the API keys of an account.
+/// The subcommands of `trunkctl keys`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum KeysCommand {
     /// List the keys without their text, oldest first
@@ -24,19 +24,19 @@ pub enum KeysCommand {
         #[arg(short, long, value_enum, default_value_t)]
         output: Format,
     },
-    /// Add a random key, and print it: nothing prints it later
+    /// Add a random key, and print it; it cannot be printed later
     Add {
         /// The id or the name of the account; the only one by default
         #[arg(long)]
         account: Option<String>,
-        /// The addresses and networks from which it may be used; anywhere by default
+        /// The addresses and networks from which the key may be used; any by default
         #[arg(long, value_delimiter = ',', value_name = "A,B")]
         from: Option<Vec<String>>,
         /// The format
         #[arg(short, long, value_enum, default_value_t)]
         output: Format,
     },
-    /// Remove a key from the next request on
+    /// Remove a key, with effect from the next request on
     Remove {
         /// The id of the key
         key: String,

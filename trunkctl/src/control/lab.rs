@@ -1,4 +1,4 @@
-//! `trunkctl lab`: what testers do with a trunk-server.
+//! `trunkctl lab`: the commands for testers.
 
 mod faults;
 mod journal;
@@ -9,19 +9,19 @@ use clap::Subcommand;
 use crate::context::Target;
 use crate::exit::Failure;
 
-/// What to do with a server that is used for tests.
+/// The subcommands of `trunkctl lab`.
 #[derive(Debug, Clone, Subcommand)]
 #[non_exhaustive]
 pub enum LabCommand {
-    /// Save what a server holds as a file, and load such a file
+    /// Save the accounts and records of a server to a file, and load such a file
     #[command(subcommand)]
     World(world::WorldCommand),
-    /// List the worlds that a server contains
+    /// List the built-in worlds of a server
     Scenarios(world::Scenarios),
-    /// Let requests or callbacks fail on purpose
+    /// Inject faults into requests, callbacks and calls
     #[command(subcommand)]
     Faults(faults::FaultsCommand),
-    /// Look at the requests that a server received, and compare them with expected ones
+    /// Inspect the requests that a server received, and compare them with expected ones
     #[command(subcommand)]
     Journal(journal::JournalCommand),
 }
@@ -30,7 +30,7 @@ impl LabCommand {
     /// Runs the command.
     ///
     /// # Errors
-    /// The failures of requests, and expected requests that did not come.
+    /// The failures of requests, and missing expected requests.
     pub async fn run(&self, target: &Target) -> Result<(), Failure> {
         match self {
             Self::World(command) => command.run(target).await,

@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::{self, Format, Row};
 use crate::terminal::print;
 
-/// The path above those of the control API.
+/// The path prefix of the control API.
 const BASE: &str = "/control/v1";
 /// Maximum time until a response is complete; a stream has none.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ impl Service {
     pub(crate) fn of(target: &Target) -> Result<Self, Failure> {
         let (url, token) = target.control()?;
         if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // It fails if another thread was first, which installed the same.
+            // It fails if another thread has installed the same provider meanwhile.
             let _installed = rustls::crypto::ring::default_provider().install_default();
         }
         let builder = reqwest::Client::builder()
@@ -97,7 +97,7 @@ impl Service {
         response.text().await.map_err(|error| self.unreachable(error))
     }
 
-    /// Passes on each line of a stream, until it ends or `take` fails.
+    /// Passes each line of a stream to `take`, until the stream ends or `take` fails.
     ///
     /// # Errors
     /// The failures of [`send`](Self::send), and that of `take`.
@@ -106,7 +106,7 @@ impl Service {
         path: &str,
         mut take: impl FnMut(&str) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        /// The longest line. A record has a few thousand bytes.
+        /// Maximum number of bytes of a line. A record has a few thousand.
         const MAX_LINE: usize = 1 << 20;
         let mut response = self.answer(Method::GET, path, None, None).await?;
         let mut rest: Vec<u8> = Vec::new();
@@ -236,7 +236,7 @@ pub(super) fn print_single(answer: &Value, first: &[&str], format: Format) -> Re
     print(&output::single(&Row::of(answer, first), format)?)
 }
 
-/// The id of the account that a filter stands for, if there is one.
+/// The id of the account that a filter names, if there is a filter.
 ///
 /// # Errors
 /// When there is no such account.
@@ -250,11 +250,11 @@ pub(super) async fn account_if_named(
     }
 }
 
-/// The id of an account that a text stands for: itself if it is one, else that of the account with this name; the
-/// only account if there is no text.
+/// The id of the account that a text names: the text itself if it is an id, else the id of the account with this name. Without
+/// a text, the id of the only account.
 ///
 /// # Errors
-/// When there is no such account, or several and none is named.
+/// When there is no such account, or without a text if there are several.
 pub(super) async fn account(service: &Service, named: Option<&str>) -> Result<String, Failure> {
     if let Some(id) = named.filter(|text| crate::resource::is_id(text)) {
         return Ok(id.to_owned());

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::row::Row;
 
-/// The text of a value in a table. Characters that could steer a terminal are escaped.
+/// The text of a value in a table. Characters that could control a terminal are escaped.
 pub(crate) fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),

@@ -6,14 +6,14 @@ use serde_json::{Map, Value};
 use super::part::Part;
 use crate::resource::Body;
 
-/// What is done to a record.
+/// The kind of an action on a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deed {
-    /// It is created.
+    /// The record is created.
     Create,
-    /// Members of it change.
+    /// Members of the record change.
     Update,
-    /// It is deleted.
+    /// The record is deleted.
     Delete,
 }
 
@@ -35,14 +35,14 @@ pub struct Change {
     pub member: String,
     /// Its value, as it is stored; `None` for a new record.
     pub before: Option<Value>,
-    /// The value that it gets, as it will be stored.
+    /// The new value, as it will be stored.
     pub after: Value,
 }
 
 /// One request of a plan.
 #[derive(Debug, Clone)]
 pub struct Action {
-    /// What is done.
+    /// The kind of the action.
     pub deed: Deed,
     /// The type of the record.
     pub kind: &'static str,
@@ -52,11 +52,11 @@ pub struct Action {
     pub id: Option<String>,
     /// The members that change.
     pub changes: Vec<Change>,
-    /// What is sent.
+    /// The request to send.
     pub request: Request,
 }
 
-/// What an action sends.
+/// The request of an action.
 #[derive(Debug, Clone)]
 pub enum Request {
     /// A record of DIDWW's API.
@@ -80,7 +80,7 @@ pub(super) fn pending(kind: &str, key: &str) -> String {
     format!("pending:{kind}:{key}")
 }
 
-/// Whether an id stands for a record that is not created yet.
+/// Whether an id is the placeholder of a record that is not created yet.
 pub(super) fn is_pending(id: &str) -> bool {
     id.starts_with("pending:")
 }

@@ -1,10 +1,10 @@
 //! Carries out a plan.
 //!
 //! Requests run in parallel; those that refer to a record that the plan creates wait for it, and deletions come
-//! last. After a failure no further request is begun. A repetition of the command makes a new plan, which has what
-//! is left.
+//! last. After a failure no further request is sent. Repeating the command makes a new plan of the remaining
+//! differences.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use didww_client::{Client, Error, Method, ResourceSpec, TransportKind, encode_component};
 use futures_util::StreamExt as _;
@@ -19,20 +19,20 @@ use crate::resource::Body;
 use crate::service_error::failure_of;
 use crate::terminal::Progress;
 
-/// What became of an action.
+/// The outcome of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is done; the id of the record.
+    /// The action is done; contains the id of the record.
     Done(String),
-    /// The service refused it: nothing changed.
+    /// The service refused the request: nothing changed.
     Refused(String),
-    /// No complete answer came: the record may have changed.
+    /// No complete response arrived: the record may have changed.
     Unclear(String),
-    /// It was not begun, because of a failure before it.
+    /// The request was not sent, because of an earlier failure.
     NotBegun,
 }
 
-/// What became of a plan: each of its actions, in their order.
+/// The outcome of a plan: each of its actions, in their order.
 #[derive(Debug, Clone)]
 pub struct Applied {
     /// The actions with their outcomes.
@@ -40,7 +40,7 @@ pub struct Applied {
 }
 
 impl Applied {
-    /// The actions that had an outcome for which `is` is true.
+    /// The actions whose outcome matches `is`.
     pub fn those(&self, is: impl Fn(&Outcome) -> bool) -> Vec<&(Action, Outcome)> {
         self.actions.iter().filter(|(_, outcome)| is(outcome)).collect()
     }
@@ -51,16 +51,16 @@ impl Applied {
     }
 }
 
-/// How a plan is carried out.
+/// The settings of applying a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// The number of requests at the same time, at least 1.
+    /// Maximum number of concurrent requests, at least 1.
     pub parallel: usize,
-    /// Whether actions are begun after one failed.
+    /// Whether further requests are sent after a failure.
     pub keeps_going: bool,
 }
 
-/// Carries out a plan. Ctrl-C stops it as a failure does: requests that are on their way are waited for.
+/// Carries out a plan. Ctrl-C stops it like a failure: it waits for the requests in progress.
 pub async fn apply(clients: &Clients, plan: Plan, pace: Pace) -> Applied {
     let progress = Progress::start("apply");
     progress.of(u64::try_from(plan.actions.len()).ok());
@@ -74,11 +74,13 @@ pub async fn apply(clients: &Clients, plan: Plan, pace: Pace) -> Applied {
         progress,
         outcomes: vec![None; plan.actions.len()],
         created: HashMap::new(),
+        waiting: HashMap::new(),
+        missing: HashMap::new(),
         stops: false,
     };
-    run.carry_out(changes.into()).await;
+    run.carry_out(changes).await;
     // A record may be deleted only when nothing refers to it any more.
-    run.carry_out(deletions.into()).await;
+    run.carry_out(deletions).await;
     let outcomes =
         run.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::NotBegun)).collect::<Vec<_>>();
     Applied { actions: plan.actions.into_iter().zip(outcomes).collect() }
@@ -90,21 +92,27 @@ struct Run<'a> {
     actions: &'a [Action],
     pace: Pace,
     progress: Progress,
-    /// What became of each action that ended.
+    /// The outcome of each action that ended.
     outcomes: Vec<Option<Outcome>>,
-    /// The ids of created records, by what stands for them in bodies.
+    /// The ids of created records, by their placeholders in bodies.
     created: HashMap<String, String>,
+    /// The actions that wait for a record, by what stands for it in bodies.
+    waiting: HashMap<String, Vec<usize>>,
+    /// The number of records for which an action waits.
+    missing: HashMap<usize, usize>,
     /// Whether no further action is begun.
     stops: bool,
 }
 
-impl<'a> Run<'a> {
-    async fn carry_out(&mut self, mut left: VecDeque<usize>) {
+impl Run<'_> {
+    async fn carry_out(&mut self, left: Vec<usize>) {
+        let mut ready: VecDeque<usize> = left.into_iter().filter(|index| self.is_ready(*index)).collect();
         let mut running = FuturesUnordered::new();
         let mut interrupted = Box::pin(tokio::signal::ctrl_c());
         loop {
             while !self.stops && running.len() < self.pace.parallel.max(1) {
-                let Some((index, action)) = self.next(&mut left) else { break };
+                let Some(index) = ready.pop_front() else { break };
+                let Some(action) = self.actions.get(index) else { break };
                 let (clients, request) = (self.clients, self.request(action));
                 running.push(async move { (index, send(clients, action, request).await) });
             }
@@ -115,38 +123,45 @@ impl<'a> Run<'a> {
                     continue;
                 }
             };
-            // Nothing runs and nothing can begin: the rest is not begun.
+            // No request is in progress and none can be sent: the remaining actions are not begun.
             let Some((index, outcome)) = finished else { break };
             self.progress.add(1);
-            self.finish(index, outcome);
+            self.finish(index, outcome, &mut ready);
         }
     }
 
-    /// The next action whose related records exist.
-    fn next(&self, left: &mut VecDeque<usize>) -> Option<(usize, &'a Action)> {
-        for _ in 0..left.len() {
-            let index = left.pop_front()?;
-            let action = self.actions.get(index)?;
-            if self.has_all(action) {
-                return Some((index, action));
-            }
-            left.push_back(index);
+    /// Whether the related records of an action exist. Else it waits for them.
+    fn is_ready(&mut self, index: usize) -> bool {
+        let Some(action) = self.actions.get(index) else { return false };
+        let ids: Vec<&str> = match &action.request {
+            Request::Record { body, .. } => body.relationships.values().flat_map(identifiers).collect(),
+            Request::Part { body, .. } => body.values().filter_map(Value::as_str).collect(),
+        };
+        let is_missing = |id: &&str| is_pending(id) && !self.created.contains_key(*id);
+        let missing: BTreeSet<&str> = ids.into_iter().filter(is_missing).collect();
+        if missing.is_empty() {
+            return true;
         }
-        None
+        self.missing.insert(index, missing.len());
+        for id in missing {
+            self.waiting.entry(id.to_owned()).or_default().push(index);
+        }
+        false
     }
 
-    fn has_all(&self, action: &Action) -> bool {
-        let exists = |id: &str| !is_pending(id) || self.created.contains_key(id);
-        match &action.request {
-            Request::Record { body, .. } => body.relationships.values().flat_map(identifiers).all(exists),
-            Request::Part { body, .. } => body.values().filter_map(Value::as_str).all(exists),
-        }
-    }
-
-    fn finish(&mut self, index: usize, outcome: Outcome) {
+    /// Keeps the outcome of an action, and adds the actions that can begin after it.
+    fn finish(&mut self, index: usize, outcome: Outcome, ready: &mut VecDeque<usize>) {
         match (&outcome, self.actions.get(index)) {
             (Outcome::Done(id), Some(action)) => {
-                self.created.insert(pending(action.kind, &action.key), id.clone());
+                let stands_for = pending(action.kind, &action.key);
+                for waits in self.waiting.remove(&stands_for).unwrap_or_default() {
+                    let Some(missing) = self.missing.get_mut(&waits) else { continue };
+                    *missing = missing.saturating_sub(1);
+                    if *missing == 0 {
+                        ready.push_back(waits);
+                    }
+                }
+                self.created.insert(stands_for, id.clone());
             }
             _ => self.stops |= !self.pace.keeps_going,
         }
@@ -155,7 +170,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What an action sends, with the ids of records that were created before it.
+    /// The request of an action, with the ids of records that were created before it.
     fn request(&self, action: &Action) -> Request {
         let mut request = action.request.clone();
         match &mut request {

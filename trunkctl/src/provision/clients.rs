@@ -20,7 +20,7 @@ impl From<Client> for Clients {
 }
 
 impl Clients {
-    /// The version that is asked for.
+    /// The requested version of the API.
     pub fn version(&self) -> ApiVersion {
         self.didww.as_ref().map_or(ApiVersion::NEWEST, Client::api_version)
     }

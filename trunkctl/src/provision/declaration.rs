@@ -1,4 +1,4 @@
-//! The file that says what should exist.
+//! The declaration: a file with the wanted records.
 //!
 //! ```toml
 //! owner = "netops"
@@ -16,10 +16,10 @@ use crate::exit::{Exit, Failure};
 use crate::near::is_like;
 use crate::{mask, resource};
 
-/// What should exist.
+/// The records that should exist.
 #[derive(Debug, Clone, Default)]
 pub struct Declaration {
-    /// Who declares it; without an owner records are known by their names alone, and none is deleted.
+    /// The owner of the declaration. Without an owner, records are identified only by their names, and none is deleted.
     pub owner: Option<Owner>,
     /// The records in the order of their types and names.
     pub entries: Vec<Entry>,
@@ -34,7 +34,7 @@ pub struct Entry {
     pub spec: &'static ResourceSpec,
     /// Its name in the file: the record's name or number, or its id.
     pub key: String,
-    /// The members that should have these values. Others are left as they are.
+    /// The members that should have these values. Other members are not changed.
     pub members: Map<String, Value>,
 }
 
@@ -44,13 +44,22 @@ impl Declaration {
     /// # Errors
     /// When it cannot be read, or is no declaration.
     pub fn read(path: &str) -> Result<Self, Failure> {
-        Self::of(crate::file::object(path)?).map_err(|problem| Failure::usage(format!("{path}: {problem}")))
+        Self::parse(path, &crate::file::text(path)?)
+    }
+
+    /// Reads the text of a file, whose name says its format.
+    ///
+    /// # Errors
+    /// When it is no declaration.
+    pub fn parse(path: &str, text: &str) -> Result<Self, Failure> {
+        let members = crate::file::members(path, text)?;
+        Self::of(members).map_err(|problem| Failure::usage(format!("{path}: {problem}")))
     }
 
     /// Reads the members of a file.
     ///
     /// # Errors
-    /// What is not valid, in words.
+    /// A description of the invalid members.
     pub fn of(mut members: Map<String, Value>) -> Result<Self, String> {
         let owner = match members.remove("owner") {
             None => None,
@@ -68,7 +77,7 @@ impl Declaration {
                 let Value::Object(members) = members else {
                     return Err(format!("`{name}.{key}` should be a table of members"));
                 };
-                if let Some(path) = mask::leave_out_hidden(&mut members.clone()).first() {
+                if let Some(path) = mask::first_hidden(&members) {
                     let hidden = mask::HIDDEN;
                     return Err(format!(
                         "`{name}.{key}`: `{path}` is {hidden}: leave it out, and what is stored stays"
@@ -99,7 +108,7 @@ fn named(name: &str) -> Result<&'static ResourceSpec, String> {
         let known: Vec<&str> = known.map(|spec| spec.name).chain(parts).collect();
         let like: Vec<&str> = known.iter().copied().filter(|known| is_like(known, name)).collect();
         let right = if like.is_empty() { known } else { like };
-        format!("`{name}` is no type that can be declared; known: owner, {}", right.join(", "))
+        format!("`{name}` is not a type that can be declared; known: owner, {}", right.join(", "))
     })
 }
 
@@ -111,7 +120,7 @@ fn quoted(spec: &ResourceSpec, members: &Map<String, Value>) -> Result<(), Strin
         let has_number = match (attribute.value_at(ApiVersion::NEWEST).kind, value) {
             (kind, Value::Number(_)) => is_text(&kind),
             (Kind::List { of, .. }, Value::Array(items)) => is_text(of) && items.iter().any(Value::is_number),
-            // What is merged has numbers too, which the service validates.
+            // Merged objects can have numbers, which the service validates.
             (Kind::Variant(_), Value::Object(_)) => !attribute.merged && has_number_at_depth(value),
             _ => false,
         };
@@ -164,7 +173,7 @@ mod tests {
     fn what_is_wrong_is_said_with_what_is_right() {
         for (value, part) in [
             (json!({"voice_out_trunk": {}}), "known: owner, voice_out_trunks"),
-            (json!({"did_groups": {}}), "no type that can be declared"),
+            (json!({"did_groups": {}}), "not a type that can be declared"),
             (json!({"owner": "A B"}), "1 to 32 of the characters"),
             (json!({"dids": []}), "a table of records by name"),
             (json!({"dids": {"1": 1}}), "a table of members"),

@@ -1,8 +1,8 @@
-//! What exists, as a declaration.
+//! The service's records as a declaration.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use didww_client::{ApiVersion, ResourceSpec, Verb, find};
+use didww_client::{ApiVersion, AttributeSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
 use super::clients::Clients;
@@ -14,17 +14,17 @@ use crate::exit::{Exit, Failure};
 use crate::mask::holds_secret;
 use crate::resource::Handle;
 
-/// What exists, as a declaration that can be written to a file.
+/// The service's records as a declaration that can be written to a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dump {
     /// The members of the file.
     pub members: Map<String, Value>,
-    /// What the file does not say, in sentences.
+    /// Information that the file does not contain, in sentences.
     pub notes: Vec<String>,
 }
 
-/// Relationships that the service maintains while an attribute is true: a request may not set both. Only the rules
-/// of the service say so, not the declaration.
+/// Relationships that the service maintains while an attribute is true: a request may not set both. The registry does not
+/// state this rule of the service.
 const MAINTAINED: [(&str, &str, &str); 2] = [
     ("voice_out_trunks", "allow_any_did_as_cli", "dids"),
     ("voice_out_trunks", "emergency_enable_all", "emergency_dids"),
@@ -55,7 +55,7 @@ pub async fn dump(
         // A service may not serve a type that is not declared.
         let writable = writable.filter(|found| find(found.target).is_some());
         let relationships: BTreeSet<&'static str> = writable.map(|found| found.name).collect();
-        let records = match Records::read(client, spec, &Selection::All, &relationships).await {
+        let records = match Records::read(client, spec, &Selection::All, &relationships, None).await {
             // The service enables some types for an account, and has none of its records otherwise.
             Err(failure)
                 if failure.exit == Exit::Denied && (spec.list_needs.is_some() || spec.needs.is_some()) =>
@@ -91,13 +91,14 @@ impl OfType<'_> {
                 *times.entry(name).or_default() += 1;
             }
         }
+        let attributes = self.attributes();
         let mut found = Map::new();
         for existing in &self.records.listed {
             let name = handle.and_then(|handle| handle.value(&existing.record));
             let name = name.filter(|name| times.get(name) == Some(&1));
             let mark = existing.mark.as_ref().filter(|mark| Some(&mark.owner) == self.owner);
             let key = mark.map(|mark| mark.key.as_str()).or(name).unwrap_or(&existing.record.id);
-            let mut members = self.members(existing, notes);
+            let mut members = self.members(existing, &attributes, notes);
             if name == Some(key)
                 && let Some(handle) = handle
             {
@@ -110,23 +111,36 @@ impl OfType<'_> {
         found
     }
 
-    fn members(&self, existing: &Existing, notes: &mut Vec<String>) -> Map<String, Value> {
+    /// The attributes that can be declared, with their defaults as the service stores them.
+    fn attributes(&self) -> Vec<(&'static AttributeSpec, Option<Value>)> {
+        let declared = self.spec.attributes_at(self.version).into_iter().filter(|attribute| attribute.update);
+        let with_default = |attribute: &'static AttributeSpec| {
+            let default = attribute.default.map(|default| attribute.normal(self.version, &default.to_json()));
+            (attribute, default)
+        };
+        declared.map(with_default).collect()
+    }
+
+    fn members(
+        &self,
+        existing: &Existing,
+        attributes: &[(&'static AttributeSpec, Option<Value>)],
+        notes: &mut Vec<String>,
+    ) -> Map<String, Value> {
         let mut members = Map::new();
         let stored = &existing.record.attributes;
-        for attribute in self.spec.attributes_at(self.version) {
-            let Some(value) = stored.get(attribute.name).filter(|_| attribute.update) else { continue };
+        for (attribute, default) in attributes {
+            let Some(value) = stored.get(attribute.name) else { continue };
             let is_mark = attribute.name == ATTRIBUTE && value.as_str().and_then(Mark::read).is_some();
-            let is_default = attribute.default.is_some_and(|default| {
-                let default = attribute.normal(self.version, &default.to_json());
-                default == attribute.normal(self.version, value)
-            });
+            let normal = attribute.normal(self.version, value);
+            let is_default = default.as_ref() == Some(&normal);
             if holds_secret(attribute.name, value) {
                 notes.push(format!(
                     "{}.{}: {} is a secret and left out",
                     self.spec.name, existing.record.id, attribute.name
                 ));
             } else if !is_mark && (self.is_full || !is_default) {
-                let mut value = attribute.normal(self.version, value);
+                let mut value = normal;
                 if let Some(inside) = value.get_mut("attributes").and_then(Value::as_object_mut)
                     && attribute.merged
                 {

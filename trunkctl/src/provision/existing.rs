@@ -1,28 +1,35 @@
 //! The records that exist, as the service lists them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use didww_client::{
-    ApiVersion, Client, Error, Linkage, Method, Parameters, ResourceObject, ResourceSpec, TryStreamExt as _,
+    ApiVersion, Client, Document, Error, Linkage, Method, Parameters, RawAnswer, ResourceObject,
+    ResourceSpec, TryStreamExt as _,
 };
+use tokio::task::spawn_blocking;
 
 use super::mark::{ATTRIBUTE, Mark};
+use super::projection::Projection;
 use crate::exit::Failure;
 use crate::resource::{Handle, identifiers, is_id, linked};
 use crate::service_error::failure;
 use crate::terminal::Progress;
+
+/// The ids of records by their types and names.
+pub(super) type Ids = HashMap<(&'static str, String), String>;
 
 /// A record that exists.
 #[derive(Debug, Clone)]
 pub(super) struct Existing {
     /// The record in the form of the version that served it.
     pub record: ResourceObject,
-    /// Its mark, if it has one.
+    /// The mark of its owner, if it has one.
     pub mark: Option<Mark>,
 }
 
 impl Existing {
-    fn of(record: ResourceObject) -> Self {
+    pub(super) fn of(record: ResourceObject) -> Self {
         let reference = record.attributes.get(ATTRIBUTE).and_then(serde_json::Value::as_str);
         let mark = reference.and_then(Mark::read);
         Self { record, mark }
@@ -34,7 +41,7 @@ impl Existing {
         self.mark.is_none().then_some(text).filter(|text| !text.is_empty())
     }
 
-    /// The ids to which a relationship leads; `None` if the list was not asked for them.
+    /// The ids of related records; `None` if the list was requested without them.
     pub(super) fn linked(
         &self,
         spec: &ResourceSpec,
@@ -46,32 +53,33 @@ impl Existing {
     }
 }
 
-/// Which records of a type are read.
+/// The selection of the records of a type that are read.
 #[derive(Debug, Clone)]
 pub(super) enum Selection {
-    /// All of them.
+    /// All records of the type.
     All,
-    /// Those with these names or numbers.
+    /// The records with these names or numbers.
     Named(BTreeSet<String>),
 }
 
 /// Number of names in one request, so that its URL stays short.
 const NAMES_A_REQUEST: usize = 50;
 
-/// What was read of a type.
+/// The records of a type that were read.
 #[derive(Debug, Clone)]
 pub(super) struct Records {
-    /// Those of the type, in the order of the list.
+    /// The records of the type, in the order of the list.
     pub listed: Vec<Existing>,
     /// The related records that were included, by type and id.
     pub included: HashMap<(String, String), ResourceObject>,
-    /// The version that served them: newer than the one asked for if the account's is.
+    /// The version that served them: newer than the requested one if the account's is.
     pub version: ApiVersion,
 }
 
 impl Records {
     /// Reads the records of a type with the linkage of these relationships, but for those that the account does not have:
-    /// some need a feature.
+    /// some need a feature. Of each record, what is projected is read, or all of it; related records are included in the
+    /// latter case alone.
     ///
     /// # Errors
     /// The failures of requests.
@@ -80,10 +88,13 @@ impl Records {
         spec: &'static ResourceSpec,
         selection: &Selection,
         relationships: &BTreeSet<&'static str>,
+        projection: Option<Projection>,
     ) -> Result<Self, Failure> {
         let mut relationships = relationships.clone();
+        let projection = projection.map(Arc::new);
         loop {
-            let error = match Self::read_with(client, spec, selection, &relationships).await {
+            let read = Self::read_with(client, spec, selection, &relationships, projection.as_ref());
+            let error = match read.await {
                 Ok(found) => return Ok(found),
                 Err(error) => error,
             };
@@ -102,6 +113,7 @@ impl Records {
         spec: &'static ResourceSpec,
         selection: &Selection,
         relationships: &BTreeSet<&'static str>,
+        projection: Option<&Arc<Projection>>,
     ) -> Result<Self, Error> {
         let version = client.api_version();
         let mut found = Self { listed: Vec::new(), included: HashMap::new(), version };
@@ -112,7 +124,7 @@ impl Records {
         };
         let progress = Progress::start(spec.name);
         match selection {
-            Selection::All => found.pages(client, spec, &parameters, &progress).await?,
+            Selection::All => found.pages(client, spec, &parameters, &progress, projection).await?,
             Selection::Named(names) => {
                 let names: Vec<String> = names.iter().cloned().collect();
                 for names in names.chunks(NAMES_A_REQUEST) {
@@ -123,7 +135,7 @@ impl Records {
                     {
                         parameters.filters.push((filter.name.to_owned(), text));
                     }
-                    found.pages(client, spec, &parameters, &progress).await?;
+                    found.pages(client, spec, &parameters, &progress, projection).await?;
                 }
             }
         }
@@ -136,12 +148,14 @@ impl Records {
         spec: &ResourceSpec,
         parameters: &Parameters,
         progress: &Progress,
+        projection: Option<&Arc<Projection>>,
     ) -> Result<(), Error> {
         let mut request = client.raw(Method::GET, &format!("/{}", spec.name));
         for (name, value) in parameters.pairs() {
             request = request.query(&name, &value);
         }
-        let mut pages = request.pages();
+        let projection = projection.cloned();
+        let mut pages = request.pages_ahead(move |answer| decoded(answer, projection.clone()));
         while let Some(page) = pages.try_next().await? {
             self.version = page.version().unwrap_or(self.version);
             progress.of(page.meta.total_records);
@@ -153,10 +167,10 @@ impl Records {
         Ok(())
     }
 
-    /// The records by their mark's name for an owner; a name that two records carry is an error.
+    /// The records of an owner by the names of their marks; two records with the same name are an error.
     ///
     /// # Errors
-    /// The two records, in words.
+    /// A description of the two records.
     pub(super) fn marked(&self, owner: &super::mark::Owner) -> Result<BTreeMap<&str, &Existing>, String> {
         let mut marked = BTreeMap::new();
         for existing in &self.listed {
@@ -170,6 +184,34 @@ impl Records {
     }
 }
 
+/// A page that is decoded in place: a thread would cost more.
+const SMALL_PAGE: usize = 64 << 10;
+
+/// Decodes a page on a thread of its own, so that others are received meanwhile.
+async fn decoded(
+    answer: RawAnswer,
+    projection: Option<Arc<Projection>>,
+) -> Result<Document<Vec<ResourceObject>>, Error> {
+    if answer.bytes().len() < SMALL_PAGE {
+        return decode(&answer, projection.as_deref());
+    }
+    let answer = Arc::new(answer);
+    let of_thread = Arc::clone(&answer);
+    match spawn_blocking(move || decode(&of_thread, projection.as_deref())).await {
+        Ok(page) => page,
+        // There was no thread for it.
+        Err(_) => answer.document(),
+    }
+}
+
+fn decode(
+    answer: &RawAnswer,
+    projection: Option<&Projection>,
+) -> Result<Document<Vec<ResourceObject>>, Error> {
+    let read = projection.and_then(|projection| projection.read(answer.bytes()));
+    read.map_or_else(|| answer.document(), Ok)
+}
+
 /// The paths of a refused request that its account cannot include.
 fn refused_includes(error: &Error) -> Vec<String> {
     let objects = error.refusal().map(|refusal| refusal.errors.as_slice()).unwrap_or_default();
@@ -180,13 +222,15 @@ fn refused_includes(error: &Error) -> Vec<String> {
         .collect()
 }
 
+/// The most names by which records are read.
+pub(super) const FEW: usize = 200;
+
 /// Whether the records of a type can be read by their names, a few at a time: its filter takes a list of them.
 pub(super) fn can_be_named(
     spec: &'static ResourceSpec,
     version: ApiVersion,
     keys: &BTreeSet<String>,
 ) -> bool {
-    const FEW: usize = 200;
     let filter = Handle::of(spec, version).and_then(|handle| handle.filter);
     let takes_list = filter.is_some_and(|filter| filter.list.contain(version));
     takes_list && keys.len() <= FEW && !keys.iter().any(|key| is_id(key))

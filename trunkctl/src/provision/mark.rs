@@ -1,4 +1,4 @@
-//! The mark that says which owner declared a record, and under which name: `trunkctl:OWNER:NAME` in
+//! The mark of a declared record, with its owner and its name in the file: `trunkctl:OWNER:NAME` in
 //! `external_reference_id`.
 
 use std::fmt;
@@ -42,7 +42,7 @@ impl FromStr for Owner {
 /// The mark of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// Who declared the record.
+    /// The owner whose file declares the record.
     pub owner: Owner,
     /// The name of the record in the owner's file.
     pub key: String,

@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 /// A type of the platform that can be declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// Carriers, to which calls are sent.
+    /// Providers: carriers to which calls are sent.
     Providers,
-    /// Which provider gets which calls.
+    /// Routes, which select the provider of a call.
     Routes,
 }
 
 impl Part {
-    /// Both.
+    /// Both types.
     pub const ALL: [Self; 2] = [Self::Providers, Self::Routes];
 
     /// The name in a declaration.
@@ -56,6 +56,6 @@ pub struct PartEntry {
     pub part: Part,
     /// Its name.
     pub key: String,
-    /// The members that should have these values. Others are left as they are.
+    /// The members that should have these values. Other members are not changed.
     pub members: Map<String, Value>,
 }

@@ -1,45 +1,60 @@
-//! The differences between a declaration and what exists.
+//! The differences between a declaration and the service's records.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::iter;
 
-use didww_client::{ApiVersion, ResourceSpec, Verb, find};
+use didww_client::{ApiVersion, AttributeSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
 use super::action::{Action, Change, Deed, Request, pending};
+use super::begun::Begun;
 use super::clients::Clients;
 use super::declaration::{Declaration, Entry, invalid};
-use super::existing::{Existing, Records, Selection, can_be_named};
+use super::existing::{Existing, FEW, Ids, Records, Selection, can_be_named};
 use super::mark::{ATTRIBUTE, Mark, Owner};
 use super::platform;
+use super::projection::Projection;
+use super::unchanged::{Comparison, Pair, has_what_is_sent};
 use crate::exit::{Exit, Failure};
 use crate::resource::{Body, Handle, Write, is_id};
 
-/// What has to be done so that what exists is as declared.
+/// The actions that change the service's records to match a declaration.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Who declares it.
+    /// The owner of the declaration.
     pub owner: Option<Owner>,
-    /// The version that is asked for.
+    /// The requested version of the API.
     pub version: ApiVersion,
     /// The requests, in the order of types and names.
     pub actions: Vec<Action>,
-    /// The number of declared records that are as declared.
+    /// The number of declared records that need no change.
     pub unchanged: usize,
-    /// By type, the number of records that the declaration is about and that exist.
+    /// The number of existing records that the declaration applies to, by type.
     pub existing: BTreeMap<&'static str, usize>,
     /// Records that carry the owner's mark and are not declared, as type and name. They are deleted with `--prune`
     /// alone.
     pub orphans: Vec<(&'static str, String)>,
-    /// What else should be known, in sentences.
+    /// Further notes for the user, in sentences.
     pub notes: Vec<String>,
 }
 
-/// Compares a declaration with what exists.
+/// Compares a declaration with the service's records.
 ///
 /// # Errors
-/// When a declared value is not valid, when deletions were asked for that cannot be known to be the owner's, and the
-/// failures of requests.
+/// When a declared value is not valid, when deletions were requested of records that cannot be known to be the owner's, and
+/// the failures of requests.
 pub async fn plan(clients: &Clients, declaration: &Declaration, prune: bool) -> Result<Plan, Failure> {
+    plan_with(clients, declaration, prune, None).await
+}
+
+/// The same with records of which the reading was begun by one of these clients.
+pub(crate) async fn plan_with(
+    clients: &Clients,
+    declaration: &Declaration,
+    prune: bool,
+    mut begun: Option<Begun>,
+) -> Result<Plan, Failure> {
     let version = clients.version();
     let mut plan = Plan {
         owner: declaration.owner.clone(),
@@ -68,16 +83,22 @@ pub async fn plan(clients: &Clients, declaration: &Declaration, prune: bool) -> 
     let mut problems = Vec::new();
     for (name, entries) in types {
         let Some(spec) = find(name) else { continue };
-        let records = Records::read(
-            clients.didww()?,
-            spec,
-            &selection(declaration, spec, version, &entries),
-            &relationships(spec, &entries),
-        )
-        .await?;
+        let members = entries.iter().flat_map(|entry| entry.members.keys().map(String::as_str));
+        let needed = Projection::of(spec, version, members);
+        let selection = selection(declaration, spec, version, &entries);
+        let relationships = relationships(spec, &entries);
+        let read = match begun.take_if(|begun| begun.is_of(spec)) {
+            Some(begun) => begun.records(&selection, &relationships, needed.as_ref()).await,
+            None => None,
+        };
+        let records = match read {
+            Some(records) => records,
+            None => Records::read(clients.didww()?, spec, &selection, &relationships, needed).await?,
+        };
         let of_type = OfType {
             spec,
             version: records.version,
+            attributes: spec.attributes_at(records.version),
             owner: declaration.owner.as_ref(),
             records: &records,
             ids: &ids,
@@ -131,8 +152,11 @@ fn selection(
     entries: &[&Entry],
 ) -> Selection {
     let has_marks = declaration.owner.is_some() && Mark::attribute(spec, version).is_some();
+    if has_marks || entries.len() > FEW {
+        return Selection::All;
+    }
     let keys: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
-    if has_marks || !can_be_named(spec, version, &keys) { Selection::All } else { Selection::Named(keys) }
+    if can_be_named(spec, version, &keys) { Selection::Named(keys) } else { Selection::All }
 }
 
 /// The relationships that entries declare.
@@ -140,8 +164,6 @@ fn relationships(spec: &'static ResourceSpec, entries: &[&Entry]) -> BTreeSet<&'
     let names = entries.iter().flat_map(|entry| entry.members.keys());
     names.filter_map(|name| spec.relationship(name)).map(|relationship| relationship.name).collect()
 }
-
-type Ids = HashMap<(&'static str, String), String>;
 
 /// The ids of the records that declared relationships name.
 async fn linked_ids(clients: &Clients, declaration: &Declaration) -> Result<Ids, Failure> {
@@ -156,12 +178,16 @@ async fn linked_ids(clients: &Clients, declaration: &Declaration) -> Result<Ids,
         }
     }
     let mut ids = Ids::new();
+    if wanted.is_empty() {
+        return Ok(ids);
+    }
     for (name, keys) in wanted {
         let Some(spec) = find(name).filter(|_| !keys.is_empty()) else { continue };
         let Some(handle) = Handle::of(spec, version).filter(|_| spec.has(Verb::List)) else { continue };
         let selection =
             if can_be_named(spec, version, &keys) { Selection::Named(keys) } else { Selection::All };
-        let records = Records::read(clients.didww()?, spec, &selection, &BTreeSet::new()).await?;
+        let named = Projection::of(spec, version, iter::empty());
+        let records = Records::read(clients.didww()?, spec, &selection, &BTreeSet::new(), named).await?;
         for existing in &records.listed {
             if let Some(key) = handle.value(&existing.record) {
                 ids.insert((spec.name, key.to_owned()), existing.record.id.clone());
@@ -179,12 +205,17 @@ async fn linked_ids(clients: &Clients, declaration: &Declaration) -> Result<Ids,
 struct OfType<'a> {
     spec: &'static ResourceSpec,
     version: ApiVersion,
+    /// The attributes of the version.
+    attributes: Vec<&'static AttributeSpec>,
     owner: Option<&'a Owner>,
     records: &'a Records,
     ids: &'a Ids,
     /// The names of related records by their ids.
     names: &'a HashMap<&'a str, &'a str>,
 }
+
+/// Records by their names and ids: the first one of each, and others that have the same.
+type Index<'a> = HashMap<&'a str, (&'a Existing, Vec<&'a Existing>)>;
 
 impl<'a> OfType<'a> {
     fn compare(&self, entries: &[&Entry], prune: bool, plan: &mut Plan, problems: &mut Vec<String>) {
@@ -193,8 +224,8 @@ impl<'a> OfType<'a> {
             Err(problem) => return problems.push(problem),
         };
         let index = self.index();
-        let mut taken: BTreeSet<&str> = BTreeSet::new();
-        let mut found: BTreeMap<&str, &Existing> = BTreeMap::new();
+        let mut taken: HashSet<&str> = HashSet::with_capacity(entries.len());
+        let mut found: HashMap<&str, &Existing> = HashMap::with_capacity(entries.len());
         for entry in entries {
             if let Some(existing) = marked.get(entry.key.as_str()) {
                 taken.insert(&existing.record.id);
@@ -211,8 +242,15 @@ impl<'a> OfType<'a> {
                 Err(problem) => problems.push(problem),
             }
         }
-        for entry in entries {
-            let action = match found.get(entry.key.as_str()) {
+        let pairs: Vec<Pair<'_>> =
+            entries.iter().map(|entry| (*entry, found.get(entry.key.as_str()).copied())).collect();
+        let of = Comparison { spec: self.spec, version: self.version, owner: self.owner, ids: self.ids };
+        for ((entry, existing), is_unchanged) in pairs.iter().zip(of.unchanged(&pairs)) {
+            if is_unchanged {
+                plan.unchanged += 1;
+                continue;
+            }
+            let action = match existing {
                 Some(existing) => self.update(entry, existing, &mut plan.notes),
                 None => self.create(entry).map(Some),
             };
@@ -235,13 +273,18 @@ impl<'a> OfType<'a> {
     }
 
     /// The records by what names them, and by their ids.
-    fn index(&self) -> HashMap<&'a str, Vec<&'a Existing>> {
-        let handle = Handle::of(self.spec, self.version);
-        let mut index: HashMap<&str, Vec<&Existing>> = HashMap::new();
-        for existing in &self.records.listed {
+    fn index(&self) -> Index<'a> {
+        let (handle, records) = (Handle::of(self.spec, self.version), self.records);
+        let mut index: Index<'a> = HashMap::with_capacity(2 * records.listed.len());
+        for existing in &records.listed {
             let name = handle.and_then(|handle| handle.value(&existing.record));
             for key in name.into_iter().chain([existing.record.id.as_str()]) {
-                index.entry(key).or_default().push(existing);
+                match index.entry(key) {
+                    Slot::Occupied(mut same) => same.get_mut().1.push(existing),
+                    Slot::Vacant(free) => {
+                        free.insert((existing, Vec::new()));
+                    }
+                }
             }
         }
         index
@@ -250,11 +293,12 @@ impl<'a> OfType<'a> {
     /// The record of a name, number or id that no other entry has.
     fn named(
         &self,
-        index: &HashMap<&'a str, Vec<&'a Existing>>,
+        index: &Index<'a>,
         key: &str,
-        taken: &BTreeSet<&str>,
+        taken: &HashSet<&str>,
     ) -> Result<Option<&'a Existing>, String> {
-        let meant = index.get(key).map_or(&[][..], Vec::as_slice).iter().copied();
+        let meant = index.get(key).into_iter();
+        let meant = meant.flat_map(|(first, others)| iter::once(*first).chain(others.iter().copied()));
         let mut free = meant.filter(|existing| !taken.contains(existing.record.id.as_str()));
         match (free.next(), free.next()) {
             (Some(_), Some(_)) => Err(format!(
@@ -319,7 +363,7 @@ impl<'a> OfType<'a> {
                 }
             }
         }
-        // What can be set in a new record alone is compared, and refused only if it differs.
+        // Members that can only be set in a new record are compared, and refused only if they differ.
         members.retain(|name, value| {
             let fixed = self
                 .spec
@@ -423,8 +467,7 @@ impl<'a> OfType<'a> {
     }
 
     fn normal(&self, name: &str, value: &Value) -> Value {
-        let attribute =
-            self.spec.attributes_at(self.version).into_iter().find(|attribute| attribute.name == name);
+        let attribute = self.attributes.iter().find(|attribute| attribute.name == name);
         attribute.map_or_else(|| value.clone(), |attribute| attribute.normal(self.version, value))
     }
 
@@ -443,19 +486,6 @@ impl<'a> OfType<'a> {
         names.sort();
         names.into_iter().map(Value::from).collect()
     }
-}
-
-/// Whether an object has the type and each attribute of one that is sent to be merged into it. `normal` is the latter as the
-/// service stores it, without the attributes that it sets to null.
-fn has_what_is_sent(sent: &Value, stored: &Value, normal: &Value) -> bool {
-    let members =
-        |value: &Value| value.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default();
-    let (normal_members, stored_members) = (members(normal), members(stored));
-    let is_there = |name: &String| {
-        let absent = &Value::Null;
-        normal_members.get(name).unwrap_or(absent) == stored_members.get(name).unwrap_or(absent)
-    };
-    normal.get("type") == stored.get("type") && members(sent).keys().all(is_there)
 }
 
 /// The texts of a list, or the one of a text.

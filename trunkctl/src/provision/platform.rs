@@ -1,5 +1,5 @@
-//! Providers and routes of the communication platform: known by their names, and never deleted, because they hold
-//! no mark.
+//! Providers and routes of the communication platform: identified by their names, and never deleted, because they
+//! cannot have a mark.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::mask::HIDDEN;
 use crate::near::is_like;
 
-/// The failure that an error of the platform's client is.
+/// Converts an error of the platform's client.
 pub(super) fn failure(error: &Error) -> Failure {
     let exit = match error {
         Error::Unauthorized(_) | Error::Forbidden(_) => Exit::Denied,
@@ -31,7 +31,7 @@ pub(super) fn failure(error: &Error) -> Failure {
 /// Compares declared providers and routes with those that exist.
 ///
 /// # Errors
-/// The failures of requests. What is not valid is added to `problems`.
+/// The failures of requests. Invalid values are added to `problems`.
 pub(super) async fn compare(
     client: &Client,
     entries: &[PartEntry],
@@ -108,7 +108,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// A carrier may know its customer by a header: its value is not shown.
+/// A carrier may authenticate its customer by a header, so values of headers are not shown.
 fn shown(member: &str, value: &Value) -> Value {
     match value {
         Value::Object(members) if member == "tech_headers" => {
@@ -134,6 +134,11 @@ fn only<'a, T>(key: &str, found: impl Iterator<Item = &'a T>) -> Result<Option<&
     }
 }
 
+/// The id that a key is, in the form in which ids are printed.
+fn id_of(key: &str) -> Option<Uuid> {
+    key.parse::<Uuid>().ok().filter(|id| id.to_string() == key)
+}
+
 fn known(entry: &PartEntry) -> Result<(), String> {
     let members = entry.part.members();
     match entry.members.keys().find(|name| !members.contains(&name.as_str())) {
@@ -141,14 +146,15 @@ fn known(entry: &PartEntry) -> Result<(), String> {
         Some(name) => {
             let like: Vec<&str> = members.iter().copied().filter(|known| is_like(known, name)).collect();
             let right = if like.is_empty() { members.join(", ") } else { like.join(", ") };
-            Err(format!("{} have no member {name}; right is: {right}", entry.part))
+            Err(format!("{} have no member {name}; valid: {right}", entry.part))
         }
     }
 }
 
 fn provider(entry: &PartEntry, providers: &[Provider]) -> Result<Compared, String> {
     known(entry)?;
-    let is_meant = |found: &&Provider| found.name == entry.key || found.id.to_string() == entry.key;
+    let id = id_of(&entry.key);
+    let is_meant = |found: &&Provider| found.name == entry.key || Some(found.id) == id;
     let existing = only(&entry.key, providers.iter().filter(is_meant))?;
     let before = match existing {
         Some(provider) => object(ProviderBody::from(provider.clone())),
@@ -156,11 +162,11 @@ fn provider(entry: &PartEntry, providers: &[Provider]) -> Result<Compared, Strin
     };
     let mut after = before.clone();
     after.extend(entry.members.clone());
-    // What the service would decode: a member of another type is found here.
+    // Decoded as by the service, so that a member of the wrong type is found here.
     let body: ProviderBody =
         serde_json::from_value(Value::Object(after)).map_err(|error| error.to_string())?;
     if body.hostname.is_empty() {
-        return Err("hostname: can't be blank; right is: the SIP host of the carrier".to_owned());
+        return Err("hostname: can't be blank; valid: the SIP host of the carrier".to_owned());
     }
     Ok(Compared { id: existing.map(|provider| provider.id.to_string()), before, after: object(body) })
 }
@@ -172,11 +178,12 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
         None => None,
         Some(value) => {
             let text = value.as_str().unwrap_or_default();
-            Some(text.parse::<Uuid>().map_err(|_| format!("customer: `{text}` is no id"))?)
+            Some(text.parse::<Uuid>().map_err(|_| format!("customer: `{text}` is not an id"))?)
         }
     };
+    let id = id_of(&entry.key);
     let is_meant = |found: &&Route| {
-        let named = found.name == entry.key || found.id.to_string() == entry.key;
+        let named = found.name == entry.key || Some(found.id) == id;
         named && customer.is_none_or(|customer| found.customer_id == customer)
     };
     let existing = only(&entry.key, routes.iter().filter(is_meant))?;
@@ -188,7 +195,7 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
             Some(id.ok_or_else(|| format!("provider: there is no provider called `{text}`"))?)
         }
     };
-    let provider = provider.ok_or("provider: can't be blank; right is: the name of a provider")?;
+    let provider = provider.ok_or("provider: can't be blank; valid: the name of a provider")?;
     let before = match existing {
         Some(route) => object(RouteUpdate::from(route.clone())),
         None => object(RouteUpdate { name: entry.key.clone(), ..RouteUpdate::default() }),
@@ -198,7 +205,7 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
     let body: RouteUpdate =
         serde_json::from_value(Value::Object(after)).map_err(|error| error.to_string())?;
     if body.target.is_empty() {
-        return Err("target: can't be blank; right is: a calling code such as +82, or all".to_owned());
+        return Err("target: can't be blank; valid: a calling code such as +82, or all".to_owned());
     }
     let mut after = object(body);
     after.insert("provider_id".to_owned(), Value::from(provider));
@@ -221,10 +228,10 @@ impl PartRequest {
     /// Makes the request of an action: an update if there is an `id`, else a creation.
     ///
     /// # Errors
-    /// If the service named a record by what is no id, or the members are not those of the type.
+    /// If the service identified a record by a text that is not an id, or the members are not those of the type.
     pub(super) fn new(part: Part, id: Option<&str>, body: Map<String, Value>) -> Result<Self, String> {
         let id = id
-            .map(|id| id.parse::<Uuid>().map_err(|error| format!("`{id}` is no id: {error}")))
+            .map(|id| id.parse::<Uuid>().map_err(|error| format!("`{id}` is not an id: {error}")))
             .transpose()?;
         let body = Value::Object(body);
         Ok(match (part, id) {
@@ -312,7 +319,7 @@ mod tests {
         let request = |id, body| PartRequest::new(Part::Providers, id, members(body));
         assert!(
             request(Some("pending:providers:a"), serde_json::json!({}))
-                .is_err_and(|error| error.contains("is no id"))
+                .is_err_and(|error| error.contains("is not an id"))
         );
         assert!(request(None, serde_json::json!({ "name": 1 })).is_err());
         let id = Uuid::nil().to_string();

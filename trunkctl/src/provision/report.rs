@@ -103,7 +103,7 @@ pub fn json(plan: &Plan) -> Value {
 
 /// The plan for a pull request.
 pub fn markdown(plan: &Plan) -> String {
-    // A backtick or a bar would end the cell's code or the cell.
+    // A backtick would end the code, and a bar would end the cell.
     let code = |text: &str| format!("`{}`", text.replace('`', "'").replace('|', "\\|"));
     let mut text = format!("### Plan: {}\n", summary(plan));
     if !plan.actions.is_empty() {

@@ -19,13 +19,13 @@ impl Default for Limits {
     }
 }
 
-/// With fewer records of a type, a share says nothing.
-const LEAST_RECORDS: usize = 10;
+/// The smallest number of records of a type to which the limits apply: with fewer, a share means little.
+const MIN_RECORDS: usize = 10;
 
-/// Returns, in sentences, which limits a plan exceeds.
+/// Returns the limits that a plan exceeds, in sentences.
 pub fn check(plan: &Plan, limits: Limits) -> Vec<String> {
     let mut exceeded = Vec::new();
-    for (kind, existing) in plan.existing.iter().filter(|(_, existing)| **existing >= LEAST_RECORDS) {
+    for (kind, existing) in plan.existing.iter().filter(|(_, existing)| **existing >= MIN_RECORDS) {
         for (deed, most, word) in
             [(Deed::Update, limits.updates, "changes"), (Deed::Delete, limits.deletes, "deletes")]
         {

@@ -104,7 +104,7 @@ pub(crate) fn command(spec: &'static ResourceSpec) -> Option<Command> {
     Some(command)
 }
 
-/// Whether a verb of a type is a command. A form with a file, which creates the records of some, is no arguments.
+/// Whether a verb of a type is a command. Types whose records are created by a form with a file have no `create` command.
 pub(crate) fn has_command(spec: &ResourceSpec, verb: Verb) -> bool {
     spec.has(verb) && !(verb == Verb::Create && spec.form.is_some())
 }
@@ -212,7 +212,7 @@ fn record() -> Arg {
         .help("The id of the record, or what it is named by")
 }
 
-/// The flags about what is printed.
+/// The flags of the output.
 fn printed() -> [Arg; 2] {
     [
         Arg::new("output")

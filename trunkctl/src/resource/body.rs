@@ -16,14 +16,14 @@ pub enum Write {
     Update,
 }
 
-/// A member that cannot be sent, and what would be right.
+/// A member that cannot be sent, and its correction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The name of the attribute or relationship, with the path into its value if the problem is there.
     pub member: String,
-    /// What is wrong.
+    /// The problem, in words.
     pub what: String,
-    /// What would be right; empty if nothing would.
+    /// The correction, in words; empty if there is none.
     pub right: String,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Problems {
             let end = if position == 0 { "" } else { "\n" };
             write!(f, "{end}  {}: {}", problem.member, problem.what)?;
             if !problem.right.is_empty() {
-                write!(f, "\n    right is: {}", problem.right)?;
+                write!(f, "\n    valid: {}", problem.right)?;
             }
         }
         Ok(())
@@ -208,7 +208,9 @@ pub(super) fn attribute(
     version: ApiVersion,
     name: &str,
 ) -> Option<&'static AttributeSpec> {
-    let of_version = spec.attributes_at(version).into_iter().find(|attribute| attribute.name == name);
+    let former = spec.adapter.map_or(&[][..], |adapter| adapter.attributes);
+    let mut all = spec.attributes.iter().chain(former);
+    let of_version = all.find(|attribute| attribute.name == name && attribute.exists_in(version));
     let is_converted =
         || spec.adapter.is_some_and(|adapter| version <= adapter.until) && converts(spec, version, name);
     of_version.or_else(|| spec.attribute(name).filter(|_| is_converted()))
@@ -262,7 +264,7 @@ fn unknown(spec: &ResourceSpec, version: ApiVersion, name: &str) -> Problem {
     Problem { member: name.to_owned(), what, right }
 }
 
-/// The names that are like a name, or all of them.
+/// The names that are similar to a name, or all of them.
 fn nearest(spec: &ResourceSpec, version: ApiVersion, name: &str) -> String {
     let attributes = spec.attributes_at(version).into_iter().map(|attribute| attribute.name);
     let relationships = spec.sent_relationships_at(version).map(|found| found.name);
@@ -304,12 +306,12 @@ mod tests {
         let problems = build(ApiVersion::NEWEST, Write::Create, members).unwrap_err();
         let text = problems.to_string();
         for part in [
-            "capacity_limit: must be less than or equal to 32767\n    right is: a whole number from 1 to 32767",
+            "capacity_limit: must be less than or equal to 32767\n    valid: a whole number from 1 to 32767",
             "created_at: cannot be set",
-            "nmae: voice_out_trunks have no such member\n    right is: name",
-            "dids: is invalid\n    right is: a list of ids or names of dids",
+            "nmae: voice_out_trunks have no such member\n    valid: name",
+            "dids: is invalid\n    valid: a list of ids or names of dids",
             "authentication_method/attributes/allowed_sip_ips: is invalid",
-            "on_cli_mismatch_action: can't be blank\n    right is: one of send_original_cli",
+            "on_cli_mismatch_action: can't be blank\n    valid: one of send_original_cli",
         ] {
             assert!(text.contains(part), "no {part} in\n{text}");
         }

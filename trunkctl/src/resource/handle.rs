@@ -1,4 +1,4 @@
-//! The attribute by which people name a record, such as a trunk's name or a DID's number, and ids found by it.
+//! The attribute by which people identify a record, such as a trunk's name or a DID's number, and look-ups of ids by it.
 
 use didww_client::{
     ApiVersion, AttributeSpec, Client, FilterSpec, FilterTest, Method, ResourceObject, ResourceSpec,
@@ -44,7 +44,7 @@ pub(crate) fn is_id(text: &str) -> bool {
         && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The id that a text stands for: itself if it is one, else that of the only record with this handle.
+/// The id that a text names: the text itself if it is an id, else the id of the only record with this handle.
 ///
 /// # Errors
 /// When there is no such record, or more than one, or the request fails.

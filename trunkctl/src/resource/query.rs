@@ -39,7 +39,7 @@ pub(super) fn include_words(spec: &'static ResourceSpec) -> Vec<String> {
 /// Makes the parameters of `NAME=VALUE` filters, of which several with one name are a list.
 ///
 /// # Errors
-/// For a name that the version does not have, and a list or a value that a filter does not take.
+/// For a name that the version does not have, and a list or a value that a filter does not accept.
 pub(super) fn filters(
     spec: &'static ResourceSpec,
     version: ApiVersion,
@@ -49,7 +49,7 @@ pub(super) fn filters(
     let mut values: Vec<(&'static FilterSpec, Vec<String>)> = Vec::new();
     for text in given {
         let (name, value) = text.split_once('=').ok_or_else(|| {
-            Failure::usage(format!("--filter {text}: right is NAME=VALUE, such as {}", example(spec)))
+            Failure::usage(format!("--filter {text}: expected NAME=VALUE, such as {}", example(spec)))
         })?;
         let filter = spec.filters_at(version).find(|filter| filter.name == name);
         let filter = filter.ok_or_else(|| unknown_filter(spec, version, name))?;

@@ -1,4 +1,4 @@
-//! A record as a row: its attributes in the order of the declaration, related records in place of their
+//! Converts a record into a row: its attributes in the order of the declaration, and related records instead of their
 //! relationships.
 
 use std::collections::HashMap;
@@ -34,7 +34,7 @@ pub(crate) fn identifiers(linkage: &Linkage) -> &[ResourceIdentifier] {
 }
 
 /// Makes a row of a record: id, type, attributes, the relationships that the answer has, and `meta`. An included
-/// record stands in place of its id, to a depth of `nested` relationships.
+/// record replaces its id, to a depth of `nested` relationships.
 pub(super) fn row(
     spec: Option<&'static ResourceSpec>,
     version: ApiVersion,
@@ -52,7 +52,7 @@ pub(super) fn row(
     row
 }
 
-/// Two records may refer to each other.
+/// Maximum depth of nested records, because two records may refer to each other.
 const MAX_DEPTH: usize = 4;
 
 fn members(
@@ -100,7 +100,7 @@ fn members(
     members
 }
 
-/// The columns of a table: the id, what names a record, and what people filter by, as far as they fit into a line.
+/// The columns of a table: the id, the identifying attribute, and the attributes with filters, as far as they fit in a line.
 pub(super) fn columns(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<String> {
     const MOST: usize = 7;
     let is_short =

@@ -20,7 +20,7 @@ use crate::service_error::{failure, failure_of};
 use crate::terminal::{Progress, consent, note, print};
 use crate::{file, mask};
 
-/// What a command of a type works with.
+/// The inputs of a command of a type.
 struct Task<'a> {
     spec: &'static ResourceSpec,
     client: Client,
@@ -86,7 +86,7 @@ impl Task<'_> {
         resolve(&self.client, self.spec, self.text("record").map_or("", String::as_str)).await
     }
 
-    /// The row of a record in the version that served it, which is newer than the one asked for if the account's is.
+    /// The row of a record in the version that served it, which is newer than the requested one if the account's is.
     fn row(&self, served: Option<ApiVersion>, record: &ResourceObject, included: &IncludedRecords) -> Row {
         let spec = didww_client::find(&record.kind);
         row(spec, served.unwrap_or(self.version), record, included, self.is_set("show-secrets"))
@@ -263,7 +263,7 @@ impl Task<'_> {
         Ok(found)
     }
 
-    /// Leaves out of a record that was read before what only the service sets, and says so.
+    /// Removes the members that only the service sets from a record that was read before, and prints a note.
     fn leave_out_read_only(&self, members: &mut Map<String, Value>, write: Write) {
         if !members.contains_key("id") {
             return;
@@ -373,7 +373,7 @@ impl Task<'_> {
         if !self.spec.has(Verb::Get) {
             return Ok(());
         }
-        // The answer names the record alone; what changed is in the record.
+        // The response contains only the id of the record; the changes are in the record itself.
         let answer = self.client.raw(Method::GET, &self.path(&id)).send().await;
         let answer = answer.map_err(|error| failure(&error))?;
         self.print(answer.document().map_err(|error| failure(&error))?)

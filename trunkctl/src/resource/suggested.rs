@@ -1,5 +1,5 @@
-//! Values of flags that are completed and listed in the help. Others are accepted too: what is right depends on the
-//! version of the API, and is checked later.
+//! Values of flags that are completed and listed in the help. Other values are accepted too: the valid ones depend on
+//! the version of the API, and are checked later.
 
 use std::ffi::OsStr;
 

@@ -1,10 +1,10 @@
-//! The text of a flag as the JSON of its attribute.
+//! Parses the text of a flag into the JSON of its attribute.
 
 use didww_client::{AttributeSpec, Kind, ValueSpec, split_values};
 use serde_json::{Map, Value, json};
 
-/// Reads the text of a flag. What cannot be read is passed on as a text, which the check of the attribute then
-/// refuses with what would be right.
+/// Parses the text of a flag. A text that cannot be parsed is returned as a text, which the check of the attribute then
+/// refuses with a description of the valid values.
 ///
 /// `null` is null where that is valid. A list has commas, as CSV, and is empty for an empty text. An object is
 /// JSON, or `TYPE,member=value,member=value`, in which a member that is named twice is a list.

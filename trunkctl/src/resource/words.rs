@@ -1,4 +1,4 @@
-//! What a valid value looks like, in words.
+//! Descriptions of valid values, in words.
 
 use didww_client::{Kind, ValueSpec};
 

@@ -1,4 +1,4 @@
-//! Which service is asked, with which key, and what that says.
+//! The choice of the service and of the key, and the resulting messages.
 
 use crate::support::{Service, bare, finish};
 

@@ -100,7 +100,7 @@ fn a_did_is_called_and_its_calls_are_listed_shown_and_ended() {
     let refused = refused.json();
     assert_eq!((&refused["status"], &refused["disconnect_code"]), (&json!("ended"), &json!(404)));
     let listed = run(&service, &["inbound", "list"]).ok();
-    assert!(listed.contains("the called number is no DID"), "{listed}");
+    assert!(listed.contains("the called number is not a DID"), "{listed}");
     assert_eq!(run(&service, &["inbound", "list", "--live", "-o", "json"]).ok(), "[]\n");
     let id = refused["id"].as_str().unwrap();
     assert_eq!(run(&service, &["inbound", "show", id, "-o", "json"]).json()["from"], "+442079460999");

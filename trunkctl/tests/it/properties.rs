@@ -1,4 +1,4 @@
-//! What holds for every declaration.
+//! Properties of every declaration.
 
 use didww_client::{ApiVersion, Client};
 use proptest::collection::vec;

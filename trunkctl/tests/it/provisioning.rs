@@ -73,6 +73,39 @@ fn a_declaration_is_planned_applied_and_then_holds() {
 }
 
 #[test]
+fn a_large_declaration_is_planned_as_a_small_one_whatever_its_end_declares() {
+    let service = Service::start();
+    let lists = || {
+        let requests = service.server.received_requests().into_iter();
+        requests.filter(|entry| entry.method == "GET" && entry.path == "/v3/voice_out_trunks").count()
+    };
+    let padding = "# a line that says nothing\n".repeat(8 << 10);
+    let early = service.file("early.toml", &format!("{TRUNKS}{padding}"));
+    service.run(&["apply", "-f", &early, "--yes"]).ok();
+    let before = lists();
+    let plan = service.run(&["plan", "-f", &early]).ok();
+    assert_eq!(plan, "nothing to do: 3 records are as declared\n");
+    assert_eq!(lists() - before, 1, "what was read while the file was parsed is not read again");
+
+    let rome = r#"
+        [voice_out_trunks.Rome]
+        on_cli_mismatch_action = "reject_call"
+        rtp_ping = true
+        authentication_method = { type = "credentials_and_ip", attributes = { allowed_sip_ips = ["10.0.0.1"] } }
+    "#;
+    let late = service.file("late.toml", &format!("{TRUNKS}{padding}{rome}"));
+    service.run(&["apply", "-f", &late, "--yes"]).ok();
+    let plan = service.run(&["plan", "-f", &late]).ok();
+    assert_eq!(plan, "nothing to do: 4 records are as declared\n");
+    service.run(&["voice-out-trunks", "update", "Rome", "--rtp-ping=false"]).ok();
+    let plan = service.run(&["plan", "-f", &late]).ok();
+    assert!(plan.contains("rtp_ping: false -> true"), "{plan}");
+
+    let wrong = service.file("wrong.toml", &format!("{TRUNKS}{padding}[nothing.Rome]\n"));
+    assert!(service.run(&["plan", "-f", &wrong]).fails(2).contains("`nothing` is not a type"));
+}
+
+#[test]
 fn a_change_by_hand_is_drift_that_names_the_member() {
     let service = Service::start();
     let file = service.file("trunks.toml", TRUNKS);
@@ -258,7 +291,7 @@ fn every_problem_of_a_declaration_is_named_with_its_place_before_anything_is_sen
     for part in [
         "voice_out_trunks.Berlin:\n",
         "capacity_limit: must be less than or equal to 32767",
-        "right is: a whole number from 1 to 32767, or null",
+        "valid: a whole number from 1 to 32767, or null",
         "nmae: voice_out_trunks have no such member",
         "on_cli_mismatch_action: can't be blank",
         "voice_out_trunks.Paris.dids: there is no record of dids called `1`",
@@ -346,7 +379,7 @@ fn providers_and_routes_of_the_platform_are_declared_too() {
     );
     let refused = run(&["plan", "-f", &wrong]).fails(6);
     assert!(
-        refused.contains("no provider called `nowhere`") && refused.contains("right is: hostname"),
+        refused.contains("no provider called `nowhere`") && refused.contains("valid: hostname"),
         "{refused}"
     );
 }

@@ -183,7 +183,7 @@ fn wrong_values_are_named_before_anything_is_sent() {
     for part in [
         "nothing was sent",
         "capacity_limit: must be less than or equal to 32767",
-        "right is: a whole number from 1 to 32767, or null",
+        "valid: a whole number from 1 to 32767, or null",
         "status: is not included in the list",
         "authentication_method/attributes/allowed_sip_ips: is invalid",
         "on_cli_mismatch_action: can't be blank",
@@ -199,7 +199,7 @@ fn what_the_service_refuses_is_printed_with_pointer_detail_and_what_is_right() {
     service.trunk("Berlin");
     service.trunk("Paris");
     let taken = service.run(&["voice-out-trunks", "update", "Paris", "--name", "Berlin"]).fails(6);
-    for part in ["/data/attributes/name: name - has already been taken", "right is: a text", "PATCH", "422"] {
+    for part in ["/data/attributes/name: name - has already been taken", "valid: a text", "PATCH", "422"] {
         assert!(taken.contains(part), "no {part} in\n{taken}");
     }
     let unchecked =
@@ -222,7 +222,7 @@ fn members_come_from_a_file_and_flags_go_before_it() {
     );
     let created = ["voice-out-trunks", "create", "-f", &toml, "--capacity-limit", "7", "-o", "json"];
     assert_eq!(service.run(&created).json()["capacity_limit"], 7);
-    // What was read is written back: what only the service sets is left out.
+    // A record that was read is written back without the members that only the service sets.
     let yaml = service.run(&["voice-out-trunks", "get", "Berlin", "--include", "dids", "-o", "yaml"]).ok();
     let edited = yaml.replace("capacity_limit: 7", "capacity_limit: 8");
     let ran =

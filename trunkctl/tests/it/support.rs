@@ -18,7 +18,7 @@ pub(crate) struct Service {
     version: ApiVersion,
 }
 
-/// What a run of the program left.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub code: i32,
@@ -65,7 +65,7 @@ impl Service {
         Self { server, folder: TempDir::new().unwrap(), runtime, version: ApiVersion::NEWEST }
     }
 
-    /// The same service, asked for another version.
+    /// The same service, with requests for another version.
     pub(crate) fn at(mut self, version: ApiVersion) -> Self {
         self.version = version;
         self

@@ -53,10 +53,10 @@ impl Refusal {
         }
     }
 
-    /// What a 404 of another path than the API's suggests; empty for a refusal in the words of the API.
+    /// A hint for a 404 of a path that is not the API's; empty if the response has the API's error envelope.
     pub(crate) fn address_hint(&self) -> &'static str {
         let path = &self.exchange.path;
-        // The login stands beside the versioned paths.
+        // The path of the login has no version segment.
         let is_right = path.split('/').any(|segment| VERSION_SEGMENTS.contains(&segment))
             || path.ends_with("/auth/login");
         if is_right || self.reason.is_some() { "" } else { ADDRESS_HINT }

@@ -38,15 +38,15 @@ pub enum AttemptOutcome {
 pub struct AttemptEvent {
     /// Counts the entries since the start of the server, from 1.
     pub number: u64,
-    /// When it happened.
+    /// When it happened, by the server's clock.
     pub time: Timestamp,
-    /// What happened.
+    /// Whether the attempt was admitted, refused or challenged, or how else it ended.
     pub outcome: AttemptOutcome,
     /// The `Call-ID`, at most 256 characters; empty if the message has none. Control characters are replaced.
     pub call_id: String,
     /// The address and the port that the message came from.
     pub source: SocketAddr,
-    /// `udp`, `tcp` or `tls`.
+    /// The transport of the message: `udp`, `tcp` or `tls`.
     pub transport: &'static str,
     /// The id of the trunk, if the attempt names one.
     pub trunk_id: Option<String>,
@@ -63,7 +63,7 @@ pub struct AttemptEvent {
     pub code: Option<u16>,
     /// The reason in words, the same as in the log, the call record, `X-Refusal` and `explain`.
     pub explanation: String,
-    /// Of a call that ended: why it had no audio, the same as in its record.
+    /// For a call that ended: why it had no audio, as in its record.
     pub no_audio: Option<String>,
 }
 
@@ -97,7 +97,7 @@ pub(crate) struct Reason {
     pub(crate) code: Option<u16>,
 }
 
-/// What is entered into a ring.
+/// The data of an entry, without its number and time.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) message: Message<'a>,

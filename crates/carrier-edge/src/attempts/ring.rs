@@ -12,7 +12,7 @@ pub(super) struct RingLimits {
     pub(super) bytes: usize,
 }
 
-/// The part of a ring that the entries of one share may occupy is one of this many.
+/// The entries of one share may occupy this fraction of a ring: one of four.
 const SHARES: usize = 4;
 
 /// The entries by number. The oldest are removed when a limit is reached.
@@ -20,7 +20,7 @@ const SHARES: usize = 4;
 pub(super) struct Ring {
     limits: RingLimits,
     entries: BTreeMap<u64, Entry>,
-    /// The numbers and the bytes of the entries of each share; there is none without entries.
+    /// The numbers and the bytes of the entries of each share that has entries.
     shares: HashMap<u64, Share>,
     bytes: usize,
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use didww_types::Timestamp;
 
-/// A client answers a challenge at once; after this time it is taken for unanswered.
+/// The time after which a challenge counts as unanswered. A client with credentials answers at once.
 pub(crate) const CHALLENGE_ANSWER_TIME: Duration = Duration::from_secs(5);
 /// Limit of challenges that wait for an answer, of known and of unknown sources each.
 const MAX_WAITING: usize = 4_096;

@@ -1,7 +1,7 @@
 //! The ledgers in memory, and the store's changes that they depend on.
 //!
-//! What calls of other nodes cost is counted too: while they run, by meters as those of this node's calls have, and when they
-//! end, by their records. Each charge is counted once, whether it is read or is a change of the store.
+//! Calls of other nodes are counted too: while they run, by meters like those of this node's calls, and after they have ended,
+//! by their records. Each charge is counted once, whether it is read from the store or received as a change.
 //!
 //! A reset forgets the spending. When the owner re-opens a trunk that its threshold blocked, the spending so far no longer
 //! blocks it.
@@ -31,11 +31,11 @@ pub(super) struct Ledgers {
     pub(super) is_shared: bool,
     /// True while all charges are read, to be counted anew.
     pub(super) is_recounting: bool,
-    /// The calls of other nodes whose charges are counted, as far as the feed may still name them.
+    /// The calls of other nodes whose charges are counted, while the change feed may still repeat them.
     counted: RecentCalls,
 }
 
-/// What is stored of charges and of running calls of other nodes.
+/// The stored charges, and the running calls of other nodes.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
     pub(super) charges: Vec<StoredCharge>,
@@ -91,17 +91,17 @@ impl Ledgers {
         if self.counted.contains(call.id) {
             return;
         }
-        // A free call counts for nothing.
+        // A free call adds nothing to the spending.
         if let Some(rate) = LostRecord::rate_of(&call.attributes) {
             let ledger = self.by_trunk.entry(call.trunk).or_insert_with(|| TrunkLedger::new(call.account));
             ledger.count_running(call, rate);
         }
     }
 
-    /// Counts what an ended call of another node cost, once.
+    /// Counts the price of an ended call of another node, once.
     fn count_charge(&mut self, charge: &StoredCharge) {
         let price: Decimal = charge.price.parse().unwrap_or_default();
-        // What is counted while all charges are read is forgotten after that, and the next follower names it again.
+        // A charge that is counted while all charges are read is discarded afterwards, and the next follower repeats it.
         let is_new = if self.is_recounting {
             !self.counted.contains(charge.id)
         } else {
@@ -112,7 +112,7 @@ impl Ledgers {
         }
         let ledger = self.by_trunk.entry(charge.trunk).or_insert_with(|| TrunkLedger::new(charge.account));
         if ledger.running.contains_key(&charge.id) || ledger.unstored.contains_key(&charge.id) {
-            // It is this node's own, which another one settled, and is counted as such.
+            // A call of this node that another node settled; it is counted as a call of this node.
             return;
         }
         let meter = ledger.others.remove(&charge.id);
@@ -130,7 +130,7 @@ impl Ledgers {
         is_new
     }
 
-    /// Counts anew what is stored, and what this node has not stored yet.
+    /// Counts anew all stored charges, and those that this node has not stored yet.
     pub(super) fn recount(&mut self, stored: Stored) {
         let Stored { charges, calls } = stored;
         let ids: HashSet<Uuid> = charges.iter().map(|charge| charge.id).collect();

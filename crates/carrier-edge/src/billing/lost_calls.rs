@@ -16,7 +16,7 @@ use crate::inner::Inner;
 use crate::record::LostRecord;
 
 /// Charges the calls that an earlier server left unfinished. They count against thresholds when this returns;
-/// their records are written in the background. Those of other nodes are settled when these are dead.
+/// their records are written in the background. Calls of another node are settled once that node is dead.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -28,7 +28,7 @@ pub(crate) async fn charge_lost(inner: &Arc<Inner>) -> Result<(), StoreError> {
         let until = step.map(|step| step.to_string()).unwrap_or_default();
         tracing::warn!(calls = count, %charged, until, "calls were active when the last server ended; they are charged");
     }
-    // A step from a clock that was ahead of this server's must not count for calls of this server.
+    // A step that was written by a clock ahead of this server's must not count for this server's calls.
     let inner = Arc::clone(inner);
     tokio::spawn(async move {
         for outcome in written {
@@ -43,10 +43,11 @@ pub(crate) async fn charge_lost(inner: &Arc<Inner>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Charges the calls of a dead node, and waits for their records. What is charged already is not charged again.
+/// Charges the calls of a dead node, and waits until their records are written. Calls that were charged already are
+/// skipped.
 ///
 /// # Errors
-/// Why the first of those that are not written could not be.
+/// The first error of those records that could not be written.
 pub(crate) async fn settle(inner: &Arc<Inner>, calls: RunningCalls) -> Result<(), StoreError> {
     let Charged { amount, written } = charge(inner, calls);
     if !written.is_empty() {
@@ -58,7 +59,7 @@ pub(crate) async fn settle(inner: &Arc<Inner>, calls: RunningCalls) -> Result<()
     Ok(())
 }
 
-/// What lost calls cost, and the outcomes of the first attempts to write their records.
+/// The price of lost calls, and the outcomes of the first attempts to write their records.
 struct Charged {
     amount: Decimal,
     written: Vec<oneshot::Receiver<Result<(), StoreError>>>,
@@ -72,7 +73,7 @@ fn charge(inner: &Arc<Inner>, RunningCalls { calls, step }: RunningCalls) -> Cha
         if !inner.billing.lock().inherit(&call) {
             continue;
         }
-        // Without a written step, the answer is the last thing that is known of the call.
+        // Without a written step, the call is known to have been active only at its answer.
         let Some((stored, rate)) = record_of(inner, &call, step.unwrap_or(call.answered_at)) else {
             tracing::error!(call = %id, "the row of a call that was active cannot be read; the call is not charged");
             continue;

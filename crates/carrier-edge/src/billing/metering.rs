@@ -44,7 +44,7 @@ pub(super) async fn run(inner: Arc<Inner>) {
         if is_step {
             match step(&inner, now).await {
                 Ok(()) => last_step = Some(now),
-                // Other failed writes report it. Tried again with the next tick.
+                // A full store is reported by other failed writes. The next tick tries again.
                 Err(StoreError::Full) => {}
                 Err(error) => billing.log_failed_write(&error, "the time up to which calls were active"),
             }

@@ -36,7 +36,7 @@ impl Rows {
     /// Queues an update of a call's row, and waits until it is durable.
     ///
     /// # Errors
-    /// Why it could not be written.
+    /// The store's error, if the row could not be written.
     pub(super) async fn write(&self, trunk: Uuid, call: Uuid) -> Result<(), StoreError> {
         let (written, outcome) = oneshot::channel();
         self.push(QueuedRow { trunk, call, written: Some(written) });

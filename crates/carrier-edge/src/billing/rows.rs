@@ -1,6 +1,6 @@
 //! The rows of answered calls in the store. One task writes them in batches.
 //!
-//! What is written is decided when a batch is taken from the queue (`row_queue`). So nothing is written for a call that
+//! The content of a row is decided when a batch is taken from the queue (`row_queue`). So nothing is written for a call that
 //! has ended, and a duplicate entry costs nothing. Failed writes are queued again only by a step of `metering`, and only
 //! when the queue is empty.
 
@@ -69,7 +69,7 @@ impl Billing {
         }
     }
 
-    /// Queues every missing update, if the queue is empty. Only failed writes leave any.
+    /// Queues every missing update, if the queue is empty. Only failed writes leave updates missing.
     pub(super) fn queue_missing(&self) {
         if !self.rows.lock().is_empty() {
             return;

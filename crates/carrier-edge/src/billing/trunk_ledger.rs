@@ -24,7 +24,7 @@ pub(super) struct TrunkLedger {
     pub(super) running: HashMap<Uuid, Running>,
     /// The answered calls of other nodes by their ids, unless they are free.
     pub(super) others: HashMap<Uuid, Meter>,
-    /// What ended calls of this node cost whose records are not known to be stored. Without other nodes it is empty.
+    /// The prices of ended calls of this node whose records are not known to be stored. Without other nodes it is empty.
     pub(super) unstored: HashMap<Uuid, Unstored>,
     /// Since when this node knows that the trunk is blocked by its spending.
     pub(super) blocked: Option<Stopwatch>,
@@ -87,7 +87,7 @@ impl TrunkLedger {
         }
     }
 
-    /// Counts a running call of another node, or that its answer was acknowledged.
+    /// Counts a running call of another node, or records that its answer was acknowledged.
     pub(super) fn count_running(&mut self, call: &RunningCall, rate: Rate) {
         let Self { spending, others, running, unstored, .. } = self;
         if running.contains_key(&call.id) || unstored.contains_key(&call.id) {
@@ -106,7 +106,7 @@ impl TrunkLedger {
         }
     }
 
-    /// Notes that the record of a call is stored. While all charges are read, what the call cost is kept nevertheless.
+    /// Records that the record of a call is stored. While all charges are read, the price of the call is kept nevertheless.
     pub(super) fn mark_stored(&mut self, call: Uuid, is_recounting: bool) {
         match self.unstored.get_mut(&call) {
             Some(unstored) if is_recounting => unstored.is_stored = true,
@@ -174,7 +174,7 @@ pub(super) struct Running {
 /// The state of a call's row in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RowState {
-    /// There is no row: a server that starts anew would not know of the call.
+    /// There is no row: after a restart, the call would not be charged.
     None,
     /// The row states that the call was answered.
     Answered,
@@ -182,12 +182,12 @@ pub(super) enum RowState {
     Acknowledged,
 }
 
-/// What an ended call of this node cost, until its record is stored.
+/// The price of an ended call of this node, until its record is stored.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unstored {
     pub(super) ended: Timestamp,
     pub(super) price: Decimal,
-    /// True if it was stored while all charges were read to be counted anew, which may not have found it.
+    /// True if the record was stored while all charges were read to be counted anew, so that the read may have missed it.
     pub(super) is_stored: bool,
 }
 

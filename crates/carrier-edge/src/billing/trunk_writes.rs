@@ -28,8 +28,8 @@ const MAX_RECORDS_PER_COMMIT: usize = 256;
 const GATHER_TIME: Duration = Duration::from_millis(20);
 /// The delay before failed writes are tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// The time for which a node does not re-open a trunk after it learned that the trunk is blocked: by then it has heard of every
-/// charge that another node counted, and running calls cost the same by the clocks of both.
+/// The time for which a node does not re-open a trunk after it learned that the trunk is blocked. By then it has received every
+/// charge that another node counted, and both compute the same price of running calls.
 const REOPEN_DELAY: Duration = Duration::from_secs(15);
 /// Limit of trunks that are written concurrently after a start or a failure.
 const MAX_CONCURRENT_TRUNKS: usize = 32;
@@ -43,13 +43,13 @@ struct Work {
     write_now: Arc<Notify>,
 }
 
-/// What this node knows of a trunk's spending.
+/// The spending of a trunk as this node knows it, and what follows from it.
 #[derive(Debug, Clone, Copy, Default)]
-struct Known {
+struct KnownSpending {
     spent: Decimal,
     /// True if the trunk must be blocked.
     blocks: bool,
-    /// True if the trunk can be re-opened by what is known here.
+    /// True if this node may re-open the trunk.
     may_reopen: bool,
 }
 
@@ -59,8 +59,8 @@ impl Billing {
         let mut ledgers = self.lock();
         let ledger = ledgers.get_mut(&trunk)?;
         let (account, write_now) = (ledger.account, Arc::clone(&ledger.write_now));
-        let most = ledger.waiting.len().min(MAX_RECORDS_PER_COMMIT);
-        let waiting: Vec<WaitingRecord> = ledger.waiting.drain(..most).collect();
+        let number = ledger.waiting.len().min(MAX_RECORDS_PER_COMMIT);
+        let waiting: Vec<WaitingRecord> = ledger.waiting.drain(..number).collect();
         ledger.writing = waiting.iter().map(|waiting| waiting.call.ended_at).min();
         let decides = std::mem::take(&mut ledger.due) | waiting.iter().any(|waiting| waiting.is_answered);
         if decides || !waiting.is_empty() {
@@ -104,8 +104,8 @@ impl Billing {
             }
             _ => return outcome,
         }
-        // The records are what charges the account, so they are written in any case. A trunk that can be read is
-        // corrected from them later.
+        // The records charge the account, so they are written in any case. The trunk is corrected from them later, if it
+        // can be read.
         match outcome {
             _ if !calls.is_empty() => inner.core.store.commit(calls.clone()).await.map(|_| ()),
             Err(StoreError::Corrupt(_)) => Ok(()),
@@ -128,19 +128,25 @@ impl Billing {
         self.write_failed.notify_one();
     }
 
-    /// What is known of a trunk's spending, whose record was read just now.
-    fn known(&self, trunk: Uuid, record: &Record, limit: Option<Decimal>, now: Timestamp) -> Known {
+    /// The known spending of a trunk at `now`. `record` is the trunk's record, read just before.
+    fn known_spending(
+        &self,
+        trunk: Uuid,
+        record: &Record,
+        limit: Option<Decimal>,
+        now: Timestamp,
+    ) -> KnownSpending {
         let mut ledgers = self.lock();
-        // Another node may have blocked or re-opened it, and the feed brings it later.
+        // Another node may have blocked or re-opened it, which the change feed reports later.
         ledgers.compare(trunk, TrunkState::of(record));
         let is_shared = ledgers.is_shared;
         let Some(ledger) = ledgers.get_mut(&trunk) else {
-            return Known { may_reopen: !is_shared, ..Known::default() };
+            return KnownSpending { may_reopen: !is_shared, ..KnownSpending::default() };
         };
         ledger.grow_others(now);
         let is_new = is_shared && ledger.blocked.is_some_and(|since| since.elapsed() < REOPEN_DELAY);
         let (spent, blocks) = (ledger.spending.spent(now), ledger.spending.blocks(limit, now));
-        Known { spent, blocks, may_reopen: !is_new }
+        KnownSpending { spent, blocks, may_reopen: !is_new }
     }
 
     /// The amount that a trunk spent, and the changes to commit because of it: the amount in its meta, and if
@@ -162,7 +168,7 @@ impl Billing {
         let stored = RecordText { id: &id, attributes: &before.attributes, meta: before.meta.as_deref() };
         let stored: VoiceOutTrunk = stored.decode().map_err(corrupt)?;
         let limit = stored.threshold_amount.map(|threshold| threshold.money().amount());
-        let Known { spent, blocks, may_reopen } = self.known(trunk, &before, limit, now);
+        let KnownSpending { spent, blocks, may_reopen } = self.known_spending(trunk, &before, limit, now);
         let waits = !blocks && !may_reopen && stored.threshold_reached;
         if waits {
             self.decide_later(trunk);
@@ -176,7 +182,7 @@ impl Billing {
             let is_blocked = change.state.blocked;
             tracing::warn!(%trunk, is_blocked, %spent, "the spending of the last 24 hours changed the status of a trunk");
         }
-        // The change that may conflict comes first, so that nothing must be undone.
+        // The change that may conflict comes first, so that a conflict undoes nothing else.
         let changes = Decided { account, at: now, read: &[&before] }.changes(outcome, &inner.core.ids)?;
         Ok((spent, changes))
     }
@@ -221,7 +227,7 @@ impl Billing {
         }
     }
 
-    /// Ends a trunk's task after a failed write. A later task writes what waits.
+    /// Ends a trunk's task after a failed write. A later task writes the waiting records.
     fn stop_task(&self, trunk: Uuid) {
         if let Some(ledger) = self.lock().get_mut(&trunk) {
             ledger.busy = false;

@@ -1,4 +1,4 @@
-//! What a fault on purpose makes of an admitted call.
+//! Applies an injected fault of the lab to an admitted call.
 
 use lab::CallFault;
 
@@ -6,7 +6,7 @@ use crate::call_state::CallState;
 use crate::far_end::{Outcome, Then};
 use crate::inner::Inner;
 
-/// The fault that takes a call, if one does.
+/// The injected fault that applies to a call, if one does.
 pub(super) async fn of(inner: &Inner, call_state: &CallState) -> Option<CallFault> {
     let lab = &inner.config.lab;
     if !lab.takes_calls() {
@@ -21,7 +21,7 @@ pub(super) async fn of(inner: &Inner, call_state: &CallState) -> Option<CallFaul
     lab.call(account, call_state.trunk_uuid(), &call_state.destination.to_string())
 }
 
-/// Changes what the called party does. Returns it with its sentence.
+/// Changes the called party's behaviour by a fault. Returns it with the sentence that describes it.
 pub(super) fn applied(fault: Option<&CallFault>, mut plan: Outcome) -> (Outcome, String) {
     let Some(fault) = fault else {
         let sentence = plan.admitted_sentence();

@@ -3,7 +3,7 @@
 use sip_transport::body::BodyRefusal;
 use sip_transport::sdp;
 use trunk_rules::carrier::{
-    Media, MediaRefusal, Protection, negotiate, own_offer, sentence, take_answer, taken_out,
+    Agreed, Direction, Media, MediaRefusal, OwnOffer, Protection, negotiate, sentence, taken_out,
 };
 
 use super::Call;
@@ -32,7 +32,7 @@ impl Call<'_> {
         Ending { warning: Some(refusal.warning()), why: Some(why.into()), ..ended }
     }
 
-    /// The same, if there is no session description to judge.
+    /// The ending of a call whose caller sent no session description in answer to an offer of the edge.
     fn unanswered(&mut self, why: &str) -> Ending {
         self.sdp_state.awaits_answer = false;
         self.no_media(&MediaRefusal::NoAnswer, &format!("the caller did not answer the offer: {why}"))
@@ -42,23 +42,27 @@ impl Call<'_> {
     pub(super) fn description(&mut self, offered: Option<&Media>) -> String {
         match offered {
             Some(media) => self.answer_to(media),
-            None => self.offer(),
+            None => self.offer(Direction::SendRecv),
         }
     }
 
-    /// Makes an offer; the call waits for its answer from now on.
-    pub(super) fn offer(&mut self) -> String {
+    /// Makes an offer; the call waits for its answer from now on. `direction` is that from the edge's point of view.
+    pub(super) fn offer(&mut self, direction: Direction) -> String {
         let Some(at) = self.media.as_ref().map(crate::media::Endpoint::address) else { return String::new() };
         self.sdp_state.awaits_answer = true;
-        let (profile, codecs) =
-            own_offer(&self.registered.call_state.trunk.media_encryption_mode, &self.inner.config.settings);
-        let SdpState { identity, srtp_key, .. } = &mut self.sdp_state;
+        let mode = &self.registered.call_state.trunk.media_encryption_mode;
+        let SdpState { identity, srtp_key, agreed, .. } = &mut self.sdp_state;
+        let settings = &self.inner.config.settings;
+        let offer = OwnOffer { direction, ..OwnOffer::new(mode, settings, agreed.as_deref()) };
         let key = srtp_key.get_or_insert_with(|| self.inner.core.ids.media_key().into());
-        sdp::offer(identity, at, &codecs, profile, key)
+        sdp::own_offer(identity, at, &offer, key)
     }
 
     fn answer_to(&mut self, media: &Media) -> String {
         let Some(at) = self.media.as_ref().map(crate::media::Endpoint::address) else { return String::new() };
+        let mode = &self.registered.call_state.trunk.media_encryption_mode;
+        self.sdp_state.agreed = Agreed::of(media, mode, &self.inner.config.settings);
+        self.sdp_state.direction = media.direction;
         let SdpState { identity, srtp_key, .. } = &mut self.sdp_state;
         let key = match media.protection {
             Protection::Sdes { .. } | Protection::Dtls { .. } => {
@@ -81,6 +85,7 @@ impl Call<'_> {
             && let Some(endpoint) = self.media.as_mut()
         {
             endpoint.remove_stream(self.inner.core.clock.now());
+            self.sdp_state.direction = Direction::Inactive;
             return Ok(sdp::answer_taken_out(&mut self.sdp_state.identity, &lines, endpoint.address()));
         }
         let Some(media) = negotiated? else { return Ok(String::new()) };
@@ -105,8 +110,12 @@ impl Call<'_> {
         };
         self.sdp_state.awaits_answer = false;
         let mode = &self.registered.call_state.trunk.media_encryption_mode;
-        let media = take_answer(mode, &self.inner.config.settings, answer.as_deref())
+        let settings = &self.inner.config.settings;
+        let media = OwnOffer::new(mode, settings, self.sdp_state.agreed.as_deref())
+            .take_answer(mode, answer.as_deref())
             .map_err(|refusal| self.no_media(&refusal, &flaw_of_answer(message, &refusal)))?;
+        self.sdp_state.agreed = Agreed::of(&media, mode, settings);
+        self.sdp_state.direction = media.direction;
         if let Some(endpoint) = self.media.as_mut() {
             endpoint.apply(self.inner, &media, self.inner.core.clock.now()).await;
         }

@@ -26,7 +26,9 @@ impl Call<'_> {
         let (allows_update, contact) = (dialog.allows_update, dialog.contact.clone());
         session.wait();
         let (expires, least) = (session.terms.in_request(), self.min_session_interval.to_string());
-        let offer = if allows_update { String::new() } else { self.offer() };
+        // A call on hold stays there.
+        let direction = self.sdp_state.direction.reversed();
+        let offer = if allows_update { String::new() } else { self.offer(direction) };
         let mut headers = vec![
             ("Contact", &*contact),
             ("Allow", crate::stack::ALLOW),
@@ -71,24 +73,24 @@ impl Call<'_> {
         if offered && !(200..300).contains(&code) {
             self.sdp_state.awaits_answer = false;
         }
-        let said = TimerHeaders::of(&headers).unwrap_or_default();
+        let timer = TimerHeaders::of(&headers).unwrap_or_default();
         match code {
             200..300 => {
                 let now = self.inner.core.clock.now();
                 if let Some(dialog) = &mut self.dialog {
                     dialog.retarget(&headers);
                 }
-                self.session = said.agreed().map(|terms| Session::new(terms, now));
+                self.session = timer.agreed().map(|terms| Session::new(terms, now));
                 tracing::debug!(call = %self.registered.call_state.origin.id, "the caller agreed to go on with the session");
                 if offered {
                     self.answered_offer("response", description).await?;
                 }
             }
             408 | 481 => return Err(ending(Cause::SessionTimeout)),
-            422 => match (said.min_se, self.session.as_mut()) {
-                (Some(least), Some(session)) if least > session.terms.interval => {
-                    session.terms.interval = least;
-                    self.min_session_interval = least;
+            422 => match (timer.min_se, self.session.as_mut()) {
+                (Some(min_se), Some(session)) if min_se > session.terms.interval => {
+                    session.terms.interval = min_se;
+                    self.min_session_interval = min_se;
                     self.refresh_after(Duration::ZERO);
                 }
                 _ => self.refresh_after(REFRESH_RETRY_DELAY),

@@ -21,7 +21,7 @@ impl Call<'_> {
     pub(super) async fn respond_with(&self, request: &mut Incoming, ending: &Ending) {
         let header = inspection::header_of(ending.code, self.inner.core.ids.word());
         let warning = ending.warning.map(|warning| self.warning(warning));
-        // What the caller decided itself is no refusal.
+        // A call that the caller ended itself was not refused.
         let is_refusal = ending.by != HungUpBy::Caller;
         let diagnosis = (is_refusal && self.inner.diagnoses(request)).then(|| {
             let (cause, trunk) = (Some(ending.cause), Some(self.call_state().trunk.id.as_str()));

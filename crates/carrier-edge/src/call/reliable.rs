@@ -28,7 +28,7 @@ pub(super) struct Reliable {
     timer: Pin<Box<Sleep>>,
 }
 
-/// What an unacknowledged response needs.
+/// The next step for a response without a PRACK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
     /// The response must be repeated.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use sip_transport::session_timer::{Decision, Session, TimerHeaders};
-use trunk_rules::carrier::reason_phrase;
+use trunk_rules::carrier::{Direction, reason_phrase};
 
 use super::Call;
 use crate::attempt_log::refused_in_call;
@@ -16,7 +16,7 @@ impl Call<'_> {
     /// Handles a request in the dialog of an answered call.
     pub(super) async fn handle_request(&mut self, request: Box<Incoming>) {
         if request.method() == "PRACK" {
-            // It crossed the answer, so its outcome no longer matters.
+            // The PRACK crossed the answer, so its outcome no longer matters.
             let _no_media = Box::pin(self.handle_prack(*request)).await;
         } else if request.method() == "INFO" {
             self.handle_info(*request);
@@ -38,7 +38,7 @@ impl Call<'_> {
         if let Some(offer) = offer {
             return self.respond_to_offer(request, &offer).await;
         }
-        let body = if invites { self.offer() } else { String::new() };
+        let body = if invites { self.offer(Direction::SendRecv) } else { String::new() };
         self.accept_request(request, &body, invites).await;
     }
 
@@ -71,6 +71,7 @@ impl Call<'_> {
             if let Some(dialog) = &mut self.dialog {
                 request.retarget(dialog);
                 dialog.contact = Arc::clone(&contact);
+                self.registered.call_state.moved_to(request.source());
             }
             expires = self.agree_on_session(&request, self.inner.core.clock.now());
         }
@@ -90,14 +91,14 @@ impl Call<'_> {
     /// Restarts the session timer as a request proposes it. Returns the headers of the response.
     pub(super) fn agree_on_session(&mut self, request: &Incoming, now: Timestamp) -> Vec<inspection::Header> {
         // An unreadable or too short interval was refused by `inspection::not_supported`.
-        let said = TimerHeaders::of(request.headers()).unwrap_or_default();
-        let Decision::With(terms) = said.decide(self.session.map(|session| session.terms)) else {
+        let timer = TimerHeaders::of(request.headers()).unwrap_or_default();
+        let Decision::With(terms) = timer.decide(self.session.map(|session| session.terms)) else {
             self.session = None;
             return Vec::new();
         };
         self.session = Some(Session::new(terms, now));
         let mut headers = vec![("Session-Expires", terms.in_response())];
-        if said.is_supported() {
+        if timer.is_supported() {
             headers.push(("Require", "timer".to_owned()));
         }
         headers

@@ -1,18 +1,29 @@
 //! The state that the session descriptions of one call share.
 
 use sip_transport::sdp;
+use trunk_rules::carrier::{Agreed, Direction};
 
-/// The identity, key and pending offer of a call's session descriptions.
+/// The identity, key and pending offer of a call's session descriptions, and what they agreed on.
 pub(super) struct SdpState {
     pub(super) identity: sdp::Identity,
     /// The edge's SRTP key, once one was needed.
     pub(super) srtp_key: Option<Box<str>>,
     /// True while an offer of the edge has no answer.
     pub(super) awaits_answer: bool,
+    /// What later offers of the edge must keep; most calls have nothing.
+    pub(super) agreed: Option<Box<Agreed>>,
+    /// The agreed direction, from the caller's point of view.
+    pub(super) direction: Direction,
 }
 
 impl SdpState {
     pub(super) fn new(random: u64) -> Self {
-        Self { identity: sdp::Identity::new(random), srtp_key: None, awaits_answer: false }
+        Self {
+            identity: sdp::Identity::new(random),
+            srtp_key: None,
+            awaits_answer: false,
+            agreed: None,
+            direction: Direction::SendRecv,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The span of an admitted call, for an exporter of traces: from its admission to its end. It has no numbers of telephones.
+//! The span of an admitted call, for an exporter of traces: from its admission to its end. It contains no telephone numbers.
 //!
 //! It is held and never entered, so that it costs an active call next to nothing.
 
@@ -9,7 +9,7 @@ use tracing::field::Empty;
 use crate::call_state::CallState;
 use crate::record::CallRecord;
 
-/// Begins the span of a call. `None` without an exporter of traces. In a box, because each active call has room for it.
+/// Begins the span of a call. `None` without an exporter of traces. Boxed, because each active call holds one.
 pub(super) fn begin(call_state: &CallState) -> Option<Box<Span>> {
     if !trace::is_installed() {
         return None;

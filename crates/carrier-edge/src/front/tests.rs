@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::attempts::AttemptQuery;
+use crate::call_state::{CallState, Origin};
+use crate::test_trunk::admitted;
 
 const START: i64 = 1_767_225_600_000;
 const REALM: &str = "out.didww.com";
@@ -154,6 +156,52 @@ fn other_requests_of_an_unknown_source_are_answered_briefly_or_not_at_all() {
 }
 
 #[test]
+fn a_call_lets_its_ack_pass_from_every_address_and_keeps_its_connection_open() {
+    let front = front();
+    let tagged = |method: &str| request(method, 1, "").replacen(">\r\nCall-ID", ">;tag=ours\r\nCall-ID", 1);
+    let passes = |method: &str| reply(&front, &tagged(method), "8.8.8.8").as_deref() == Some("passed");
+    let key = DialogKey { call_id: "1@host".into(), remote_tag: "1".into(), local_tag: "ours".into() };
+    let origin = Origin {
+        id: Uuid::nil(),
+        started: Timestamp::from_unix_millis(START),
+        source: "203.0.113.5:5060".parse().unwrap(),
+        protocol: "tcp",
+        user_agent: None,
+        p_charge_info: None,
+    };
+    assert!(!passes("ACK") && !front.is_needed(&arrival("203.0.113.5")));
+    let call = front.calls.register(CallState::new(key, origin, 1, admitted(None), false));
+    assert!(passes("ACK") && passes("BYE") && !passes("CANCEL"));
+    assert_eq!(reply(&front, &request("ACK", 1, ""), "8.8.8.8"), None, "it has not the tag of the answer");
+    assert!(front.is_needed(&arrival("203.0.113.5")) && !front.is_needed(&arrival("203.0.113.6")));
+    let moved = Arrival { source: "203.0.113.5:5070".parse().unwrap(), ..arrival("203.0.113.5") };
+    assert!(!front.is_needed(&moved), "another connection of the same host");
+    call.call_state.moved_to(moved.source);
+    assert!(front.is_needed(&moved) && !front.is_needed(&arrival("203.0.113.5")));
+    drop(call);
+    assert!(!passes("ACK") && !front.is_needed(&arrival("203.0.113.5")));
+}
+
+#[test]
+fn beside_many_refusals_that_nothing_acknowledged_few_calls_without_a_digest_are_let_in() {
+    let front = front();
+    let source = "203.0.113.5".parse().unwrap();
+    let subnet = front.trunks.read().index.naming(source);
+    let is_let_in = |call: usize, further: &str| {
+        reply(&front, &request("INVITE", call, further), "203.0.113.5").as_deref() == Some("passed")
+    };
+    let refused: Vec<_> = (0..request_slots::SLOT_LIMITS.of_source)
+        .map(|_| front.request_slots.take(source, subnet).unwrap().of_refusal().unwrap())
+        .collect();
+    let passed = (0..2_000).filter(|call| is_let_in(*call, "")).count();
+    // A source has two buckets, and they drain meanwhile.
+    assert!((400..1_500).contains(&passed), "{passed}");
+    assert!(is_let_in(1, "Authorization: Digest username=\"user\"\r\n"));
+    drop(refused);
+    assert!(is_let_in(1, ""));
+}
+
+#[test]
 fn what_an_unknown_source_sent_and_cannot_be_read_is_answered_where_an_answer_can_be_addressed() {
     let front = front();
     let whole = request("OPTIONS", 1, "");
@@ -244,7 +292,7 @@ fn the_tables_of_the_filter_do_not_grow_with_what_unknown_sources_send() {
     let counts = front.counts();
     assert!(counts.unknown_answered <= 6_000, "{counts:?}");
     assert_eq!(counts.dropped, 0);
-    assert!(front.request_slots.has_room("8.8.8.8".parse().unwrap(), None));
+    assert_eq!(front.request_slots.room("8.8.8.8".parse().unwrap(), None), Room::Ample);
 }
 
 proptest! {

@@ -42,7 +42,11 @@ impl Front {
             return self.no_request(bytes, arrival);
         };
         if matches!(method, b"ACK" | b"CANCEL") {
-            if self.proofs.contains(attempt_of(&head, arrival), now) {
+            // The ACK of an answer comes from the caller itself if the proxies before it do not stay in the call. Its
+            // sender has received the answer: no other one knows the local tag.
+            let names_call =
+                || method == b"ACK" && key_of(&head).is_some_and(|key| self.calls.contains(&key));
+            if self.proofs.contains(attempt_of(&head, arrival), now) || names_call() {
                 return FilterAction::Pass;
             }
             self.counts.unanswered();
@@ -58,7 +62,7 @@ impl Front {
                 Reply::new(483, "Too Many Hops")
             }
             (None, _) | (_, None) => return self.unreadable(bytes, arrival, Unreadable::Syntax),
-            // Only a receiver of the edge's responses knows the local tag; a forger of the address does not.
+            // Only a receiver of the edge's responses has the local tag; a sender with a forged address does not.
             // A `From` without a tag is valid (RFC 3261 §12.1.1).
             (Some(_), Some(true)) if key_of(&head).is_some_and(|key| self.calls.contains(&key)) => {
                 return FilterAction::Pass;
@@ -80,7 +84,7 @@ impl Front {
         self.answer(&head, bytes.len(), arrival, reply)
     }
 
-    /// What an unknown source sent and is no request: a response, which is dropped, or a message that cannot be read.
+    /// Decides on a message of an unknown source that is not a request: a response, which is dropped, or an unreadable message.
     fn no_request(&self, bytes: &[u8], arrival: &Arrival) -> FilterAction {
         match Head::of(bytes) {
             Some(head) if head.start().starts_with(b"SIP/2.0 ") => {
@@ -92,7 +96,7 @@ impl Front {
         }
     }
 
-    /// An INVITE outside of a dialog. It passes if it has a valid digest, or if its trunk asks for none and
+    /// Decides on an INVITE outside of a dialog. It passes if it has a valid digest, or if its trunk requires none and
     /// the rates for unknown sources permit it.
     fn attempt(
         &self,

@@ -2,11 +2,11 @@
 
 use super::Malformed;
 
-/// Why a Request-URI is refused; `None` if a call may have it.
+/// Why a Request-URI is refused; `None` if its syntax is accepted.
 pub(super) fn malformed(uri: &str) -> Option<Malformed> {
     let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
     let is = |known: &str| scheme.eq_ignore_ascii_case(known);
-    // What stands in brackets or quotes is no URI of another scheme.
+    // A text with brackets or quotes is not a URI of another scheme.
     if uri.chars().any(|character| "<>\"".contains(character) || character.is_ascii_whitespace()) {
         return Some((400, "the Request-URI has brackets, quotes or blanks"));
     }

@@ -1,7 +1,7 @@
-//! One RTP stream between a caller and the edge: which packets are accepted, and what is sent back.
+//! One RTP stream between a caller and the edge: which packets are accepted, and which are echoed.
 //!
-//! It builds packets and determines their destination, and records what arrived. It holds no socket, so that a
-//! test sees everything that would be sent. Echoed packets carry the edge's own SSRC and sequence numbers: with
+//! It builds packets and determines their destination, and counts received packets. It holds no socket, so that a
+//! test sees every packet that would be sent. Echoed packets carry the edge's own SSRC and sequence numbers: with
 //! the caller's, a mixer or recorder would take them for its own packets in a loop (RFC 3550 §8.2).
 
 use std::net::{IpAddr, SocketAddr};
@@ -28,7 +28,7 @@ pub(super) struct Stream {
     path: RtpPath,
     trunk: Arc<TrunkTerms>,
     own: OwnSockets,
-    /// The last destination address, and whether a socket of this server can have it.
+    /// The last destination address, and whether it can be the address of a socket of this server.
     nearness: Option<(IpAddr, bool)>,
     /// True if packets are echoed; encrypted packets are only counted.
     echo: bool,
@@ -130,7 +130,7 @@ impl Stream {
         let mut facts = facts.lock();
         let header = RtpHeader::of(packet);
         if header.is_none() && self.trunk.rtp.accepts(from.ip()) {
-            // RTCP is no fault.
+            // RTCP is expected on this port, and not counted as dropped.
             facts.dropped.not_rtp += u64::from(!is_rtcp(packet));
             return None;
         }

@@ -1,5 +1,5 @@
-//! The record of an answered call as its row in the store has it: with the members that are this call's own. What the record of
-//! every call has whose server died is added when the row is read. Each answered call has such a row.
+//! The record of an answered call as it is stored in the call's row: only the members that differ between calls. The members
+//! that are the same for every call whose server died are added when the row is read. Each answered call has such a row.
 //!
 //! The server that reads a row may be of the release before or after the one that wrote it: a release may leave out no more than the
 //! release before it adds.
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::CallRecord;
 
-/// The members of a call's own. Those without a value are left out.
+/// The members that differ between calls. Those without a value are left out.
 #[derive(Serialize)]
 struct Own<'a> {
     id: Uuid,
@@ -43,7 +43,7 @@ struct Own<'a> {
 }
 
 impl CallRecord {
-    /// What the row of an answered call keeps of its record.
+    /// The JSON that the row of an answered call stores.
     pub(crate) fn to_running_json(&self) -> Option<String> {
         let own = Own {
             id: self.id,
@@ -69,7 +69,7 @@ impl CallRecord {
     }
 }
 
-/// The members of a stored row, with those that it leaves out. `time_end` is known only once the end is.
+/// All members of the record of a stored row. `time_end` is left out until the end of the call is known.
 pub(super) fn completed(own: Map<String, Value>) -> Map<String, Value> {
     let lost = Cause::ServerLost;
     let common = json!({

@@ -1,8 +1,8 @@
 //! The callee's side of a dialog: what the edge keeps of an INVITE after the ACK, and the requests that it
 //! sends.
 //!
-//! Requests are sent to where the responses to the caller's own requests go: a contact behind address translation
-//! cannot be reached. The socket of a connection decides that, whatever destination the library passes to it.
+//! Requests are sent to the address that receives the responses to the caller's own requests: a contact behind address
+//! translation cannot be reached. The socket of a connection decides that, whatever destination the library passes to it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::{SipAddr, SipConnection};
 use sip_transport::address::entries;
 use sip_transport::body::{BodyRefusal, session_description};
-use sip_transport::uri_of;
+use sip_transport::{uri_of, verbatim};
 
 use super::identity::EdgeIdentity;
 
@@ -26,8 +26,8 @@ use super::identity::EdgeIdentity;
 /// active.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The delays between repetitions of an ACK over UDP. The ACK is repeated unasked because the library forgets
-/// the INVITE once it was answered, and would not notice a repeated answer.
+/// The delays between repetitions of an ACK over UDP. The ACK is repeated without a repeated answer, because the library
+/// drops the INVITE transaction once it was answered, and would not notice one.
 const ACK_REPEAT_DELAYS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
@@ -144,9 +144,12 @@ impl Dialog {
         ]);
         headers.extend(further);
         headers.push(Header::ContentLength(u32::try_from(body.len()).unwrap_or_default().into()));
+        let uri = Uri::try_from(target).ok()?;
         Some(Request {
             method,
-            uri: Uri::try_from(target).ok()?,
+            // As it was received: some callers find their call by an escaped user part. What could end a request line is
+            // escaped by the library.
+            uri: if is_plain(target) { verbatim(target) } else { uri },
             headers: headers.into(),
             version: Version::V2,
             body: body.as_bytes().to_vec(),
@@ -221,15 +224,20 @@ pub(super) fn contact_of(headers: &Headers) -> Result<Option<&str>, &'static str
         return Err("there is more than one contact");
     }
     let uri = uri_of(contact);
-    let parsed = Uri::try_from(uri).map_err(|_| "the contact is no URI")?;
+    let parsed = Uri::try_from(uri).map_err(|_| "the contact is not a URI")?;
     let has_host = !matches!(
         &parsed.host_with_port,
         HostWithPort { host: Host::Domain(domain), port: None } if domain.0.is_empty()
     );
     match parsed.scheme {
         Some(Scheme::Sip | Scheme::Sips) if has_host => Ok(Some(uri)),
-        _ => Err("the contact is no SIP URI"),
+        _ => Err("the contact is not a SIP URI"),
     }
+}
+
+/// Whether a URI contains nothing that ends it in a request line.
+fn is_plain(uri: &str) -> bool {
+    uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"".contains(&byte))
 }
 
 fn is_loose(uri: &str) -> bool {
@@ -237,4 +245,19 @@ fn is_loose(uri: &str) -> bool {
         let name = parameter.split(['=', '?']).next().unwrap_or_default();
         name.trim().eq_ignore_ascii_case("lr")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_end_a_request_line_is_not_written_as_it_came() {
+        for plain in ["sip:%2B44%23#1@192.0.2.1:5080;x=%41", "sips:a@[2001:db8::1]"] {
+            assert!(is_plain(plain), "{plain}");
+        }
+        for other in ["sip:a b@h", "sip:a@h\r\nX: y", "sip:\u{e9}@h", "sip:<a>@h"] {
+            assert!(!is_plain(other), "{other}");
+        }
+    }
 }

@@ -15,11 +15,12 @@ use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 use sip_transport::address::entries;
 use sip_transport::body::{BodyRefusal, session_description};
-use sip_transport::{Arrival, tag_of};
+use sip_transport::{Arrival, tag_of, uri_of};
 
 use super::Dialog;
 use super::dialog::contact_of;
 use super::identity::EdgeIdentity;
+use super::invite_event::{Acknowledgement, InviteEvent};
 use super::kept_answer;
 use super::named_headers::NamedHeaders;
 use crate::attempts::transport_name;
@@ -44,26 +45,6 @@ struct Received {
     starts_dialog: bool,
     /// The URI in its `Contact`, or why it has none that can be used, once it was asked for: it is parsed as a URI.
     contact: OnceLock<Result<Option<Box<str>>, &'static str>>,
-}
-
-/// The content of a received ACK.
-#[derive(Debug)]
-pub(crate) struct Acknowledgement {
-    /// The source address, if it is known.
-    pub(crate) source: Option<IpAddr>,
-    /// The session description in its body.
-    pub(crate) description: Result<Option<Vec<u8>>, BodyRefusal>,
-}
-
-/// An event of an INVITE transaction, before or after its final response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InviteEvent {
-    /// The caller acknowledged the final response.
-    Acknowledged,
-    /// The caller cancelled the INVITE. The library has answered the CANCEL with 200.
-    Cancelled,
-    /// The transaction ended: the final response was acknowledged, or the time for that ran out.
-    Terminated,
 }
 
 impl Incoming {
@@ -169,6 +150,19 @@ impl Incoming {
     pub(crate) fn contact(&self) -> Result<Option<&str>, &'static str> {
         let read = || contact_of(self.headers()).map(|contact| contact.map(Into::into));
         self.0.contact.get_or_init(read).as_ref().map(Option::as_deref).map_err(|why| *why)
+    }
+
+    /// Returns true if its dialog is secure, so that the contact of the edge must be a `sips:` URI (RFC 3261 §12.1.1):
+    /// clients end a call to such a URI whose other side is not.
+    pub(crate) fn is_secure(&self) -> bool {
+        let is_sips = |uri: &str| uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:"));
+        let next = || self.value("Record-Route").or_else(|| self.value("Contact"));
+        self.0.arrival.transport == Transport::Tls
+            && (is_sips(self.request_uri())
+                || next()
+                    .and_then(|value| entries(value).into_iter().next())
+                    .map(uri_of)
+                    .is_some_and(is_sips))
     }
 
     /// The values of a header as received, one for each line. A compact name is found by its long one.
@@ -308,9 +302,35 @@ impl Incoming {
     }
 
     /// Sends a final response, and keeps the transaction until the response needs no more repetition.
+    /// Over a stream, where a request other than INVITE is not repeated, nothing is kept.
     pub(crate) async fn finish(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
+        if self.0.arrival.transport != Transport::Udp && self.0.transaction.original.method != Method::Invite
+        {
+            return self.send_once(code, phrase, headers).await;
+        }
         self.respond(code, phrase, headers, "").await;
         self.wait_refusal_delivered().await;
+    }
+
+    /// Sends a final response to a request outside of calls, and keeps nothing: a repetition is answered anew. The library
+    /// would keep each answer for half a minute, and anybody can send such requests from the address of a known source.
+    /// An INVITE is finished as usual.
+    pub(crate) async fn finish_once(self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
+        if self.0.transaction.original.method == Method::Invite {
+            return self.finish(code, phrase, headers).await;
+        }
+        self.send_once(code, phrase, headers).await;
+    }
+
+    /// Sends a final response past the library, which so keeps nothing of it.
+    async fn send_once(self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
+        let response = SipMessage::Response(self.response(code, phrase, headers, ""));
+        let Transaction { connection, destination, .. } = &self.0.transaction;
+        if let Some(connection) = connection
+            && let Err(error) = connection.send(response, destination.as_ref()).await
+        {
+            tracing::debug!(code, %error, "a response was not sent");
+        }
     }
 
     /// Sends a challenge, and drops the stored response once it was acknowledged. A repeated INVITE is then
@@ -326,8 +346,20 @@ impl Incoming {
     /// Waits until a refusal needs no more repetition: it was acknowledged, its time ran out, or it was sent
     /// over a stream, which loses nothing. Returns true unless the time ran out. The library answers later
     /// repetitions of the request from its own memory.
+    ///
+    /// If too many refusals of the source wait, the response is not repeated, and a repeated request is decided on anew.
     pub(crate) async fn wait_refusal_delivered(&mut self) -> bool {
-        self.0.arrival.transport != Transport::Udp || self.wait_acknowledged().await
+        if self.0.arrival.transport != Transport::Udp {
+            return true;
+        }
+        if let Some(slot) = self.0.slot.take() {
+            self.0.slot = slot.of_refusal();
+            if self.0.slot.is_none() {
+                self.0.transaction.last_response = None;
+                return true;
+            }
+        }
+        self.wait_acknowledged().await
     }
 
     /// Loses each ACK from now on, so that the final response is repeated until its time runs out.
@@ -495,3 +527,6 @@ impl Incoming {
 fn is_copied(header: &Header) -> bool {
     matches!(header, Header::Via(_) | Header::CallId(_) | Header::From(_) | Header::To(_) | Header::CSeq(_))
 }
+
+#[cfg(test)]
+mod tests;

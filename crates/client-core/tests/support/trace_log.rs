@@ -1,4 +1,4 @@
-//! Captures the traces of the whole process, for the tests of what must not be in them.
+//! Captures the traces of the whole process, for tests that secrets are not in them.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

@@ -42,14 +42,14 @@ impl Control {
         let expires = expires.map_err(|error| ControlError::invalid("tm_expire", error.to_string()))?;
         let _turn = self.platform.changes.lock().await;
         self.check_customer(customer)?;
-        let asked = AccessKeyRequest {
+        let request = AccessKeyRequest {
             name: new.name,
             detail: String::new(),
             permission: new.permission.unwrap_or(CUSTOMER_ADMIN),
             expires,
         };
         let new = self.platform.new_id_and_time();
-        let (key, secret) = Entity::<AccessKeys>::generate(&self.core.ids, new, customer, asked);
+        let (key, secret) = Entity::<AccessKeys>::generate(&self.core.ids, new, customer, request);
         self.core.store.commit(vec![key.put()]).await?;
         self.platform.directory.put_key(&key);
         Ok((key.public, secret))

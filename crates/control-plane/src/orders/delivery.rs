@@ -1,4 +1,4 @@
-//! What an order that is carried out brings to its account: DIDs, and channels of pools.
+//! Delivers an order to its account: DIDs, and channels of pools.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -8,22 +8,22 @@ use didww_types::resources::{
 use didww_types::{FilterTest, Id, Partial as _, Resource as _, ResourceSpec, Timestamp};
 use serde_json::{Map, Value, json};
 use service_core::Core;
-use trunk_rules::domain::{HELD, IS_BILLED, PAID_PERIOD, PERIOD_DAYS, begins_period, pool_days};
+use trunk_rules::domain::{HELD, IS_BILLED, begins_period, month_after, pool_share};
 use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, Scope, StoreError};
 use uuid::Uuid;
 
-use super::plan::{Held, NumbersItem};
+use super::plan::{ItemNumbers, NumbersItem};
 use crate::balances::corrupt;
 use crate::did_changes::{self, Assigned};
 use crate::stock;
 
-/// The most numbers in stock that are read at a time.
+/// Maximum number of numbers in stock that are read at a time.
 const PAGE: u64 = 200;
 
 /// A number in stock, or one that an order holds.
 pub(super) struct Stocked {
     pub(super) id: Uuid,
-    /// The telephone number.
+    /// The telephone number, as digits without a plus sign.
     number: String,
     /// Whether it is a DID already, of any account.
     pub(super) is_gone: bool,
@@ -33,27 +33,28 @@ pub(super) struct Stocked {
 pub(super) struct HeldNumbers {
     /// The ids, in the order of the order's items.
     ids: VecDeque<Uuid>,
-    /// Those that still exist and are no item's yet.
+    /// The numbers that still exist and are not assigned to an item yet.
     found: HashMap<Uuid, Stocked>,
 }
 
 impl HeldNumbers {
-    /// The ids of all.
+    /// The ids of all held numbers.
     pub(super) fn ids(&self) -> Vec<Uuid> {
         self.ids.iter().copied().collect()
     }
 
-    /// The ids of those that turned out to be DIDs.
+    /// The ids of the numbers that turned out to be DIDs.
     pub(super) fn gone(&self) -> Vec<Uuid> {
         let is_gone = |id: &&Uuid| self.found.get(*id).is_some_and(|number| number.is_gone);
         self.ids.iter().filter(is_gone).copied().collect()
     }
 
-    /// Takes the numbers of an item that can become DIDs: each is the one that was bought, whatever became of the others.
-    pub(super) fn take(&mut self, of_item: &Held) -> Vec<Stocked> {
+    /// Takes the numbers of an item that can become DIDs. Each item receives the numbers that were bought for it, even if others
+    /// are no longer available.
+    pub(super) fn take(&mut self, of_item: &ItemNumbers) -> Vec<Stocked> {
         let ids: Vec<Uuid> = match of_item {
-            Held::Ids(ids) => ids.clone(),
-            Held::Count(count) => self.ids.drain(..(*count).min(self.ids.len())).collect(),
+            ItemNumbers::Ids(ids) => ids.clone(),
+            ItemNumbers::Count(count) => self.ids.drain(..(*count).min(self.ids.len())).collect(),
         };
         let found = ids.iter().filter_map(|id| self.found.remove(id));
         found.filter(|number| !number.is_gone).collect()
@@ -114,7 +115,7 @@ impl<'a> Delivery<'a> {
         Ok(numbers)
     }
 
-    /// Further numbers in stock for an item, at most this many, that are no DIDs, and the conditions that they still are in
+    /// Further numbers in stock for an item, at most this many, that are not DIDs, and the conditions that they are still in
     /// stock when the order is stored.
     pub(super) async fn in_stock(
         &mut self,
@@ -198,15 +199,15 @@ impl<'a> Delivery<'a> {
         Ok(paid_until)
     }
 
-    /// Adds channels to a pool, of whose period this many days are paid. The period begins of a pool without one, of one whose
-    /// period is over and that no channel has to pay, and of one without channels if a whole period is paid. Returns when the
-    /// period ends; `None` if the pool is gone, or has more days left than are paid, because it was renewed since the order was
-    /// made.
+    /// Adds channels to a pool, of whose period this many days are paid, or the whole of it. The period begins of a pool without
+    /// one, of one whose period is over and that no channel has to pay, and of one without channels if a whole period is paid.
+    /// Returns when the period ends; `None` if the pool is gone, or has more days left than are paid, because it was renewed since
+    /// the order was made.
     pub(super) async fn add_channels(
         &mut self,
         pool: Uuid,
         qty: i64,
-        days: i64,
+        days: Option<i64>,
     ) -> Result<Option<Timestamp>, StoreError> {
         let scope = self.scope(CapacityPool::SPEC);
         let found = self
@@ -221,17 +222,17 @@ impl<'a> Delivery<'a> {
         let is_billed = before.meta()?.get(IS_BILLED) == Some(&Value::Bool(true));
         let read = CapacityPool::from_texts(Id::new(before.id.to_string()), &before.attributes, None)
             .map_err(|error| corrupt(&error))?;
-        let left = pool_days(&read, is_billed, self.now);
-        if left > days {
+        let left = pool_share(&read, is_billed, self.now);
+        if days.is_some_and(|days| left.days() > days) {
             return Ok(None);
         }
         // A pool without channels is renewed for nothing, which must not shorten a period that was paid meanwhile.
-        let is_cut_short = read.total_channels_count <= 0 && left < PERIOD_DAYS && days >= PERIOD_DAYS;
+        let is_cut_short = read.total_channels_count <= 0 && !left.is_whole() && days.is_none();
         let mut attributes = before.attributes()?;
         add(&mut attributes, qty);
-        // The date of a pool that was not charged so far can be long past.
+        // The renewal date of a pool that was never charged can be long past.
         if is_cut_short || begins_period(&read, is_billed, self.now) {
-            attributes.insert("renew_date".to_owned(), json!(day(self.now.after(PAID_PERIOD))));
+            attributes.insert("renew_date".to_owned(), json!(day(month_after(self.now))));
         }
         let (meta, end) = (Some(json!({ IS_BILLED: true }).to_string()), end(&attributes, self.now));
         self.changes.push(Change::Replace { scope, before, attributes, links: Vec::new(), meta });
@@ -239,7 +240,7 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// When the period ends of a pool with these attributes; now, if it is over.
+/// The end of the period of a pool with these attributes; now, if it is over.
 fn end(pool: &Map<String, Value>, now: Timestamp) -> Timestamp {
     let day = pool.get("renew_date").and_then(Value::as_str);
     let end = day.and_then(|day| format!("{day}T00:00:00Z").parse::<Timestamp>().ok());

@@ -1,14 +1,14 @@
-//! What an order needs to be carried out. It is in the `meta` of the order's record, which no answer has.
+//! The plan of an order: the data for carrying it out. It is in the `meta` of the order's record, which answers do not show.
 
 use didww_types::Timestamp;
 use didww_types::values::Money;
 use serde::Deserialize;
 use service_core::jobs::JobError;
-use trunk_rules::domain::{PERIOD_DAYS, PLAN, days_long};
+use trunk_rules::domain::{PLAN, days_long, month_after};
 use trunk_store::Record;
 use uuid::Uuid;
 
-/// What an item of an order needs to be carried out: of numbers, or of channels.
+/// The data for carrying out an item of an order: of numbers, or of channels.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Item {
@@ -16,35 +16,35 @@ pub(super) enum Item {
     Channels {
         capacity_pool: Uuid,
         qty: i64,
-        /// The days of the pool's period that are paid; `None` in an order that is older than prorated prices: a whole one.
+        /// The days of the pool's period that are paid; `None` if the whole period is.
         #[serde(default)]
         days: Option<i64>,
     },
 }
 
-/// Which of the numbers that an order holds are an item's.
+/// The held numbers of an order that belong to an item.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Held {
-    /// Those with these ids.
+pub(super) enum ItemNumbers {
+    /// The numbers with these ids.
     Ids(Vec<Uuid>),
-    /// The next ones, as many as this: in an order that is older than the ids in its plan.
+    /// The next held numbers, this many: in an order from before plans contained ids.
     Count(usize),
 }
 
-/// An item of numbers.
+/// An item of telephone numbers of a DID group.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct NumbersItem {
     pub(super) did_group: Uuid,
     pub(super) nanpa_prefix: Option<String>,
     pub(super) qty: usize,
-    pub(super) held: Held,
+    pub(super) held: ItemNumbers,
     /// Whether the item names its number, so that no other one can replace it.
     #[serde(default)]
     pub(super) chosen: bool,
     pub(super) channels: i64,
     pub(super) cycles: Option<i64>,
-    /// The days of the first period that are paid; `None` in an order that is older than prorated prices: a whole one.
+    /// The days of the first period that are paid; `None` if the whole period is.
     #[serde(default)]
     days: Option<i64>,
     #[serde(default)]
@@ -52,18 +52,18 @@ pub(super) struct NumbersItem {
 }
 
 impl NumbersItem {
-    /// When the period ends that is paid of numbers which become DIDs now.
+    /// The end of the paid period of numbers that become DIDs now.
     pub(super) fn paid_until(&self, now: Timestamp) -> Timestamp {
-        now.after(days_long(self.days.unwrap_or(PERIOD_DAYS)))
+        self.days.map_or_else(|| month_after(now), |days| now.after(days_long(days)))
     }
 }
 
-/// What the items of an order need, from its record.
+/// The plan of an order, from its record.
 pub(super) fn plan_of(record: &Record, payload: &str) -> Result<Vec<Item>, JobError> {
     let failed = |error: serde_json::Error| JobError::Failed(error.to_string());
     match record.meta()?.remove(PLAN) {
         Some(plan) => serde_json::from_value(plan).map_err(failed),
-        // Of an order that is older than plans, the job has it.
+        // The plan of an order from before plans were stored is in its job.
         None => serde_json::from_str(payload).map_err(failed),
     }
 }

@@ -1,7 +1,7 @@
 //! Orders whose job was lost, those that are older than plans, and those of numbers and pools that are gone.
 
 use didww_types::resources::{AvailableDid, Balance, CapacityPool, Did, DidGroup};
-use trunk_rules::domain::{IS_BILLED, PLAN};
+use trunk_rules::domain::{IS_BILLED, PLAN, month_after};
 
 use super::*;
 use crate::fixture::{ACCOUNT, core, insert, own, shared};
@@ -113,9 +113,9 @@ async fn each_item_has_the_numbers_that_it_bought_whatever_became_of_those_of_ot
     assert_eq!(delivered, expected);
 }
 
-/// Decides on an order of 5 channels that cost 15.00 and pay `days`, for an account with 85.00. Returns the status of the order and the
-/// balance afterwards.
-async fn channels(core: &Core, pool: Uuid, days: i64) -> (Value, Value) {
+/// Decides on an order of 5 channels that cost 15.00 and pay `days`, or the whole period, for an account with 85.00. Returns the
+/// status of the order and the balance afterwards.
+async fn channels(core: &Core, pool: Uuid, days: Option<i64>) -> (Value, Value) {
     let (order, money) = (json!({ "amount": "15.0", "items": [] }), json!({ "balance": "85.00" }));
     let plan = json!({ PLAN: [{ "capacity_pool": pool, "qty": 5, "days": days }] });
     let changes = vec![
@@ -149,7 +149,7 @@ async fn charged_pool(core: &Core, days: u64, channels: i64) -> Uuid {
 
 #[tokio::test]
 async fn an_order_of_channels_whose_pool_is_gone_is_canceled_and_paid_back() {
-    let outcome = channels(&core(), Uuid::from_u128(8), 30).await;
+    let outcome = channels(&core(), Uuid::from_u128(8), None).await;
     assert_eq!(outcome, (json!("canceled"), json!("100.00")));
 }
 
@@ -163,7 +163,7 @@ async fn channels_are_added_for_the_days_that_are_paid_and_no_more() {
     ] {
         let core = core();
         let pool = charged_pool(&core, left, 7).await;
-        let (status, balance) = channels(&core, pool, 10).await;
+        let (status, balance) = channels(&core, pool, Some(10)).await;
         assert_eq!((status, balance), (json!(expected.0), json!(expected.1)), "{left} days are left");
         let scope = own(CapacityPool::SPEC);
         let pool = core.store.find(scope, pool).await.unwrap().unwrap().attributes().unwrap();
@@ -175,14 +175,15 @@ async fn channels_are_added_for_the_days_that_are_paid_and_no_more() {
 /// An order for such a pool pays a whole period if it was over, and the pool can be renewed before the order is carried out.
 #[tokio::test]
 async fn a_whole_period_that_is_paid_is_not_shortened_by_the_renewal_of_a_pool_without_channels() {
-    for (channels, days, begins) in [(0, 30, true), (0, 29, false), (1, 30, false)] {
+    for (channels, days, begins) in [(0, None, true), (0, Some(29), false), (1, None, false)] {
         let core = core();
         let pool = charged_pool(&core, 22, channels).await;
         let outcome = self::channels(&core, pool, days).await;
-        assert_eq!(outcome, (json!("completed"), json!("85.00")), "{channels} {days}");
+        assert_eq!(outcome, (json!("completed"), json!("85.00")), "{channels} {days:?}");
         let scope = own(CapacityPool::SPEC);
         let pool = core.store.find(scope, pool).await.unwrap().unwrap().attributes().unwrap();
-        let end = core.clock.now().after(days_long(if begins { PERIOD_DAYS } else { 22 })).to_string();
-        assert_eq!(pool["renew_date"], json!(end[..10]), "{channels} {days}");
+        let now = core.clock.now();
+        let end = if begins { month_after(now) } else { now.after(Duration::from_hours(24 * 22)) };
+        assert_eq!(pool["renew_date"], json!(end.to_string()[..10]), "{channels} {days:?}");
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn reload(
     Ok(())
 }
 
-/// What is stored with an id of the file.
+/// The stored object with an id of the file.
 ///
 /// # Errors
 /// If it was deleted: a deleted object does not come back.
@@ -71,7 +71,7 @@ async fn stored<K: Kind>(core: &Core, id: Uuid, what: &str) -> Attempt<Option<En
     Ok(found)
 }
 
-/// A secret of the file: a hidden one is the stored one, else a new one.
+/// A secret of the file; a hidden one is replaced by the stored one, or else by a new one.
 fn revealed(sent: &Secret, stored: Option<Secret>, new: impl FnOnce() -> Secret) -> Secret {
     if sent.expose() == HIDDEN { stored.unwrap_or_else(new) } else { sent.clone() }
 }
@@ -101,8 +101,8 @@ async fn of_provider(
         Entity::<Providers>::new(id, Uuid::nil(), at, public, ProviderPrivate::default())
     };
     if provider.public.hostname != sent.hostname {
-        // The credentials of one carrier, of which a header can be one, must not be sent to another one, and what is known of
-        // its trunk is not that of the other one's.
+        // The credentials of one carrier, which can be in a header, must not be sent to another one, and the metadata of its trunk
+        // does not apply to the other one's.
         provider.private = ProviderPrivate::default();
         let unasked = Provider::default();
         provider.public.tech_headers = unasked.tech_headers;
@@ -255,7 +255,7 @@ async fn of_route(
         invalid(format!("has a route to `{}` with `{name}`, which is no {what}", sent.target))
     };
     if !is_route_target(&sent.target) {
-        let right = "right is `all`, or a calling code such as +82";
+        let right = "valid: `all`, or a calling code such as +82";
         return Err(invalid(format!("has a route to `{}`; {right}", sent.target)).into());
     }
     let provider = names.providers.id(&sent.provider).ok_or_else(|| absent("provider", &sent.provider))?;

@@ -1,4 +1,4 @@
-//! Makes the communication platform of a world of what is stored.
+//! Makes the communication platform of a world from the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +13,8 @@ use crate::ControlError;
 use crate::world::naming::MAX_RECORDS;
 use crate::world::platform::{WorldConfig, WorldCustomer, WorldPlatform, WorldProvider, WorldRoute};
 
-/// What is stored, with its secrets. A route that no call can take, because its target, provider or customer does not exist, is
-/// left out: no load would take it either.
+/// The stored platform, with its secrets. A route that no call can take, because its target, provider or customer does not exist,
+/// is left out: a load would refuse it.
 pub(super) async fn saved(core: &Core) -> Result<WorldPlatform, ControlError> {
     let providers = all::<Providers>(core).await?;
     let customers = all::<Customers>(core).await?;

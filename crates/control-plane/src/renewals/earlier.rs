@@ -1,7 +1,7 @@
 //! Finds the emergency calling services that were approved by a server which did not renew them: their accounts can have no
 //! renewals.
 //!
-//! A job reads all services once in the life of a database, a part of them in a run, and remembers how far it came. Later
+//! A job reads all services once for each database, a part of them in a run; its payload is its position. Later
 //! approvals schedule the renewals of their accounts themselves.
 
 use std::collections::BTreeSet;
@@ -15,19 +15,19 @@ use serde_json::Value;
 use service_base::clock::Clock;
 use service_core::Core;
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
-use trunk_rules::domain::PAID_PERIOD;
+use trunk_rules::domain::SHORTEST_PERIOD;
 use trunk_store::{Job, LeasedJob, StoreError, StoredRecord};
 
 use super::{RENEW, schedule};
 
 /// The kind of the job.
 pub(super) const FIND: &str = "accounts.find_renewals";
-/// How long after the start of a server it is due.
+/// The time from the start of a server until the job is due.
 pub(super) const AFTER_START: Duration = Duration::from_hours(1);
-/// The most services that a run reads.
+/// Maximum number of services that a run reads.
 pub(super) const PER_RUN: u64 = 500;
 
-/// How far the search came. It is the payload of the job.
+/// The progress of the search, which is the payload of the job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Search {
     /// The number of the last service that was read.
@@ -43,7 +43,7 @@ pub(super) fn jobs(clock: &Clock) -> JobSet {
 }
 
 async fn find(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> {
-    // The first run has none.
+    // The first run has an empty payload.
     let mut search: Search = serde_json::from_str(&leased.job.payload).unwrap_or_default();
     let now = core.clock.now();
     if !search.has_ended {
@@ -62,13 +62,13 @@ async fn find(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> {
                 continue;
             }
             match core.commit(vec![schedule(account, now)]).await {
-                // One with its maximum of jobs must not keep others from theirs. Its next order schedules its renewals.
+                // An account with the maximum number of jobs must not prevent the jobs of others. Its next order schedules its renewals.
                 Ok(_) | Err(StoreError::Quota { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
-    let due_at = if search.has_ended { now.after(PAID_PERIOD) } else { now };
+    let due_at = if search.has_ended { now.after(SHORTEST_PERIOD) } else { now };
     let payload = serde_json::to_string(&search).map_err(|error| JobError::Failed(error.to_string()))?;
     Ok(Outcome::again_with(due_at, payload))
 }

@@ -1,10 +1,10 @@
-//! How far the renewals of an account came.
+//! The progress of the renewals of an account.
 
 use didww_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use service_core::jobs::JobError;
 
-/// What is renewed, in this order.
+/// The types of records that are renewed, in this order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Stage {
@@ -14,15 +14,15 @@ pub(super) enum Stage {
     Services,
 }
 
-/// A pass over all that an account has to renew, from what is over for the longest to what is not over. It takes several runs,
-/// which follow each other at once, if there is much; the payload of the job has it between them.
+/// A pass over all records of an account that are renewed, beginning with those that are overdue for the longest time. With many
+/// records it takes several runs, which follow each other at once; between them it is the payload of the job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Pass {
     pub(super) stage: Stage,
-    /// How many records at the beginning of the stage's order the pass has behind it, because they stay there: those that could
+    /// Number of records at the beginning of the stage's order that the pass has decided and that stay there: those that could
     /// not be paid, and those that are never charged.
     passed: u64,
-    /// When the first of what was decided on is due again.
+    /// The earliest time at which a decided record is due again.
     next: Option<Timestamp>,
 }
 
@@ -32,7 +32,7 @@ impl Pass {
         serde_json::from_str(payload).unwrap_or_default()
     }
 
-    /// The payload with which the pass goes on.
+    /// The payload with which the pass continues.
     pub(super) fn payload(&self) -> Result<String, JobError> {
         serde_json::to_string(self).map_err(|error| JobError::Failed(error.to_string()))
     }
@@ -42,22 +42,22 @@ impl Pass {
         self.passed
     }
 
-    /// A record stays where it is in the order.
+    /// Skips a record that stays at its position in the order.
     pub(super) fn pass(&mut self) {
         self.passed += 1;
     }
 
-    /// Something is due at a time.
+    /// Records that a renewal is due at a time.
     pub(super) fn note(&mut self, due_at: Timestamp) {
         self.next = Some(self.next.map_or(due_at, |next| next.min(due_at)));
     }
 
-    /// The first of the times, at the latest this one.
+    /// The earliest of the recorded times, at the latest `at_most`.
     pub(super) fn next(&self, at_most: Timestamp) -> Timestamp {
         self.next.map_or(at_most, |next| next.min(at_most))
     }
 
-    /// Goes on with the next stage. Returns false if there is none.
+    /// Continues with the next stage. Returns false if there is none.
     pub(super) fn end_stage(&mut self) -> bool {
         let next = match self.stage {
             Stage::Dids => Stage::Pools,

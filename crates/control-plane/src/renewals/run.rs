@@ -20,22 +20,22 @@ use super::pass::{Pass, Stage};
 use crate::balances::corrupt;
 use crate::did_changes;
 
-/// The most records of a run that change.
-const MOST_CHANGED: usize = 200;
-/// The most records that a run decides on.
-pub(super) const MOST_READ: usize = 1_000;
-/// The most records that are read at a time.
+/// Maximum number of records of a run that change.
+const MAX_CHANGED: usize = 200;
+/// Maximum number of records that a run decides on.
+pub(super) const MAX_READ: usize = 1_000;
+/// Maximum number of records that are read at a time.
 const PAGE: u64 = 500;
 
-/// What becomes of a record, as far as the order of the records is concerned.
-enum Met {
-    /// It is not over, and neither are those behind it.
+/// The effect of a decision on the position of a record in the order.
+enum Position {
+    /// The record is not due, and neither are those after it.
     Later,
-    /// It stays where it is.
+    /// The record stays at its position.
     Stays,
-    /// It is deleted, or has its place further behind from now on.
+    /// The record is deleted, or moves to a later position.
     Leaves,
-    /// What the run has decided so far must be stored before it is decided.
+    /// The decisions of the run so far must be stored before this record can be decided.
     Waits,
 }
 
@@ -59,9 +59,9 @@ impl<'a> Run<'a> {
         Self { core, account, now, pass, purse, changes, released, changed: 0, changes_dids: false }
     }
 
-    /// Decides on what is over. Returns whether the pass has ended.
+    /// Decides on the overdue records. Returns true if the pass has ended.
     pub(super) async fn decide(&mut self) -> Result<bool, StoreError> {
-        let mut left = MOST_READ;
+        let mut left = MAX_READ;
         loop {
             if !self.stage(&mut left).await? {
                 return Ok(false);
@@ -72,8 +72,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Decides on the records of a stage, those first that are over for the longest. Returns false if some of them are left to the
-    /// next run.
+    /// Decides on the records of a stage, those first that are overdue for the longest time. Returns false if some of them are left
+    /// to the next run.
     async fn stage(&mut self, left: &mut usize) -> Result<bool, StoreError> {
         let (spec, attribute) = match self.pass.stage {
             Stage::Dids => (Did::SPEC, "expires_at"),
@@ -88,20 +88,20 @@ impl<'a> Run<'a> {
             }
             offset += PAGE;
             for record in page {
-                if *left == 0 || self.changed >= MOST_CHANGED {
+                if *left == 0 || self.changed >= MAX_CHANGED {
                     return Ok(false);
                 }
                 *left -= 1;
-                let met = match self.pass.stage {
+                let position = match self.pass.stage {
                     Stage::Dids => self.did(record).await?,
                     Stage::Pools => self.pool(record).await?,
                     Stage::Services => self.service(record).await?,
                 };
-                match met {
-                    Met::Later => return Ok(true),
-                    Met::Stays => self.pass.pass(),
-                    Met::Leaves => self.changed += 1,
-                    Met::Waits => return Ok(false),
+                match position {
+                    Position::Later => return Ok(true),
+                    Position::Stays => self.pass.pass(),
+                    Position::Leaves => self.changed += 1,
+                    Position::Waits => return Ok(false),
                 }
             }
         }
@@ -111,15 +111,15 @@ impl<'a> Run<'a> {
         Scope { account: self.account, spec }
     }
 
-    /// Decides on a DID.
-    async fn did(&mut self, record: Record) -> Result<Met, StoreError> {
+    /// Renews a DID if it is due and can be paid, and releases it after the grace period.
+    async fn did(&mut self, record: Record) -> Result<Position, StoreError> {
         let id = Id::new(record.id.to_string());
         let did = Did::from_texts(id, &record.attributes, None).map_err(|error| corrupt(&error))?;
-        let Some(expired_at) = did.expires_at else { return Ok(Met::Later) };
-        let Some(price) = price(&record)? else { return Ok(Met::Stays) };
+        let Some(expired_at) = did.expires_at else { return Ok(Position::Later) };
+        let Some(price) = price(&record)? else { return Ok(Position::Stays) };
         if expired_at > self.now {
             self.pass.note(expired_at);
-            return Ok(Met::Later);
+            return Ok(Position::Later);
         }
         match renew_did(&did, price, expired_at, self.now, &mut self.purse) {
             DidRenewal::Renewed(until, cycles) => {
@@ -128,7 +128,7 @@ impl<'a> Run<'a> {
             }
             DidRenewal::Unpaid(again_at) => {
                 self.pass.note(again_at);
-                return Ok(Met::Stays);
+                return Ok(Position::Stays);
             }
             DidRenewal::Ended => {
                 let (scope, relationship) = (self.scope(Did::SPEC), Did::DID_GROUP.as_str());
@@ -140,66 +140,68 @@ impl<'a> Run<'a> {
             }
         }
         self.changes_dids = true;
-        Ok(Met::Leaves)
+        Ok(Position::Leaves)
     }
 
     /// Decides on a capacity pool.
-    async fn pool(&mut self, record: Record) -> Result<Met, StoreError> {
+    async fn pool(&mut self, record: Record) -> Result<Position, StoreError> {
         let id = Id::new(record.id.to_string());
         let pool = CapacityPool::from_texts(id, &record.attributes, None).map_err(|error| corrupt(&error))?;
-        let Some(expired_at) = pool.renew_date.as_ref().and_then(day_start) else { return Ok(Met::Later) };
+        let Some(expired_at) = pool.renew_date.as_ref().and_then(day_start) else {
+            return Ok(Position::Later);
+        };
         if record.meta()?.get(IS_BILLED) != Some(&Value::Bool(true)) {
-            return Ok(Met::Stays);
+            return Ok(Position::Stays);
         }
         if expired_at > self.now {
             self.pass.note(expired_at);
-            return Ok(Met::Later);
+            return Ok(Position::Later);
         }
         let breaks = self.breaks(&record).await?;
         let mut attributes = record.attributes()?;
-        let met = match renew_pool(&pool, &breaks, expired_at, self.now, &mut self.purse) {
+        let position = match renew_pool(&pool, &breaks, expired_at, self.now, &mut self.purse) {
             PoolRenewal::Renewed(until) => {
                 attributes.insert("renew_date".to_owned(), json!(day(until)));
                 self.pass.note(until);
-                Met::Leaves
+                Position::Leaves
             }
             PoolRenewal::Unpaid(again_at) => {
                 self.pass.note(again_at);
-                return Ok(Met::Stays);
+                return Ok(Position::Stays);
             }
             PoolRenewal::Reduced(channels, again_at) => {
                 self.pass.note(again_at);
                 if channels == pool.total_channels_count {
-                    return Ok(Met::Stays);
+                    return Ok(Position::Stays);
                 }
                 attributes.insert("total_channels_count".to_owned(), json!(channels));
                 self.changed += 1;
-                // It is over as before.
-                Met::Stays
+                // The pool stays overdue.
+                Position::Stays
             }
         };
         let (scope, links) = (self.scope(CapacityPool::SPEC), Vec::new());
         self.changes.push(Change::Replace { scope, before: record, attributes, links, meta: None });
-        Ok(met)
+        Ok(position)
     }
 
     /// Decides on an emergency calling service.
-    async fn service(&mut self, record: Record) -> Result<Met, StoreError> {
+    async fn service(&mut self, record: Record) -> Result<Position, StoreError> {
         let (id, meta) = (Id::new(record.id.to_string()), record.meta.as_deref().unwrap_or("{}"));
         let service = EmergencyCallingService::from_texts(id, &record.attributes, Some(meta))
             .map_err(|error| corrupt(&error))?;
         let Some(expired_at) = service.renew_date.as_ref().and_then(day_start) else {
-            return Ok(Met::Later);
+            return Ok(Position::Later);
         };
         let scope = self.scope(EmergencyCallingService::SPEC);
         let order = EmergencyCallingService::ORDER.as_str();
         let is_ordered = !self.core.store.members(scope, vec![record.number], order, 1).await?.is_empty();
         if !is_ordered || service.status == EmergencyCallingServiceStatus::Canceled {
-            return Ok(Met::Stays);
+            return Ok(Position::Stays);
         }
         if expired_at > self.now {
             self.pass.note(expired_at);
-            return Ok(Met::Later);
+            return Ok(Position::Later);
         }
         match renew_service(&service, expired_at, self.now, &mut self.purse) {
             ServiceRenewal::Renewed(until) => {
@@ -208,17 +210,17 @@ impl<'a> Run<'a> {
                 attributes.insert("renew_date".to_owned(), json!(day(until)));
                 let links = Vec::new();
                 self.changes.push(Change::Replace { scope, before: record, attributes, links, meta: None });
-                Ok(Met::Leaves)
+                Ok(Position::Leaves)
             }
             ServiceRenewal::Unpaid(again_at) => {
                 self.pass.note(again_at);
-                Ok(Met::Stays)
+                Ok(Position::Stays)
             }
-            // Its numbers leave it, which are read as they are stored.
-            ServiceRenewal::Ended if self.changes_dids => Ok(Met::Waits),
+            // Its numbers are detached from it, so they must be read as stored.
+            ServiceRenewal::Ended if self.changes_dids => Ok(Position::Waits),
             ServiceRenewal::Ended => {
                 self.cancel(&record).await?;
-                Ok(Met::Leaves)
+                Ok(Position::Leaves)
             }
         }
     }

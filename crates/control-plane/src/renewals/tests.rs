@@ -5,12 +5,12 @@ use std::time::Duration;
 use didww_types::resources::{Balance, CapacityPool, Did, EmergencyCallingService, Order};
 use didww_types::{Resource as _, ResourceSpec};
 use serde_json::{Value, json};
-use trunk_rules::domain::{IS_BILLED, MONTHLY_PRICE, PAYMENT_WAIT};
+use trunk_rules::domain::{IS_BILLED, MONTHLY_PRICE, PAYMENT_WAIT, month_after};
 use trunk_store::{Record, TakeJobs};
 use uuid::Uuid;
 
 use super::earlier::{AFTER_START, FIND, PER_RUN, Search};
-use super::run::MOST_READ;
+use super::run::MAX_READ;
 use super::*;
 use crate::fixture::{self, ACCOUNT, core, own};
 
@@ -97,7 +97,7 @@ async fn a_run_that_began_before_staff_changed_a_period_does_not_count() {
     let take = TakeJobs { node, now, until, kinds: vec![(RENEW, 1)] };
     let run = core.store.take_jobs(take).await.unwrap().pop().unwrap();
     decide_anew(&core, ACCOUNT).await.unwrap();
-    let due_at = now.after(PAID_PERIOD);
+    let due_at = now.after(SHORTEST_PERIOD);
     let late = Change::Reschedule { lease: run.lease, due_at, attempts: 0, payload: None };
     assert_eq!(core.commit(vec![late]).await, Err(StoreError::Conflict));
     assert_eq!(stored().await.map(|job| job.due_at), Some(now));
@@ -107,7 +107,7 @@ async fn a_run_that_began_before_staff_changed_a_period_does_not_count() {
 async fn what_cannot_be_paid_is_read_once_and_keeps_nothing_behind_it_from_its_turn() {
     let core = core();
     let began = core.clock.now();
-    let unpaid = u128::try_from(MOST_READ).unwrap() + 100;
+    let unpaid = u128::try_from(MAX_READ).unwrap() + 100;
     let mut changes: Vec<Change> = (1..=unpaid).map(|id| did(&core, id, "5.0", began)).collect();
     let after = began.after(Duration::from_secs(1));
     changes.extend([did(&core, unpaid + 1, "1.0", after), did(&core, unpaid + 2, "0.5", after)]);
@@ -118,7 +118,7 @@ async fn what_cannot_be_paid_is_read_once_and_keeps_nothing_behind_it_from_its_t
 
     assert_eq!(renewed(&core).await, now.after(DAY), "those that cannot be paid are tried a day later");
     for id in [unpaid + 1, unpaid + 2] {
-        assert_eq!(attribute(&core, Did::SPEC, id, "expires_at").await, json!(after.after(PAID_PERIOD)));
+        assert_eq!(attribute(&core, Did::SPEC, id, "expires_at").await, json!(month_after(after)));
     }
     for id in [1, unpaid] {
         assert_eq!(attribute(&core, Did::SPEC, id, "expires_at").await, json!(began));
@@ -134,7 +134,7 @@ async fn more_than_a_run_changes_is_released_by_several_runs_of_one_pass() {
     core.commit(changes).await.unwrap();
     core.clock.advance(DAY * 7);
     let now = core.clock.now();
-    assert_eq!(renewed(&core).await, now.after(PAID_PERIOD));
+    assert_eq!(renewed(&core).await, now.after(SHORTEST_PERIOD));
     for id in [1, 200, 201, 450] {
         assert!(find(&core, Did::SPEC, id).await.is_none(), "{id}");
     }
@@ -176,7 +176,7 @@ async fn a_service_whose_number_is_released_at_the_same_time_is_canceled_after_i
 async fn a_pool_behind_more_of_those_of_staff_than_a_run_reads_is_renewed() {
     let core = core();
     let now = core.clock.now();
-    let of_staff = u128::try_from(MOST_READ).unwrap() + 1;
+    let of_staff = u128::try_from(MAX_READ).unwrap() + 1;
     let mut changes: Vec<Change> = (1..=of_staff).map(|id| pool(&core, id, "2020-01-01", 1, false)).collect();
     // It has no channels, and costs nothing.
     let billed = of_staff + 1;
@@ -184,7 +184,7 @@ async fn a_pool_behind_more_of_those_of_staff_than_a_run_reads_is_renewed() {
     core.commit(changes).await.unwrap();
     renewed(&core).await;
     let midnight: Timestamp = format!("{}T00:00:00Z", day(now)).parse().unwrap();
-    let until = midnight.after(PAID_PERIOD);
+    let until = month_after(midnight);
     assert_eq!(attribute(&core, CapacityPool::SPEC, billed, "renew_date").await, day(until));
     for id in [1, of_staff] {
         assert_eq!(attribute(&core, CapacityPool::SPEC, id, "renew_date").await, "2020-01-01");

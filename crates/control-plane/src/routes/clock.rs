@@ -63,7 +63,7 @@ const MAX_ADVANCE_SECONDS: u64 = 100 * 365 * 24 * 3600;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AdvanceBody {
-    /// At most 100 years.
+    /// The number of seconds to advance by, at most 100 years.
     #[schemars(range(max = 3_153_600_000_u64))]
     seconds: u64,
 }

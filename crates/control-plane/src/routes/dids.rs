@@ -43,7 +43,7 @@ struct DidBody {
     /// The id of its DID group.
     #[serde(default)]
     did_group: Option<Uuid>,
-    /// What the number can be used for, if no DID group is named.
+    /// The possible uses of the number, if no DID group is named.
     #[serde(default)]
     features: Option<Vec<String>>,
 }

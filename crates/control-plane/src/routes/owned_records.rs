@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use trunk_store::account::Account;
 
-use crate::owners_api::{Asked, OwnersApi, ask};
+use crate::owners_api::{OwnerRequest, OwnersApi, forward};
 use crate::respond::{parse_body, parse_id, respond};
 use crate::route::Route;
 use crate::{Control, ControlError};
@@ -51,7 +51,7 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
-/// What DIDWW's API reads of a list's query; it reads `filter[…]` and `fields[…]` too.
+/// Parameters of DIDWW's API for lists, which also have `filter[…]` and `fields[…]`.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "a schema alone: the API parses the query")]
 struct ListQuery {
@@ -59,7 +59,7 @@ struct ListQuery {
     sort: Option<String>,
     /// The related records to include, such as `dids`.
     include: Option<String>,
-    /// The page, from 1.
+    /// The number of the page, from 1.
     #[schemars(rename = "page[number]")]
     number: Option<String>,
     /// The number of records of a page.
@@ -88,9 +88,9 @@ async fn list_records(
     parts: Parts,
 ) -> Response {
     let query = parts.uri.query();
-    let asked = Asked { method: Method::GET, kind: &kind, record: None, query, body: Bytes::new() };
+    let request = OwnerRequest { method: Method::GET, kind: &kind, record: None, query, body: Bytes::new() };
     match owner(&control, &id).await {
-        Ok(account) => ask(&api, account, parts.extensions.get().copied(), asked).await,
+        Ok(account) => forward(&api, account, parts.extensions.get().copied(), request).await,
         Err(error) => respond(Err(error)),
     }
 }
@@ -102,9 +102,10 @@ async fn show_record(
     parts: Parts,
 ) -> Response {
     let query = parts.uri.query();
-    let asked = Asked { method: Method::GET, kind: &kind, record: Some(&record), query, body: Bytes::new() };
+    let request =
+        OwnerRequest { method: Method::GET, kind: &kind, record: Some(&record), query, body: Bytes::new() };
     match owner(&control, &id).await {
-        Ok(account) => ask(&api, account, parts.extensions.get().copied(), asked).await,
+        Ok(account) => forward(&api, account, parts.extensions.get().copied(), request).await,
         Err(error) => respond(Err(error)),
     }
 }
@@ -125,8 +126,9 @@ async fn change_record(
         Ok(change) => change,
         Err(error) => return respond(Err(error)),
     };
-    let asked = Asked { method: Method::PATCH, kind: &kind, record: Some(&record), query: None, body };
-    ask(&api, account, parts.extensions.get().copied(), asked).await
+    let request =
+        OwnerRequest { method: Method::PATCH, kind: &kind, record: Some(&record), query: None, body };
+    forward(&api, account, parts.extensions.get().copied(), request).await
 }
 
 async fn owner(control: &Control, id: &str) -> Result<Arc<Account>, ControlError> {

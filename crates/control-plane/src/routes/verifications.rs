@@ -20,14 +20,14 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post(
             "/accounts/{id}/address_verifications/{verification}/approve",
             "Approves a pending verification of an address.",
-            approve(Of::Address),
+            approve(VerificationKind::Address),
         )
         .answers::<Updated>(200)
         .errors(&[404, 409, 422]),
         Route::post(
             "/accounts/{id}/address_verifications/{verification}/reject",
             "Rejects a pending verification of an address.",
-            reject(Of::Address),
+            reject(VerificationKind::Address),
         )
         .body::<RejectBody>()
         .answers::<Updated>(200)
@@ -35,14 +35,14 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post(
             "/accounts/{id}/emergency_verifications/{verification}/approve",
             "Approves a pending verification of emergency calling.",
-            approve(Of::EmergencyCalling),
+            approve(VerificationKind::EmergencyCalling),
         )
         .answers::<Updated>(200)
         .errors(&[404, 409, 422]),
         Route::post(
             "/accounts/{id}/emergency_verifications/{verification}/reject",
             "Rejects a pending verification of emergency calling.",
-            reject(Of::EmergencyCalling),
+            reject(VerificationKind::EmergencyCalling),
         )
         .body::<RejectBody>()
         .answers::<Updated>(200)
@@ -53,9 +53,9 @@ pub(crate) fn routes() -> Vec<Route> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RejectBody {
-    /// Why, in words: 1 to 20 texts.
+    /// The reasons of a rejection: 1 to 20 texts.
     reasons: Vec<String>,
-    /// What the reviewer adds to the reasons.
+    /// The reviewer's comment on the reasons.
     #[serde(default)]
     comment: Option<String>,
 }
@@ -66,38 +66,46 @@ impl RejectBody {
     }
 }
 
-/// What a verification is of.
+/// The kind of verification.
 #[derive(Clone, Copy)]
-enum Of {
+enum VerificationKind {
     Address,
     EmergencyCalling,
 }
 
-/// The ids of the account and of the verification, as the path has them.
+/// The ids of the account and of the verification, from the path.
 type Ids = Path<(String, String)>;
 
-fn approve(of: Of) -> impl Fn(State<Control>, Ids) -> Boxed<'static, Response> + Clone + Send + Sync {
-    move |State(control), Path(ids)| Box::pin(review(control, of, ids, Ok(Review::Approve)))
+fn approve(
+    kind: VerificationKind,
+) -> impl Fn(State<Control>, Ids) -> Boxed<'static, Response> + Clone + Send + Sync {
+    move |State(control), Path(ids)| Box::pin(review(control, kind, ids, Ok(Review::Approve)))
 }
 
-fn reject(of: Of) -> impl Fn(State<Control>, Ids, Bytes) -> Boxed<'static, Response> + Clone + Send + Sync {
+fn reject(
+    kind: VerificationKind,
+) -> impl Fn(State<Control>, Ids, Bytes) -> Boxed<'static, Response> + Clone + Send + Sync {
     move |State(control), Path(ids), body| {
-        Box::pin(review(control, of, ids, parse_body::<RejectBody>(&body).map(RejectBody::review)))
+        Box::pin(review(control, kind, ids, parse_body::<RejectBody>(&body).map(RejectBody::review)))
     }
 }
 
 async fn review(
     control: Control,
-    of: Of,
+    kind: VerificationKind,
     (id, verification): (String, String),
     review: Result<Review, ControlError>,
 ) -> Response {
     let change = async {
         let review = review?;
         let (account, subject) = (parse_id(&id, "account")?, parse_id(&verification, "verification")?);
-        match of {
-            Of::Address => control.review_address_verification(account, subject, review).await?,
-            Of::EmergencyCalling => control.review_emergency_verification(account, subject, review).await?,
+        match kind {
+            VerificationKind::Address => {
+                control.review_address_verification(account, subject, review).await?;
+            }
+            VerificationKind::EmergencyCalling => {
+                control.review_emergency_verification(account, subject, review).await?;
+            }
         }
         Ok((StatusCode::OK, json!(Updated { updated: verification })))
     };

@@ -77,7 +77,7 @@ async fn what_was_decided_before_an_order_was_paid_or_carried_out_or_a_number_re
         (shared(DidGroup::SPEC), OTHER_GROUP, true),
     ] {
         let core = core().await;
-        let changes = given_back(&core, ACCOUNT).await.unwrap();
+        let changes = return_to_stock(&core, ACCOUNT).await.unwrap();
         touch(&core, scope, id).await;
         let expected = if counts { Ok(()) } else { Err(StoreError::Conflict) };
         assert_eq!(core.store.reset_with(changes, Some(ACCOUNT), false).await, expected, "{id}");

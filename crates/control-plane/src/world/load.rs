@@ -1,9 +1,9 @@
 //! Stores a world.
 //!
-//! Everything that can be wrong with the file is found before anything is written. The records and rates of all accounts, and what
-//! the file has of the communication platform, are one transaction, and a second one sets the links of DIDs to text message trunks,
+//! All errors of the file are found before anything is written. The records and rates of all accounts, and the communication
+//! platform of the file, are one transaction, and a second one sets the links of DIDs to text message trunks,
 //! which refer to DIDs themselves. The store has no transaction for accounts and records together: new accounts are created
-//! before the records, and removed if these cannot be stored; settings and keys of accounts that exist are changed after them.
+//! before the records, and removed if these cannot be stored; settings and keys of existing accounts are changed after them.
 
 mod account;
 mod changes;
@@ -24,14 +24,14 @@ use super::platform::WorldPlatform;
 use crate::{Control, ControlError, renewals};
 
 impl Control {
-    /// Stores a world: creates the accounts that do not exist, and stores the records, all of them or none. A record
-    /// that exists is known by its id, and set as the file has it; others stay. With `into`, the records of the world's
-    /// only account go to the account with this id, which keeps its settings and keys.
+    /// Stores a world: creates the accounts that do not exist, and stores the records, all of them or none. An existing record
+    /// is found by its id, and set to the values of the file; other records stay. With `into`, the account with this id
+    /// receives the records of the world's only account, and keeps its settings and keys.
     ///
     /// # Errors
     /// If a value is not valid, a related record does not exist, or a name, a key or a unique value is taken: nothing
-    /// was changed then. If the settings of an account that existed cannot be stored after the records were, the
-    /// message says so.
+    /// was changed then. If the settings of an existing account cannot be stored after the records were, the
+    /// message states this.
     pub async fn load_world(&self, world: &World, into: Option<Uuid>) -> Result<LoadedWorld, ControlError> {
         let count = world.record_count();
         if count > MAX_RECORDS {
@@ -57,7 +57,7 @@ impl Control {
         self.platform_loaded(platform).await.map_err(|error| {
             invalid(format!("was loaded, but its customers are known after the next start only: {error}"))
         })?;
-        // A record can have another end of its period now; a new account has no renewals.
+        // The load may have changed the end of a record's period; a new account has no renewals.
         for account in targets.iter().filter_map(|target| target.existing.as_ref()) {
             renewals::decide_anew(&self.core, account.number).await.map_err(|error| {
                 let name = &account.name;

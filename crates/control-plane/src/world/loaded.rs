@@ -1,11 +1,11 @@
-//! What a load did.
+//! The result of loading a world.
 
 use didww_types::Secret;
 use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-/// What a load did.
+/// The result of loading a world.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct LoadedWorld {
@@ -19,9 +19,9 @@ pub struct LoadedWorld {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoadedAccount {
-    /// The account's id.
+    /// The id of the account.
     pub id: Uuid,
-    /// The account's name.
+    /// The name of the account, for display.
     pub name: String,
     /// False if the account existed.
     pub is_new: bool,
@@ -35,7 +35,7 @@ impl LoadedAccount {
     }
 }
 
-/// What a load did, as the control API answers it.
+/// The result of loading a world, as the control API answers it.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct LoadAnswer {
     /// The accounts, in the order of the file.
@@ -46,9 +46,9 @@ pub(super) struct LoadAnswer {
 
 #[derive(Serialize, JsonSchema)]
 struct AccountAnswer {
-    /// The account's id.
+    /// The id of the account.
     id: Uuid,
-    /// The account's name.
+    /// The name of the account, for display.
     name: String,
     /// False if the account existed.
     created: bool,

@@ -1,4 +1,4 @@
-//! What the file of a world says of accounts, and how it is read and written.
+//! The accounts in the file of a world, and reading and writing the file.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use super::records::{self, Records};
 /// The format that this program reads and writes.
 const FORMAT: u32 = 1;
 
-/// A world: what fills a server, or an account of it.
+/// A world: the data that fills a server, or one of its accounts.
 ///
 /// ```
 /// use control_plane::World;
@@ -124,7 +124,7 @@ impl WorldAccount {
 pub struct WorldError {
     /// The number of the line, from 1; `None` if the text has no such line.
     pub line: Option<usize>,
-    /// What is wrong, and what would be right.
+    /// The reason why it is not valid, and the valid values.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! The ids of the records of a world, and what its relationships refer to.
+//! The ids of the records of a world, and the records that its relationships refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::ControlError;
 /// The member of a body that errors of a world name.
 pub(super) const WORLD: &str = "world";
 
-/// The most records of a world.
+/// Maximum number of records of a world.
 pub(crate) const MAX_RECORDS: usize = 10_000;
 
 /// The ids of records by their types and labels.
@@ -21,7 +21,7 @@ pub(crate) const MAX_RECORDS: usize = 10_000;
 pub(super) struct Labels(BTreeMap<(&'static str, String), Uuid>);
 
 impl Labels {
-    /// The id that a text stands for: that of the record of one of these types with this label, else the text itself.
+    /// The id that a text names: that of the record of one of these types with this label, else the text itself.
     pub(super) fn id(
         &self,
         shared: &Self,

@@ -1,4 +1,4 @@
-//! What the file of a world says of the communication platform: its providers, its customers with their outbound configs, and
+//! The communication platform in the file of a world: its providers, its customers with their outbound configs, and
 //! its routes.
 
 use std::collections::BTreeMap;
@@ -18,13 +18,13 @@ use crate::without_secrets::remove_credentials;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct WorldPlatform {
-    /// The carriers.
+    /// The carriers through which calls are sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<WorldProvider>,
-    /// The customers.
+    /// The customers of the platform.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub customers: Vec<WorldCustomer>,
-    /// The routes.
+    /// The routes, which assign providers to destinations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<WorldRoute>,
 }
@@ -64,7 +64,7 @@ pub struct WorldProvider {
     /// The codecs, with commas between them.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub codecs: String,
-    /// What is known of the trunk at the carrier.
+    /// The metadata of the trunk at the carrier.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// The user that answers digest challenges; if `None`, a provider that exists keeps its own.
@@ -75,7 +75,7 @@ pub struct WorldProvider {
     pub password: Option<Secret>,
 }
 
-/// What is known of the trunk can hold credentials, so it is left out.
+/// The metadata of the trunk can contain credentials, so it is left out.
 impl fmt::Debug for WorldProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { label, id, name, hostname, .. } = self;
@@ -206,7 +206,7 @@ fn balance() -> Money {
 }
 
 impl WorldPlatform {
-    /// Whether there is nothing of the platform.
+    /// Whether there are no providers, customers and routes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

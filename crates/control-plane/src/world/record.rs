@@ -17,7 +17,7 @@ pub(super) const CREATED_AT: &str = "created_at";
 /// The attribute with the time of the last change, which is that of the load unless the file has one.
 pub(super) const UPDATED_AT: &str = "updated_at";
 
-/// A record of a world. What it does not name has its default.
+/// A record of a world. Members that are absent have their defaults.
 #[derive(Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct WorldRecord {
@@ -59,7 +59,7 @@ pub enum Related {
 }
 
 impl Related {
-    /// The ids and labels.
+    /// The ids and labels of the members.
     pub fn names(&self) -> &[String] {
         match self {
             Self::One(name) => std::slice::from_ref(name),
@@ -114,7 +114,7 @@ impl<'de> Visitor<'de> for RecordSeed {
                 _ => {
                     let right = "label, id, attributes, relationships, meta";
                     return Err(A::Error::custom(format!(
-                        "`{name}` is no member of a record; right are {right}"
+                        "`{name}` is not a member of a record; valid: {right}"
                     )));
                 }
             }
@@ -156,7 +156,7 @@ impl<'de> Visitor<'de> for AttributesSeed {
                 let right: Vec<&str> =
                     spec.attributes.iter().filter(|one| is_set(one)).map(|one| one.name).collect();
                 return Err(A::Error::custom(format!(
-                    "`{name}` is no attribute of {} that a world sets; right are {}",
+                    "`{name}` is not an attribute of {} that a world sets; valid: {}",
                     spec.name,
                     right.join(", ")
                 )));
@@ -197,7 +197,7 @@ impl<'de> Visitor<'de> for RelationshipsSeed {
                 let stored = spec.relationships.iter().filter(|one| is_stored(one));
                 let right: Vec<&str> = stored.map(|one| one.name).collect();
                 return Err(A::Error::custom(format!(
-                    "`{name}` is no relationship of {} that a world sets; right are {}",
+                    "`{name}` is not a relationship of {} that a world sets; valid: {}",
                     spec.name,
                     right.join(", ")
                 )));
@@ -208,7 +208,7 @@ impl<'de> Visitor<'de> for RelationshipsSeed {
                 Some(Related::Many(names)) if !relationship.many => {
                     let [only] = names.as_slice() else {
                         return Err(A::Error::custom(format!(
-                            "`{name}` has at most one member: right is an id or a label, not a list"
+                            "`{name}` has at most one member: expected an id or a label, not a list"
                         )));
                     };
                     relationships.insert(name.clone(), Related::One(only.clone()));

@@ -14,7 +14,7 @@ use super::record::{RecordSeed, WorldRecord};
 pub struct Records(pub(super) Vec<(&'static ResourceSpec, Vec<WorldRecord>)>);
 
 impl Records {
-    /// The number of records.
+    /// The number of records of all types.
     pub fn len(&self) -> usize {
         self.0.iter().map(|(_, records)| records.len()).sum()
     }
@@ -87,7 +87,7 @@ impl RecordsVisitor {
             return Err(format!("a world has no records of {name}"));
         }
         let right: Vec<&str> = types(self.is_shared).map(|spec| spec.name).collect();
-        Err(format!("`{name}` is no type of records; right are {}", right.join(", ")))
+        Err(format!("`{name}` is not a type of records; valid: {}", right.join(", ")))
     }
 }
 

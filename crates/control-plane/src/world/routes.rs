@@ -65,9 +65,9 @@ struct Scenarios {
 /// A world that the program contains.
 #[derive(Serialize, JsonSchema)]
 struct ScenarioAnswer {
-    /// The name.
+    /// The name, such as `one-trunk`.
     name: &'static str,
-    /// What is in it.
+    /// A sentence that describes the contents.
     description: &'static str,
 }
 
@@ -114,7 +114,7 @@ async fn loaded(control: &Control, uri: &Uri, headers: &HeaderMap, body: &Bytes)
             if is_toml { World::from_toml(text) } else { World::from_json(text) }
         }
     };
-    let world = world.map_err(|error| ControlError::invalid("body", format!("is no world: {error}")))?;
+    let world = world.map_err(|error| ControlError::invalid("body", format!("is not a world: {error}")))?;
     let loaded = control.load_world(&world, account).await?;
     Ok((StatusCode::OK, json!(LoadAnswer::from(loaded))))
 }

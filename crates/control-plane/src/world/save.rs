@@ -1,4 +1,4 @@
-//! Makes a world of what is stored.
+//! Makes a world from the store.
 //!
 //! The reads are not one state of the database: a server that is written to meanwhile can be saved in a state that it
 //! never had.
@@ -21,12 +21,12 @@ use super::records::{Records, types};
 use super::secrets::hide;
 use crate::{Control, ControlError};
 
-/// Ids that are looked up at once: more are a long read.
+/// Maximum number of ids that are looked up at once: more are a long read.
 const AT_ONCE: usize = 100;
-/// The most members of relationships that are read at once.
+/// Maximum number of members of relationships that are read at once.
 const MAX_MEMBERS: usize = 100_000;
 
-/// What is saved.
+/// The selection of the data that is saved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SaveOptions {
@@ -40,7 +40,7 @@ pub struct SaveOptions {
 }
 
 impl SaveOptions {
-    /// Saves one account only.
+    /// Saves only the account with this id.
     #[must_use]
     pub fn account(mut self, id: Uuid) -> Self {
         self.account = Some(id);
@@ -66,8 +66,8 @@ impl SaveOptions {
 type Wanted = BTreeMap<&'static str, BTreeSet<Uuid>>;
 
 impl Control {
-    /// Makes a world of what is stored: at most 10,000 records. It has no times of creation. The communication platform is a
-    /// part of the world of all accounts alone.
+    /// Makes a world from the store: at most 10,000 records. It has no times of creation. The communication platform is only
+    /// part of a world of all accounts.
     ///
     /// # Errors
     /// If there is no such account, there are more records, or the store fails.
@@ -231,7 +231,7 @@ fn want(wanted: &mut Wanted, spec: &ResourceSpec, links: &[(&'static str, Vec<Uu
     }
 }
 
-/// A record as a world has it: without defaults, and without what the server computes.
+/// A record in the form of a world: without defaults, and without values that the server computes.
 fn saved(
     spec: &'static ResourceSpec,
     record: &Record,

@@ -8,9 +8,9 @@ use super::model::{World, WorldError};
 pub struct Scenario {
     /// The name, such as `one-trunk`.
     pub name: &'static str,
-    /// What is in it, in a sentence.
+    /// A sentence that describes the contents.
     pub description: &'static str,
-    /// The file.
+    /// The text of the file.
     pub text: &'static str,
 }
 

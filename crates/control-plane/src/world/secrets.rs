@@ -1,4 +1,4 @@
-//! The secrets of a world: hidden when it is saved, unless they are asked for, and replaced when it is loaded.
+//! The secrets of a world: hidden when it is saved, unless they are requested, and replaced when it is loaded.
 
 use didww_types::resources::{SmsConfiguration, SmsTrunk, VoiceOutTrunk};
 use didww_types::values::SmppSystemId;
@@ -8,7 +8,7 @@ use service_base::ids::Ids;
 
 use crate::without_secrets::{is_secret, remove_credentials};
 
-/// What stands in the place of a secret.
+/// The text that replaces a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
 
 /// Hides the secrets of a value, at any depth, and removes the credentials in its URLs.
@@ -42,7 +42,7 @@ fn hide_in(value: &mut Value) {
     }
 }
 
-/// What a text of JSON says, such as the body of requests to a customer.
+/// The value of a text that is JSON, such as the body of requests to a customer.
 fn json_in(text: &str) -> Option<Value> {
     if !text.trim_start().starts_with(['{', '[']) {
         return None;

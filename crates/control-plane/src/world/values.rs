@@ -1,6 +1,6 @@
 //! The values of attributes in a world.
 //!
-//! Each is validated on its own, as of every record that staff store. A world also has what only the service sets: the
+//! Each is validated on its own, as in every record that staff store. A world also has values that only the service sets: the
 //! credentials of trunks, and trunks that authenticate by their address alone.
 
 use didww_types::resources::{
@@ -16,8 +16,8 @@ const ITEMS: &str = Order::SPEC.attribute_name("items");
 const CONFIGURATION: &str = VoiceInTrunk::SPEC.attribute_name("configuration");
 const SMS_CONFIGURATION: &str = SmsTrunk::SPEC.attribute_name("configuration");
 
-/// Validates a value. Returns its canonical form, or what is wrong as the continuation of a sentence that begins with
-/// the name.
+/// Validates a value. Returns its canonical form, or the reason why it is not valid, as the continuation of a sentence that
+/// begins with the name.
 pub(super) fn checked(
     spec: &ResourceSpec,
     attribute: &AttributeSpec,
@@ -86,7 +86,7 @@ fn method(attribute: &AttributeSpec, value: &Value) -> Result<Value, String> {
         _ => {
             let right = "credentials_and_ip with allowed_sip_ips, tech_prefix, username and password, ip_only with \
                          allowed_sip_ips and tech_prefix, or twilio with twilio_account_sid";
-            return Err(format!("is invalid; right is {right}"));
+            return Err(format!("is invalid; valid: {right}"));
         }
     };
     serde_json::to_value(&parsed).map_err(|error| format!("is invalid: {error}"))
@@ -115,7 +115,7 @@ fn keep_generated(valid: &mut Value, sent: &Value, names: &[&str]) -> Result<(),
             Some(value) if value.is_string() || value.is_null() => {
                 kept.insert((*name).to_owned(), value.clone());
             }
-            Some(_) => return Err(format!("has a wrong /attributes/{name}: right is a text or null")),
+            Some(_) => return Err(format!("has a wrong /attributes/{name}: expected a text or null")),
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What the handlers of a request share.
+//! The context that the handlers of a request share.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use trunk_store::account::Account;
 use super::kept_pages::KeptPages;
 use super::rendered::RenderedResources;
 
-/// What the handlers know about an authenticated request beyond its operation.
+/// The data of an authenticated request that its handlers share, apart from its operation.
 #[derive(Debug)]
 pub(crate) struct RequestContext<'a> {
     /// Store, clock and ids of the server.
@@ -22,11 +22,11 @@ pub(crate) struct RequestContext<'a> {
     pub account: Arc<Account>,
     /// The version that serves the request: the account's, or a newer one that the request names.
     pub version: ApiVersion,
-    /// The texts of the resources that were rendered last.
+    /// The texts of recently rendered resources.
     pub rendered: &'a RenderedResources,
-    /// The pages that were answered last.
+    /// The recently rendered pages.
     pub pages: &'a KeptPages,
-    /// What the links of the response begin with, such as `http://127.0.0.1:8080/v3`.
+    /// The beginning of the response's links, such as `http://127.0.0.1:8080/v3`.
     pub base: String,
 }
 
@@ -53,7 +53,7 @@ impl RequestContext<'_> {
         self.relationships(spec).find(|relationship| relationship.name_at(self.version) == name)
     }
 
-    /// As [`relationship`](Self::relationship), with those that only requests have.
+    /// As [`relationship`](Self::relationship), including those that only requests have.
     pub(super) fn sent_relationship(
         &self,
         spec: &'static ResourceSpec,

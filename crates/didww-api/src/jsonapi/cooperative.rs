@@ -14,8 +14,8 @@ pub(super) async fn yield_periodically(index: usize) {
     }
 }
 
-/// The work of a loop since it yielded, for one whose iterations cost very different times: a text that is copied takes a small
-/// part of the time of one that is rendered, and to yield after sixteen of them would take longer than they do.
+/// The work of a loop since it last yielded, for loops whose iterations take very different times: copying a text takes a
+/// fraction of the time of rendering one, and yielding after sixteen copies would take longer than the copies.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     /// Parts, of which a rendered record has [`PARTS_PER_RECORD`].
@@ -26,17 +26,17 @@ pub(super) struct Work {
 const PARTS_PER_RECORD: usize = 16;
 
 impl Work {
-    /// Adds a record that was rendered.
+    /// Adds the work of rendering a record.
     pub(super) fn add_rendered(&mut self) {
         self.parts = self.parts.saturating_add(PARTS_PER_RECORD);
     }
 
-    /// Adds a text of this many bytes that was copied.
+    /// Adds the work of copying a text of this many bytes.
     pub(super) fn add_copied(&mut self, bytes: usize) {
         self.parts = self.parts.saturating_add(1 + bytes / 2048);
     }
 
-    /// Yields to the other tasks of the thread if it is time.
+    /// Yields to the other tasks of the thread once the work of [`RECORDS_PER_YIELD`] rendered records is done.
     pub(super) async fn yield_if_due(&mut self) {
         if self.parts >= PARTS_PER_RECORD * RECORDS_PER_YIELD {
             self.parts = 0;

@@ -47,8 +47,8 @@ pub(super) async fn delete(
         .await
 }
 
-/// Decides the deletion of a record. Returns the changes of its transaction: the conditions that the decision was made
-/// on, and then what it changes.
+/// Decides the deletion of a record. Returns the changes of its transaction: the conditions of the decision, and then its
+/// effects.
 async fn deletion(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
@@ -96,7 +96,7 @@ async fn deletion(
     Ok(changes)
 }
 
-/// Returns the records that are deleted with a record. `left` is the number of them that the deletion may still have.
+/// Returns the records that are deleted with a record. `left` is the number of further records that may be deleted.
 ///
 /// # Errors
 /// 409 if there are more.
@@ -117,7 +117,7 @@ async fn dependent_records(
 const MAX_DELETED: usize = 1_000;
 const _: () = assert!(MAX_DELETED as u64 == MAX_DEPENDENTS);
 
-/// The refusal of a deletion with which too many other records would be deleted.
+/// The refusal of a deletion that would also delete too many other records.
 fn too_many() -> ApiError {
     let why = format!("The record has more than {MAX_DEPENDENTS} others that are deleted with it.");
     ApiError::from(WriteError::from(Refusal::in_use(why)))
@@ -153,7 +153,7 @@ async fn related_ids(
 ) -> Result<Vec<String>, StoreError> {
     match related {
         RelatedRecords::Members(relationship) => member_ids(context, spec, record, relationship).await,
-        RelatedRecords::Owners(owned_by, relationship) | RelatedRecords::Behind(owned_by, relationship) => {
+        RelatedRecords::Owners(owned_by, relationship) | RelatedRecords::ByPath(owned_by, relationship) => {
             let query = owners(context, owned_by, relationship, record, MAX_RELATED_RECORDS);
             Ok(context.core.store.list_ids(query).await?.into_iter().map(|id| id.to_string()).collect())
         }

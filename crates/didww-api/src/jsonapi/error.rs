@@ -1,4 +1,4 @@
-//! Errors: the document that the client receives, and what the log adds for the operator.
+//! Errors: the document that the client receives, and the causes that only the log contains.
 
 use didww_types::{ApiVersion, ErrorCode, ErrorDocument, ErrorObject, Violation};
 use http::StatusCode;
@@ -10,7 +10,7 @@ use trunk_store::StoreError;
 
 const TOO_MANY_REQUESTS: &str = r#"{"errors":[{"status":"429","detail":"Too Many Requests"}]}"#;
 
-/// An error of the API: what the client receives, and what only the log contains.
+/// An error of the API: the errors that the client receives, and the cause for the log.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     /// The errors of the document; the status of the first one is the status of the response.
@@ -68,7 +68,7 @@ impl ApiError {
         Self { is_bare: true, ..Self::new(ErrorCode::Unauthorized, text, text) }
     }
 
-    /// 401: the access token is refused, for whatever reason.
+    /// 401: the access token is refused for any reason.
     pub(crate) fn invalid_token() -> Self {
         let text = "Invalid token";
         let challenge = Some("Bearer error=\"invalid_token\"");
@@ -123,7 +123,7 @@ impl ApiError {
         }
     }
 
-    /// 503: a repetition of the request would be refused again, or could do twice what was done. The cause is logged and sent.
+    /// 503: a repetition of the request would be refused again, or could have its effect twice. The cause is logged and sent.
     fn not_to_repeat(why: &str) -> Self {
         Self {
             internal: Some(why.to_owned()),
@@ -133,7 +133,7 @@ impl ApiError {
     }
 
     /// Adds to the log which version served the request, if the client may have expected another one. Members and
-    /// paths that a version lacks are refused in the same words as unknown ones.
+    /// paths that a version lacks are refused with the same text as unknown ones.
     pub(crate) fn with_version_note(mut self, served: ApiVersion, was_sent: bool) -> Self {
         let codes = [ErrorCode::ParamNotAllowed, ErrorCode::NotFound].map(ErrorCode::as_str);
         let code = self.errors.first().and_then(|error| error.code.as_deref()).unwrap_or_default();
@@ -160,7 +160,7 @@ impl ApiError {
         }
         let has_code = self.errors.iter().any(|error| error.code.is_some());
         if self.status() == StatusCode::TOO_MANY_REQUESTS && !has_code {
-            // The only recorded error whose members are in another order.
+            // The only recorded error with its members in another order.
             return TOO_MANY_REQUESTS.to_owned();
         }
         let document = ErrorDocument { errors: self.errors.clone() };

@@ -3,7 +3,7 @@
 //! Bounds: [`MAX_PARTS`] parts, [`MAX_HEAD_BYTES`] of headers each. A file is not copied.
 
 use bytes::Bytes;
-use didww_types::{ErrorCode, FormSpec, ResourceSpec, Violation};
+use didww_types::{AttributeSpec, ErrorCode, FormSpec, ResourceSpec, Violation};
 use serde_json::{Map, Value};
 use trunk_rules::domain::{Refusal, WriteError};
 
@@ -11,10 +11,10 @@ use super::context::RequestContext;
 use super::error::ApiError;
 
 /// More parts than any declared form has.
-const MAX_PARTS: usize = 8;
+const MAX_PARTS: usize = 12;
 const MAX_HEAD_BYTES: usize = 4 << 10;
 
-/// 400: the body is no such form, in the words of the API.
+/// 400: the body is not a form of this type, with the API's text.
 pub(crate) fn invalid_form() -> ApiError {
     ApiError::new(ErrorCode::BadRequest, "invalid params", "invalid params")
 }
@@ -28,10 +28,19 @@ pub(crate) fn too_big(form: &FormSpec) -> ApiError {
 /// The parts of a form.
 #[derive(Default)]
 pub(super) struct Form {
-    /// The attributes that were sent, by name.
-    pub(super) attributes: Map<String, Value>,
     /// The text that is compared with what is expected.
     pub(super) checked: Option<String>,
+    /// What was sent of each record, of which only the older form can have several.
+    pub(super) records: Vec<FormRecord>,
+    /// Whether it is the older form.
+    pub(super) is_batch: bool,
+}
+
+/// A record of a form.
+#[derive(Default)]
+pub(super) struct FormRecord {
+    /// The attributes that were sent, by name.
+    pub(super) attributes: Map<String, Value>,
     /// The content of the file.
     pub(super) file: Option<Bytes>,
 }
@@ -40,7 +49,7 @@ impl Form {
     /// Reads the form of a type.
     ///
     /// # Errors
-    /// 400 if it is no form, or if it has another part than the declared ones or one of them twice.
+    /// 400 if it is no form, if it has another part than the declared ones or one of them twice, or the parts of two forms.
     pub(super) fn parse(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
@@ -50,45 +59,69 @@ impl Form {
     ) -> Result<Self, ApiError> {
         let mut form = Self::default();
         let attributes = spec.attributes_at(context.version);
+        let batch = declared.batch.filter(|batch| context.version <= batch.until);
+        let mut is_batch = None;
         for Part { name, is_file, content } in parts(boundary, body).ok_or_else(invalid_form)? {
             let member =
                 name.strip_prefix(spec.name).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
             let member = member.ok_or_else(invalid_form)?;
-            if member == declared.file && is_file {
-                if form.file.replace(content).is_some() {
+            if member == declared.check.name {
+                if is_file || form.checked.replace(text(&content)?).is_some() {
                     return Err(invalid_form());
                 }
                 continue;
             }
-            let text = std::str::from_utf8(&content).map_err(|_| invalid_form())?.to_owned();
-            let is_new = if member == declared.check.name {
-                form.checked.replace(text).is_none()
-            } else if attributes.iter().any(|known| known.name == member && known.create.allowed()) {
-                form.attributes.insert(member.to_owned(), Value::String(text)).is_none()
-            } else {
-                false
-            };
-            if is_file || !is_new {
+            let in_list = batch.and_then(|batch| member.strip_prefix(batch.name)?.strip_prefix("][]["));
+            if *is_batch.get_or_insert(in_list.is_some()) != in_list.is_some() {
                 return Err(invalid_form());
             }
+            let member = in_list.unwrap_or(member);
+            let is_content = member == declared.file && is_file;
+            let is_known = |known: &&AttributeSpec| known.name == member && known.create.allowed();
+            if !is_content && (is_file || !attributes.iter().any(is_known)) {
+                return Err(invalid_form());
+            }
+            let has = |record: &FormRecord| {
+                if is_content { record.file.is_some() } else { record.attributes.contains_key(member) }
+            };
+            if form.records.last().is_none_or(has) {
+                let most = batch.filter(|_| in_list.is_some()).map_or(1, |batch| batch.most);
+                if form.records.len() == most {
+                    return Err(invalid_form());
+                }
+                form.records.push(FormRecord::default());
+            }
+            if let Some(record) = form.records.last_mut() {
+                if is_content {
+                    record.file = Some(content);
+                } else {
+                    record.attributes.insert(member.to_owned(), Value::String(text(&content)?));
+                }
+            }
         }
+        form.is_batch = is_batch == Some(true);
         Ok(form)
     }
+}
+
+/// The text of a part.
+fn text(content: &[u8]) -> Result<String, ApiError> {
+    std::str::from_utf8(content).map(str::to_owned).map_err(|_| invalid_form())
 }
 
 /// A part of a form.
 struct Part {
     name: String,
-    /// Whether it has the name of a file.
+    /// Whether the part has a file name.
     is_file: bool,
     content: Bytes,
 }
 
-/// Divides a body into its parts; `None` if it is not complete, or not of this form.
+/// Divides a body into its parts; `None` if it is truncated, or does not have this boundary.
 fn parts(boundary: &str, body: &Bytes) -> Option<Vec<Part>> {
     let delimiter = format!("\r\n--{boundary}");
     let first = delimiter.get(2..)?;
-    // What stands before the first delimiter is ignored (RFC 2046 §5.1.1).
+    // Bytes before the first delimiter are ignored (RFC 2046 §5.1.1).
     let mut at = if body.starts_with(first.as_bytes()) {
         first.len()
     } else {
@@ -115,7 +148,7 @@ fn parts(boundary: &str, body: &Bytes) -> Option<Vec<Part>> {
     }
 }
 
-/// Where a text begins.
+/// The position of the first occurrence of a text in the bytes.
 fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
     let (first, rest) = text.split_first()?;
     let mut from = 0;
@@ -128,7 +161,7 @@ fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Reads the name of a part, and whether it has the name of a file, from its headers.
+/// Reads the name of a part, and whether it has a file name, from its headers.
 fn disposition(head: &str) -> Option<(String, bool)> {
     let is_named = |line: &&str| {
         line.split_once(':').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"))

@@ -64,8 +64,8 @@ impl IncludeNode {
         if !targets.is_empty() {
             return Self::add_below(context, &targets, &mut node.children, rest);
         }
-        // This server does not declare the target, so it has no records. DIDWW documents some paths through such a
-        // target; they are accepted, where the version has them, and include no record.
+        // This server does not declare the target, so there are no records. DIDWW documents some paths through such a
+        // target; they are accepted in versions that have them, and include no records.
         let is_documented = |include: &NestedInclude| {
             let below = include.path.strip_prefix(relationship.name).and_then(|path| path.strip_prefix('.'));
             include.exists_in(context.version) && below == Some(rest)
@@ -73,7 +73,7 @@ impl IncludeNode {
         if spec.nested_includes.iter().any(is_documented) {
             return Ok(());
         }
-        // As the framework behind the API, the answer names one relationship and not the rest of the path.
+        // As in the framework behind the API, the error names one relationship and not the rest of the path.
         let named = rest.split('.').next().unwrap_or(rest);
         Err(invalid(format!(
             "{named} is not a valid relationship of {}",
@@ -102,8 +102,8 @@ fn invalid(detail: String) -> Box<ErrorObject> {
     ErrorObject::new(ErrorCode::InvalidInclude, "Invalid field", detail).into()
 }
 
-/// Maximum number of relationships in one include path. Types can refer to each other, so that a path could go round
-/// without end.
+/// Maximum number of relationships in one include path. Types can refer to each other, so that paths could be
+/// endless.
 const MAX_PATH_LENGTH: usize = 8;
 
 /// Maximum number of bytes of the attributes of all records that are read to include them in one response. A record that
@@ -190,7 +190,7 @@ async fn related_identifiers_of_each(
                 }
             },
         };
-        // Of several records that have the owner, the newest one is the member of a to-one relationship.
+        // If several records refer to the owner, the newest one is the member of a to-one relationship.
         if !relationship.many && members.len() > 1 {
             members = members.split_off(members.len() - 1);
         }
@@ -348,7 +348,7 @@ struct Collector<'a> {
     seen: HashSet<Uuid>,
     /// The number of identifiers that the response may still contain.
     left: usize,
-    /// The number of bytes that further included records may have.
+    /// The number of bytes that further included records may still have.
     bytes_left: usize,
 }
 
@@ -358,8 +358,8 @@ type Expanded = Vec<(RecordWithLinkage, Vec<RecordWithLinkage>)>;
 /// A relationship of the type of some records, with the nodes below it.
 pub(super) type OwnNode<'n> = (&'static RelationshipSpec, &'n [IncludeNode]);
 
-/// The nodes whose relationships a type has. Where the records of a relationship can have one of two types, its node has those
-/// of both below it.
+/// The nodes whose relationships a type declares. If the records of a relationship can have one of two types, its node has
+/// children for the relationships of both.
 pub(super) fn own_nodes<'n>(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
@@ -422,7 +422,7 @@ impl Collector<'_> {
         members: &[Vec<Identifiers>],
     ) -> Vec<Vec<Vec<Uuid>>> {
         let mut new: Vec<Vec<Vec<Uuid>>> = forest.iter().map(|_| Vec::with_capacity(records)).collect();
-        // With the ids that were returned for the node. Each node is expanded once, so that no other call returns any.
+        // Including the ids that were returned for this node. Each node is expanded once, so no other call returns them.
         let mut members: Vec<_> = members.iter().map(|of| (of.iter(), HashSet::new())).collect();
         for _ in 0..records {
             for (((members, expanded), new), (_, children)) in members.iter_mut().zip(&mut new).zip(forest) {

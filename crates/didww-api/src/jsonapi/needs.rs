@@ -8,13 +8,13 @@ use trunk_store::{Condition, IndexValue, ListQuery, Record, StoreError};
 use super::context::RequestContext;
 use super::target::parse_id;
 
-/// The most times that rules are asked for what they need.
+/// Maximum number of rounds in which rules name further records that they need.
 const MAX_ROUNDS: usize = 4;
-/// The most members that are read of the relationships of several records. A decision on a part of them would be wrong: rules
-/// refuse requests for which there are more.
+/// Maximum number of members that are read for the relationships of several records. A decision on a part of them would be
+/// wrong, so rules refuse requests with more.
 const MAX_MEMBERS: usize = if cfg!(test) { 4 } else { 10_000 };
 
-/// What was read: for the rules, and for the transaction.
+/// The records that were read for the rules, and the conditions for the transaction.
 #[derive(Debug, Default)]
 pub(super) struct Needed {
     pub(super) found: Vec<Found>,
@@ -22,7 +22,7 @@ pub(super) struct Needed {
 }
 
 impl Needed {
-    /// Reads what the rules of a type need for a write with these attributes, and with links to these records.
+    /// Reads the records that the rules of a type need for a write with these attributes, and with links to these records.
     pub(super) async fn for_write(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
@@ -43,7 +43,7 @@ impl Needed {
         Ok(needed)
     }
 
-    /// Reads these needs.
+    /// Reads the records that these needs name.
     pub(super) async fn of(context: &RequestContext<'_>, needs: &[Need]) -> Result<Self, StoreError> {
         let mut needed = Self::default();
         for need in needs {

@@ -16,11 +16,11 @@ pub(crate) enum Operation {
     List { spec: &'static ResourceSpec },
     /// Returns the record with this id.
     Get { spec: &'static ResourceSpec, id: String },
-    /// Returns the only record of a type of which each account has one.
+    /// Returns the account's only record of a singleton type.
     Single { spec: &'static ResourceSpec },
     /// Creates a record from the request body.
     Create { spec: &'static ResourceSpec },
-    /// Creates a record from the form in the request body, whose parts the boundary divides.
+    /// Creates a record from the multipart form in the request body, which has this boundary.
     Upload { spec: &'static ResourceSpec, form: &'static FormSpec, boundary: String },
     /// Changes the attributes and relationships that the request body names.
     Update { spec: &'static ResourceSpec, id: String },
@@ -106,7 +106,7 @@ impl Operation {
         spec.feature_needed(self.verb(), version)
     }
 
-    /// The create of a type whose records a form creates, with the boundary of the form; any other operation as it is.
+    /// The upload operation instead of the create of a type that is created by a form; any other operation unchanged.
     ///
     /// # Errors
     /// If a form is needed, and `boundary` has none.

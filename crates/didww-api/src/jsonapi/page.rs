@@ -1,4 +1,4 @@
-//! `page`: the part of a list that a request asks for.
+//! The `page` parameter: the requested part of a list.
 //!
 //! It is read as the framework behind DIDWW's API reads it: Rack nests the parameters, and `PagedPaginator` of
 //! `jsonapi-resources` takes either one text, which is the page's number, or the members `number` and `size`. Numbers are
@@ -22,16 +22,18 @@ struct Member {
     is_nested: bool,
 }
 
-/// Reads the page that a query asks for, with at most `max_size` records, and `size` if it asks for no size.
+/// Reads the requested page, with at most `max_size` records, and `size` records if the query has no size.
 ///
 /// # Errors
-/// Every member that is not `number` or `size`; else the size, or the number, that is out of range.
+/// Every member that is not `number` or `size`; otherwise the size, or the number, that is out of range.
 pub(super) fn read(query: &str, size: u64, max_size: u64) -> Result<Page, Vec<ErrorObject>> {
     let page = match Sent::parse(query).map_err(|error| vec![*error])? {
         Sent::Nothing | Sent::Text(None) => return Ok(Page { size, ..Page::default() }),
-        Sent::Text(Some(number)) => Wanted { number: Some(integer(&number)), ..Wanted::default() },
+        Sent::Text(Some(number)) => {
+            RequestedPage { number: Some(integer(&number)), ..RequestedPage::default() }
+        }
         Sent::List => return Err(vec![*unexpected("Hash", "Array")]),
-        Sent::Members(members) => Wanted::of(&members)?,
+        Sent::Members(members) => RequestedPage::of(&members)?,
     };
     page.check(size, max_size)
         .map_err(|detail| vec![ErrorObject::new(ErrorCode::InvalidPageValue, "Invalid page value", detail)])
@@ -40,7 +42,7 @@ pub(super) fn read(query: &str, size: u64, max_size: u64) -> Result<Page, Vec<Er
 impl Sent {
     fn parse(query: &str) -> Result<Self, Box<ErrorObject>> {
         let mut sent = Self::Nothing;
-        // Only these can have a name that begins with `page`. The other parameters have been decoded before.
+        // Only parameters whose name begins with `page`. The others have been decoded before.
         for pair in query.split('&').filter(|pair| pair.starts_with(['p', '%'])) {
             let Some((name, value)) = QueryPairs::parse(pair).0.pop() else { continue };
             let Some(rest) = name.strip_prefix("page") else { continue };
@@ -66,9 +68,9 @@ impl Sent {
     }
 }
 
-/// What the rest of a parameter's name after `page` addresses.
+/// The part of `page` that the rest of a parameter's name addresses.
 enum Part<'a> {
-    /// Nothing: it is another parameter.
+    /// None: this is another parameter.
     Other,
     /// `page`
     Whole,
@@ -86,21 +88,21 @@ impl<'a> Part<'a> {
             Some(inner) => match inner.split_once(']') {
                 Some(("", _)) => Self::Item,
                 Some((name, after)) => Self::Member(name, !after.is_empty()),
-                // Rack takes a name whose bracket is not closed as it stands.
+                // Rack does not parse a name whose bracket is not closed.
                 None => Self::Member(rest, false),
             },
         }
     }
 }
 
-/// A page as it was asked for; `None` is the default.
+/// The requested page; `None` is the default.
 #[derive(Default)]
-struct Wanted {
+struct RequestedPage {
     number: Option<i128>,
     size: Option<i128>,
 }
 
-impl Wanted {
+impl RequestedPage {
     fn of(members: &[Member]) -> Result<Self, Vec<ErrorObject>> {
         let is_known =
             |member: &&Member| ["number", "size"].contains(&member.name.as_str()) && !member.is_nested;

@@ -1,5 +1,5 @@
-//! The types of records that decide what a page shows: those that it shows or counts, and those through which its filters and its
-//! order go.
+//! The types of records on which a page depends: those that it shows or counts, and those on the paths of its filters and its
+//! sort criteria.
 //!
 //! A link is changed by a write of the record that has it, or by the deletion of the other one, so it needs no type of its own.
 
@@ -9,13 +9,13 @@ use trunk_store::ListQuery;
 use super::context::RequestContext;
 use super::include::{IncludeNode, own_nodes, relationship_targets};
 
-/// The types of records that decide what a page shows, each once, the type that it lists first.
+/// The types of records on which a page depends, each once, the listed type first.
 #[derive(Debug)]
 pub(super) struct PageTypes(Vec<&'static ResourceSpec>);
 
 impl PageTypes {
-    /// Returns the types for a page with these records included. `None` if records of other accounts decide it too, or if it is
-    /// not known which do.
+    /// Returns the types for a page with these records included. `None` if the page also depends on records of other accounts,
+    /// or on unknown ones.
     pub(super) fn of(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
@@ -55,7 +55,7 @@ impl PageTypes {
         &self.0
     }
 
-    /// Adds what is shown of the records of a type: the records that are included, and those that are counted.
+    /// Adds the types of the records that are included or counted for the records of a type.
     fn add_shown(
         &mut self,
         context: &RequestContext<'_>,
@@ -68,8 +68,8 @@ impl PageTypes {
                 self.add(spec, target)?;
             }
         }
-        // As the records are collected: each type has its own relationships of the names, which can lead elsewhere than those of the
-        // type that has named them.
+        // As in collecting the records: each type has its own relationships with these names, whose targets can differ from those of
+        // the type that named them.
         for (relationship, children) in own_nodes(context, spec, include) {
             for target in relationship_targets(relationship) {
                 self.add(spec, target)?;
@@ -79,7 +79,7 @@ impl PageTypes {
         Some(())
     }
 
-    /// Adds what a path that ends with an attribute leads through.
+    /// Adds the types on a path that ends with an attribute.
     fn add_path(&mut self, spec: &'static ResourceSpec, path: &'static str) -> Option<()> {
         let steps = related_attribute(REGISTRY, spec.name, path).map(|(steps, _)| steps);
         self.add_steps(spec, &steps.unwrap_or_default())
@@ -99,10 +99,10 @@ impl PageTypes {
         Some(())
     }
 
-    /// Adds a type to which records of another one lead.
+    /// Adds the target type of a relationship.
     fn add(&mut self, from: &'static ResourceSpec, to: &'static ResourceSpec) -> Option<()> {
         if from.global && !to.global {
-            // The records of all accounts can lead to a record that they share.
+            // Records of all accounts can link to a record that they share.
             return None;
         }
         if !self.0.iter().any(|known| known.name == to.name) {

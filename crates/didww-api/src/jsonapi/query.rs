@@ -26,7 +26,7 @@ pub(crate) struct QueryParams {
     pub include: Vec<IncludeNode>,
     /// `filter[NAME]`: the conditions that a listed record meets.
     pub conditions: Vec<Condition>,
-    /// The filters whose values must be ids of records of the account, each with the listed type and the values.
+    /// The filters whose values must be ids of the account's records, each with the listed type and the values.
     owned: Vec<(&'static ResourceSpec, &'static FilterSpec, Vec<IndexValue>)>,
     /// `sort`: the sort criteria, the primary one first.
     pub order: Vec<Order>,
@@ -140,7 +140,7 @@ impl QueryParams {
                 continue;
             };
             match values(context, spec, filter, value) {
-                // Its values are checked all the same.
+                // Only the values of the filter are checked.
                 Ok(_) if filter.unapplied => {}
                 Ok(values) if is_before_kept(context, spec, filter, &values) => {
                     errors.push(invalid_filter_value(value, name));
@@ -246,7 +246,7 @@ fn last_of_each(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
     kept
 }
 
-/// The test of an attribute in place of the test of a relationship to the records for which its texts stand. No record is
+/// The test of an attribute instead of the test of a relationship to the fixed records of its texts. No record is
 /// linked to those.
 fn mirrored(
     spec: &'static ResourceSpec,
@@ -256,7 +256,7 @@ fn mirrored(
 ) -> (FilterTest, Vec<IndexValue>) {
     let relationship = match test {
         FilterTest::Linked(name) => spec.relationship(name),
-        // The value is the id of a record for which the text of a related record's attribute stands.
+        // The value is the id of a fixed record, which the text of a related record's attribute represents.
         FilterTest::Related(path) if kind == Kind::Uuid => related_attribute(REGISTRY, spec.name, path)
             .and_then(|(steps, attribute)| {
                 let mirrors = |one: &&RelationshipSpec| one.mirrors == Some(attribute);
@@ -269,7 +269,7 @@ fn mirrored(
     let key_of = |value: IndexValue| match &value {
         IndexValue::Text(id) => {
             let fixed = target.fixed.iter().find(|record| id.eq_ignore_ascii_case(record.id));
-            // The attribute's own text is no id. No record has the empty text.
+            // The attribute has the record's text instead of its id. No record has the empty text.
             IndexValue::Text(fixed.map_or("", |record| record.key).to_owned())
         }
         _ => value,
@@ -281,7 +281,7 @@ fn mirrored(
 /// The milliseconds of a day.
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 
-/// Whether a filter names a time of creation before that of the oldest record that the type keeps, by the day.
+/// Whether a filter names a day before that of the oldest record that the type keeps.
 fn is_before_kept(
     context: &RequestContext<'_>,
     spec: &ResourceSpec,
@@ -364,7 +364,7 @@ fn values(
     if let FilterTest::Equals(path) = filter.test
         && spec.needs_conversion(context.version)
     {
-        // An older version can have other words for the values of an attribute.
+        // An older version can have other texts for the values of an attribute.
         values = values.into_iter().map(|value| canonical(context, spec, path, value)).collect();
     }
     if let (FilterTest::Equals(path), true) = (filter.test, context.version.has_corrected_rules()) {
@@ -410,7 +410,7 @@ fn with_its_letters(context: &RequestContext<'_>, filter: &FilterSpec, text: &st
     Some(Condition { test: FilterTest::Contains(path.trim_end_matches('~')), values })
 }
 
-/// The text of an attribute that stands for a text of the request's version.
+/// The canonical text of an attribute for a text of the request's version.
 fn canonical<'a>(
     context: &RequestContext<'_>,
     spec: &ResourceSpec,
@@ -437,7 +437,7 @@ fn end_of_day(text: &str) -> Option<IndexValue> {
     Some(IndexValue::Integer(end))
 }
 
-/// A time, or a day with a time of day.
+/// A time; a day without one has the time of day `of_day`.
 fn time(text: &str, of_day: &str) -> Option<IndexValue> {
     let at = text.parse::<Timestamp>().or_else(|_| format!("{text}{of_day}").parse());
     at.ok().map(|at| IndexValue::Integer(at.as_unix_millis()))

@@ -34,7 +34,7 @@ pub(super) async fn list(
     };
     let of = page_of(context, spec, params);
     let kept = context.pages.get(of);
-    // Such a page is of one state, and has the number of its changes. How many more records there can be is read by itself.
+    // Such a page is of one state, and has its number of changes. The number of further permitted records is a separate read.
     let is_read_at_once = types.as_slice().len() == 1
         && params.include.is_empty()
         && context.rules.counted(spec).is_empty()
@@ -49,7 +49,7 @@ pub(super) async fn list(
     let changes = match own {
         Some(own) if is_read_at_once => Some(vec![own]),
         _ if is_read_at_once => None,
-        // Its parts are of different states, but not of states in which these records differ.
+        // The parts of the page are of different states, in which these records are the same.
         _ => match before {
             Some(before) => changes(context, &types).await?.filter(|after| *after == before),
             None => None,
@@ -61,10 +61,10 @@ pub(super) async fn list(
     Ok(Reply { tag: Some(tag), ..reply })
 }
 
-/// How often records of each of these types were changed. `None` if the store does not report it.
+/// The number of changes of the records of each of these types. `None` if the store does not report it.
 ///
-/// Each number only grows. So if the numbers are the same as before, there was a moment, when the first of them was read, at which
-/// all of them were.
+/// Each number only grows. So if the numbers are the same as before, all of them were current at the moment when the first one
+/// was read.
 async fn changes(context: &RequestContext<'_>, types: &PageTypes) -> Result<Option<Vec<i64>>, ApiError> {
     let mut all = Vec::with_capacity(types.as_slice().len());
     for spec in types.as_slice() {
@@ -74,7 +74,7 @@ async fn changes(context: &RequestContext<'_>, types: &PageTypes) -> Result<Opti
     Ok(Some(all))
 }
 
-/// What a page depends on beside records.
+/// The key of a page among the kept ones: its dependencies other than records.
 fn page_of<'a>(
     context: &'a RequestContext<'_>,
     spec: &'static ResourceSpec,
@@ -90,10 +90,10 @@ fn page_of<'a>(
     }
 }
 
-/// The longest query of a page that is kept, in bytes.
+/// Maximum length of the query of a page that is kept, in bytes.
 const MAX_KEPT_QUERY: usize = 1024;
 
-/// Responds with a sample of the records that a query finds, in random order: at most this number, and the number of all.
+/// Responds with a sample of the matching records, at most this number in random order, and with the number of all of them.
 async fn sample(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
@@ -123,7 +123,7 @@ fn random_below(context: &RequestContext<'_>, bound: u64) -> u64 {
     context.core.ids.word() % bound.max(1)
 }
 
-/// How many more records the account can have of a type that limits them.
+/// The number of further records that the account can have of a type with a limit.
 async fn left(context: &RequestContext<'_>, spec: &'static ResourceSpec) -> Result<Option<u64>, ApiError> {
     let Some(most) = spec.at_most else { return Ok(None) };
     let all = ListQuery {
@@ -137,8 +137,7 @@ async fn left(context: &RequestContext<'_>, spec: &'static ResourceSpec) -> Resu
     Ok(Some(most.saturating_sub(context.core.store.list(all).await?.total)))
 }
 
-/// Responds with the only record of a type of which each account has one. An account that has none stored has that of the
-/// defaults.
+/// Responds with the account's only record of a singleton type, or with the defaults if none is stored.
 pub(super) async fn single(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,

@@ -60,7 +60,7 @@ pub(super) async fn related(
             Membership::Matching(values) => {
                 list.conditions.extend(matching(context, target, values).conditions);
             }
-            // A fixed record is that of a to-one relationship.
+            // Only to-one relationships have fixed records.
             Membership::Fixed(id) => {
                 let values = id.map(|id| IndexValue::Text(id.to_owned())).into_iter().collect();
                 list.conditions.push(Condition { test: FilterTest::Id, values });

@@ -22,10 +22,10 @@ use trunk_store::Record;
 /// Initial capacity per record, in bytes, which a document with one record rarely exceeds.
 const BYTES_PER_RECORD: usize = 2048;
 
-/// The most records of a document whose texts are kept. Those of a longer one would displace those of all others.
+/// Maximum number of records of a document whose texts are kept. A longer document would evict all other texts.
 const MAX_KEPT_RECORDS: usize = 200;
 
-/// The pages of a list of which a response has one.
+/// The paging of a list: the present page, and the number of records.
 pub(super) struct Pages {
     /// The number of records on all pages.
     pub(super) total: u64,
@@ -36,9 +36,9 @@ pub(super) struct Pages {
 pub(super) struct Document<'a> {
     context: &'a RequestContext<'a>,
     params: &'a QueryParams,
-    /// What links begin with, escaped for use inside a JSON string.
+    /// The beginning of links, escaped for use inside a JSON string.
     base: Cow<'a, str>,
-    /// A further member of the document's `meta`.
+    /// A further number in the document's `meta`.
     count: Option<(&'static str, u64)>,
     text: String,
     /// Whether the texts of its resources are kept.
@@ -177,8 +177,8 @@ impl<'a> Document<'a> {
         self.text
     }
 
-    /// As [`finish`](Self::finish), without the rest of the memory that was reserved. A page is kept with all of its memory, of which
-    /// only that of its text is counted.
+    /// As [`finish`](Self::finish), without spare capacity: a kept page occupies its whole capacity, and only the length of its
+    /// text is counted.
     fn finish_to_keep(self) -> String {
         let mut text = self.finish();
         text.shrink_to_fit();

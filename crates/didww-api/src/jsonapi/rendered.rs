@@ -1,6 +1,6 @@
-//! The texts of resources that were rendered before, so that a response with records that did not change is copied.
+//! A cache of rendered resources: the texts of records that did not change are copied into responses.
 //!
-//! A text is a function of what [`Rendering`] has, and an entry is used only if all of that is equal. So no write has to
+//! A text is a function of the members of [`Rendering`], and an entry is used only if all of them are equal. So no write has to
 //! invalidate anything, on one node or on several: a record that was read after a write has other content.
 
 use std::hash::BuildHasher as _;
@@ -12,13 +12,13 @@ use trunk_store::Record;
 
 /// The number of sets. A resource belongs to one, with others.
 const SETS: usize = 256;
-/// The number of entries of a set, of which a new one replaces the one that was not used for longest. With one place for each
-/// resource, some of a page of fifty would share a place, and be rendered anew each time.
+/// The number of entries of a set, in which a new entry replaces the least recently used one. With only one place for each
+/// resource, some records of a page of fifty would share a place, and be rendered anew each time.
 const ENTRIES: usize = 4;
-/// The most bytes of a record's content and its text together, which bounds the cache to 16 MiB.
+/// Maximum number of bytes of a record's content and its text together, which bounds the cache to 16 MiB.
 const MAX_BYTES: usize = 16 << 10;
 
-/// What the text of a resource depends on, if its response selects no fields and shows no linkage.
+/// The inputs of the text of a resource, if its response selects no fields and shows no linkage.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rendering<'a> {
     pub(super) record: &'a Record,
@@ -36,7 +36,7 @@ pub(crate) struct RenderedResources {
     hasher: RandomState,
 }
 
-/// The one that was used last is the first.
+/// The entries of a set, the most recently used one first.
 type Set = [Option<Box<Entry>>; ENTRIES];
 
 struct Entry {
@@ -58,7 +58,7 @@ impl RenderedResources {
         Self { sets: (0..number).map(|_| Mutex::default()).collect(), hasher: RandomState::default() }
     }
 
-    /// Appends the text of a resource, if it was rendered before, and returns whether it was.
+    /// Appends the text of a resource if it is kept. Returns true if it is.
     pub(super) fn copy(&self, of: Rendering<'_>, to: &mut String) -> bool {
         let Some(set) = self.set(of) else { return false };
         let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +87,7 @@ impl RenderedResources {
         newer.rotate_right(1);
         let replaced = newer.first_mut().map(|first| std::mem::replace(first, entry));
         drop(set);
-        // After the lock was released.
+        // Freed after the lock was released.
         drop(replaced);
     }
 
@@ -103,7 +103,7 @@ impl Entry {
         self.is_like(of) && self.record == *of.record
     }
 
-    /// Whether it is of the same record, though of other content.
+    /// Whether this entry is for the same record, possibly with other content.
     fn is_like(&self, of: Rendering<'_>) -> bool {
         self.record.id == of.record.id
             && self.version == of.version
@@ -112,7 +112,7 @@ impl Entry {
     }
 }
 
-/// Records can hold passwords, so nothing of them is shown.
+/// Records can contain passwords, so none is shown.
 impl std::fmt::Debug for RenderedResources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RenderedResources").finish_non_exhaustive()

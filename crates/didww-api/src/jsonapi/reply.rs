@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
-/// The media type of answers that are no documents of JSON:API in the eyes of the service.
+/// The media type of responses that the service does not mark as JSON:API documents.
 pub(crate) const JSON: &str = "application/json";
 
 /// The response to a request that succeeded, or the replayed one to a request that is repeated, without its headers.

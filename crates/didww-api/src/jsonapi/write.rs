@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::body::{Body, Purpose};
 use super::context::RequestContext;
 use super::error::ApiError;
-use super::form::Form;
+use super::form::{Form, FormRecord};
 use super::needs::{Needed, find_in_stock};
 use super::query::QueryParams;
 use super::read::{find_record, list_query, single_reply};
@@ -53,7 +53,7 @@ pub(super) async fn create(
                 let text = Document::new(context, params).identifier_only(spec, id);
                 return Ok(Reply::document(StatusCode::CREATED, text));
             }
-            // What the record needs is stored before it.
+            // Records on which the new one depends precede it.
             let record = records.into_iter().find(|record| record.kind == spec.name);
             let record = record.ok_or_else(|| ApiError::internal("a creation stored no record"))?;
             Ok(single_reply(context, spec, Some(record), params, StatusCode::CREATED).await?)
@@ -62,7 +62,7 @@ pub(super) async fn create(
 }
 
 /// Creates a record from a form with a file, stores the content of the file, and responds 201. Up to 2026-04-16 the document has
-/// the media type of JSON.
+/// the media type of JSON. The older form creates several records at once, and the response has their ids alone.
 pub(super) async fn upload(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
@@ -71,7 +71,10 @@ pub(super) async fn upload(
     boundary: &str,
     body: &Bytes,
 ) -> Result<Reply, ApiError> {
-    let Form { attributes, checked, file } = Form::parse(context, spec, declared, boundary, body)?;
+    let Form { checked, mut records, is_batch } = Form::parse(context, spec, declared, boundary, body)?;
+    if records.is_empty() {
+        records.push(FormRecord::default());
+    }
     let mut refusals = Vec::new();
     let check = &declared.check;
     match checked.filter(|text| !text.trim().is_empty()) {
@@ -82,45 +85,68 @@ pub(super) async fn upload(
             }
         }
     }
-    let bytes = file.unwrap_or_default();
-    if bytes.is_empty() {
-        refusals.push(Refusal::attribute(declared.file, Violation::Blank));
-    } else if bytes.len() > declared.max_file_bytes {
-        refusals.push(Refusal::attribute(declared.file, Violation::TooBig(declared.max_file_bytes >> 20)));
+    let mut length = 0;
+    for record in &records {
+        let bytes = record.file.as_ref().map_or(0, Bytes::len);
+        length += bytes;
+        if bytes == 0 {
+            refusals.push(Refusal::attribute(declared.file, Violation::Blank));
+        } else if bytes > declared.max_file_bytes {
+            let violation = Violation::TooBig(declared.max_file_bytes >> 20);
+            refusals.push(Refusal::attribute(declared.file, violation));
+        }
     }
     if !refusals.is_empty() {
         return Err(WriteError::Refused(refusals).into());
     }
     let owner = FileOwner { number: context.account.number, id: context.account.id };
-    if !files::has_room(context.core, owner, bytes.len()).await? {
+    if !files::has_room(context.core, owner, length).await? {
         return Err(StoreError::Quota { kind: "parts of files", most: files::MAX_PARTS_PER_ACCOUNT }.into());
     }
-    let body = &Body { attributes, ..Body::default() };
     // Once for all attempts.
-    let encoded = &Encoded::of(bytes).await?;
+    let mut encoded = Vec::with_capacity(records.len());
+    for FormRecord { attributes, file } in records {
+        let body = Body { attributes, ..Body::default() };
+        encoded.push((body, Encoded::of(file.unwrap_or_default()).await?));
+    }
+    let encoded = &encoded;
     let reply = Retries::REQUEST
         .run(|| async move {
-            let decision = Decision::read(context, spec, None, body, None).await?;
-            let outcome = decision.decide(context, spec, WriteKind::Create, body)?;
-            let decided = Decided { account: owner.number, at: decision.now, read: &[] };
-            let mut changes = decided.changes(outcome, &context.core.ids)?;
-            let inserted = changes.iter().find_map(|change| match change {
-                Change::Insert { id, .. } => Some(*id),
-                _ => None,
-            });
-            if let Some(id) = inserted {
-                changes.extend(files::store(owner, id, encoded, decision.now));
+            let mut changes = Vec::new();
+            for (body, content) in encoded {
+                let decision = Decision::read(context, spec, None, body, None).await?;
+                let outcome = decision.decide(context, spec, WriteKind::Create, body)?;
+                let decided = Decided { account: owner.number, at: decision.now, read: &[] };
+                let of_file = decided.changes(outcome, &context.core.ids)?;
+                let inserted = of_file.iter().find_map(|change| match change {
+                    Change::Insert { id, .. } => Some(*id),
+                    _ => None,
+                });
+                changes.extend(of_file);
+                if let Some(id) = inserted {
+                    changes.extend(files::store(owner, id, content, decision.now));
+                }
             }
-            let record = context.core.commit(changes).await?.into_iter().next();
+            let records = context.core.commit(changes).await?;
+            if is_batch {
+                let created = records.iter().filter(|record| record.kind == spec.name);
+                let ids: Vec<String> = created.map(|record| record.id.to_string()).collect();
+                let text = serde_json::json!({ "ids": ids }).to_string();
+                return Ok(Reply::document(StatusCode::CREATED, text));
+            }
+            let record = records.into_iter().next();
             let record = record.ok_or_else(|| ApiError::internal("a creation stored no record"))?;
             Ok(single_reply(context, spec, Some(record), params, StatusCode::CREATED).await?)
         })
         .await?;
+    if is_batch {
+        return Ok(reply);
+    }
     let content_type = (context.version <= ApiVersion::V2026_04_16).then_some(JSON);
     Ok(Reply { content_type, ..reply })
 }
 
-/// The text that a form must have, from the records that decide it.
+/// The text that a form must contain, which the records of the account determine.
 async fn expected(context: &RequestContext<'_>, check: &FormCheck) -> Result<Option<String>, ApiError> {
     let Some(of) = find(check.of) else { return Ok(None) };
     let query = list_query(context, of, &QueryParams::default());
@@ -166,8 +192,8 @@ pub(super) fn stored<'a>(record: &'a Record, id: &'a str) -> RecordText<'a> {
     RecordText { id, attributes: &record.attributes, meta: record.meta.as_deref() }
 }
 
-/// What a write is decided on: the time, the records that the ids in its relationships name, and the stored members of
-/// the relationships that the rules of the type read.
+/// The inputs of the decision on a write: the time, the records that the ids in its relationships name, and the stored members
+/// of the relationships that the rules of the type read.
 pub(super) struct Decision {
     now: Timestamp,
     linked: Vec<LinkedRecords>,
@@ -185,7 +211,7 @@ struct LinkedRecords {
 }
 
 impl Decision {
-    /// Reads the records that a body names from the store, and what the rules read of the record to update. `members` is the
+    /// Reads the records that a body names from the store, and those that the rules need for the record to update. `members` is the
     /// relationship to which the request adds members, or (false) from which it removes some.
     ///
     /// # Errors
@@ -245,7 +271,7 @@ impl Decision {
         Ok(self.with_context(context, kind, body, |write| context.rules.decide_write(spec, write))?)
     }
 
-    /// Decides on members to add to a relationship or to remove from it, and commits that.
+    /// Decides on members to add to a relationship or to remove from it, and commits the outcome.
     pub(super) async fn commit_members(
         &self,
         context: &RequestContext<'_>,
@@ -320,10 +346,10 @@ fn whole(record: &Record) -> LinkedRecord<'_> {
     LinkedRecord { id: record.id.to_string(), attributes: Some(&record.attributes) }
 }
 
-/// Counts the records that permit more than usual, by account.
+/// Limits log lines about records that permit more than usual, by account.
 static NOTICES: LogLimiter = LogLimiter::new("records that permit more than usual");
 
-/// Logs what an operator should know about a record, unless the record was so before.
+/// Logs a notice about a record for the operator, unless it applied to the record before the write too.
 fn log_notice(context: &RequestContext<'_>, record: &Record, before: Option<&Record>) {
     let notice = |record: &Record| context.rules.notice(record.kind, &record.attributes);
     let Some(notice_now) = notice(record) else { return };
@@ -409,7 +435,7 @@ pub(super) async fn members_of(
 /// them can be changed in one transaction.
 const MAX_CHANGED: usize = 10_000;
 
-/// Returns the members of an inverse relationship that a request is about.
+/// Returns the members of an inverse relationship that a request changes.
 ///
 /// # Errors
 /// 422 if there are more than `most`.

@@ -218,7 +218,7 @@ fn responses(answers: &[(&str, Option<&Value>)]) -> Value {
     Value::Object(responses)
 }
 
-/// The body of a create that is a form.
+/// The request body of a create that takes a form.
 fn form_body(spec: &'static ResourceSpec, form: &FormSpec, version: ApiVersion) -> Value {
     let part = |name: &str| format!("{}[{name}]", spec.name);
     let mut properties = Map::new();
@@ -233,7 +233,7 @@ fn form_body(spec: &'static ResourceSpec, form: &FormSpec, version: ApiVersion) 
     } } } })
 }
 
-/// The answer to a form: up to 2026-04-16 it has the media type of JSON.
+/// The response to a form, which has the media type of JSON up to 2026-04-16.
 fn uploaded(single: &Value, version: ApiVersion) -> Value {
     let schema =
         single.get("content").and_then(|content| content.get(MEDIA_TYPE)).cloned().unwrap_or_default();
@@ -388,7 +388,7 @@ fn include_parameter(spec: &'static ResourceSpec, version: ApiVersion) -> Option
         let targets = relationship.targets().filter_map(find).filter(|target| target.exists_in(version));
         for further in targets.flat_map(|target| target.relationships_at(version)) {
             let path = format!("{}.{}", relationship.name_at(version), further.name_at(version));
-            // Both types of one relationship can have one of this name.
+            // Both types of one relationship can have a relationship with this name.
             if !paths.contains(&path) {
                 paths.push(path);
             }

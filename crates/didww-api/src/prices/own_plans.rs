@@ -40,7 +40,7 @@ impl OwnPlans {
         if let Some(made) = self.lock().get(&account).filter(|made| Arc::ptr_eq(&made.from, &own)) {
             return Ok(made.plan.clone());
         }
-        // Ten thousand prices are compressed, which takes longer than other requests should wait.
+        // Ten thousand prices receive ids, which takes longer than other requests should wait.
         let from = Arc::clone(&own);
         let plan = tokio::task::spawn_blocking(move || make(&from)).await?.map(Arc::new);
         let mut kept = self.lock();

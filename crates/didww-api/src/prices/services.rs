@@ -66,12 +66,12 @@ pub struct PricePlace {
 /// The plans and places of all price services.
 #[derive(Debug, Default)]
 pub struct PriceServices {
-    pub(super) voice_in: Option<Plan<VoiceInPrice>>,
+    pub(super) voice_in: Option<Arc<Plan<VoiceInPrice>>>,
     /// Of the accounts that have no plan of their own.
     voice_out: Option<Arc<Plan<VoiceOutPrice>>>,
     own_voice_out: OwnPlans,
-    sms_out: [Option<Plan<SmsOutPrice>>; 3],
-    pub(super) sms_in: Option<Plan<SmsInPrice>>,
+    sms_out: [Option<Arc<Plan<SmsOutPrice>>>; 3],
+    pub(super) sms_in: Option<Arc<Plan<SmsInPrice>>>,
     /// In the order of [`PriceService::ALL`].
     places: [PricePlace; 3],
 }
@@ -134,16 +134,16 @@ impl PriceServices {
     /// Makes the services of these plans, which hold since `now`, all at the API's listener.
     pub fn new(plans: PricePlans, now: Timestamp) -> Self {
         let sms_out = [
-            Plan::new("sms_out_a2p_prices.csv.gz", plans.sms_out_a2p, line::<SmsOutPrice>, now),
-            Plan::new("sms_out_p2p_prices.csv.gz", plans.sms_out_p2p, line::<SmsOutPrice>, now),
-            Plan::new("sms_out_otp_prices.csv.gz", plans.sms_out_otp, line::<SmsOutPrice>, now),
+            Plan::new("sms_out_a2p_prices.csv.gz", plans.sms_out_a2p, line::<SmsOutPrice>, now).map(Arc::new),
+            Plan::new("sms_out_p2p_prices.csv.gz", plans.sms_out_p2p, line::<SmsOutPrice>, now).map(Arc::new),
+            Plan::new("sms_out_otp_prices.csv.gz", plans.sms_out_otp, line::<SmsOutPrice>, now).map(Arc::new),
         ];
         Self {
-            voice_in: Plan::new("voice_in_prices.csv.gz", plans.voice_in, voice_in_key, now),
+            voice_in: Plan::new("voice_in_prices.csv.gz", plans.voice_in, voice_in_key, now).map(Arc::new),
             voice_out: Plan::of_voice_out(plans.voice_out, now).map(Arc::new),
             own_voice_out: OwnPlans::default(),
             sms_out,
-            sms_in: Plan::new("sms_in_prices.csv.gz", plans.sms_in, line::<SmsInPrice>, now),
+            sms_in: Plan::new("sms_in_prices.csv.gz", plans.sms_in, line::<SmsInPrice>, now).map(Arc::new),
             places: <[PricePlace; 3]>::default(),
         }
     }
@@ -187,7 +187,7 @@ impl PriceServices {
         Ok((self.own_voice_out.of(account.number, own).await?, assigned_at))
     }
 
-    pub(super) fn sms_out(&self, traffic: Traffic) -> Option<&Plan<SmsOutPrice>> {
+    pub(super) fn sms_out(&self, traffic: Traffic) -> Option<&Arc<Plan<SmsOutPrice>>> {
         let [of_applications, of_persons, one_time] = &self.sms_out;
         let plan = match traffic {
             Traffic::A2p => of_applications,

@@ -1,4 +1,4 @@
-//! What callbacks report, one type for each kind of callback.
+//! The payloads of callbacks, one type for each kind of callback.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use crate::{DecodeError, Id};
 string_enum! {
     /// How a verification ended.
     VerificationOutcome {
-        /// What was submitted is accepted.
+        /// The submission is accepted.
         Approved = "approved",
-        /// What was submitted is refused, with reasons.
+        /// The submission is refused, with reasons.
         Rejected = "rejected",
     }
 }
@@ -108,7 +108,7 @@ pub struct EmergencyVerificationEvent {
 }
 
 impl Callback {
-    /// Reads what a payload reports. The signature is not looked at: [`receive`](super::receive) does both.
+    /// Reads a payload. The signature is not verified here: [`receive`](super::receive) does both.
     ///
     /// # Errors
     /// Returns an error with the name of a parameter that a known type lacks, and with the path when a trunk's event cannot be

@@ -22,7 +22,7 @@ pub struct Received<'a> {
     pub signature: &'a str,
 }
 
-/// Verifies the signature of a callback of any kind, and reads what it reports.
+/// Verifies the signature of a callback of any kind, and reads its payload.
 ///
 /// `secrets` are those of which one may have signed it: while a secret is rotated, the new one and the old one. `url` is the
 /// callback URL as it was configured, not as it was received, because a proxy may have changed scheme and host. The parameters

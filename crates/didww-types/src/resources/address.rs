@@ -65,7 +65,7 @@ pub struct Address {
     /// Whether a DID is registered to the address.
     #[attr(sort, default = false, referred("dids.addresses"))]
     pub verified: bool,
-    /// The identity whose address it is. It cannot be changed.
+    /// The identity that the address belongs to. It cannot be changed.
     #[rel(one = "identities", create = required(1))]
     pub identity: ToOne<Identity>,
     /// The country of the address. It cannot be changed.

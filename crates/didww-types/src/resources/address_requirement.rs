@@ -1,4 +1,4 @@
-//! What the registration of numbers requires: `address_requirements`.
+//! Requirements for the registration of numbers: `address_requirements`.
 
 use serde_json::{Map, Value};
 
@@ -11,11 +11,11 @@ use crate::{Adapter, ApiVersion, Extra, Id, Resource, ToMany, ToOne};
 string_enum! {
     /// The kinds of identities that a requirement accepts.
     RequiredIdentityType {
-        /// Both kinds.
+        /// Persons and businesses.
         Any = "any",
-        /// Persons alone.
+        /// Only persons.
         Personal = "personal",
-        /// Businesses alone.
+        /// Only businesses.
         Business = "business",
     }
 }
@@ -43,13 +43,13 @@ string_enum! {
         BirthCountry = "birth_country",
         /// The country of the identity.
         Country = "country",
-        /// The person's number for taxes.
+        /// The person's tax number.
         PersonalTaxId = "personal_tax_id",
         /// The number of an identity document.
         IdNumber = "id_number",
-        /// The business's number for taxes.
+        /// The business's VAT number.
         VatId = "vat_id",
-        /// The business's number in a register.
+        /// The business's registration number.
         CompanyRegNumber = "company_reg_number",
         /// An e-mail address.
         ContactEmail = "contact_email",
@@ -59,7 +59,7 @@ string_enum! {
 /// The members of an identity that a requirement demands. A service that knows more than this crate declares can return more.
 pub type MandatoryFields = BoundedList<MandatoryField, 8>;
 
-/// What must be proven before numbers of a type and a country can be used.
+/// The documents and addresses that are required before numbers of a type and a country can be used.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "address_requirements",

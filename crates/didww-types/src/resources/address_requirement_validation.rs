@@ -1,4 +1,4 @@
-//! Checks of what a registration requires: `address_requirement_validations`.
+//! Checks of the requirements of a registration: `address_requirement_validations`.
 
 use super::{Address, AddressRequirement, Identity};
 use crate::{Id, Resource, ToOne};
@@ -18,7 +18,7 @@ use crate::{Id, Resource, ToOne};
 pub struct AddressRequirementValidation {
     /// The id of the requirement; the request itself has no id.
     pub id: Id<AddressRequirementValidation>,
-    /// What is required.
+    /// The requirement that is checked.
     #[rel(
         one = "address_requirements",
         create = required,

@@ -8,7 +8,7 @@ use crate::values::{AbsoluteCallbackUrl, BoundedList, CallbackUrl, ExternalRefer
 use crate::{Adapter, ApiVersion, Extra, Id, Resource, Timestamp, ToMany, ToOne};
 
 string_enum! {
-    /// How far the review of a verification is.
+    /// The status of the review of a verification.
     VerificationStatus {
         /// It is not reviewed yet.
         Pending = "pending",
@@ -42,7 +42,7 @@ pub type RejectReasons = BoundedList<String, 20>;
 pub struct AddressVerification {
     /// The verification's id, a UUID.
     pub id: Id<AddressVerification>,
-    /// What the numbers are used for. Some requirements demand it.
+    /// The purpose of the numbers. Some requirements demand it.
     #[attr(create)]
     pub service_description: Option<String>,
     /// The URL that is notified when the verification was reviewed. It needs `callback_method`.
@@ -55,31 +55,31 @@ pub struct AddressVerification {
         revised(since = "2026-04-16", value = Option<CallbackMethod>)
     )]
     pub callback_method: Option<CallbackMethod>,
-    /// How far the review is.
+    /// The status of the review.
     #[attr(filter, default = "pending")]
     pub status: VerificationStatus,
     /// Why the verification was rejected. None unless it was.
     #[attr(value = Option<String>, revised(since = "2026-04-16", value = Option<RejectReasons>))]
     pub reject_reasons: Option<RejectReasons>,
-    /// What the reviewer adds to the reasons.
+    /// The reviewer's comment on the reasons.
     #[attr(since = "2026-04-16")]
     pub reject_comment: Option<String>,
     /// The verification's number, three letters and six digits.
     #[attr(filter(list(until = "2022-05-10"), contains(since = "2026-04-16")), default = "")]
     pub reference: String,
-    /// The time at which the verification was asked for.
+    /// The time at which the verification was requested.
     #[attr(sort)]
     pub created_at: Timestamp,
     /// The verification's identifier in the customer's own system, at most 100 characters.
     #[attr(create, update, since = "2026-04-16", sort, filter)]
     pub external_reference_id: Option<ExternalReference>,
-    /// The numbers, at least one. A number that is registered anew, or detached, leaves the verification.
+    /// The numbers, at least one. A number that is registered again, or detached, is removed from the verification.
     #[rel(many = "dids", create = required(2), inverse = "address_verification")]
     pub dids: ToMany<Did>,
     /// The address to which the numbers are registered.
     #[rel(one = "addresses", create = required(1))]
     pub address: ToOne<Address>,
-    /// The uploaded files of the forms that are filled in for each verification. Answers do not have them.
+    /// The uploaded files of the forms that are filled in for each verification. Responses do not have them.
     #[rel(many = "encrypted_files", create, write_only)]
     pub onetime_files: ToMany<EncryptedFile>,
     /// Attributes that this crate does not declare.

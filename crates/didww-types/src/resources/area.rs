@@ -19,7 +19,7 @@ use crate::{Extra, Id, Resource, ToOne};
 pub struct Area {
     /// The area's id, a UUID that the service chose.
     pub id: Id<Area>,
-    /// The name.
+    /// The name of the area.
     #[attr(sort, filter(list, blank(until = "2026-04-16"), ignores_case))]
     pub name: String,
     /// The country of the area.

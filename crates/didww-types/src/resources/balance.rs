@@ -3,7 +3,7 @@
 use crate::values::BalanceAmount;
 use crate::{Extra, Id, Resource};
 
-/// What an account can spend.
+/// The balance of an account.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(name = "balances", since = "2017-09-18", verbs(get), singleton = "balance")]
 #[non_exhaustive]
@@ -13,10 +13,10 @@ pub struct Balance {
     /// The prepaid amount, in US dollars.
     #[attr(default = "0.00")]
     pub balance: BalanceAmount,
-    /// The amount that can be spent beyond it, in US dollars.
+    /// The credit limit, in US dollars, which can be spent in addition to `balance`.
     #[attr(default = "0.00")]
     pub credit: BalanceAmount,
-    /// The sum of both.
+    /// The sum of `balance` and `credit`, in US dollars.
     #[attr(default = "0.00", total("balance", "credit"))]
     pub total_balance: BalanceAmount,
     /// Attributes that this crate does not declare.

@@ -3,7 +3,7 @@
 use super::{Area, Country, Region};
 use crate::{Extra, Id, Resource, ToOne};
 
-/// A city, whose numbers there are groups of.
+/// A city with groups of numbers.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "cities",

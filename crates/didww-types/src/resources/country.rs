@@ -3,7 +3,7 @@
 use super::Region;
 use crate::{Extra, Id, Resource, ToMany};
 
-/// A country, of whose numbers there are groups.
+/// A country with groups of numbers.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(name = "countries", since = "2017-09-18", verbs(list, get), global, unpaged)]
 #[filter(name = "id", id, list, value = Id<Country>)]

@@ -70,7 +70,7 @@ pub struct Did {
     /// The time at which the DID was ordered.
     #[attr(sort)]
     pub created_at: Timestamp,
-    /// The number of renewals left, 0 to 999. None renews the DID without end.
+    /// The number of remaining renewals, 0 to 999. None is unlimited.
     #[attr(
         update,
         since = "2021-04-19",

@@ -7,7 +7,7 @@ use super::{AddressRequirement, City, Country, DidGroupType, NanpaPrefix, Region
 use crate::values::BoundedList;
 use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, Resource, ToMany, ToOne};
 
-/// Phone numbers with the same area and type, and what they can be used for.
+/// Phone numbers with the same area and type, and their features.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "did_groups",
@@ -58,7 +58,7 @@ pub struct DidGroup {
     /// The prefix of its numbers, without the country's.
     #[attr(sort, filter(list, blank(until = "2026-04-16")), default = "")]
     pub prefix: String,
-    /// What its numbers can be used for.
+    /// The features of its numbers.
     #[attr(default = [])]
     pub features: DidFeatures,
     /// Whether incoming calls are charged by the minute.
@@ -70,7 +70,7 @@ pub struct DidGroup {
     /// Whether channels can be bought for its numbers.
     #[attr(sort, filter, default = false)]
     pub allow_additional_channels: bool,
-    /// What its numbers must not be used for, in words.
+    /// The restrictions on the use of its numbers, in words.
     #[attr(sort, since = "2026-04-16")]
     pub service_restrictions: Option<String>,
     /// The type of its numbers. None in a group that an older version served: up to 2026-04-16 the relationship
@@ -95,7 +95,7 @@ pub struct DidGroup {
     /// The prices of its numbers, one for each number of included channels.
     #[rel(many = "stock_keeping_units")]
     pub stock_keeping_units: ToMany<StockKeepingUnit>,
-    /// What the registration of its numbers requires.
+    /// The requirement for the registration of its numbers.
     #[rel(
         one = "address_requirements",
         since = "2021-04-19",
@@ -126,7 +126,7 @@ pub struct DidGroupMeta {
     /// Whether numbers are in stock.
     #[serde(default)]
     pub is_available: bool,
-    /// How many numbers are in stock.
+    /// The number of phone numbers in stock.
     #[serde(default)]
     pub total_count: i64,
 }
@@ -171,17 +171,17 @@ crate::enumeration::string_enum! {
 crate::enumeration::string_enum! {
     /// The type of a phone number.
     NumberType {
-        /// Of a city or another area.
+        /// Numbers of a city or another area.
         Local = "local",
-        /// Of a whole country, not of a city or an area.
+        /// Numbers of a whole country, not of a city or an area.
         National = "national",
-        /// Of a mobile network, not of a place.
+        /// Numbers of a mobile network, not of a place.
         Mobile = "mobile",
-        /// Free for the caller: the called party pays for the call.
+        /// Numbers that are free for the caller: the called party pays for the call.
         TollFree = "toll_free",
-        /// The caller and the called party share the cost.
+        /// Numbers for which the caller and the called party share the cost.
         SharedCost = "shared_cost",
-        /// Of no country, and so of no region or city.
+        /// Numbers of no country, and so of no region or city.
         Global = "global",
     }
 }

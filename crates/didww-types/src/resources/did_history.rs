@@ -1,4 +1,4 @@
-//! What became of DIDs: `did_history`.
+//! The history of DIDs: `did_history`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,42 +6,42 @@ use crate::enumeration::string_enum;
 use crate::{Extra, Id, Resource, Timestamp};
 
 string_enum! {
-    /// What became of a DID.
+    /// An event in the history of a DID.
     DidHistoryAction {
-        /// The account received it.
+        /// The account received the DID.
         Assigned = "assigned",
         /// A further period was paid.
         Renewed = "renewed",
-        /// It is given up at the end of the paid period.
+        /// The DID ends with the paid period.
         Canceled = "canceled",
-        /// The account lost it.
+        /// The account lost the DID.
         Removed = "removed",
         /// The number of its renewals was changed.
         BillingCyclesCountChanged = "billing_cycles_count_changed",
-        /// It is not given up any more.
+        /// The termination was revoked.
         Restored = "restored",
     }
 }
 
 string_enum! {
-    /// By which way a DID was changed.
+    /// The origin of a change of a DID.
     DidHistoryMethod {
-        /// By the service itself, as time went on.
+        /// The service itself, at a due time.
         System = "system",
-        /// With an older API.
+        /// An older API.
         Api2 = "api2",
-        /// With this API.
+        /// This API.
         Api3 = "api3",
-        /// By staff.
+        /// DIDWW's staff.
         Staff = "staff",
-        /// On the pages of the customer.
+        /// The customer portal.
         UserPanel = "user_panel",
-        /// By a language model with tools.
+        /// A language model with tools (MCP).
         Mcp = "mcp",
     }
 }
 
-/// Something that became of a DID in the last 90 days. The newest comes first.
+/// An event of a DID in the last 90 days. The newest comes first.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "did_history",
@@ -60,10 +60,10 @@ pub struct DidHistory {
     /// The telephone number of the DID, in E.164 form without the plus sign.
     #[attr(filter)]
     pub did_number: Option<String>,
-    /// What became of the DID.
+    /// The event of the DID.
     #[attr(filter, default = "assigned")]
     pub action: DidHistoryAction,
-    /// By which way the DID was changed.
+    /// The origin of the change.
     #[attr(filter, default = "system")]
     pub method: DidHistoryMethod,
     /// The time of the change.
@@ -81,10 +81,10 @@ pub struct DidHistory {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DidHistoryMeta {
-    /// The number before, as a text; `empty` is without end.
+    /// The number before the change, as a text; `empty` is unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The number since, as a text; `empty` is without end.
+    /// The number after the change, as a text; `empty` is unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }

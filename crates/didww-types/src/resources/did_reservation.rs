@@ -3,7 +3,7 @@
 use super::AvailableDid;
 use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, Resource, Timestamp, ToOne};
 
-/// A number in stock that is held for the account until a time, so that no other account can order it.
+/// A number in stock that is reserved for the account until a time, so that no other account can order it.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "did_reservations",

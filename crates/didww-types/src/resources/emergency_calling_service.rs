@@ -9,7 +9,7 @@ use crate::values::Date;
 use crate::{Extra, Id, Resource, Timestamp, ToMany, ToOne};
 
 string_enum! {
-    /// How far an emergency calling service is.
+    /// The status of an emergency calling service.
     EmergencyCallingServiceStatus {
         /// Its verification is not reviewed yet.
         New = "new",
@@ -54,7 +54,7 @@ pub struct EmergencyCallingService {
     /// The service's number, three letters and six digits.
     #[attr(filter, default = "")]
     pub reference: String,
-    /// How far the service is.
+    /// The status of the service.
     #[attr(sort, filter, default = "new")]
     pub status: EmergencyCallingServiceStatus,
     /// The time from which emergency services can be called.
@@ -63,7 +63,7 @@ pub struct EmergencyCallingService {
     /// The time at which the service was canceled.
     #[attr]
     pub canceled_at: Option<Timestamp>,
-    /// The time at which the service was asked for.
+    /// The time at which the service was requested.
     #[attr(sort)]
     pub created_at: Timestamp,
     /// The day on which the next month is paid. None before the service is active, and once it is canceled.
@@ -82,7 +82,7 @@ pub struct EmergencyCallingService {
     /// The order with which the service was paid when it became active.
     #[rel(one = "orders")]
     pub order: ToOne<Order>,
-    /// What the service requires.
+    /// The requirement of the service.
     #[rel(one = "emergency_requirements")]
     pub emergency_requirement: ToOne<EmergencyRequirement>,
     /// The newest verification of the service.
@@ -91,7 +91,7 @@ pub struct EmergencyCallingService {
     /// The numbers of the service.
     #[rel(many = "dids", inverse = "emergency_calling_service")]
     pub dids: ToMany<Did>,
-    /// What the service costs.
+    /// The price of the service.
     #[meta]
     pub meta: EmergencyPrices,
     /// Attributes that this crate does not declare.

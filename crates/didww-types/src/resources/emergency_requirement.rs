@@ -1,4 +1,4 @@
-//! What emergency calling requires: `emergency_requirements`.
+//! Requirements for emergency calling: `emergency_requirements`.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::{Extra, Id, Resource, ToOne};
 /// The members of an identity or of an address that are demanded, as labels for people, such as `Birth Date`.
 pub type MandatoryLabels = BoundedList<String, 16>;
 
-/// What must be known before emergency services can be called from numbers of a type and a country, and what that costs.
+/// The information that is required before emergency services can be called from numbers of a type and a country, and the price.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "emergency_requirements",
@@ -64,7 +64,7 @@ pub struct EmergencyRequirement {
     /// The type of the numbers. Since 2026-11-19 the attribute `number_type` has it.
     #[rel(one = "did_group_types", until = "2026-04-16", mirrors = "number_type")]
     pub did_group_type: ToOne<DidGroupType>,
-    /// What emergency calling costs.
+    /// The price of emergency calling.
     #[meta]
     pub meta: EmergencyPrices,
     /// Attributes that this crate does not declare.
@@ -72,14 +72,14 @@ pub struct EmergencyRequirement {
     pub extra: Extra,
 }
 
-/// What emergency calling from numbers costs, in US dollars.
+/// The price of emergency calling from numbers, in US dollars.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EmergencyPrices {
-    /// What is paid once.
+    /// The one-time price.
     #[serde(default)]
     pub setup_price: Option<Money>,
-    /// What is paid every month.
+    /// The monthly price.
     #[serde(default)]
     pub monthly_price: Option<Money>,
 }

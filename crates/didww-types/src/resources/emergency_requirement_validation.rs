@@ -1,4 +1,4 @@
-//! Checks of what emergency calling requires: `emergency_requirement_validations`.
+//! Checks of the requirements of emergency calling: `emergency_requirement_validations`.
 
 use super::{Address, EmergencyRequirement, Identity};
 use crate::{Id, Resource, ToOne};
@@ -18,7 +18,7 @@ use crate::{Id, Resource, ToOne};
 pub struct EmergencyRequirementValidation {
     /// The id of the requirement; the request itself has no id.
     pub id: Id<EmergencyRequirementValidation>,
-    /// What is required.
+    /// The requirement that is checked.
     #[rel(one = "emergency_requirements", create = required)]
     pub emergency_requirement: ToOne<EmergencyRequirement>,
     /// The identity that is checked. The request has it, or `address`, or both.

@@ -34,13 +34,13 @@ pub struct EmergencyVerification {
     /// The verification's number, three letters and six digits.
     #[attr(default = "")]
     pub reference: String,
-    /// How far the review is.
+    /// The status of the review.
     #[attr(filter, default = "pending")]
     pub status: VerificationStatus,
     /// Why the verification was rejected. None unless it was.
     #[attr]
     pub reject_reasons: Option<RejectReasons>,
-    /// What the reviewer adds to the reasons.
+    /// The reviewer's comment on the reasons.
     #[attr]
     pub reject_comment: Option<String>,
     /// The URL that is notified when the verification was reviewed. It needs `callback_method`.
@@ -52,7 +52,7 @@ pub struct EmergencyVerification {
     /// The verification's identifier in the customer's own system, at most 100 characters.
     #[attr(create, update, sort, filter(blank(until = "2026-04-16")))]
     pub external_reference_id: Option<ExternalReference>,
-    /// The time at which the verification was asked for.
+    /// The time at which the verification was requested.
     #[attr(sort)]
     pub created_at: Timestamp,
     /// The address of the numbers.

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::PublicKey;
-use crate::{Adapter, ApiVersion, AttributeSpec, Extra, FormCheck, FormSpec, Id, Resource, Timestamp};
+use crate::{
+    Adapter, ApiVersion, AttributeSpec, Extra, FormBatch, FormCheck, FormSpec, Id, Resource, Timestamp,
+};
 
 /// A file, which its owner encrypted with the [public keys](PublicKey) of the service. It is deleted 24 hours after it was
 /// uploaded unless something refers to it.
@@ -33,7 +35,7 @@ pub struct EncryptedFile {
     pub extra: Extra,
 }
 
-/// The largest file: 20 MiB.
+/// The largest file: 20 MiB. The older form is that of the pages of 2021-04-19, and was recorded then.
 static FORM: FormSpec = FormSpec {
     file: "file",
     max_file_bytes: 20 << 20,
@@ -45,6 +47,7 @@ static FORM: FormSpec = FormSpec {
             PublicKey::fingerprint_of(texts)
         },
     },
+    batch: Some(FormBatch { name: "items", most: 5, until: ApiVersion::V2022_05_10 }),
 };
 
 /// Up to 2022-05-10, `expires_at` has another name.

@@ -12,7 +12,7 @@ use crate::{
 };
 
 string_enum! {
-    /// Which records a file has.
+    /// The kind of records in a file.
     ExportType {
         /// Those of inbound calls.
         CdrIn = "cdr_in",
@@ -36,7 +36,7 @@ string_enum! {
 }
 
 string_enum! {
-    /// How far a file is.
+    /// The status of a file.
     ExportStatus {
         /// The file is not begun.
         Pending = "pending",
@@ -59,7 +59,7 @@ string_enum! {
     }
 }
 
-/// Which records of its type a file has: an object of texts, numbers and lists of texts. Which members it has depends on the
+/// The filters of the records in a file: an object of texts, numbers and lists of texts. Its members depend on the
 /// type and the version.
 ///
 /// ```
@@ -74,7 +74,7 @@ string_enum! {
 #[serde(transparent)]
 pub struct ExportFilters(Map<String, Value>);
 
-/// The most members. No source states a limit; the most that a type has is 12.
+/// Maximum number of members. No source states a limit; the most that a type has is 12.
 const MAX_MEMBERS: usize = 50;
 
 impl ExportFilters {
@@ -167,17 +167,17 @@ impl Attribute for ExportFilters {
 pub struct Export {
     /// The export's id, a UUID that the service chose.
     pub id: Id<Export>,
-    /// Which records the file has. Those of text messages begin with 2026-11-19.
+    /// The kind of records in the file. Records of text messages exist since 2026-11-19.
     #[attr(
         create = required(1),
         value = CallExportType,
         revised(since = "2026-11-19", value = ExportType)
     )]
     pub export_type: ExportType,
-    /// Which records of the type the file has. Versions before 2026-04-16 do not return them: they are empty then.
+    /// The filters of the records in the file. Versions before 2026-04-16 do not return them: they are empty then.
     #[attr(create = required(2), shown_since = "2026-04-16")]
     pub filters: ExportFilters,
-    /// How far the file is.
+    /// The status of the file.
     #[attr(
         sort,
         default = "pending",
@@ -201,7 +201,7 @@ pub struct Export {
     /// The export's identifier in the customer's own system, at most 100 characters.
     #[attr(create, update, since = "2026-04-16", sort, filter(blank(until = "2026-04-16")))]
     pub external_reference_id: Option<ExternalReference>,
-    /// The time at which the export was asked for. The API's documents permit null.
+    /// The time at which the export was requested. The API's documents permit null.
     #[attr(sort)]
     pub created_at: Option<Timestamp>,
     /// Attributes that this crate does not declare.

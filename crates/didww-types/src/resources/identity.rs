@@ -58,7 +58,7 @@ pub struct Identity {
     /// The last name, of a business that of its representative.
     #[attr(create = required(3), update, sort, filter(list(until = "2022-05-10"), blank(until = "2026-04-16")))]
     pub last_name: String,
-    /// The telephone number: digits alone.
+    /// The telephone number, only digits.
     #[attr(
         create = required(4),
         update,
@@ -79,7 +79,7 @@ pub struct Identity {
     /// The number of the business in a register. From 2026-04-16 on a person has none.
     #[attr(create, update, sort, filter(list(until = "2022-05-10"), blank(until = "2026-04-16")))]
     pub company_reg_number: Option<String>,
-    /// The number of the business for value-added tax. From 2026-04-16 on a person has none, and it has the form of the
+    /// The business's VAT number. From 2026-04-16 on a person has none, and it has the form of the
     /// country, which must be set too.
     #[attr(create, update, sort, filter(list(until = "2022-05-10"), blank(until = "2026-04-16")))]
     pub vat_id: Option<String>,

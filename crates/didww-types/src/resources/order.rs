@@ -7,7 +7,7 @@ use crate::values::{AbsoluteCallbackUrl, CallbackUrl, ExternalReference, FormerC
 use crate::{Adapter, ApiVersion, Extra, Id, Resource, Timestamp};
 
 string_enum! {
-    /// How far an order is.
+    /// The status of an order.
     OrderStatus {
         /// The order is paid and not carried out yet.
         Pending = "pending",
@@ -57,10 +57,10 @@ string_enum! {
 pub struct Order {
     /// The order's id, a UUID that the service chose.
     pub id: Id<Order>,
-    /// What the order costs, in US dollars.
+    /// The total price of the order, in US dollars.
     #[attr(sort, default = "0.0")]
     pub amount: Money,
-    /// How far the order is.
+    /// The status of the order.
     #[attr(
         sort,
         filter(list, ignores_case),
@@ -72,13 +72,13 @@ pub struct Order {
     /// The time at which the order was made.
     #[attr(sort)]
     pub created_at: Timestamp,
-    /// What kind of thing was ordered, such as `DID`.
+    /// The kind of the ordered items, such as `DID`.
     #[attr(default = "")]
     pub description: String,
     /// The order's number, three letters and six digits.
     #[attr(sort, filter(list), default = "")]
     pub reference: String,
-    /// What is bought, at least one item. All items of a request have one type.
+    /// The ordered items, at least one. All items of a request have the same type.
     #[attr(create = required(1))]
     pub items: OrderItems,
     /// The URL that is notified when the order is completed or canceled. It needs `callback_method`.

@@ -1,4 +1,4 @@
-//! What an order buys: the nested objects `items` of `orders`.
+//! The items of an order: the nested objects `items` of `orders`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeStruct as _};
 use serde_json::{Map, Value};
@@ -54,10 +54,10 @@ macro_rules! item {
             /// The quantity.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub qty: Option<i64>,
-            /// The price that is paid once, in US dollars. Answers have it.
+            /// The price that is paid once, in US dollars: of one number, or of all channels. Answers have it.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub nrc: Option<Money>,
-            /// The price of the first period, in US dollars. Answers have it.
+            /// The price of the first period, in US dollars: of one number, or of all channels. Answers have it.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub mrc: Option<Money>,
             /// Whether `mrc` is the price of a part of a month. Answers have it.
@@ -84,11 +84,11 @@ item! {
         sku_id: String,
         /// The id of the number in stock that is bought. Answers do not have it.
         available_did_id: String,
-        /// The id of the reservation whose number is bought. Answers do not have it.
+        /// The id of the reservation whose number is bought. Responses do not have it.
         did_reservation_id: String,
         /// The id of the NANPA prefix that the numbers have. Answers do not have it.
         nanpa_prefix_id: String,
-        /// The number of renewals, 0 to 999. None renews the numbers without end. Answers do not have it.
+        /// The number of renewals, 0 to 999. None is unlimited. Responses do not have it.
         billing_cycles_count: i64,
         /// The days of the first period that are paid, 1 to 30, for an account with prorated billing. Answers do not have it.
         prorate_days_qty: i64,
@@ -120,7 +120,7 @@ item! {
 item! {
     /// The attributes of a `generic_order_items` item.
     GenericOrderItem {
-        /// What is bought, in words.
+        /// A description of the item.
         description: String,
     }
 }
@@ -301,7 +301,7 @@ impl<const N: usize> From<[OrderItem; N]> for OrderItems {
     }
 }
 
-/// The most items of an order. DIDWW documents no limit; this one is chosen by this project.
+/// Maximum number of items of an order. DIDWW documents no limit; this one is chosen by this project.
 pub const MAX_ORDER_ITEMS: usize = 100;
 
 impl Attribute for OrderItems {

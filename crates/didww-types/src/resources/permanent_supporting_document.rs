@@ -4,7 +4,7 @@ use super::{EncryptedFile, Identity, SupportingDocumentTemplate};
 use crate::values::ExternalReference;
 use crate::{Extra, Id, Resource, Timestamp, ToMany, ToOne};
 
-/// A form that was filled in and stays with its identity. A new one of the same form takes its place.
+/// A completed form that is kept with its identity. A new document of the same form replaces it.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "permanent_supporting_documents",

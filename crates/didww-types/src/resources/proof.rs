@@ -31,10 +31,10 @@ pub struct Proof {
     /// The document's identifier in the customer's own system, at most 100 characters.
     #[attr(create, update, since = "2026-04-16", sort, filter(blank(until = "2026-04-16")))]
     pub external_reference_id: Option<ExternalReference>,
-    /// What kind of document it is, which must fit what it proves.
+    /// The kind of the document, which must be valid for the proven entity.
     #[rel(one = "proof_types", create = required(1))]
     pub proof_type: ToOne<ProofType>,
-    /// What the document proves: an identity, or an address. [`identity`](Self::identity) and [`address`](Self::address)
+    /// The proven entity: an identity, or an address. [`identity`](Self::identity) and [`address`](Self::address)
     /// distinguish them.
     #[rel(one = "identities", or = "addresses", create = required(2))]
     pub entity: ToOne<ProofEntity>,
@@ -62,7 +62,7 @@ impl Proof {
     }
 }
 
-/// What a document proves: an identity or an address. An id of it is made from that of either of them.
+/// The entity that a document proves: an identity or an address. Its id is made from the id of either.
 ///
 /// ```
 /// # use didww_types as didww_client;

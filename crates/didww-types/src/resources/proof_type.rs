@@ -4,7 +4,7 @@ use crate::enumeration::string_enum;
 use crate::{Extra, Id, Resource};
 
 string_enum! {
-    /// What a document proves.
+    /// The kind of entity that a document proves.
     ProofEntityType {
         /// An address.
         Address = "Address",
@@ -26,7 +26,7 @@ pub struct ProofType {
     /// The name in English.
     #[attr]
     pub name: String,
-    /// What such a document proves.
+    /// The kind of entity that such a document proves.
     #[attr(filter(list, blank(until = "2026-04-16")))]
     pub entity_type: ProofEntityType,
     /// Attributes that this crate does not declare.

@@ -24,7 +24,7 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// The DER form of the key, a `SubjectPublicKeyInfo`: what the base64 encodes, with or without the lines of PEM around it.
+    /// The DER form of the key, a `SubjectPublicKeyInfo`: the decoded base64, with or without the lines of PEM around it.
     /// `None` if it is not base64.
     pub fn der(&self) -> Option<Vec<u8>> {
         PublicKeyText::der(&self.key)

@@ -6,7 +6,7 @@ use crate::values::{BoundedList, Date, Name};
 use crate::{Extra, Id, Resource, Timestamp, ToMany, ToOne};
 
 string_enum! {
-    /// How far a verification is.
+    /// The status of a verification.
     SenderIdStatus {
         /// Messages can be sent.
         Active = "active",
@@ -24,15 +24,15 @@ string_enum! {
 }
 
 string_enum! {
-    /// What the sender of messages is.
+    /// The kind of a sender of messages.
     SenderType {
-        /// A text.
+        /// An alphanumeric sender name.
         Alphanumeric = "alphanumeric",
-        /// The carrier's choice.
+        /// A sender that the carrier chooses.
         Carrier = "carrier",
-        /// A telephone number of usual length.
+        /// A long code: a telephone number of normal length.
         LongCode = "long_code",
-        /// A short number.
+        /// A short code.
         ShortCode = "short_code",
         /// A toll-free number.
         TollFree = "toll_free",
@@ -54,10 +54,10 @@ pub struct SenderIdVerification {
     /// The verification's name.
     #[attr(update, sort, filter, value = Name)]
     pub name: String,
-    /// How far the verification is. One that is closed cannot be changed.
+    /// The status of the verification. A closed one cannot be changed.
     #[attr(sort, filter, default = "new")]
     pub status: SenderIdStatus,
-    /// What the senders are.
+    /// The kind of the senders.
     #[attr(filter)]
     pub sender_type: SenderType,
     /// The senders. Those of the types `long_code` and `toll_free` are the numbers of `dids`.
@@ -69,7 +69,7 @@ pub struct SenderIdVerification {
     /// Why changes are required; else none.
     #[attr]
     pub reject_reasons: Option<VerificationTexts>,
-    /// What is to be changed, in words; else none.
+    /// The required changes, in words; none if nothing has to be changed.
     #[attr]
     pub reject_comment: Option<String>,
     /// The day of the next payment; none of a closed verification.
@@ -84,7 +84,7 @@ pub struct SenderIdVerification {
     /// The time at which the verification ended.
     #[attr]
     pub closed_at: Option<Timestamp>,
-    /// The trunk whose messages have the senders. Null stops them.
+    /// The trunk whose messages use the senders. Null ends this use.
     #[rel(one = "sms_trunks", update)]
     pub sms_trunk: ToOne<SmsTrunk>,
     /// The countries to which messages are sent.
@@ -96,7 +96,7 @@ pub struct SenderIdVerification {
     /// The order of the verification.
     #[rel(one = "orders")]
     pub order: ToOne<Order>,
-    /// Who sends the messages.
+    /// The identity of the sender of the messages.
     #[rel(one = "identities")]
     pub identity: ToOne<Identity>,
     /// The address of who sends the messages.

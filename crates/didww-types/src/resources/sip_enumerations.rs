@@ -27,9 +27,9 @@ integer_enum! {
 }
 
 integer_enum! {
-    /// How key presses are sent.
+    /// The format of DTMF.
     TxDtmfFormat {
-        /// They are not sent.
+        /// DTMF is not sent.
         Disabled = 0,
         /// RTP events of RFC 2833.
         Rfc2833 = 1,
@@ -47,15 +47,15 @@ integer_enum! {
         Invite = 1,
         /// UPDATE.
         Update = 2,
-        /// UPDATE, and INVITE where it is refused.
+        /// UPDATE, and INVITE if UPDATE is refused.
         UpdateThenInvite = 3,
     }
 }
 
 integer_enum! {
-    /// A codec.
+    /// The codecs of inbound trunks, by DIDWW's ids.
     Codec {
-        /// Key presses as RTP events.
+        /// Telephone events (RFC 2833), for DTMF.
         TelephoneEvent = 6,
         /// G.723.
         G723 = 7,
@@ -87,11 +87,11 @@ integer_enum! {
 string_enum! {
     /// The family of IP addresses that calls are sent to.
     NetworkProtocolPriority {
-        /// IPv4 alone.
+        /// Only IPv4.
         ForceIpv4 = "force_ipv4",
-        /// IPv6 alone.
+        /// Only IPv6.
         ForceIpv6 = "force_ipv6",
-        /// Either.
+        /// IPv4 or IPv6.
         Any = "any",
         /// IPv4 first.
         PreferIpv4 = "prefer_ipv4",
@@ -101,15 +101,15 @@ string_enum! {
 }
 
 string_enum! {
-    /// What is said of the attestation of the caller (STIR/SHAKEN).
+    /// The form in which the attestation of the caller (STIR/SHAKEN) is sent.
     StirShakenMode {
-        /// Nothing.
+        /// Nothing is sent.
         Disabled = "disabled",
-        /// The `Identity` header passes.
+        /// The `Identity` header is passed on unchanged.
         Original = "original",
         /// P-Asserted-Identity, the attestation and the origination id.
         Pai = "pai",
-        /// Both.
+        /// The original `Identity` header, and the headers of `pai`.
         OriginalPai = "original_pai",
         /// `P-Stir-Verstat` and the attestation.
         Verstat = "verstat",
@@ -117,15 +117,15 @@ string_enum! {
 }
 
 string_enum! {
-    /// What becomes of the `Diversion` headers of a call.
+    /// The treatment of the `Diversion` headers of a call.
     DiversionRelayPolicy {
-        /// They are left out.
+        /// The headers are removed.
         None = "none",
-        /// They pass as they are.
+        /// The headers are passed on unchanged.
         AsIs = "as_is",
-        /// They pass with SIP URIs.
+        /// The headers are passed on with SIP URIs.
         Sip = "sip",
-        /// They pass with tel URIs.
+        /// The headers are passed on with tel URIs.
         Tel = "tel",
     }
 }
@@ -133,14 +133,14 @@ string_enum! {
 string_enum! {
     /// The `Diversion` header that is added.
     DiversionInjectMode {
-        /// None.
+        /// No header is added.
         None = "none",
-        /// One with the DID.
+        /// One `Diversion` header with the DID.
         DidNumber = "did_number",
     }
 }
 
-/// The reason for which a call goes on to the next trunk: an id of DIDWW for a SIP response code, or for a time that ran out.
+/// The reason for which a call is routed to the next trunk: DIDWW's id of a SIP response code, or of a timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReroutingCode(i64);
 
@@ -148,7 +148,7 @@ impl ReroutingCode {
     /// The id of the reason that no one answered within `ringing_timeout`.
     pub const RINGING_TIMEOUT: Self = Self(1505);
 
-    /// The ids with the response codes that they stand for.
+    /// The ids with their response codes.
     const IDS: [(i64, u16); 46] = [
         (56, 400),
         (57, 401),

@@ -1,4 +1,4 @@
-//! How a text message trunk passes messages on: the nested object `configuration` of `sms_trunks`.
+//! How a text message trunk forwards messages: the nested object `configuration` of `sms_trunks`.
 
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ string_enum! {
     }
 }
 
-/// How a trunk passes messages on. An update changes the attributes that it has; the type stays.
+/// How a trunk forwards messages. An update changes the attributes that it contains; the type cannot be changed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum SmsConfiguration {
@@ -122,7 +122,7 @@ merged_attributes! {
 merged_attributes! {
     /// The attributes of an `http_out`.
     HttpOutConfiguration {
-        /// The URL that is notified of what becomes of messages.
+        /// The URL that receives the delivery status of messages.
         callback_url: Patch<CallbackUrl>,
         /// The addresses from which messages are accepted. Null is every one.
         allowed_ips: Patch<SmsSources>,
@@ -176,7 +176,7 @@ merged_attributes! {
 }
 
 impl SmsConfiguration {
-    /// The most characters of the password of an SMPP session, of the field of that name in SMPP 3.4.
+    /// Maximum number of characters of the password of an SMPP session, of the field of that name in SMPP 3.4.
     pub const SMPP_PASSWORD_CHARACTERS: usize = 8;
 
     /// Messages become e-mails with a subject and a text.
@@ -193,7 +193,7 @@ impl SmsConfiguration {
         }))
     }
 
-    /// Messages become GET requests; set `query_parameters` of the configuration to pass on what they are.
+    /// Messages become GET requests; set `query_parameters` of the configuration to pass on their contents.
     pub fn http_in_get(url: AbsoluteCallbackUrl) -> Self {
         Self::HttpIn(Box::new(HttpInConfiguration {
             url: Patch::Set(url),
@@ -226,7 +226,7 @@ impl SmsConfiguration {
         }))
     }
 
-    /// The service connects from a place of it to the customer's SMPP server.
+    /// The service connects from one of its points of presence to the customer's SMPP server.
     pub fn smpp_smsc(
         host: SipHost,
         system_id: SmppSystemId,
@@ -279,8 +279,8 @@ impl SmsConfiguration {
 impl Attribute for SmsConfiguration {
     const KIND: Kind = Kind::Variant(SmsTrunkType::TEXTS);
 
-    /// Validates the form and each attribute alone, and leaves out what only the service sets. Which attributes a request
-    /// needs, and what they permit together, is a rule of the trunk.
+    /// Validates the form and each attribute separately, and removes attributes that only the service sets. Required attributes
+    /// and rules for combinations belong to the trunk.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let (kind, mut attributes) = parts(sent)?;
         let generated = Self::generated(kind);

@@ -1,4 +1,4 @@
-//! Text message trunks: `sms_trunks`. The service keeps their configuration alone: no message is sent or received.
+//! Text message trunks: `sms_trunks`. The server only stores their configuration: no message is sent or received.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{Did, SenderIdVerification, SmsConfiguration, SmsTrunkGroup, SmsTrunk
 use crate::values::{ExternalReference, Name, SmsPriority};
 use crate::{Extra, Id, Resource, Timestamp, ToMany, ToOne};
 
-/// How text messages to DIDs and from them are passed on: as e-mail, by HTTP or by SMPP.
+/// The forwarding of text messages to and from DIDs: as e-mail, by HTTP or by SMPP.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(name = "sms_trunks", since = "2026-11-19", verbs(list, get, create, update, delete))]
 #[filter(name = "configuration.type", equals = "configuration.type", list, value = SmsTrunkType)]
@@ -43,13 +43,13 @@ pub struct SmsTrunk {
     /// The time at which the trunk was changed last.
     #[attr(sort)]
     pub updated_at: Timestamp,
-    /// How messages are passed on. An update changes the attributes that it has; the type stays.
+    /// How messages are forwarded. An update changes the attributes that it contains; the type cannot be changed.
     #[attr(create = required(2), update, merged)]
     pub configuration: SmsConfiguration,
     /// The DIDs that can be the source of messages. None with `allow_any_did_as_source`.
     #[rel(many = "dids", create, update)]
     pub outgoing_dids: ToMany<Did>,
-    /// The DIDs whose messages go to the trunk. They are set on the DIDs.
+    /// The DIDs whose messages are sent to the trunk. The relationship is set on the DIDs.
     #[rel(many = "dids", inverse = "sms_trunk")]
     pub incoming_dids: ToMany<Did>,
     /// The group that the trunk is in.

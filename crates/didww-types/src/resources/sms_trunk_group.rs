@@ -30,7 +30,7 @@ pub struct SmsTrunkGroup {
     /// former group.
     #[rel(many = "sms_trunks", create, update, inverse = "sms_trunk_group")]
     pub sms_trunks: ToMany<SmsTrunk>,
-    /// The DIDs whose messages go to the group. They are set on the DIDs.
+    /// The DIDs whose messages are sent to the group. The relationship is set on the DIDs.
     #[rel(many = "dids", inverse = "sms_trunk_group")]
     pub incoming_dids: ToMany<Did>,
     /// The number of trunks, which the service computes.

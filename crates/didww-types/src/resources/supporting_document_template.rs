@@ -11,7 +11,7 @@ use crate::{Extra, Id, Resource};
 pub struct SupportingDocumentTemplate {
     /// The form's id, a UUID that the service chose.
     pub id: Id<SupportingDocumentTemplate>,
-    /// The name.
+    /// The name of the template.
     #[attr(sort, filter(list(since = "2026-11-19")))]
     pub name: String,
     /// Whether the filled in form stays with the identity. Otherwise each verification needs a new one.

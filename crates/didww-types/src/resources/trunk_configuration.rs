@@ -37,7 +37,7 @@ impl Attribute for TrunkConfigurationType {
     }
 }
 
-/// Where a trunk sends its calls. An update changes the attributes that it has; the type stays.
+/// The destination of a trunk's calls. An update changes the attributes that it contains; the type cannot be changed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 #[expect(clippy::large_enum_variant, reason = "most trunks are of the largest variant")]
@@ -66,7 +66,7 @@ polymorphic! {
 /// Codecs in the order of preference, each once.
 pub type Codecs = DistinctList<Codec, 1, 13>;
 
-/// Reasons for which a call goes on to the next trunk, each once.
+/// Reasons for which a call is routed to the next trunk, without repetitions.
 pub type ReroutingCodes = DistinctList<ReroutingCode, 0, 47>;
 
 /// Addresses and subnets from which media is accepted, at most 10, each once.
@@ -119,9 +119,9 @@ merged_attributes! {
         force_symmetric_rtp: Patch<bool>,
         /// Whether RTCP is left out of this.
         symmetric_rtp_ignore_rtcp: Patch<bool>,
-        /// The reasons for which a call goes on to the next trunk.
+        /// The reasons for which a call is routed to the next trunk.
         rerouting_disconnect_code_ids: Patch<ReroutingCodes>,
-        /// The session time that is asked for, in seconds, between the shortest and the longest.
+        /// The requested session interval, in seconds, between the shortest and the longest one.
         sst_session_expires: Patch<SessionTime>,
         /// The request that refreshes a session.
         sst_refresh_method_id: Option<SstRefreshMethod>,
@@ -133,7 +133,7 @@ merged_attributes! {
         max_30x_redirects: Option<HopCount>,
         /// The encryption of media.
         media_encryption_mode: Option<MediaEncryptionMode>,
-        /// What is said of the attestation of the caller.
+        /// The form in which the attestation of the caller is sent.
         stir_shaken_mode: Option<StirShakenMode>,
         /// The addresses from which media is accepted; null is no restriction.
         allowed_rtp_ips: Patch<RtpSources>,
@@ -143,7 +143,7 @@ merged_attributes! {
         enabled_sip_registration: Option<bool>,
         /// Whether the request URI has the called number. Only with registration.
         use_did_in_ruri: Option<bool>,
-        /// What becomes of the `Diversion` headers of a call.
+        /// The treatment of the `Diversion` headers of a call.
         diversion_relay_policy: Option<DiversionRelayPolicy>,
         /// The `Diversion` header that is added.
         diversion_inject_mode: Option<DiversionInjectMode>,
@@ -266,8 +266,8 @@ impl TrunkConfiguration {
 impl Attribute for TrunkConfiguration {
     const KIND: Kind = Kind::Variant(TrunkConfigurationType::TEXTS);
 
-    /// Validates the form and each attribute alone, and leaves out what only the service sets. Which attributes a request may
-    /// have, what they permit together, and in which version, is a rule of the trunk.
+    /// Validates the form and each attribute separately, and removes attributes that only the service sets. Permitted attributes
+    /// and rules for combinations, in each version, belong to the trunk.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let (kind, mut attributes) = parts(sent)?;
         attributes.retain(|name, _| !SipConfiguration::GENERATED.contains(&name.as_str()));

@@ -15,7 +15,7 @@ use crate::{
 string_enum! {
     /// The form of the caller's number.
     CliFormat {
-        /// As it was received.
+        /// The number as received, unchanged.
         Raw = "raw",
         /// E.164, where it can be converted.
         E164 = "e164",
@@ -95,10 +95,10 @@ pub struct VoiceInTrunk {
         filter(list, blank(until = "2026-04-16"))
     )]
     pub name: String,
-    /// The form of the caller's number. Null and an empty text stand for `e164`.
+    /// The format of the caller's number. Null and an empty text mean `e164`.
     #[attr(create, update, default = "e164", sort, value = SentCliFormat)]
     pub cli_format: Option<CliFormat>,
-    /// What is put before the caller's number, at most 7 letters, digits, `+` and `#`.
+    /// The prefix of the caller's number: at most 7 letters, digits, `+` and `#`.
     #[attr(create, update, sort)]
     pub cli_prefix: Option<CliPrefix>,
     /// The customer's note about the trunk.
@@ -107,10 +107,10 @@ pub struct VoiceInTrunk {
     /// The time for which a call rings before the next trunk is tried, 1 to 32 seconds.
     #[attr(create, update, sort)]
     pub ringing_timeout: Option<RingingTimeout>,
-    /// Where the calls go. An update changes the attributes that it has; the type stays.
+    /// The destination of the calls. An update changes the attributes that it contains; the type cannot be changed.
     #[attr(create = required(2), update, parameter, merged)]
     pub configuration: TrunkConfiguration,
-    /// The place from which the calls come. None lets the service choose.
+    /// The point of presence from which calls are sent. With None the service chooses.
     #[attr(create, update, since = "2026-11-19")]
     pub pop: Option<PointOfPresence>,
     /// The time at which the trunk was created.
@@ -145,7 +145,7 @@ static OLDER: Adapter = Adapter {
     not_representable: |version, attributes| {
         let configuration = attributes.get(CONFIGURATION)?.get("attributes")?.as_object()?;
         let is_newer = |(name, value): (&String, &Value)| {
-            // What an older trunk has without saying so.
+            // The values that an older trunk has implicitly.
             let is_default = matches!(value, Value::Bool(false) | Value::Null);
             version < SipConfiguration::since(name) && !is_default
         };

@@ -30,7 +30,7 @@ string_enum! {
     OnCliMismatchAction {
         /// Place the call with the caller number unchanged.
         SendOriginalCli = "send_original_cli",
-        /// Refuse the call, so that the called party never hears of it.
+        /// Refuse the call, without notifying the called party.
         RejectCall = "reject_call",
         /// Place the call with one of the trunk's DIDs as caller number. DIDWW enables this per account.
         ReplaceCli = "replace_cli",

@@ -46,7 +46,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// What a record with these attributes adds.
+    /// The value that a record with these attributes adds.
     pub fn amount(attribute: &str, attributes: &Map<String, Value>) -> i64 {
         if attribute.is_empty() {
             1
@@ -99,7 +99,7 @@ pub struct AttributeSpec {
     pub shown_since: Option<ApiVersion>,
     /// Whether a list can be sorted by the attribute.
     pub sort: bool,
-    /// What the value is the sum of. The store keeps it up to date; empty for a value that is stored as it was written.
+    /// The parts of a value that is a sum, which the store keeps up to date; empty for a value that is stored as it was written.
     pub sums: &'static [Sum],
     /// The decimals of the same record whose total the value is. The store keeps it up to date; empty for a value that is
     /// stored as it was written.

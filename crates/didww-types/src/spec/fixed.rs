@@ -1,6 +1,6 @@
 //! Records that every server has.
 
-/// A record for which a text of an attribute of another type stands, such as the group type `Local` for `local`.
+/// A record that a text of an attribute of another type identifies, such as the group type `Local` for `local`.
 ///
 /// Newer versions have the attribute, and older ones a relationship to the record, so that neither may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

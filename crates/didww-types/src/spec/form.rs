@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::ApiVersion;
+
 /// A form that creates a record: its texts are the attributes that a create may have, and it has one file. The name of a part
 /// is that of its member in brackets behind that of the type, such as `encrypted_files[description]`.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +14,20 @@ pub struct FormSpec {
     pub max_file_bytes: usize,
     /// A text that every form has, and that must be the one that records of another type result in.
     pub check: FormCheck,
+    /// The form of older versions, which has several files.
+    pub batch: Option<FormBatch>,
+}
+
+/// A form that creates several records: each of its members stands in a list, such as `encrypted_files[items][][description]`, and
+/// a member that the last record of the list has already begins another one. It is answered with the ids of the records.
+#[derive(Debug, Clone, Copy)]
+pub struct FormBatch {
+    /// The name of the list.
+    pub name: &'static str,
+    /// The most records.
+    pub most: usize,
+    /// The last version that has the form.
+    pub until: ApiVersion,
 }
 
 /// A text of a form that must be the one that records of a global type result in.
@@ -26,7 +42,7 @@ pub struct FormCheck {
 }
 
 impl FormSpec {
-    /// The most bytes of a body: the file, and the other parts with the lines between them.
+    /// Maximum number of bytes of a body: the file, and the other parts with the lines between them.
     pub const fn max_body_bytes(&self) -> usize {
         self.max_file_bytes + (64 << 10)
     }

@@ -34,7 +34,7 @@ pub struct RelationshipSpec {
     pub hidden: bool,
     /// Whether only requests have the relationship: it is stored, and no answer shows it.
     pub write_only: bool,
-    /// The attribute whose text stands for the related record, one of the [fixed](field@crate::ResourceSpec::fixed) ones of the
+    /// The attribute whose text identifies the related record, one of the [fixed](field@crate::ResourceSpec::fixed) ones of the
     /// target; `None` for a relationship that is stored.
     pub mirrors: Option<&'static str>,
     /// The relationship of the target whose owners are the members: nothing is stored for the relationship itself. `None`
@@ -120,7 +120,7 @@ impl RelationshipSpec {
         self
     }
 
-    /// Makes the relationship lead to the record for which the text of an attribute stands.
+    /// Makes the relationship lead to the record that the text of an attribute identifies.
     #[must_use]
     pub const fn mirrors(mut self, attribute: &'static str) -> Self {
         self.mirrors = Some(attribute);
@@ -206,7 +206,7 @@ impl NestedInclude {
     }
 }
 
-/// What a relationship and the type of its records were called in older versions.
+/// The names of a relationship and of the type of its records in older versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FormerName {
     /// The name of the relationship up to `until`.

@@ -7,7 +7,7 @@ use super::{
 use crate::{ApiVersion, Feature, Page};
 
 impl ResourceSpec {
-    /// Declares a resource of which nothing but its name is known. The derive adds the rest.
+    /// Declares a resource with only its name. The derive adds the rest.
     pub const fn of(name: &'static str, doc: &'static str, since: ApiVersion) -> Self {
         Self {
             name,
@@ -159,7 +159,7 @@ impl ResourceSpec {
         self
     }
 
-    /// Sets the page of a request that asks for none.
+    /// Sets the page size of a request that sets none.
     #[must_use]
     pub const fn page_size(mut self, size: u64) -> Self {
         self.page_size = size;
@@ -202,7 +202,7 @@ impl ResourceSpec {
         self
     }
 
-    /// Sets the paths that lead to what takes a record out of stock.
+    /// Sets the paths to the related records that take a record out of stock.
     #[must_use]
     pub const fn taken_by(mut self, paths: &'static [&'static str]) -> Self {
         self.taken_by = paths;
@@ -244,7 +244,7 @@ impl ResourceSpec {
         self
     }
 
-    /// Sets what the names of the files end with that are downloaded below the path of the type.
+    /// Sets the extension of the files that are downloaded below the path of the type.
     #[must_use]
     pub const fn downloads(mut self, suffix: &'static str) -> Self {
         self.downloads = Some(suffix);

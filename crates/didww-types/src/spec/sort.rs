@@ -1,4 +1,4 @@
-//! The declaration of a sort criterion that is no attribute of its type.
+//! The declaration of a sort criterion that is not an attribute of its type.
 
 use crate::ApiVersion;
 
@@ -8,19 +8,19 @@ use crate::ApiVersion;
 pub struct SortSpec {
     /// The name on the wire.
     pub name: &'static str,
-    /// What sorts: an attribute, or to-one relationships and an attribute of the type to which they lead.
+    /// The path of the sort key: an attribute, or to-one relationships and an attribute of the related type.
     pub by: &'static str,
     /// The last version that has the criterion; `None` if the newest version has it.
     pub until: Option<ApiVersion>,
 }
 
 impl SortSpec {
-    /// Declares a criterion whose name is the path to what sorts.
+    /// Declares a criterion whose name is the path of its sort key.
     pub const fn of(name: &'static str) -> Self {
         Self { name, by: name, until: None }
     }
 
-    /// Sets what sorts.
+    /// Sets the path of the sort key.
     #[must_use]
     pub const fn by(mut self, path: &'static str) -> Self {
         self.by = path;

@@ -1,4 +1,4 @@
-//! What the declaration of a resource has in a version of the API.
+//! The parts of a resource's declaration that exist in a version of the API.
 
 use super::{AttributeSpec, FilterSpec, RelationshipSpec, ResourceSpec, Verb};
 use crate::{ApiVersion, Feature, Page};

@@ -135,6 +135,6 @@ bounded_integer! {
 }
 
 bounded_integer! {
-    /// The number of renewals that a DID has left, 0 to 999. A DID that is renewed without end has `None`.
+    /// The number of remaining renewals of a DID, 0 to 999. `None` is unlimited.
     BillingCycles(u32), 0..=999, "billing cycles count", "0 to 999 renewals"
 }

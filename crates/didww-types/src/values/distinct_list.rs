@@ -21,7 +21,7 @@ impl<T, const MIN_ITEMS: usize, const MAX_ITEMS: usize> DistinctList<T, MIN_ITEM
 impl<T, const MIN_ITEMS: usize, const MAX_ITEMS: usize> FromIterator<T>
     for DistinctList<T, MIN_ITEMS, MAX_ITEMS>
 {
-    /// Nothing is checked: the service refuses what breaks the limits.
+    /// Nothing is checked: the service refuses a list that exceeds the limits.
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         Self(items.into_iter().collect())
     }

@@ -6,7 +6,7 @@ use super::{ValueError, bounded_integer::bounded_integer, checked_text, normalis
 use crate::{Attribute, Flaw, Kind, Secret, Violation};
 
 checked_text! {
-    /// What is put before the caller's number of an inbound call: at most 7 letters, digits, `+` and `#`.
+    /// The prefix of the caller's number of an inbound call: at most 7 letters, digits, `+` and `#`.
     CliPrefix, "CLI prefix", "at most 7 of the characters A to Z, a to z, 0 to 9, + and #",
     Kind::Text { max: Some(7), pattern: Some("^[A-Za-z0-9+#]*$") },
     |text| {
@@ -76,12 +76,12 @@ bounded_integer! {
 }
 
 bounded_integer! {
-    /// A number of channels.
+    /// The number of channels of a group or pool.
     ChannelCount(u32), 0..=2_147_483_647, "number of channels", "0 to 2147483647 channels"
 }
 
 bounded_integer! {
-    /// A port.
+    /// A SIP port, 1 to 65535.
     SipPort(u16), 1..=65_535, "port", "1 to 65535"
 }
 

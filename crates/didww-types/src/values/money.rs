@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for Money {
                 Ok(Money(number.into()))
             }
             fn visit_f64<E: de::Error>(self, number: f64) -> Result<Money, E> {
-                // Rust formats a float as the shortest text that parses back to it, which is what the sender
+                // Rust formats a float as the shortest text that parses back to it, which is the text that the sender
                 // wrote.
                 self.visit_str(&number.to_string())
             }

@@ -10,7 +10,7 @@ use crate::{Attribute, Flaw, Kind, Violation};
 
 /// The longest template of a message, in characters. No source states a limit; this one is chosen here.
 const MAX_TEMPLATE: usize = 8192;
-/// The most members of an object of texts. No source states a limit; this one is chosen here.
+/// Maximum number of members of an object of texts. No source states a limit; this one is chosen here.
 const MAX_MEMBERS: usize = 100;
 
 checked_text! {
@@ -34,7 +34,7 @@ checked_text! {
 }
 
 impl SmppSystemId {
-    /// The most characters, of the field of that name in SMPP 3.4.
+    /// Maximum number of characters, of the field of that name in SMPP 3.4.
     pub const MAX_CHARACTERS: usize = 15;
 }
 

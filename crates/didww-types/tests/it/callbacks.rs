@@ -65,7 +65,7 @@ fn every_vector_with_parameters_is_received_as_a_form() {
     assert!(seen >= 20, "{seen}");
 }
 
-/// What arrives as a GET.
+/// A callback that arrives as a GET.
 fn received<'a>(query: &'a str, signature: &'a str) -> Received<'a> {
     Received { is_get: true, query, media_type: "", body: b"", signature }
 }

@@ -1,4 +1,4 @@
-//! The registry has what the catalogues of DIDWW's types have: `fixtures/catalogue`.
+//! Compares the registry with the catalogues of DIDWW's types: `fixtures/catalogue`.
 //!
 //! A catalogue states the verbs, filters, sort criteria and relationships to include of every type of a version. It is
 //! written after what DIDWW publishes, not after the registry, so that it measures how much of the API is declared.
@@ -25,7 +25,7 @@ fn without_marks(name: &str) -> &str {
     name.trim_end_matches(['*', '&', '0', '?'])
 }
 
-/// The types of a version, each with what it has: `verb list`, `filter name`, `sort name`, `include regions`.
+/// The types of a version, each with its parts: `verb list`, `filter name`, `sort name`, `include regions`.
 fn catalogue(version: ApiVersion) -> BTreeMap<String, BTreeSet<String>> {
     let text = String::from_utf8(bytes(&format!("catalogue/{version}.txt"))).unwrap();
     let mut types = BTreeMap::new();
@@ -49,7 +49,7 @@ fn catalogue(version: ApiVersion) -> BTreeMap<String, BTreeSet<String>> {
     types
 }
 
-/// What the registry has of a type in a version, as a catalogue states it.
+/// The parts of a type in a version of the registry, in the form of a catalogue.
 fn declared(spec: &'static ResourceSpec, version: ApiVersion) -> BTreeSet<String> {
     let verbs = spec.verbs.iter().map(|verb| format!("verb {}", verb.as_str()));
     let filters = spec.filters_at(version).map(|filter| format!("filter {}", filter.name));

@@ -1,4 +1,4 @@
-//! The configurations of inbound trunks: what is read is kept, merged and sent.
+//! The configurations of inbound trunks: reading, merging and sending them preserves their values.
 
 use didww_types::resources::{
     Codec, ReroutingCode, SipConfiguration, TrunkConfiguration, TxDtmfFormat, VoiceInTrunk,

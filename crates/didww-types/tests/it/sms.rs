@@ -1,4 +1,4 @@
-//! Requests about text message trunks, as the official document has them, and what answers add.
+//! Requests for text message trunks, as in the official document, and the additional members of responses.
 
 use didww_types::resources::{
     HttpInConfiguration, SmsBodyType, SmsConfiguration, SmsSources, SmsTrunk, SmsTrunkRegenerateCredentials,

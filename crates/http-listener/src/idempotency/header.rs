@@ -8,7 +8,7 @@ use super::KeyRefusal;
 const HEADER: &str = "idempotency-key";
 const MAX_CHARACTERS: usize = 255;
 
-/// The text of a key. It is not printed: who knows it can read the response.
+/// The text of a key. It is not printed, because it permits reading the response.
 #[derive(Debug, Clone)]
 pub struct SentKey(Secret);
 

@@ -25,7 +25,7 @@ pub(super) struct RunningRequest {
 }
 
 impl Running {
-    /// Notes that a request is in progress, unless its key is in use or there are too many.
+    /// Registers a request as in progress, unless its key is in use or there are too many.
     pub(super) fn begin(
         running: &Arc<Self>,
         key: IdempotencyKey,

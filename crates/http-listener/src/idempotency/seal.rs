@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{KeptAnswer, SentKey};
 
-/// What a key is used for, derived from its text and its scope.
+/// The secrets that are derived from the text and the scope of a key.
 pub(super) struct Seal(hmac::Key);
 
 impl Seal {

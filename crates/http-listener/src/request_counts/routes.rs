@@ -27,14 +27,13 @@ impl Routes {
     pub(super) fn new(templates: impl IntoIterator<Item = String>) -> Self {
         let mut routes = Self { names: Vec::new(), nodes: vec![Node::default()] };
         for template in templates {
-            if !routes.names.contains(&template) {
-                routes.add(template);
-            }
+            routes.add(template);
         }
         routes.names.push(OTHER.to_owned());
         routes
     }
 
+    /// Adds a route, unless it is there already.
     fn add(&mut self, template: String) {
         let (route, mut at) = (self.names.len(), 0);
         for segment in segments(&template) {
@@ -55,10 +54,12 @@ impl Routes {
                 self.nodes.push(Node::default());
             }
         }
-        if let Some(node) = self.nodes.get_mut(at) {
-            node.route = Some(route);
-            self.names.push(template);
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        if node.route.and_then(|known| self.names.get(known)) == Some(&template) {
+            return;
         }
+        node.route = Some(route);
+        self.names.push(template);
     }
 
     /// The templates, and the name of all other paths.

@@ -1,4 +1,4 @@
-//! Counts what happened in the last moments, in two intervals.
+//! Counts recent events in two intervals.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! What this node holds of shared limits: a state that changes with requests, time and the store's answers, without I/O.
+//! The shares of limits that this node holds: a state that changes with requests, time and the store's answers, without I/O.
 //!
-//! `now` is the server's clock in microseconds, by which requests are counted; `at` is a stopwatch, by which shares last.
+//! `now` is the server's clock in microseconds, by which requests are counted; `at` is a stopwatch, by which shares expire.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,23 +8,23 @@ use std::time::Duration;
 
 use service_base::limiter::{Divide, Limiter};
 use tokio::sync::oneshot;
-use trunk_store::{AskedShare, HeldShare, RateSubject, SHARE_LEASE};
+use trunk_store::{HeldShare, RateSubject, SHARE_LEASE, ShareRequest};
 
 use super::recent::Recent;
 
 /// A node uses this fraction of a limit without a share: a slice, which is at least one part.
 const SLICES: u32 = 16;
-/// The time after which a share is asked for again. What is not used goes back then.
-pub(super) const RENEWAL: Duration = Duration::from_millis(500);
-/// The time in which no more is asked for after there was not enough.
+/// The time after which a share is requested again; parts that are not used are returned then.
+pub(super) const RENEWAL_INTERVAL: Duration = Duration::from_millis(500);
+/// The time in which no larger share of a limit is requested after too few parts were free.
 const PAUSE_AFTER_SCARCITY: Duration = Duration::from_millis(100);
-/// The time in which a failed store is not asked.
+/// The time without requests to a store that failed.
 pub(super) const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
-/// The time after which no node has a share any more that it took before the store failed.
-const ALL_SHARES_ARE_OVER: Duration = Duration::from_secs(4);
-/// The time over which the rate of requests is measured, at least, in microseconds.
-const LEAST_MEASURED: i64 = 500_000;
-/// Limit of limits that this node has a share of. Of others it uses a slice.
+/// The time after which every share has expired that a node took before the store failed.
+const ALL_SHARES_EXPIRED: Duration = Duration::from_secs(4);
+/// The shortest time over which the rate of requests is measured, in microseconds.
+const MIN_MEASURED_MICROS: i64 = 500_000;
+/// Maximum number of limits that this node has a share of. Of others it uses a slice.
 const MAX_SHARES: usize = 10_000;
 /// Limit of shares in one transaction.
 const MAX_SHARES_PER_WRITE: usize = 256;
@@ -34,7 +34,7 @@ pub(super) fn slice(parts: u32) -> u32 {
     (parts / SLICES).max(1)
 }
 
-/// The counters of requests, and the shares that they are held to.
+/// The counters of requests, and the shares that limit them.
 #[derive(Debug)]
 pub(super) struct Shares<C: Divide> {
     pub(super) counters: Limiter<RateSubject, C>,
@@ -44,12 +44,12 @@ pub(super) struct Shares<C: Divide> {
 #[derive(Debug)]
 struct State<L> {
     shares: HashMap<RateSubject, Share<L>>,
-    /// Those to be asked for.
+    /// The shares that the next transactions request.
     due: VecDeque<RateSubject>,
-    /// Since when the store fails. A share whose question failed is asked for again, so an answer ends this soon after the store
-    /// is back.
+    /// Since when the store fails. A share whose request failed is requested again, so this ends soon after the store works
+    /// again.
     failing_since: Option<Duration>,
-    /// Nothing is asked before.
+    /// No request is made before this time on the stopwatch.
     not_before: Duration,
 }
 
@@ -58,16 +58,16 @@ struct State<L> {
 struct Share<L> {
     /// The whole limit, as of the last request.
     limit: L,
-    /// Number of parts that the store counts for this node, at least, and until when this node uses them.
+    /// The least number of parts that the store counts for this node, and until when this node may use them.
     held: u32,
     until: Duration,
-    /// Number of parts that the counter is held to.
+    /// Number of parts that the counter currently admits.
     applied: u32,
-    asked_at: Duration,
+    requested_at: Duration,
     is_due: bool,
-    /// No more than this is asked for before.
+    /// No larger share is requested before this time.
     not_before: Duration,
-    /// Requests that are decided with the next answer. It drops the senders.
+    /// Requests that are decided again with the store's next answer, which drops the senders.
     waiting: Vec<oneshot::Sender<()>>,
     admitted: Recent,
     refused: Recent,
@@ -78,14 +78,14 @@ struct Share<L> {
 pub(super) struct Refused {
     /// Whole seconds to wait.
     pub(super) seconds: u64,
-    /// Ends when it is worth to try again. `None` if the refusal is final.
+    /// Completes when the request can be decided again. `None` if the refusal is final.
     pub(super) answer: Option<oneshot::Receiver<()>>,
 }
 
-/// What was asked of the store, and when.
+/// The requests of one transaction, and when they were made.
 #[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) shares: Vec<AskedShare>,
+pub(super) struct ShareRequests {
+    pub(super) requests: Vec<ShareRequest>,
     at: Duration,
 }
 
@@ -102,10 +102,10 @@ impl<C: Divide> Default for Shares<C> {
 }
 
 impl<C: Divide> Shares<C> {
-    /// Counts a request. `nodes` is the number of nodes that live.
+    /// Counts a request. `nodes` is the number of live nodes.
     ///
     /// # Errors
-    /// The limit, or what this node has of it, is exceeded. The request is not counted then.
+    /// The limit, or this node's share of it, is exceeded. The request is not counted then.
     pub(super) fn admit(
         &self,
         subject: RateSubject,
@@ -130,12 +130,12 @@ impl<C: Divide> Shares<C> {
         if allowed >= whole {
             return Err(Refused { seconds, answer: None });
         }
-        // A slower part would name a longer wait than the whole limit does.
+        // The part of a limit has a longer wait than the whole limit.
         let refused = |answer| Refused { seconds: 1, answer };
-        let can_ask = at >= state.not_before;
+        let may_request = at >= state.not_before;
         let Some(share) = state.share(subject, limit, allowed, at) else { return Err(refused(None)) };
         let room = usize::try_from(whole - allowed).unwrap_or(usize::MAX);
-        if !can_ask || at < share.not_before || share.waiting.len() >= room {
+        if !may_request || at < share.not_before || share.waiting.len() >= room {
             share.refused.add(at);
             return Err(refused(None));
         }
@@ -145,10 +145,10 @@ impl<C: Divide> Shares<C> {
         Err(refused(Some(answer)))
     }
 
-    /// Makes the shares due that must be asked for again. Returns whether there are shares.
+    /// Makes the shares due whose [`RENEWAL_INTERVAL`] is over. Returns true if there are shares.
     pub(super) fn renew(&self, at: Duration) -> bool {
         let mut state = self.lock();
-        let is_old = |share: &Share<C::Limit>| at.saturating_sub(share.asked_at) >= RENEWAL;
+        let is_old = |share: &Share<C::Limit>| at.saturating_sub(share.requested_at) >= RENEWAL_INTERVAL;
         let old: Vec<RateSubject> =
             state.shares.iter().filter(|(_, share)| is_old(share)).map(|(subject, _)| *subject).collect();
         for subject in old {
@@ -157,62 +157,62 @@ impl<C: Divide> Shares<C> {
         !state.shares.is_empty()
     }
 
-    /// Takes what the next transaction asks for; empty if nothing is due. From then on no more is used than what the
-    /// transaction says is needed.
-    pub(super) fn take_due(&self, now: i64, at: Duration) -> Asked {
+    /// Takes the requests of the next transaction; empty if nothing is due. From then on this node uses no more parts than
+    /// the requests state as needed.
+    pub(super) fn take_due(&self, now: i64, at: Duration) -> ShareRequests {
         let mut state = self.lock();
-        let mut shares = Vec::new();
-        while shares.len() < MAX_SHARES_PER_WRITE
+        let mut requests = Vec::new();
+        while requests.len() < MAX_SHARES_PER_WRITE
             && let Some(subject) = state.due.pop_front()
         {
             let Some(share) = state.shares.get_mut(&subject).filter(|share| share.is_due) else { continue };
             share.is_due = false;
-            share.asked_at = at;
+            share.requested_at = at;
             let part = C::part(share.limit, share.applied);
             let used = self.counters.used(&subject, part, share.applied, now);
-            let asked = share.asked::<C>(subject, used, at);
-            share.held = share.held.min(asked.least);
-            shares.push(asked);
+            let request = share.request::<C>(subject, used, at);
+            share.held = share.held.min(request.needed);
+            requests.push(request);
         }
-        Asked { shares, at }
+        ShareRequests { requests, at }
     }
 
-    /// Uses what the store answered, and lets requests that wait try again.
-    pub(super) fn received(&self, asked: &Asked, held: &[HeldShare], now: i64, at: Duration) {
+    /// Applies the shares that the store granted, and lets waiting requests be decided again.
+    pub(super) fn received(&self, sent: &ShareRequests, held: &[HeldShare], now: i64, at: Duration) {
         let mut state = self.lock();
         (state.failing_since, state.not_before) = (None, Duration::ZERO);
-        for (asked_share, held) in asked.shares.iter().zip(held) {
-            let Some(share) = state.shares.get_mut(&asked_share.subject) else { continue };
+        for (request, held) in sent.requests.iter().zip(held) {
+            let Some(share) = state.shares.get_mut(&request.subject) else { continue };
             share.held = held.held;
-            share.until = asked.at + SHARE_LEASE;
+            share.until = sent.at + SHARE_LEASE;
             let has_waited = !share.waiting.is_empty();
             share.waiting.clear();
-            // Those that waited try again first: what is asked for before that would return what is for them.
+            // Not due before the waiting requests were decided: a renewal would return the parts that are meant for them.
             share.is_due = false;
-            if held.held < asked_share.least {
+            if held.held < request.needed {
                 share.not_before = at + PAUSE_AFTER_SCARCITY;
             }
-            if asked_share.most == 0 && !has_waited {
-                let (subject, limit) = (asked_share.subject, share.limit);
+            if request.wanted == 0 && !has_waited {
+                let (subject, limit) = (request.subject, share.limit);
                 self.apply(&mut state, subject, limit, slice(C::parts(limit)), now, at);
                 state.shares.remove(&subject);
             }
         }
     }
 
-    /// Lets requests that wait try again, without more.
-    pub(super) fn failed(&self, asked: &Asked, at: Duration) {
+    /// Lets waiting requests be decided again, with unchanged shares.
+    pub(super) fn failed(&self, sent: &ShareRequests, at: Duration) {
         let mut state = self.lock();
         state.failing_since.get_or_insert(at);
         state.not_before = at + PAUSE_AFTER_FAILURE;
-        for asked in &asked.shares {
-            if let Some(share) = state.shares.get_mut(&asked.subject) {
+        for request in &sent.requests {
+            if let Some(share) = state.shares.get_mut(&request.subject) {
                 share.waiting.clear();
             }
         }
     }
 
-    /// Holds the counter of a limit to a number of parts.
+    /// Lets the counter of a limit admit this number of parts.
     fn apply(
         &self,
         state: &mut State<C::Limit>,
@@ -249,9 +249,8 @@ impl<L: Copy> State<L> {
             Some(share) if at < share.until => share.held,
             _ => 0,
         };
-        // An only node needs no answer to know that no other one has a share.
-        let is_alone_or_late =
-            |since: Duration| nodes <= 1 || at.saturating_sub(since) >= ALL_SHARES_ARE_OVER;
+        // If there is only one node, no other one can have a share.
+        let is_alone_or_late = |since: Duration| nodes <= 1 || at.saturating_sub(since) >= ALL_SHARES_EXPIRED;
         let without_store = match self.failing_since {
             Some(since) if is_alone_or_late(since) => whole / nodes.max(1),
             _ => 0,
@@ -259,8 +258,8 @@ impl<L: Copy> State<L> {
         slice(whole).max(held).max(without_store).min(whole)
     }
 
-    /// The share of a limit. `None` if there is none and no room for another one. A new one has a counter that is held to
-    /// `applied` parts.
+    /// The share of a limit, which is added if it is missing: its counter then admits `applied` parts. `None` if there are
+    /// [`MAX_SHARES`] others.
     fn share(&mut self, subject: RateSubject, limit: L, applied: u32, at: Duration) -> Option<&mut Share<L>> {
         if self.shares.len() >= MAX_SHARES && !self.shares.contains_key(&subject) {
             return None;
@@ -270,7 +269,7 @@ impl<L: Copy> State<L> {
             held: 0,
             until: Duration::ZERO,
             applied,
-            asked_at: at,
+            requested_at: at,
             is_due: false,
             not_before: Duration::ZERO,
             waiting: Vec::new(),
@@ -289,24 +288,29 @@ impl<L: Copy> State<L> {
 }
 
 impl<L: Copy> Share<L> {
-    /// What to ask for, if the requests that still count use this many parts.
-    fn asked<C: Divide<Limit = L>>(&mut self, subject: RateSubject, used: u32, at: Duration) -> AskedShare {
+    /// The request for this share, if the requests that still count use this many parts.
+    fn request<C: Divide<Limit = L>>(
+        &mut self,
+        subject: RateSubject,
+        used: u32,
+        at: Duration,
+    ) -> ShareRequest {
         let limit = C::parts(self.limit);
         let slice = slice(limit);
         let ((admitted, within), (refused, _)) = (self.admitted.count(at), self.refused.count(at));
-        let micros = i64::try_from(within.as_micros()).unwrap_or(i64::MAX).max(LEAST_MEASURED);
+        let micros = i64::try_from(within.as_micros()).unwrap_or(i64::MAX).max(MIN_MEASURED_MICROS);
         let needed = used.max(C::parts_for(self.limit, admitted.saturating_add(refused), micros));
         let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
-        let (least, most) = if waiting > 0 {
-            // Twice as much: a limit of any height is reached with few questions.
-            let least = needed.saturating_add(waiting);
-            (least, least.max(used.saturating_mul(2)))
+        let (needed, wanted) = if waiting > 0 {
+            // Twice the used parts, so that few requests reach a limit of any height.
+            let needed = needed.saturating_add(waiting);
+            (needed, needed.max(used.saturating_mul(2)))
         } else if needed <= slice {
             (0, 0)
         } else {
             (needed, needed.saturating_add(slice.max(needed / 4)))
         };
         let memory = Duration::from_micros(C::memory(self.limit).unsigned_abs());
-        AskedShare { subject, least: least.min(limit), most: most.min(limit), limit, memory }
+        ShareRequest { subject, needed: needed.min(limit), wanted: wanted.min(limit), limit, memory }
     }
 }

@@ -7,9 +7,9 @@ use service_base::limiter::{LeakyBucket, PerSecond, SlidingSecond};
 use service_base::rate::Rate;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
-use trunk_store::{Answer, AskedShare, HeldShare, StoreError};
+use trunk_store::{Answer, HeldShare, ShareRequest, StoreError};
 
-use super::shares::{Asked, slice};
+use super::shares::{ShareRequests, slice};
 use super::*;
 
 const SUBJECT: RateSubject = RateSubject::Account(1);
@@ -20,25 +20,25 @@ const LIMIT: PerSecond = PerSecond(40);
 struct Database(HashMap<(RateSubject, usize), (u32, u32, Duration)>);
 
 impl Database {
-    fn hold(&mut self, node: usize, asked: &[AskedShare], at: Duration) -> Vec<HeldShare> {
-        let mut hold = |asked: &AskedShare| {
+    fn hold(&mut self, node: usize, requests: &[ShareRequest], at: Duration) -> Vec<HeldShare> {
+        let mut hold = |request: &ShareRequest| {
             let of_others = self.0.iter().filter(|((subject, of), (.., until))| {
-                *subject == asked.subject && *of != node && *until > at
+                *subject == request.subject && *of != node && *until > at
             });
             let (others, missing) = of_others
                 .map(|(_, (held, needed, _))| (*held, needed.saturating_sub(*held)))
                 .fold((0, 0), |all: (u32, u32), one| (all.0 + one.0, all.1.saturating_add(one.1)));
-            let free = asked.limit.saturating_sub(others);
-            let held = asked.least.min(free).max(asked.most.min(free.saturating_sub(missing)));
-            if asked.most == 0 {
-                self.0.remove(&(asked.subject, node));
+            let free = request.limit.saturating_sub(others);
+            let held = request.needed.min(free).max(request.wanted.min(free.saturating_sub(missing)));
+            if request.wanted == 0 {
+                self.0.remove(&(request.subject, node));
             } else {
-                let until = at + trunk_store::SHARE_LEASE + asked.memory;
-                self.0.insert((asked.subject, node), (held, asked.least, until));
+                let until = at + trunk_store::SHARE_LEASE + request.memory;
+                self.0.insert((request.subject, node), (held, request.needed, until));
             }
             HeldShare { held, others }
         };
-        asked.iter().map(&mut hold).collect()
+        requests.iter().map(&mut hold).collect()
     }
 
     fn held(&self, at: Duration) -> u32 {
@@ -51,7 +51,7 @@ const STEP: Duration = Duration::from_millis(5);
 
 /// A question of a node that is on its way: when the database decides it, and when the node has the answer.
 struct Question {
-    asked: Asked,
+    sent: ShareRequests,
     decided_at: Duration,
     held: Option<Vec<HeldShare>>,
     answered_at: Duration,
@@ -143,16 +143,16 @@ impl<C: Divide> Simulation<C> {
         let node = &mut self.nodes[number];
         if let Some(question) = &mut node.question {
             if at >= question.decided_at && question.held.is_none() {
-                question.held = Some(self.database.hold(number, &question.asked.shares, at));
+                question.held = Some(self.database.hold(number, &question.sent.requests, at));
             }
             if at < question.answered_at {
                 return;
             }
             node.was_lost = question.is_lost;
             match &question.held {
-                Some(held) if !question.is_lost => node.shares.received(&question.asked, held, now, at),
+                Some(held) if !question.is_lost => node.shares.received(&question.sent, held, now, at),
                 _ => {
-                    node.shares.failed(&question.asked, at);
+                    node.shares.failed(&question.sent, at);
                     node.not_before = at + PAUSE_AFTER_FAILURE;
                 }
             }
@@ -161,18 +161,18 @@ impl<C: Divide> Simulation<C> {
         if at < node.not_before {
             return;
         }
-        if at >= node.renewed_at + RENEWAL / 4 {
+        if at >= node.renewed_at + RENEWAL_INTERVAL / 4 {
             node.renewed_at = at;
             node.shares.renew(at);
         }
-        let asked = node.shares.take_due(now, at);
-        if !asked.shares.is_empty() {
+        let sent = node.shares.take_due(now, at);
+        if !sent.requests.is_empty() {
             self.questions += 1;
             let (decides, answers, is_lost) = delays();
             let decided_at = at + STEP * decides;
             let answered_at = decided_at + STEP * answers;
             let is_lost = is_lost && !node.was_lost;
-            node.question = Some(Question { asked, decided_at, held: None, answered_at, is_lost });
+            node.question = Some(Question { sent, decided_at, held: None, answered_at, is_lost });
         }
     }
 
@@ -333,7 +333,7 @@ fn without_the_store_a_node_uses_its_part_once_all_shares_are_over() {
     let fail = |simulation: &mut Simulation<SlidingSecond>| {
         for node in &mut simulation.nodes {
             if let Some(question) = node.question.take() {
-                node.shares.failed(&question.asked, simulation.at);
+                node.shares.failed(&question.sent, simulation.at);
             }
         }
     };
@@ -356,12 +356,12 @@ struct Store {
 }
 
 impl RateShares for Store {
-    fn hold_shares(&self, asked: Vec<AskedShare>) -> Answer<'_, Vec<HeldShare>> {
+    fn hold_shares(&self, requests: Vec<ShareRequest>) -> Answer<'_, Vec<HeldShare>> {
         *self.questions.lock().unwrap() += 1;
         if self.is_away {
             return Answer::ready(Err(StoreError::Unavailable));
         }
-        Answer::ready(Ok(self.database.lock().unwrap().hold(0, &asked, Duration::ZERO)))
+        Answer::ready(Ok(self.database.lock().unwrap().hold(0, &requests, Duration::ZERO)))
     }
 
     fn forget_shares(&self, _most: u64) -> Answer<'_, u64> {

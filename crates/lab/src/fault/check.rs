@@ -1,4 +1,4 @@
-//! Whether a fault means something: each of its members has a valid value, and belongs to its target and its effect.
+//! Validation of faults: each member must have a valid value, and apply to the target and the effect.
 
 use http::{HeaderValue, Method};
 
@@ -6,7 +6,7 @@ use super::{Effect, Fault, FaultError, MAX_DELAY_MS, Target};
 
 /// The longest text of a filter or a media type, in bytes.
 const MAX_TEXT_BYTES: usize = 1_024;
-/// The longest body that takes the place of an API's own error, in bytes.
+/// The longest body that replaces an API's own error, in bytes.
 const MAX_BODY_BYTES: usize = 16 << 10;
 
 fn wrong(field: &'static str, message: &str) -> Result<(), FaultError> {
@@ -14,14 +14,14 @@ fn wrong(field: &'static str, message: &str) -> Result<(), FaultError> {
 }
 
 impl Effect {
-    /// Whether only a call can have the effect.
+    /// Whether the effect applies to calls only.
     fn is_of_calls(self) -> bool {
         matches!(self, Self::NoAnswer | Self::LostAck | Self::OneWayAudio | Self::PacketLoss)
     }
 }
 
 impl Fault {
-    /// Checks the members, and that each belongs to the target and the effect.
+    /// Checks the values of the members, and that each applies to the target and the effect.
     ///
     /// # Errors
     /// The first member that is not valid.
@@ -82,7 +82,7 @@ impl Fault {
         Ok(())
     }
 
-    /// Checks what is answered.
+    /// Checks the members that replace the response: status, body and media type.
     fn check_answer(&self) -> Result<(), FaultError> {
         let (has_status, is_call) = (self.effect == Effect::Status, self.target == Target::Calls);
         let valid = if is_call { 300..=699 } else { 200..=599 };
@@ -123,7 +123,7 @@ impl Fault {
         Ok(())
     }
 
-    /// Checks delays, and pieces of bodies.
+    /// Checks delays, pauses and numbers of bytes.
     fn check_times(&self) -> Result<(), FaultError> {
         let longest = [self.delay_ms, self.delay_up_to_ms, self.pause_ms].into_iter().flatten().max();
         if longest.is_some_and(|longest| longest > MAX_DELAY_MS) {

@@ -1,58 +1,71 @@
-//! An entry of the journal: as it is kept, in few pieces of memory, and as it is shown, with its secrets hidden.
+//! An entry of the journal: as it is stored, in few allocations, and as it is shown, with its secrets hidden.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use bytes::Bytes;
 use didww_types::{Timestamp, names_secret};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
+use super::texts::Texts;
 use crate::mask;
 
-/// Bytes that an entry takes beside its texts.
+/// Number of bytes of memory of an entry, not counting its texts.
 const FIXED_BYTES: usize = 320;
 
-/// The longest text of a body that is shown: hiding can make it longer.
+/// Maximum number of bytes of the shown text of a body: hiding secrets can make it longer.
 const MAX_SHOWN_BYTES: usize = 2 * MAX_BODY_BYTES;
-/// Bytes of each body that are kept.
+/// Maximum number of bytes that are kept of a body.
 pub const MAX_BODY_BYTES: usize = 16 << 10;
 
 /// An entry as it is kept: as it came, because most entries go without having been read, and hiding the secrets of each would
-/// cost a request more than its journal may. So no text leaves this type but through [`shown`](Self::shown) and the methods
-/// that comparisons use, which hide them.
+/// cost a request more than its journal may. So no text but the method and the path leaves this type but through
+/// [`shown`](Self::shown) and the methods that comparisons use, which hide them.
 pub(crate) struct Stored {
     pub(crate) number: u64,
     pub(crate) time: Timestamp,
     pub(crate) account: Option<Uuid>,
-    pub(crate) method: Box<str>,
-    pub(crate) path: Box<str>,
-    pub(super) query: Option<Box<str>>,
-    /// Lines `name: value`.
-    pub(super) request_headers: String,
+    pub(crate) method: Method,
+    pub(super) has_query: bool,
+    pub(super) texts: Texts,
     pub(super) request_body: RawBody,
     pub(crate) status: Option<u16>,
-    pub(super) response_headers: String,
     pub(super) response_body: RawBody,
     pub(super) micros: u64,
     pub(super) fault: Option<u64>,
 }
 
-impl fmt::Debug for Stored {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { number, method, path, status, .. } = self;
-        write!(f, "{number} {method} {path} {status:?}")
+impl Default for Stored {
+    fn default() -> Self {
+        Self {
+            number: 0,
+            time: Timestamp::from_unix_millis(0),
+            account: None,
+            method: Method::GET,
+            has_query: false,
+            texts: Texts::default(),
+            request_body: RawBody::default(),
+            status: None,
+            response_body: RawBody::default(),
+            micros: 0,
+            fault: None,
+        }
     }
 }
 
-/// The start of a body as it came, and how its secrets are found.
-#[derive(Default)]
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, method, status, .. } = self;
+        write!(f, "{number} {method} {} {status:?}", self.path())
+    }
+}
+
+/// What is known of a body beside its start, which is among the texts of the entry.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RawBody {
-    /// At most [`MAX_BODY_BYTES`].
-    pub(super) start: Bytes,
     /// The length of the whole body.
     pub(super) bytes: u64,
     pub(super) form: Form,
@@ -60,26 +73,27 @@ pub(super) struct RawBody {
 
 impl RawBody {
     /// Its length alone.
-    fn brief(&self) -> JournalBody {
+    fn brief(self) -> JournalBody {
         JournalBody { bytes: self.bytes, text: None, is_cut: false }
     }
 
-    fn shown(&self) -> JournalBody {
-        let Self { start, bytes, form } = self;
+    /// The body with this start, as it is shown.
+    fn shown(self, start: &[u8]) -> JournalBody {
+        let Self { bytes, form } = self;
         let text = match form {
             _ if start.is_empty() => None,
             Form::Parameters if is_form(start) => Some(mask::form(&String::from_utf8_lossy(start))),
-            // Some clients send JSON under the name of a form.
+            // Some clients send JSON with the media type of a form.
             Form::Json | Form::Parameters if is_json(start) => Some(mask::json(start)),
-            // In what is neither, secrets are not found.
+            // In a text of neither form, secrets would not be found.
             Form::Json | Form::Parameters | Form::Other => None,
         };
-        let is_cut = *bytes > start.len() as u64;
-        JournalBody { bytes: *bytes, text: text.map(|text| shortened(text, MAX_SHOWN_BYTES)), is_cut }
+        let is_cut = bytes > start.len() as u64;
+        JournalBody { bytes, text: text.map(|text| shortened(text, MAX_SHOWN_BYTES)), is_cut }
     }
 }
 
-/// Whether a text is JSON, whole or cut off.
+/// Whether a text is JSON, complete or truncated.
 fn is_json(text: &[u8]) -> bool {
     match serde_json::from_slice::<IgnoredAny>(text) {
         Ok(_) => true,
@@ -87,19 +101,19 @@ fn is_json(text: &[u8]) -> bool {
     }
 }
 
-/// Whether a text can be a form: what these signs mean in other texts, a form escapes.
+/// Whether a text can be a form: a form escapes these characters, which other formats need.
 fn is_form(text: &[u8]) -> bool {
     let is_other = |byte: &u8| byte.is_ascii_whitespace() || b"\"'{}<>".contains(byte);
     !text.trim_ascii_end().iter().any(is_other)
 }
 
-/// How the secrets of a body are found.
+/// The format of a body, which decides how its secrets are found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Form {
     #[default]
     Json,
     Parameters,
-    /// They are not: nothing of it is kept.
+    /// Another format, in which secrets cannot be found: no bytes of the body are kept.
     Other,
 }
 
@@ -110,7 +124,8 @@ impl Form {
             return Self::Json;
         };
         let has = |word: &[u8]| media_type.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-        if has(b"json") {
+        // The type of almost every body ends so, which costs one comparison.
+        if media_type.ends_with(b"json") || has(b"json") {
             Self::Json
         } else if has(b"x-www-form-urlencoded") {
             Self::Parameters
@@ -121,12 +136,17 @@ impl Form {
 }
 
 /// A text of at most this many bytes.
-pub(super) fn shortened(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
-    }
+fn shortened(mut text: String, most: usize) -> String {
+    let length = start_of_text(&text, most).len();
+    text.truncate(length);
     text
+}
+
+/// The start of a text, of at most this many bytes.
+pub(super) fn start_of_text(text: &str, most: usize) -> &str {
+    let longest = most.min(text.len());
+    let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
 }
 
 /// A request and its answer. Secrets are replaced by `(hidden)`.
@@ -135,15 +155,15 @@ pub(super) fn shortened(mut text: String, most: usize) -> String {
 pub struct JournalEntry {
     /// The number of the entry: those of later ones are greater. A request has one when it ends.
     pub number: u64,
-    /// When the request came, on the server's clock.
+    /// When the request was received, on the server's clock.
     pub time: Timestamp,
     /// The account whose key or token the request has; null without a valid one, and for requests to other APIs than DIDWW's.
     pub account: Option<Uuid>,
-    /// The method.
+    /// The HTTP method, such as `POST`.
     pub method: String,
-    /// The path.
+    /// The path without the query.
     pub path: String,
-    /// The query; null without one.
+    /// The query without its question mark; null if there is none.
     pub query: Option<String>,
     /// The headers of the request, by their names in lower case. Values of one name are joined by commas.
     pub request_headers: BTreeMap<String, String>,
@@ -157,11 +177,11 @@ pub struct JournalEntry {
     pub response_body: JournalBody,
     /// The time from the request's head to the answer, in microseconds.
     pub duration_us: u64,
-    /// The number of the fault that took the request; null if none did.
+    /// The id of the fault that applied to the request; null if none did.
     pub fault: Option<u64>,
 }
 
-/// A body.
+/// The body of a request or a response.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct JournalBody {
@@ -169,48 +189,50 @@ pub struct JournalBody {
     pub bytes: u64,
     /// Its text, or the first 16 KiB of it; null if it is empty, or neither JSON nor a form.
     pub text: Option<String>,
-    /// Whether the text is not all of it.
+    /// Whether the text is shorter than the body.
     pub is_cut: bool,
 }
 
 impl Stored {
-    /// The bytes that the entry counts for.
+    /// Number of bytes by which the entry counts towards [`MAX_BYTES`](super::MAX_BYTES).
     pub(crate) fn size(&self) -> usize {
-        let texts = self.method.len() + self.path.len() + self.query.as_ref().map_or(0, |query| query.len());
-        // Many short headers take less than what was reserved for them.
-        let headers = self.request_headers.capacity() + self.response_headers.capacity();
-        FIXED_BYTES + texts + headers + self.request_body.start.len() + self.response_body.start.len()
+        FIXED_BYTES + self.method.as_str().len() + self.texts.size()
+    }
+
+    /// The path.
+    pub(crate) fn path(&self) -> &str {
+        self.texts.path()
     }
 
     /// The query, with its secrets hidden.
     pub(crate) fn shown_query(&self) -> Option<String> {
-        self.query.as_deref().map(mask::form)
+        self.has_query.then(|| mask::form(self.texts.query()))
     }
 
     /// The body of the request, with its secrets hidden.
     pub(crate) fn shown_body(&self) -> JournalBody {
-        self.request_body.shown()
+        self.request_body.shown(self.texts.request_body())
     }
 
-    /// The entry as it is shown.
+    /// The entry for readers, with its secrets hidden.
     pub(crate) fn shown(&self) -> JournalEntry {
         JournalEntry {
-            request_headers: headers(&self.request_headers),
+            request_headers: headers(self.texts.request_headers()),
             request_body: self.shown_body(),
-            response_headers: headers(&self.response_headers),
-            response_body: self.response_body.shown(),
+            response_headers: headers(self.texts.response_headers()),
+            response_body: self.response_body.shown(self.texts.response_body()),
             ..self.brief()
         }
     }
 
-    /// The entry without its headers and the texts of its bodies, which costs less.
+    /// The entry for readers without its headers and the texts of its bodies, which is cheaper.
     pub(crate) fn brief(&self) -> JournalEntry {
         JournalEntry {
             number: self.number,
             time: self.time,
             account: self.account,
             method: self.method.to_string(),
-            path: self.path.to_string(),
+            path: self.path().to_owned(),
             query: self.shown_query(),
             request_headers: BTreeMap::new(),
             request_body: self.request_body.brief(),
@@ -223,9 +245,11 @@ impl Stored {
     }
 }
 
-fn headers(lines: &str) -> BTreeMap<String, String> {
+fn headers(lines: &[u8]) -> BTreeMap<String, String> {
     let mut headers = BTreeMap::<String, String>::new();
-    for (name, value) in lines.lines().filter_map(|line| line.split_once(": ")) {
+    for line in lines.split(|byte| *byte == b'\n') {
+        let line = String::from_utf8_lossy(line);
+        let Some((name, value)) = line.split_once(": ") else { continue };
         let shown = if names_secret(name) { mask::HIDDEN.to_owned() } else { mask::text(value.as_bytes()) };
         let value = shown.as_str();
         headers
@@ -241,15 +265,17 @@ fn headers(lines: &str) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 impl Stored {
-    /// An entry with this query and this body of JSON.
+    /// An entry with this query and this JSON body.
     pub(crate) fn with(mut self, query: &str, body: &str) -> Self {
-        self.query = Some(query.into());
-        let start = Bytes::from(body.to_owned());
-        self.request_body = RawBody { bytes: start.len() as u64, start, form: Form::Json };
+        let path = self.path().to_owned();
+        self.texts.begin(&path, query, &HeaderMap::new());
+        self.texts.push_request_body(body.as_bytes());
+        self.has_query = true;
+        self.request_body = RawBody { bytes: body.len() as u64, form: Form::Json };
         self
     }
 
-    /// The same with a body that is longer than what is kept of it.
+    /// The same entry, with a body that is longer than its kept bytes.
     pub(crate) fn cut(mut self) -> Self {
         self.request_body.bytes += 1;
         self
@@ -257,21 +283,11 @@ impl Stored {
 
     /// An entry with this method and path alone.
     pub(crate) fn of(method: &str, path: &str) -> Self {
-        Self {
-            number: 0,
-            time: Timestamp::from_unix_millis(0),
-            account: None,
-            method: method.into(),
-            path: path.into(),
-            query: None,
-            request_headers: String::new(),
-            request_body: RawBody::default(),
-            status: Some(200),
-            response_headers: String::new(),
-            response_body: RawBody::default(),
-            micros: 0,
-            fault: None,
-        }
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let mut stored = Self { method, status: Some(200), ..Self::default() };
+        stored.texts.begin(path, "", &HeaderMap::new());
+        stored.texts.shrink();
+        stored
     }
 }
 
@@ -279,9 +295,8 @@ impl Stored {
 mod tests {
     use super::*;
 
-    fn text(form: Form, body: &'static str) -> Option<String> {
-        let start = Bytes::from_static(body.as_bytes());
-        RawBody { bytes: start.len() as u64, start, form }.shown().text
+    fn text(form: Form, body: &str) -> Option<String> {
+        RawBody { bytes: body.len() as u64, form }.shown(body.as_bytes()).text
     }
 
     #[test]
@@ -305,14 +320,31 @@ mod tests {
     fn an_entry_counts_for_what_its_headers_take() {
         let mut stored = Stored::of("GET", "/");
         let before = stored.size();
-        stored.request_headers = String::with_capacity(4_800);
+        let long = HeaderValue::from_bytes(&[b'x'; 4_800]).unwrap();
+        stored.texts.push_answer(&HeaderMap::from_iter([(header::VIA, long)]), b"");
         assert!(stored.size() >= before + 4_800);
     }
 
     #[test]
+    fn a_media_type_is_known_by_a_word_of_it() {
+        let of = |media_type| {
+            Form::of(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(media_type))]))
+        };
+        for json in ["application/vnd.api+json", "application/JSON", "application/json; charset=utf-8"] {
+            assert_eq!(of(json), Form::Json, "{json}");
+        }
+        assert_eq!(of("application/x-www-form-urlencoded"), Form::Parameters);
+        assert_eq!((of("text/plain"), Form::of(&HeaderMap::new())), (Form::Other, Form::Json));
+    }
+
+    #[test]
     fn a_brief_entry_has_neither_headers_nor_texts_of_bodies() {
-        let mut stored = Stored::of("POST", "/v3/dids").with("token=t&a=b", r#"{"a":"b"}"#);
-        stored.request_headers = "accept: a\n".to_owned();
+        let mut stored = Stored::of("POST", "/v3/dids");
+        let accept = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("a"))]);
+        stored.texts.begin("/v3/dids", "token=t&a=b", &accept);
+        stored.texts.push_request_body(br#"{"a":"b"}"#);
+        stored.has_query = true;
+        stored.request_body.bytes = 9;
         let (brief, shown) = (stored.brief(), stored.shown());
         assert_eq!((brief.request_headers.len(), shown.request_headers.len()), (0, 1));
         assert_eq!((brief.request_body.text, brief.request_body.bytes), (None, 9));
@@ -322,10 +354,8 @@ mod tests {
 
     #[test]
     fn headers_of_one_name_are_joined() {
-        let headers = headers("accept: a\nvia: x: y\naccept: b\n");
-        assert_eq!(
-            headers.into_iter().collect::<Vec<_>>(),
-            [("accept".to_owned(), "a, b".to_owned()), ("via".to_owned(), "x: y".to_owned())]
-        );
+        let headers = headers(b"accept: a\nvia: x: y\naccept: b\nserver: \xff\nx-empty: \n");
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(headers, [("accept", "a, b"), ("server", "\u{fffd}"), ("via", "x: y"), ("x-empty", "")]);
     }
 }

@@ -1,4 +1,4 @@
-//! A request that is being served, until its entry is in the journal.
+//! Records a request while it is served, and adds its entry to the journal.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,142 +8,149 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use bytes::Bytes;
-use http::HeaderMap;
 use http::request::Parts;
 use http_body_util::BodyExt as _;
 use service_base::clock::Clock;
 use uuid::Uuid;
 
 use super::Journal;
-use super::entry::{Form, MAX_BODY_BYTES, RawBody, Stored, shortened};
+use super::entry::{Form, MAX_BODY_BYTES, RawBody, Stored, start_of_text};
+use super::spare;
 
-/// Bytes of the query that are kept.
+/// Maximum number of bytes that are kept of a query.
 const MAX_QUERY_BYTES: usize = 4 << 10;
-/// A longer body of an answer is not looked into.
+/// Maximum number of bytes of a response body that is read; a longer one is recorded without its text.
 const MAX_LOOKED_INTO: u64 = 4 << 20;
 
 /// A request that is being served. Its entry is added when this is dropped, also if its client left before there was an answer.
-pub(crate) struct Recording {
-    journal: Arc<Journal>,
-    clock: Clock,
+/// It is small, because the future of each request holds it.
+pub(crate) struct Recording<'a> {
+    journal: &'a Journal,
+    clock: &'a Clock,
     began: Duration,
-    /// The entry so far; taken when it is added.
-    stored: Option<Stored>,
-    copied: Arc<Mutex<Copied>>,
-    /// How the secrets of the request's body are found.
-    form: Form,
+    /// The entry so far, which is shared with nothing yet; taken when it is added.
+    stored: Option<Arc<Stored>>,
+    /// What is read of the request's body; `None` for a request without one.
+    copied: Option<Arc<Mutex<Copied>>>,
 }
 
-/// What was read of a body.
+/// The bytes of a body that were read so far.
 #[derive(Default)]
 struct Copied {
     start: Vec<u8>,
     bytes: u64,
 }
 
-impl Recording {
+impl<'a> Recording<'a> {
     /// Begins to record a request. Returns its body, which is to be read in place of the one that is passed.
     pub(crate) fn begin(
-        journal: Arc<Journal>,
-        clock: Clock,
+        journal: &'a Journal,
+        clock: &'a Clock,
         parts: &Parts,
         account: Option<Uuid>,
         body: Body,
     ) -> (Self, Body) {
         let query = parts.uri.query();
-        let query = query.map(|query| shortened(query.to_owned(), MAX_QUERY_BYTES).into_boxed_str());
-        let stored = Stored {
-            number: 0,
-            time: clock.now(),
-            account,
-            method: parts.method.as_str().into(),
-            path: parts.uri.path().into(),
-            query,
-            request_headers: lines(&parts.headers),
-            request_body: RawBody::default(),
-            status: None,
-            response_headers: String::new(),
-            response_body: RawBody::default(),
-            micros: 0,
-            fault: None,
-        };
-        let copied = Arc::<Mutex<Copied>>::default();
-        let body = if body.is_end_stream() {
-            body
+        let mut stored = spare::take();
+        if let Some(stored) = Arc::get_mut(&mut stored) {
+            stored.time = clock.now();
+            stored.account = account;
+            stored.method = parts.method.clone();
+            stored.has_query = query.is_some();
+            let query = start_of_text(query.unwrap_or_default(), MAX_QUERY_BYTES);
+            stored.texts.begin(parts.uri.path(), query, &parts.headers);
+            stored.request_body = RawBody { bytes: 0, form: Form::of(&parts.headers) };
+            stored.status = None;
+            stored.response_body = RawBody::default();
+            stored.fault = None;
+        }
+        let (body, copied) = if body.is_end_stream() {
+            (body, None)
         } else {
-            Body::new(CopiedBody { body, copied: Arc::clone(&copied) })
+            let copied = Arc::<Mutex<Copied>>::default();
+            (Body::new(CopiedBody { body, copied: Arc::clone(&copied) }), Some(copied))
         };
         let began = clock.stopwatch();
-        let form = Form::of(&parts.headers);
-        (Self { journal, clock, began, stored: Some(stored), copied, form }, body)
+        (Self { journal, clock, began, stored: Some(stored), copied }, body)
     }
 
-    /// Notes which fault takes the request.
+    /// Records the id of the fault that applies to the request.
     pub(crate) fn note_fault(&mut self, fault: u64) {
-        if let Some(stored) = self.stored.as_mut() {
+        if let Some(stored) = self.stored.as_mut().and_then(Arc::get_mut) {
             stored.fault = Some(fault);
         }
     }
 
-    /// Adds the entry with the answer, before the client can have it. Returns the answer.
+    /// Adds the entry with the response before the client can receive it. Returns the response.
     pub(crate) async fn answered(mut self, response: Response) -> Response {
         let (parts, body) = response.into_parts();
-        let length = body.size_hint().exact();
-        let form = Form::of(&parts.headers);
-        let (body, raw) = match length {
+        let body = match body.size_hint().exact() {
             Some(length) if length <= MAX_LOOKED_INTO => {
-                let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-                let raw = RawBody { bytes: bytes.len() as u64, start: start_of(&bytes, form), form };
-                (Body::from(bytes), raw)
+                let bytes = whole(body, length).await;
+                self.note_answer(&parts, bytes.len() as u64, &bytes);
+                Body::from(bytes)
             }
             // The length of a stream is not known yet.
-            length => (body, RawBody { bytes: length.unwrap_or(0), start: Bytes::new(), form }),
+            length => {
+                self.note_answer(&parts, length.unwrap_or(0), b"");
+                body
+            }
         };
-        if let Some(stored) = self.stored.as_mut() {
-            stored.status = Some(parts.status.as_u16());
-            stored.response_headers = lines(&parts.headers);
-            stored.response_body = raw;
-        }
         drop(self);
         Response::from_parts(parts, body)
     }
+
+    /// Notes an answer, of whose body this is the length and what was looked into.
+    fn note_answer(&mut self, parts: &http::response::Parts, bytes: u64, body: &[u8]) {
+        if let Some(stored) = self.stored.as_mut().and_then(Arc::get_mut) {
+            let form = Form::of(&parts.headers);
+            stored.status = Some(parts.status.as_u16());
+            stored.texts.push_answer(&parts.headers, start_of(body, form));
+            stored.response_body = RawBody { bytes, form };
+        }
+    }
 }
 
-impl Drop for Recording {
+impl Drop for Recording<'_> {
     fn drop(&mut self) {
-        let Some(mut stored) = self.stored.take() else { return };
+        let Some(mut shared) = self.stored.take() else { return };
         let took = self.clock.stopwatch().saturating_sub(self.began);
-        stored.micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        {
-            let copied = self.copied.lock().unwrap_or_else(PoisonError::into_inner);
-            let start = start_of(&copied.start, self.form);
-            stored.request_body = RawBody { start, bytes: copied.bytes, form: self.form };
+        if let Some(stored) = Arc::get_mut(&mut shared) {
+            stored.micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            if let Some(copied) = &self.copied {
+                let copied = copied.lock().unwrap_or_else(PoisonError::into_inner);
+                stored.request_body.bytes = copied.bytes;
+                stored.texts.push_request_body(start_of(&copied.start, stored.request_body.form));
+            }
+            stored.texts.trim();
         }
-        self.journal.add(stored);
+        self.journal.add(shared);
     }
 }
 
-/// What is kept of a body: a copy, so that the memory of what the body is a part of is not held.
-fn start_of(body: &[u8], form: Form) -> Bytes {
+/// What is kept of a body. It is copied, so that the memory of what the body is a part of is not held.
+fn start_of(body: &[u8], form: Form) -> &[u8] {
     if form == Form::Other {
-        return Bytes::new();
+        return b"";
     }
-    Bytes::copy_from_slice(body.get(..MAX_BODY_BYTES).unwrap_or(body))
+    body.get(..MAX_BODY_BYTES).unwrap_or(body)
 }
 
-/// Headers as lines. They are copied, because a value would keep all that was read with it.
-fn lines(headers: &HeaderMap) -> String {
-    let mut lines = String::with_capacity(headers.len() * 48);
-    for (name, value) in headers {
-        lines.push_str(name.as_str());
-        lines.push_str(": ");
-        match value.to_str() {
-            Ok(text) => lines.push_str(text),
-            Err(_) => lines.push_str(&String::from_utf8_lossy(value.as_bytes())),
-        }
-        lines.push('\n');
+/// The bytes of a body that has this many; none if it fails. That of almost every answer is in one piece.
+async fn whole(mut body: Body, length: u64) -> Bytes {
+    let Some(Ok(first)) = body.frame().await else { return Bytes::new() };
+    let first = first.into_data().unwrap_or_default();
+    if first.len() as u64 == length {
+        return first;
     }
-    lines
+    Box::pin(joined(first, body)).await
+}
+
+async fn joined(first: Bytes, rest: Body) -> Bytes {
+    let Ok(rest) = rest.collect().await else { return Bytes::new() };
+    let mut all = first.to_vec();
+    all.extend_from_slice(&rest.to_bytes());
+    Bytes::from(all)
 }
 
 /// A body whose first bytes are copied while it is read.
@@ -183,7 +190,7 @@ impl HttpBody for CopiedBody {
 
 #[cfg(test)]
 mod tests {
-    use super::super::JournalEntry;
+    use super::super::{JournalBody, JournalEntry};
     use super::*;
 
     fn parts(media_type: &str) -> Parts {
@@ -199,10 +206,9 @@ mod tests {
 
     /// Records a request with a body that is read whole, and an answer.
     async fn recorded(media_type: &str, body: Vec<u8>, answer: &'static str) -> JournalEntry {
-        let journal = Arc::new(Journal::new(10));
+        let (journal, clock) = (Journal::new(10), Clock::system());
         let body = Body::from(body);
-        let (recording, body) =
-            Recording::begin(Arc::clone(&journal), Clock::system(), &parts(media_type), None, body);
+        let (recording, body) = Recording::begin(&journal, &clock, &parts(media_type), None, body);
         body.collect().await.unwrap();
         let mut response = Response::new(Body::from(answer));
         response.headers_mut().insert("set-cookie", http::HeaderValue::from_static("planted"));
@@ -242,14 +248,9 @@ mod tests {
     async fn of_an_answer_that_is_too_long_to_look_into_the_length_is_kept() {
         let longest = usize::try_from(MAX_LOOKED_INTO).unwrap();
         for (length, is_shown) in [(longest, true), (longest + 1, false)] {
-            let journal = Arc::new(Journal::new(10));
-            let (recording, _body) = Recording::begin(
-                Arc::clone(&journal),
-                Clock::system(),
-                &parts("text/plain"),
-                None,
-                Body::empty(),
-            );
+            let (journal, clock) = (Journal::new(10), Clock::system());
+            let (recording, _body) =
+                Recording::begin(&journal, &clock, &parts("text/plain"), None, Body::empty());
             let answer = Response::new(Body::from(format!("[\"{}\"]", "a".repeat(length - 4))));
             let answer = recording.answered(answer).await;
             assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), length);
@@ -262,10 +263,10 @@ mod tests {
     #[tokio::test]
     async fn of_a_query_that_is_one_byte_too_long_the_start_is_kept() {
         for length in [MAX_QUERY_BYTES, MAX_QUERY_BYTES + 1] {
-            let journal = Arc::new(Journal::new(10));
+            let (journal, clock) = (Journal::new(10), Clock::system());
             let mut parts = parts("text/plain");
             parts.uri = format!("/v3/dids?page={}", "1".repeat(length - 5)).parse().unwrap();
-            drop(Recording::begin(Arc::clone(&journal), Clock::system(), &parts, None, Body::empty()));
+            drop(Recording::begin(&journal, &clock, &parts, None, Body::empty()));
             let query = journal.entries_after(0, 1).0.remove(0).query.unwrap();
             assert_eq!(query.len(), MAX_QUERY_BYTES);
         }
@@ -273,11 +274,52 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_whose_client_left_has_an_entry_without_a_status() {
-        let journal = Arc::new(Journal::new(10));
+        let (journal, clock) = (Journal::new(10), Clock::system());
         let body = Body::from("x");
-        let begun = Recording::begin(Arc::clone(&journal), Clock::system(), &parts("text/plain"), None, body);
+        let begun = Recording::begin(&journal, &clock, &parts("text/plain"), None, body);
         drop(begun);
         let (entries, _) = journal.entries_after(0, 10);
         assert_eq!(entries.iter().map(|entry| entry.status).collect::<Vec<_>>(), [None]);
+    }
+    #[tokio::test(start_paused = true)]
+    async fn of_an_answer_in_pieces_all_are_kept_and_of_one_that_fails_none() {
+        let text = r#"{"a":"b"}"#;
+        let (journal, clock) = (Journal::new(10), Clock::system());
+        let slow = crate::body::slow(Body::from(text), 4, Duration::ZERO).await;
+        let cut = crate::body::cut(Body::from(text), 4).await;
+        for (number, body, kept) in [(1, slow, Some(text)), (2, cut, None)] {
+            let (recording, _body) =
+                Recording::begin(&journal, &clock, &parts("text/plain"), None, Body::empty());
+            let answer = recording.answered(Response::new(body)).await;
+            let sent = answer.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(sent, kept.unwrap_or_default());
+            let entry = journal.entry(number).unwrap();
+            assert_eq!(entry.response_body.text.as_deref(), kept);
+            assert_eq!(entry.response_body.bytes, sent.len() as u64);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_is_overwritten_leaves_nothing_of_its_own() {
+        let (journal, clock) = (Journal::new(1), Clock::system());
+        let account = Some(Uuid::from_u128(1));
+        for _ in 0..2 {
+            let (mut recording, body) =
+                Recording::begin(&journal, &clock, &parts("application/json"), account, Body::from("[1]"));
+            recording.note_fault(7);
+            body.collect().await.unwrap();
+            let answer = recording.answered(Response::new(Body::from("[2]"))).await;
+            assert_eq!(answer.status(), 200);
+        }
+        let (bare, ()) = http::Request::get("/bare").body(()).unwrap().into_parts();
+        drop(Recording::begin(&journal, &clock, &bare, None, Body::empty()));
+        let entry = journal.entries_after(0, 1).0.remove(0);
+        assert_eq!((entry.number, entry.method.as_str(), entry.path.as_str()), (3, "GET", "/bare"));
+        assert_eq!((entry.account, entry.query, entry.status, entry.fault), (None, None, None, None));
+        assert!(entry.request_headers.is_empty() && entry.response_headers.is_empty());
+        assert_eq!(
+            (entry.request_body, entry.response_body),
+            (JournalBody::default(), JournalBody::default())
+        );
     }
 }

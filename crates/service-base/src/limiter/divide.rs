@@ -1,19 +1,19 @@
-//! Dividing a limit between several counters, which together admit what one would.
+//! Division of a limit between several counters, which together admit as many actions as one counter would.
 //!
 //! A limit has a number of equal parts, and a counter that has some of them admits their share. Parts may move from one
-//! counter to another, except those that are in use ([`Divide::used`]): then the counters of all admit no more than the whole
+//! counter to another, except those in use ([`Divide::used`]): then all counters together admit no more than the whole
 //! limit, at any time and however often parts move.
 
 use std::hash::Hash;
 
 use super::{Counter, Limiter};
 
-/// A counter that can have a part of a limit.
+/// A counter that can apply a part of a limit.
 pub trait Divide: Counter {
-    /// Number of the parts of a limit, at least 1.
+    /// Number of parts of a limit, at least 1.
     fn parts(limit: Self::Limit) -> u32;
 
-    /// The limit of a counter with this many parts of `limit`. No part counts as one: a counter cannot admit nothing.
+    /// The limit of a counter with this many parts of `limit`. Zero parts count as one: a counter always admits some actions.
     fn part(limit: Self::Limit, parts: u32) -> Self::Limit;
 
     /// Number of parts that admit actions at a rate, of which this many happened in this many microseconds, at most a second.
@@ -26,17 +26,17 @@ pub trait Divide: Counter {
     /// before, the number can be greater than that.
     fn used(&mut self, part: Self::Limit, parts: u32, now: i64) -> u32;
 
-    /// Goes on with another number of parts, of which the actions use as many as before.
+    /// Changes the number of parts; the counted actions use as many parts as before.
     fn resize(&mut self, from: Self::Limit, to: Self::Limit, now: i64);
 }
 
 impl<K: Eq + Hash + Clone, C: Divide> Limiter<K, C> {
-    /// As [`Divide::used`], of a key; 0 if nothing is counted of it.
+    /// As [`Divide::used`], for a key; 0 if no action of the key is counted.
     pub fn used(&self, key: &K, part: C::Limit, parts: u32, now: i64) -> u32 {
         self.lock().of_keys.get_mut(key).map_or(0, |counter| counter.used(part, parts, now))
     }
 
-    /// As [`Divide::resize`], of a key.
+    /// As [`Divide::resize`], for a key.
     pub fn resize(&self, key: &K, from: C::Limit, to: C::Limit, now: i64) {
         if let Some(counter) = self.lock().of_keys.get_mut(key) {
             counter.resize(from, to, now);
@@ -55,7 +55,7 @@ mod tests {
     /// The actions that a counter admits at once, of up to a thousand.
     fn admitted<C: Divide>(counter: &mut C, limit: C::Limit, now: i64) -> usize {
         let admit = |_: &u32| {
-            let is_admitted = counter.ask(limit, now).is_ok();
+            let is_admitted = counter.check(limit, now).is_ok();
             if is_admitted {
                 counter.count(limit, now);
             }

@@ -20,7 +20,7 @@ impl Counter for LeakyBucket {
         limit.is_unlimited()
     }
 
-    fn ask(&mut self, limit: Rate, now: i64) -> Result<(), i64> {
+    fn check(&mut self, limit: Rate, now: i64) -> Result<(), i64> {
         // Only a clock that stepped back leaves more than a full bucket. From now on it drains.
         self.0 = self.0.min(now.saturating_add(limit.capacity()));
         limit.one_more(self.0, now).map(|_| ())

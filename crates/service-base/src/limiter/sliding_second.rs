@@ -36,7 +36,7 @@ impl Counter for SlidingSecond {
         limit == 0
     }
 
-    fn ask(&mut self, PerSecond(limit): PerSecond, now: i64) -> Result<(), i64> {
+    fn check(&mut self, PerSecond(limit): PerSecond, now: i64) -> Result<(), i64> {
         self.expire(now);
         // The limit may be lower than it was when these were counted.
         let excess = self.0.len().checked_sub(usize::try_from(limit).unwrap_or(usize::MAX));

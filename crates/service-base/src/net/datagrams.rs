@@ -73,7 +73,7 @@ pub async fn receive<T>(
 mod tests {
     use super::*;
 
-    /// A socket that sends itself what it receives always has the next packet.
+    /// A socket that sends every received packet to itself always has the next packet.
     #[tokio::test]
     async fn a_socket_whose_packets_circulate_yields_to_other_tasks() {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();

@@ -24,20 +24,24 @@ struct Node {
 }
 
 impl Channels for Node {
-    fn hold_channels(&self, asked: Vec<AskedChannels>) -> Answer<'_, Vec<HeldChannels>> {
+    fn hold_channels(&self, requests: Vec<ChannelRequest>) -> Answer<'_, Vec<HeldChannels>> {
         *self.database.writes.lock().unwrap() += 1;
         if let Some(error) = self.database.failures.lock().unwrap().pop_front() {
             return Answer::ready(Err(error));
         }
         let mut all = self.database.held.lock().unwrap();
-        let mut hold = |AskedChannels { trunk, calls, more, limit }: AskedChannels| {
+        let mut hold = |ChannelRequest { trunk, calls, more, limit }: ChannelRequest| {
             let of_others = all.iter().filter(|((node, of), _)| *node != self.number && *of == trunk);
             let others = of_others.map(|(_, held)| *held).sum();
             let held = calls + more.min(limit.saturating_sub(calls + others));
             all.insert((self.number, trunk), held);
             HeldChannels { held, others }
         };
-        Answer::ready(Ok(asked.into_iter().map(&mut hold).collect()))
+        Answer::ready(Ok(requests.into_iter().map(&mut hold).collect()))
+    }
+
+    fn forget_channels(&self, _most: u64) -> Answer<'_, u64> {
+        Answer::ready(Ok(0))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The lines of calls to DIDs: one for each attempt at a trunk, and one for a call that no trunk was tried for.
 //!
-//! DIDWW documents the columns, and of what stands in them little: `docs/differences.md` lists what is chosen here.
+//! DIDWW documents the columns, but little about their values: `docs/differences.md` lists the choices of this module.
 
 use didww_types::Timestamp;
 use didww_types::resources::ExportFilters;
@@ -10,16 +10,16 @@ use trunk_rules::inbound::caller_country;
 use super::lines::{line, second};
 use crate::inbound_records::{InboundRecord, InboundRecordAttempt};
 
-/// Who ended a call or an attempt: the trunk's side.
+/// The value for a call or an attempt that the trunk's side ended.
 const DESTINATION: &str = "Destination";
-/// The same, if it was the server.
+/// The value for a call or an attempt that the server ended.
 const SYSTEM: &str = "System";
 /// The reason phrase of an answered call that a side hung up.
 const HUNG_UP: &str = "Bye";
-/// Calls to DIDs cost nothing here.
+/// The price of calls to DIDs, which are free here.
 const FREE: &str = "0";
 
-/// What the attempt that a line is about has of its own, and the attempt that the call ended with has of the call.
+/// The outcome on a line: that of its attempt, or that of the call for the attempt with which the call ended.
 struct Outcome {
     connected: Option<Timestamp>,
     ended: Option<Timestamp>,
@@ -31,7 +31,7 @@ struct Outcome {
 
 /// The lines of a record: none if it has not ended, or if the filters leave it out.
 pub(super) fn lines_of(record: &InboundRecord, filters: &ExportFilters) -> String {
-    if record.time_end.is_none() || !is_asked_for(record, filters) {
+    if record.time_end.is_none() || !matches_call_filters(record, filters) {
         return String::new();
     }
     let mut lines = String::new();
@@ -51,8 +51,8 @@ pub(super) fn lines_of(record: &InboundRecord, filters: &ExportFilters) -> Strin
     lines
 }
 
-/// Whether the filters that are about the whole call let it through.
-fn is_asked_for(record: &InboundRecord, filters: &ExportFilters) -> bool {
+/// Whether a call matches the filters that concern the whole call.
+fn matches_call_filters(record: &InboundRecord, filters: &ExportFilters) -> bool {
     let numbers = [("did_number", &record.to), ("source_number", &record.from)];
     let has_numbers = numbers.into_iter().all(|(filter, number)| {
         text_of(filters, filter).is_none_or(|wanted| is_same_number(&wanted, number))
@@ -73,7 +73,7 @@ fn text_of(filters: &ExportFilters, name: &str) -> Option<String> {
     }
 }
 
-/// Whether two numbers are the same text, with a plus sign or without.
+/// Whether two numbers are equal, regardless of a plus sign.
 fn is_same_number(one: &str, other: &str) -> bool {
     without_plus(one.trim()) == without_plus(other)
 }
@@ -82,7 +82,7 @@ fn without_plus(number: &str) -> &str {
     number.strip_prefix('+').unwrap_or(number)
 }
 
-/// How an attempt ended that another one followed. Only its final response is known to have a time.
+/// The outcome of an attempt that was followed by another one. Only the time of its final response is known.
 fn of_attempt(attempt: &InboundRecordAttempt) -> Outcome {
     Outcome {
         connected: None,
@@ -90,12 +90,12 @@ fn of_attempt(attempt: &InboundRecordAttempt) -> Outcome {
         duration: 0,
         code: attempt.code,
         response: phrase(attempt).unwrap_or_else(|| attempt.outcome.clone().unwrap_or_default()),
-        // A trunk that was sent the call ended it, as in the record of a call: by its response, or by none in time.
+        // A trunk that received the INVITE ended the attempt, as in the record of the call: by its response, or by not answering in time.
         initiator: if attempt.sent_at.is_some() { DESTINATION } else { SYSTEM },
     }
 }
 
-/// How a call ended, with this attempt if it has any.
+/// The outcome of a call, with its last attempt if it has any.
 fn of_call(record: &InboundRecord, attempt: Option<&InboundRecordAttempt>) -> Outcome {
     let initiator = match record.disconnect_initiator.as_deref() {
         Some("caller") => "Origination",
@@ -134,7 +134,7 @@ fn line_of(
             attempt.trunk_name.clone(),
             attempt.uri.clone().unwrap_or_default(),
             number.to_string(),
-            // It is made before it is known whether anything can be sent.
+            // A `Call-ID` is created before it is known whether the INVITE can be sent.
             attempt.call_id.clone().filter(|_| attempt.sent_at.is_some()),
         ),
         None => (String::new(), String::new(), String::new(), None),
@@ -146,7 +146,7 @@ fn line_of(
         at(outcome.ended),
         if outcome.connected.is_some() { "Success" } else { "Failed" }.to_owned(),
         record.from.clone(),
-        // No name of a caller is looked up.
+        // The caller's name is not looked up.
         String::new(),
         record.to.clone(),
         outcome.duration.to_string(),
@@ -163,7 +163,7 @@ fn line_of(
         FREE.to_owned(),
         FREE.to_owned(),
         FREE.to_owned(),
-        // A call that was sent nowhere has no `Call-ID`.
+        // A call without an INVITE has no `Call-ID`.
         call_id.unwrap_or_else(|| record.id.to_string()),
     ])
 }

@@ -1,4 +1,4 @@
-//! The lines of a file: its header, and what a record of a call becomes. RFC 4180, in UTF-8, with LF at the end of lines.
+//! The lines of a file: its header, and the lines of outbound calls. RFC 4180, in UTF-8, with LF at the end of lines.
 
 use didww_types::resources::{ExportFilters, ExportType};
 use didww_types::{Timestamp, join_values};
@@ -62,7 +62,7 @@ pub(super) fn header(kind: &ExportType) -> String {
     }
 }
 
-/// The line of a record of an outbound call; `None` if the filters leave it out, or its time.
+/// The line of a record of an outbound call; `None` if the filters or the period exclude it.
 pub(super) fn outbound(
     attributes: &str,
     filters: &ExportFilters,
@@ -104,7 +104,7 @@ pub(super) fn outbound(
         text("disconnect_code"),
         text("disconnect_reason"),
         text("trunk_name"),
-        // The server knows neither.
+        // The server has a value for neither column.
         String::new(),
         String::new(),
         text("call_type"),
@@ -115,7 +115,7 @@ pub(super) fn outbound(
     ]))
 }
 
-/// A time by the second, such as `2026-11-29 12:00:00`; empty for none.
+/// A time without its fraction, such as `2026-11-29 12:00:00`; empty for an empty text.
 pub(super) fn second(time: &str) -> String {
     match (time.get(..10), time.get(11..19)) {
         (Some(day), Some(time)) => format!("{day} {time}"),

@@ -21,13 +21,13 @@ use crate::jobs::JobError;
 
 /// How long a file is kept: a month.
 const FILE_LIFE: Duration = Duration::from_hours(30 * 24);
-/// The compressed bytes from which a part is stored.
+/// The number of compressed bytes at which a part is stored.
 const PART_BYTES: usize = 512 << 10;
-/// The most parts of a file: its number fits into the byte of a part's id that distinguishes them.
+/// Maximum number of parts of a file: a part's number is one byte of its id.
 const MAX_PARTS: u32 = if cfg!(test) { 4 } else { 250 };
-/// The most parts that the files of an account have before a further one is begun.
+/// The number of parts of an account's files from which no further file is begun.
 const MAX_PARTS_PER_ACCOUNT: u64 = 1_000;
-/// The most parts that are read at once.
+/// Maximum number of parts that are read at once.
 const PARTS_PER_RUN: u64 = 16;
 
 const KIND: DocumentKind = DocumentKind::ExportPart;
@@ -38,7 +38,7 @@ const EXPORT: &str = "export";
 /// The account of a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owner {
-    /// The number in the store.
+    /// The account's number in the store.
     pub(super) number: i64,
     /// The id on the control interface.
     pub(super) id: Uuid,
@@ -53,11 +53,11 @@ struct Part {
     #[serde(default)]
     number: u32,
     content: String,
-    /// Whether no part follows.
+    /// Whether this is the last part.
     last: bool,
 }
 
-/// What distinguishes the first part from the others, without its content.
+/// The position of a part, which is read without its content.
 #[derive(Deserialize)]
 struct Place {
     #[serde(default)]
@@ -96,13 +96,13 @@ impl<'a> FileWriter<'a> {
         self.is_full
     }
 
-    /// Ends the file.
+    /// Stores the last part, which ends the file.
     pub(super) async fn finish(&mut self) -> Result<(), JobError> {
         self.encoder.try_finish().map_err(|error| JobError::Failed(error.to_string()))?;
         self.store(true).await
     }
 
-    /// Stores what was compressed as the next part.
+    /// Stores the compressed bytes as the next part.
     async fn store(&mut self, last: bool) -> Result<(), JobError> {
         if self.parts >= MAX_PARTS {
             self.is_full = true;
@@ -136,7 +136,7 @@ pub(super) async fn has_room(core: &Core, owner: Owner) -> Result<bool, StoreErr
     Ok(stored < MAX_PARTS_PER_ACCOUNT)
 }
 
-/// Deletes the parts of an export that a run which failed has left.
+/// Deletes the parts of an export that a failed run has left.
 pub(super) async fn forget_export(core: &Core, export: Uuid) -> Result<(), StoreError> {
     forget_with(core, EXPORT, export).await
 }
@@ -144,7 +144,7 @@ pub(super) async fn forget_export(core: &Core, export: Uuid) -> Result<(), Store
 /// Deletes the files of all exports of an account, whose records were deleted.
 ///
 /// # Errors
-/// If the store fails. What is left then is deleted by the job.
+/// If the store fails. The job deletes the remaining files.
 pub async fn forget_all(core: &Core, account: Uuid) -> Result<(), StoreError> {
     forget_with(core, ACCOUNT, account).await
 }
@@ -164,18 +164,18 @@ fn forget(part: &Document) -> Change {
     Change::Forget { kind: KIND, id: part.id, revision: part.revision }
 }
 
-/// What is too old.
+/// Parts that are too old, and their exports.
 #[derive(Debug, Default)]
 pub(super) struct Expired {
     /// The changes that delete parts.
     pub(super) parts: Vec<Change>,
-    /// The number of the account, and the id, of each of their exports.
+    /// The exports of these parts, each with the number of its account.
     pub(super) exports: BTreeSet<(i64, Uuid)>,
-    /// When the next part is too old, if it is not there already.
+    /// When the next part becomes too old.
     pub(super) next: Option<Timestamp>,
 }
 
-/// Some of the parts that are too old.
+/// Returns some of the parts that are too old.
 pub(super) async fn expired(core: &Core, now: Timestamp) -> Result<Expired, StoreError> {
     let life = i64::try_from(FILE_LIFE.as_micros()).unwrap_or(i64::MAX);
     // A part of exactly this age has expired.
@@ -197,8 +197,8 @@ pub(super) async fn expired(core: &Core, now: Timestamp) -> Result<Expired, Stor
     Ok(expired)
 }
 
-/// Whether an account has a file. The id of a part other than the first one is that of no file: what is stored from there on
-/// is the end of a file, which nothing can decompress.
+/// Whether an account has a file. Only the id of a first part is the id of a file: from a later part on, the content cannot be
+/// decompressed.
 ///
 /// # Errors
 /// If the store fails.

@@ -1,7 +1,7 @@
 //! Runs the jobs that are due.
 //!
-//! The runner is woken by the jobs that its own process schedules. It looks for those of other nodes, and for those that a dead
-//! node left, every [`LOOK_INTERVAL`], if there can be others.
+//! The runner is woken by the jobs that its own process schedules. If there can be other nodes, it looks for their jobs, and for
+//! those that a dead node left, every [`LOOK_INTERVAL`].
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -23,7 +23,7 @@ use super::{JobKind, JobSet, Outcome, RUN_LIMIT};
 use crate::Core;
 use crate::audit::{Actor, with_actor};
 
-/// The time for which a job is leased. Longer than any run, so that a lease need not be renewed.
+/// The time for which a job is leased: longer than any run, so that a lease need not be renewed.
 const LEASE: Duration = RUN_LIMIT.saturating_mul(2);
 /// Time between two looks for jobs that other nodes scheduled or left.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -31,12 +31,12 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The longest delay after a failed run.
 const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
-/// Number of runs of a job that may conflict with other writes one after the other and are repeated at once. Further ones
-/// are delayed like failures, and are counted from 1.
+/// Maximum number of successive runs of a job that conflict with other writes and are repeated at once. Further ones are
+/// delayed like failures, whose number is then counted from 1.
 const MAX_CONFLICTS: u32 = 8;
 /// The longest delay before a failed read or write of the runner itself is repeated.
 const MAX_STORE_RETRY_DELAY: Duration = Duration::from_mins(1);
-/// The time that runs may take to end when the server stops. Those that do not are repeated after the next start.
+/// The time that runs have to end when the server stops. Runs that do not end are repeated after the next start.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the jobs of these kinds that are due, until `stop` is true.
@@ -70,7 +70,7 @@ async fn run_until(core: Arc<Core>, jobs: JobSet, mut stop: watch::Receiver<bool
                 runner.ended(ended);
             }
             Ok(()) = scheduled.changed() => {}
-            // While the store fails, the step that it could not follow waits for the next round too.
+            // While the store fails, a change of the clock that could not be applied waits for the next round too.
             () = core.clock.set_back_before(runner.now), if runner.failures == 0 => {}
         }
     }
@@ -80,9 +80,9 @@ async fn run_until(core: Arc<Core>, jobs: JobSet, mut stop: watch::Receiver<bool
 struct Runner {
     core: Arc<Core>,
     jobs: JobSet,
-    /// Whether the leases of an earlier process were ended and the standing jobs scheduled.
+    /// True once the leases of an earlier process were ended and the standing jobs scheduled.
     is_prepared: bool,
-    /// Number of rounds that failed one after the other.
+    /// Number of successive rounds that failed.
     failures: u32,
     runs: JoinSet<()>,
     /// The kind and the lease of each run in progress.
@@ -94,8 +94,8 @@ struct Runner {
 }
 
 impl Runner {
-    /// Starts the jobs that are due, as far as their kinds have room. Returns when the next one of a kind with room is
-    /// due.
+    /// Starts the jobs that are due, if their kinds have room for further runs. Returns when the next one of a kind with room
+    /// is due.
     async fn round(&mut self) -> Result<Option<Timestamp>, StoreError> {
         self.follow_clock().await?;
         self.prepare().await?;
@@ -204,8 +204,8 @@ impl Runner {
         self.running.remove(&id);
     }
 
-    /// Waits until the next job is due, or until it is time to look for those of other nodes; for a short time after a failure
-    /// of the store.
+    /// Waits until the next job is due, or until it is time to look for jobs of other nodes; after a failure of the store, only
+    /// for a short time.
     fn wait(&mut self, next: Result<Option<Timestamp>, StoreError>) -> impl Future<Output = ()> + use<> {
         let clock = self.core.clock.clone();
         let failed = next.as_ref().err().map(|error| {
@@ -246,7 +246,7 @@ impl Runner {
     }
 }
 
-/// The span of a run. Without an exporter of traces it is none.
+/// The span of a run, which is disabled without an exporter of traces.
 fn span_of(leased: &LeasedJob) -> Span {
     if !trace::is_installed() {
         return Span::none();
@@ -264,9 +264,9 @@ fn span_of(leased: &LeasedJob) -> Span {
     )
 }
 
-/// Runs a job, and commits its outcome or when it is tried again.
+/// Runs a job, and commits its outcome, or the time of its next run after a failure.
 async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
-    // The handler is called inside, so that a panic before its first await is caught too.
+    // The handler is called inside the caught future, so that a panic before its first await is caught too.
     let actor = Actor::Job(kind.name);
     let handled = with_actor(actor, async { (kind.handler)(Arc::clone(&core), leased.clone()).await });
     let limited = tokio::time::timeout(RUN_LIMIT, AssertUnwindSafe(handled).catch_unwind()).await;
@@ -274,7 +274,7 @@ async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
     let failure = match limited {
         Ok(Ok(Ok(outcome))) => match with_actor(actor, commit(&core, outcome, &leased)).await {
             Ok(()) => return core.counts.count_job(kind.name, true),
-            // Either the lease was lost, or something was changed since the handler read it.
+            // Either the lease was lost, or data was changed since the handler read it.
             Err(StoreError::Conflict) if leased.attempts <= MAX_CONFLICTS => {
                 return reschedule(&core, &leased, core.clock.now()).await;
             }

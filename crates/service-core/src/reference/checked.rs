@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// A record as a valid line has it.
+/// The record that a valid line describes.
 #[derive(Clone)]
 pub(super) struct Checked {
     pub(super) id: Uuid,

@@ -1,7 +1,7 @@
-//! What a file states about the numbers in stock, and what became of them since.
+//! Compares the numbers in stock of a file with the DIDs that some of them became.
 //!
-//! A file is loaded again at every start. The numbers that became DIDs meanwhile are still in the file, and in the stock that it
-//! states for their group.
+//! A file is loaded again at every start. Numbers that became DIDs meanwhile are still in the file, and are still counted in the
+//! stock that it states for their group.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::checked::Checked;
 use crate::Core;
 
-/// The path from a number in stock to the DID that it is.
+/// The path from a number in stock to the DID that it became.
 const DIDS: &str = "available_dids<dids";
 
 /// The telephone number in the attributes of a record, if it has one.
@@ -22,7 +22,7 @@ pub(super) fn number(attributes: &Map<String, Value>) -> Option<&str> {
     attributes.get("number")?.as_str()
 }
 
-/// Which of the records that are not stored yet are numbers that are DIDs already. None of other types than numbers in stock.
+/// The new records that are numbers in stock, but DIDs already. Empty for other types.
 pub(super) async fn dids_among(
     core: &Core,
     spec: &'static ResourceSpec,
@@ -41,7 +41,7 @@ pub(super) async fn dids_among(
     core.store.claimed(Did::SPEC, "number", numbers).await
 }
 
-/// The `meta` of a stored record as the file has it; of a DID group, without the numbers that became DIDs.
+/// The `meta` of a stored record according to the file; for a DID group, without the numbers that became DIDs.
 pub(super) async fn left(
     core: &Core,
     scope: Scope,
@@ -49,7 +49,7 @@ pub(super) async fn left(
     stated: Option<String>,
 ) -> Result<Option<String>, StoreError> {
     let Some(text) = stated else { return Ok(None) };
-    // Numbers are counted only where something was sold, or the file was changed.
+    // Numbers are counted only if some were sold, or the file was changed.
     if scope.spec.name != DidGroup::TYPE || before.meta.as_ref() == Some(&text) {
         return Ok(Some(text));
     }

@@ -220,6 +220,40 @@ async fn a_description_after_the_answer_is_ignored() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_description_has_the_one_of_its_ringing() {
+    let dialler = dialler().await;
+    for is_repeated in [false, true] {
+        let mut carrier = Carrier::udp().await;
+        let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let port = receiver.local_addr().unwrap().port();
+        let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+        let contact = carrier.contact();
+        let early = if is_repeated { 4000 } else { port };
+        carrier.answer(&invite, "183 Session Progress", &contact, &description(early)).await;
+        assert_eq!(next(&mut leg).await, LegEvent::Progress);
+        let late = if is_repeated { description(port) } else { String::new() };
+        carrier.answer(&invite, "200 OK", &contact, &late).await;
+        carrier.expect("ACK").await;
+        assert_eq!(next(&mut leg).await, LegEvent::Answered);
+        let came = tokio::time::timeout(EVENT_TIMEOUT, receiver.recv_from(&mut [0; 400])).await;
+        came.expect("silence is sent there").unwrap();
+        hang_up(&mut leg, &mut carrier).await;
+    }
+    // Of another sender, which is a fork of the call, the description is not that of the answer.
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+    let contact = carrier.contact();
+    carrier.answer(&invite, "183 Session Progress", &contact, &description(4000)).await;
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    "other".clone_into(&mut carrier.tag);
+    carrier.answer(&invite, "200 OK", &contact, "").await;
+    carrier.expect("ACK").await;
+    let bye = carrier.expect("BYE").await;
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::Refused(488));
+}
+
+#[tokio::test]
 async fn an_update_before_the_answer_is_not_undone_by_the_answer() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;

@@ -1,9 +1,14 @@
 //! Tests of digest challenges.
 
+use std::time::Duration;
+
 use trunk_rules::carrier::{Algorithm, NonceState, PasswordHash, Settings, SignedRequest, verify_digest};
 
-use super::carrier::{Carrier, Message};
-use super::{Invitation, LegEnd, LegEvent, SipCredentials, dialler, ended, invitation, next};
+use super::carrier::{Carrier, Message, description};
+use super::{
+    Clock, Dialler, Ids, Invitation, LegEnd, LegEvent, SipCredentials, config, dialler, ended, hang_up,
+    invitation, next,
+};
 
 const USER: &str = "kqz1t8";
 const PASSWORD: &str = "s3cret-passw0rd";
@@ -72,6 +77,62 @@ async fn a_challenge_is_answered_with_a_digest_over_the_uri_that_is_sent() {
         carrier.answer(&bye, "200 OK", "", "").await;
         assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
     }
+}
+
+#[tokio::test]
+async fn a_refresh_by_invite_is_repeated_with_a_digest_if_it_is_challenged() {
+    let clock = Clock::system();
+    clock.freeze(None);
+    let dialler = Dialler::start(config(), clock.clone(), Ids::system()).await.unwrap();
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(with_credentials(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    let timer = "Session-Expires: 90;refresher=uac\r\n";
+    carrier.pick_up(&invite, timer, 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    for number in [2, 4] {
+        clock.advance(Duration::from_secs(45));
+        let refresh = carrier.expect("INVITE").await;
+        assert_eq!(refresh.header("CSeq"), format!("{number} INVITE"));
+        let asks = challenge("WWW-Authenticate", ", qop=\"auth\"");
+        carrier.answer(&refresh, "401 Unauthorized", &asks, "").await;
+        carrier.expect("ACK").await;
+        let refresh = carrier.expect("INVITE").await;
+        assert_eq!(refresh.header("CSeq"), format!("{} INVITE", number + 1));
+        assert!(
+            refresh.header("Authorization").contains(&format!("uri=\"{}\"", refresh.uri())),
+            "{refresh:?}"
+        );
+        assert_eq!(refresh.header("Session-Expires"), "90;refresher=uac");
+        carrier.pick_up(&refresh, timer, 4000).await;
+        carrier.expect("ACK").await;
+        // Requests are handled in order, so its answer shows that the refresh is complete.
+        carrier.request(&invite, "OPTIONS", number, "", "").await;
+        assert_eq!(carrier.next().await.code(), 200);
+    }
+    hang_up(&mut leg, &mut carrier).await;
+}
+
+#[tokio::test]
+async fn a_prack_is_repeated_with_a_digest_if_it_is_challenged() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(with_credentials(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    let reliable = format!("{}Require: 100rel\r\nRSeq: 1\r\n", carrier.contact());
+    carrier.answer(&invite, "183 Session Progress", &reliable, &description(4000)).await;
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    let prack = carrier.expect("PRACK").await;
+    carrier.answer(&prack, "401 Unauthorized", &challenge("WWW-Authenticate", ""), "").await;
+    let again = carrier.expect("PRACK").await;
+    assert!(has_valid_digest(&again, "Authorization"), "{again:?}");
+    assert_eq!((again.header("RAck"), again.header("CSeq")), (prack.header("RAck"), "3 PRACK"));
+    carrier.answer(&again, "200 OK", "", "").await;
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    hang_up(&mut leg, &mut carrier).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Tests of limits on far ends, and of the release of all resources.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,13 +77,11 @@ async fn a_flooded_call_is_kept_and_can_still_be_hung_up() {
         carrier.send_to(request("OPTIONS", number).as_bytes(), dialler.address()).await.unwrap();
     }
     carrier.send_to(request("BYE", 21).as_bytes(), dialler.address()).await.unwrap();
-    // A last request outside of any call is answered after all others were handled.
+    // A last request of another call arrives after all others were handled.
+    let mut other = dialler.shared.dialogs.open("another");
     let last = request("OPTIONS", 22).replace("Call-ID: flooded", "Call-ID: another");
     carrier.send_to(last.as_bytes(), dialler.address()).await.unwrap();
-    let mut answer = [0; 2048];
-    let length = tokio::time::timeout(EVENT_TIMEOUT, carrier.recv(&mut answer)).await.unwrap().unwrap();
-    let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
-    assert!(answer.contains("Call-ID: another") && answer.starts_with("SIP/2.0 481"), "{answer}");
+    tokio::time::timeout(EVENT_TIMEOUT, other.next()).await.expect("it is delivered");
     let mut methods = Vec::new();
     for _ in 0..17 {
         let inbound = tokio::time::timeout(EVENT_TIMEOUT, inbox.next()).await.expect("it was queued");
@@ -92,6 +91,41 @@ async fn a_flooded_call_is_kept_and_can_still_be_hung_up() {
     }
     assert_eq!(methods.pop().as_deref(), Some("BYE"));
     assert!(methods.iter().all(|method| method == "OPTIONS"), "{methods:?}");
+}
+
+#[tokio::test]
+async fn requests_of_strangers_get_one_answer_at_a_bounded_rate_and_leave_nothing_behind() {
+    let dialler = dialler().await;
+    let request = |method: &str, own: SocketAddr, number: usize| {
+        format!(
+            "{method} sip:{0} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{number}\r\nFrom: <sip:f@{own}>;tag=f\r\n\
+             To: <sip:t@{0}>\r\nCall-ID: {number}\r\nCSeq: 1 {method}\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+            dialler.address()
+        )
+    };
+    let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let own = stranger.local_addr().unwrap();
+    for number in 0..200 {
+        stranger.send_to(request("INVITE", own, number).as_bytes(), dialler.address()).await.unwrap();
+    }
+    // Datagrams are handled in their order, so this answer follows those to the others.
+    let other = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+    let options = request("OPTIONS", other.local_addr().unwrap(), 200);
+    other.send_to(options.as_bytes(), dialler.address()).await.unwrap();
+    let mut answer = [0; 2_048];
+    let length = tokio::time::timeout(EVENT_TIMEOUT, other.recv(&mut answer)).await.unwrap().unwrap();
+    assert!(answer[..length].starts_with(b"SIP/2.0 200 "), "the flood of one is not that of another");
+    let mut refused = 0;
+    while let Ok(length) = stranger.try_recv(&mut answer) {
+        assert!(
+            answer[..length].starts_with(b"SIP/2.0 405 ") && length <= 2 * request("INVITE", own, 200).len()
+        );
+        refused += 1;
+    }
+    // An address has two buckets of 40.
+    assert!((40..150).contains(&refused), "{refused}");
+    let endpoint = dialler.shared.network.stack.endpoint();
+    assert_eq!(endpoint.finished_transactions.with_mut(|kept| kept.len()), 0);
 }
 
 #[tokio::test]

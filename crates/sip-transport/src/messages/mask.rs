@@ -18,7 +18,7 @@ use crate::head::{Head, logical_line};
 
 /// The byte that replaces each byte of a secret.
 const MASK: u8 = b'0';
-/// What hides a digit that was dialled; `0` would be one.
+/// The byte that replaces a dialled digit; `0` would itself be a digit.
 const DIGIT_MASK: u8 = b'x';
 
 /// The parameters of a digest that reveal nothing (RFC 7616 §3.4, RFC 7615 §3).
@@ -172,7 +172,7 @@ fn mask_passwords(line: &mut [u8]) {
         let start = from + before.iter().rposition(ends_user).map_or(0, |start| start + 1);
         let user = line.get(start..at).unwrap_or_default();
         from = at + 1;
-        // Few lines have a second colon: behind the scheme, it begins a password.
+        // Few lines have a second colon: after the scheme, it begins a password.
         if user.iter().filter(|byte| **byte == b':').nth(1).is_none() {
             continue;
         }
@@ -201,7 +201,7 @@ fn mask_credentials(value: &mut [u8]) {
     let rest = value.get_mut(credentials..).unwrap_or_default();
     if is_digest || !has_scheme {
         mask_parameters(rest);
-        // A quotation mark that is missing or added would hide it from the pass before.
+        // A missing or additional quotation mark would hide a parameter from the pass before.
         mask_responses(rest);
     } else {
         hide(rest);
@@ -236,7 +236,7 @@ fn mask_parameters(text: &mut [u8]) {
     }
 }
 
-/// Masks what follows `response=` and `rspauth=`, wherever it stands.
+/// Masks the values after `response=` and `rspauth=`, wherever they occur.
 fn mask_responses(text: &mut [u8]) {
     const NAMES: [&[u8]; 2] = [b"response", b"rspauth"];
     let mut at = 0;

@@ -31,7 +31,7 @@ impl Direction {
 pub struct Message {
     /// When it was received or sent, on the server's clock.
     pub at: Timestamp,
-    /// The same on the clock's stopwatch, which never stands still.
+    /// The same on the clock's stopwatch, which is never frozen.
     pub elapsed: Duration,
     /// The SIP stack that exchanged it, such as `edge`.
     pub stack: &'static str,

@@ -35,7 +35,7 @@ impl CallMessages {
         let started = first.map(|first| u64::try_from(first.at.as_unix_millis()).unwrap_or_default());
         let started = started.unwrap_or_default().saturating_mul(1_000);
         self.messages.iter().map(move |message| {
-            // The server's clock may stand still, or count milliseconds alone.
+            // The server's clock may be frozen, and has only milliseconds.
             let since = first.map(|first| message.elapsed.saturating_sub(first.elapsed).as_micros());
             let since = u64::try_from(since.unwrap_or_default()).unwrap_or_default();
             let (bytes, length) = packet(message);

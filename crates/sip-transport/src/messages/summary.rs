@@ -1,4 +1,4 @@
-//! What a message says in a line: its start line, the headers that explain a refusal, and its session
+//! Summarises a message in a line: its start line, the headers that explain a refusal, and its session
 //! description.
 //!
 //! Peers write these texts, and a terminal shows them: control characters are replaced, and lengths limited.

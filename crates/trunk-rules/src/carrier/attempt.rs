@@ -41,9 +41,9 @@ pub struct Attempt<'a> {
 pub struct Flaw<'a> {
     /// The disconnect cause. Its own code is the response code.
     pub cause: Cause,
-    /// What the edge accepts, for the `configured` value of the refusal.
+    /// The values that the edge accepts, for the `configured` value of the refusal.
     pub configured: &'a str,
-    /// What the request contains instead.
+    /// The value that the request contains instead.
     pub received: &'a str,
     /// Why the INVITE cannot be answered, and how to correct it, in one sentence.
     pub explanation: &'a str,

@@ -169,7 +169,7 @@ fn closing_quote(text: &[u8]) -> Option<usize> {
         if text.get(at) == Some(&b'"') {
             return Some(at);
         }
-        // Behind a backslash stands an escaped character.
+        // A backslash escapes the next character.
         at += 2;
     }
 }

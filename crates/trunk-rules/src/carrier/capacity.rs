@@ -22,7 +22,7 @@ impl Full {
         format!("capacity_limit {}", self.limit)
     }
 
-    /// What is in the way.
+    /// The channels in use, for the `received` value of the refusal.
     pub(super) fn received(self) -> String {
         format!("{} calls in progress", self.held)
     }

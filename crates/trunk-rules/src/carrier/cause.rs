@@ -106,7 +106,7 @@ causes! {
     ServerLost = 9002, 200, "Server lost";
     /// The charge of the call cannot be stored.
     NotRecorded = 9003, 503, "Calls cannot be recorded";
-    /// The source leaves too many answers unacknowledged.
+    /// The source has too many unacknowledged answers.
     Unacknowledged = 9004, 503, "Too many unacknowledged answers";
     /// The call was in progress when its trunk was deleted.
     TrunkDeleted = 9005, 200, "Trunk deleted";

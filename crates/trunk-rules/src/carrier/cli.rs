@@ -63,7 +63,7 @@ fn identities(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What happens to a call whose caller number is not one of the trunk's.
+/// The handling of a call whose caller number is not one of the trunk's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CliAction {
     /// The call continues with the number that the customer sent.
@@ -109,7 +109,7 @@ pub struct Cli {
     pub action: Option<CliAction>,
     /// Whether a number in `Diversion` satisfied the check.
     pub diverted: bool,
-    /// Whether the caller asked for privacy.
+    /// Whether the caller requested privacy.
     pub restricted: bool,
 }
 
@@ -182,7 +182,7 @@ impl CliRule {
     }
 }
 
-/// Whether a `Privacy` header asks to withhold the caller's identity. Such a call is accepted, and its number
+/// Whether a `Privacy` header requests withholding the caller's identity. Such a call is accepted, and its number
 /// is checked like any other.
 pub fn presentation_is_restricted(privacy: &[u8]) -> bool {
     privacy.split(|byte| matches!(byte, b';' | b',')).map(<[u8]>::trim_ascii).any(|wish| {

@@ -14,7 +14,7 @@ use super::digest_response::{Algorithm, Hex, hash, response};
 use super::uri::hex_value;
 use super::{NonceState, Nonces, PasswordHash, Settings};
 
-/// The quality of protection: what a digest covers.
+/// The quality of protection (qop): the parts of a request that a digest covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Qop {
     /// The method and the URI.

@@ -117,7 +117,7 @@ pub(super) fn response<D: sha2::Digest>(
 const GATHERED_BYTES: usize = 256;
 
 pub(super) fn hash<D: sha2::Digest>(parts: &[&[u8]]) -> sha2::digest::Output<D> {
-    // A hasher takes one text in less time than the many parts of it.
+    // Hashing one text takes less time than hashing its many parts.
     let mut gathered = [0_u8; GATHERED_BYTES];
     let mut length = 0;
     let mut hasher = D::new();

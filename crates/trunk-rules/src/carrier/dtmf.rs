@@ -41,7 +41,7 @@ impl Dtmf {
             return;
         }
         let event = payload.and_then(|payload| payload.first().copied());
-        // Further events are tones of modems and trunks, which are no keys.
+        // Further events are tones of modems and trunks, not keys.
         if event.is_some_and(|event| event > FLASH_EVENT) {
             return;
         }
@@ -66,12 +66,12 @@ impl Dtmf {
     }
 }
 
-/// What an INFO request signals.
+/// The signal of an INFO request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// A key: a digit, `*`, `#`, or `A` to `D`.
     Key(char),
-    /// A hook flash: the hook was pressed shortly, which is no key.
+    /// A hook flash: the hook was pressed shortly, which is not a key.
     Flash,
 }
 

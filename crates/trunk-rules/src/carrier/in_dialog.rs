@@ -1,6 +1,6 @@
 //! Authenticates requests inside a dialog.
 //!
-//! Every hop on the path knows the tags of a dialog, so a request from an address other than the dialog's is
+//! Every hop on the path sees the tags of a dialog, so a request from an address other than the dialog's is
 //! authenticated like a new call: a trunk with credentials requires a digest, and the address must be allowed
 //! as well. This applies to every method. A request from the dialog's own address is accepted; its port may
 //! change.

@@ -96,7 +96,7 @@ impl TrunkIndex {
             self.slots.push(None);
         }
         let old = self.slots.get_mut(slot).and_then(Option::take);
-        // The end of each call writes what its trunk spent, and nothing else of it.
+        // The end of each call writes only the spending of its trunk.
         let keeps_its_places = old.as_ref().is_some_and(|old| is_found_alike(&old.terms, &terms));
         let channels = old.map_or_else(Channels::default, |old| {
             if keeps_its_places {

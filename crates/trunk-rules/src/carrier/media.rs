@@ -2,6 +2,7 @@
 //!
 //! All behaviour is inferred. SIP over TLS and encrypted media are independent of each other.
 
+mod own_offer;
 mod refusal;
 
 use didww_types::Secret;
@@ -10,6 +11,7 @@ use didww_types::resources::MediaEncryptionMode;
 use super::sdp::{self, Stream};
 use super::{Codec, Direction, MediaHost, Profile, SdpError, Settings, Setup};
 
+pub use own_offer::{Agreed, OwnOffer};
 pub use refusal::MediaRefusal;
 
 const SRTP_SUITES: [&str; 2] = [OFFERED_SUITE, "AES_CM_128_HMAC_SHA1_32"];
@@ -23,7 +25,7 @@ const KEY_BASE64_LENGTH: usize = 40;
 /// How the media of a call is protected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Protection {
-    /// Unencrypted RTP.
+    /// The media is RTP without encryption.
     Plain,
     /// SRTP with the key in the SDP.
     Sdes {
@@ -55,7 +57,7 @@ pub struct Media {
     pub stream: usize,
     /// The `m=` lines of all streams, without `m=`. The answer refuses the other streams with port 0.
     pub lines: Vec<String>,
-    /// The transport profile.
+    /// The transport profile of the accepted stream.
     pub profile: Profile,
     /// The host that RTP is sent to.
     pub host: MediaHost,
@@ -68,9 +70,9 @@ pub struct Media {
     /// The direction, from the offerer's point of view. The unspecified address counts as not receiving,
     /// which is the old form of hold (RFC 6337 §5.1).
     pub direction: Direction,
-    /// The selected codec.
+    /// The codec that the answer selects.
     pub codec: Codec,
-    /// The codec's payload type.
+    /// The RTP payload type of the codec.
     pub payload_type: u8,
     /// The payload types that the offerer may send audio in: that of the selected codec, and in an answer to
     /// an offer of the edge those of all codecs of the answer.
@@ -81,54 +83,12 @@ pub struct Media {
     pub telephone_event: Option<u8>,
     /// The clock rate of telephone events in Hz; without meaning if there are none.
     pub telephone_event_rate: u32,
-    /// The packet time that the offerer asks for, in milliseconds.
+    /// The packet time that the offerer requests, in milliseconds.
     pub packet_time: Option<u16>,
     /// The value of `t=`, which the answer repeats.
     pub time: String,
     /// How the media is protected.
     pub protection: Protection,
-}
-
-/// Returns the transport profile and the codecs, in order of preference, of an offer that the edge makes for
-/// a trunk.
-pub fn own_offer(mode: &MediaEncryptionMode, settings: &Settings) -> (Profile, Vec<Codec>) {
-    let profile = match mode {
-        MediaEncryptionMode::SrtpSdes => Profile::Savp,
-        MediaEncryptionMode::SrtpDtls => Profile::DtlsSavp,
-        _ => Profile::Avp,
-    };
-    let usual: Vec<Codec> =
-        OFFERED_CODECS.into_iter().filter(|codec| settings.codecs.contains(codec)).collect();
-    (profile, if usual.is_empty() { settings.codecs.clone() } else { usual })
-}
-
-/// Parses the answer to an offer of the edge. The answer must have one stream with the offered profile, a key
-/// if one is required, and one of the offered codecs.
-pub fn take_answer(
-    mode: &MediaEncryptionMode,
-    settings: &Settings,
-    sdp: Option<&[u8]>,
-) -> Result<Media, MediaRefusal> {
-    let Some(sdp) = sdp.filter(|sdp| !sdp.trim_ascii().is_empty()) else {
-        return Err(MediaRefusal::NoAnswer);
-    };
-    let (profile, codecs) = own_offer(mode, settings);
-    let streams = sdp::parse(sdp)?;
-    let stream = streams.first().filter(|stream| stream.kind == "audio" && stream.port != 0);
-    let stream = stream.ok_or(MediaRefusal::StreamRefused)?;
-    if stream.profile != Some(profile) {
-        return Err(MediaRefusal::Profile(stream.profile_text.to_owned()));
-    }
-    let media = choose(mode, &codecs, stream)?;
-    match media.protection {
-        // An SDES answer names the offered line by its tag.
-        Protection::Sdes { tag, suite, .. } if (tag, suite) != (1, OFFERED_SUITE) => Err(MediaRefusal::NoKey),
-        _ => Ok(Media {
-            lines: streams.iter().map(|stream| stream.line.to_owned()).collect(),
-            payload_types: stream.payload_types_of(&codecs),
-            ..media
-        }),
-    }
 }
 
 /// Selects the first acceptable audio stream of an offer. Without an offer the call is accepted, and the edge

@@ -1,4 +1,4 @@
-//! What is known of a call's media: what the session description agreed on, and what arrived and was sent.
+//! The facts of a call's media: the agreed session description, and the packets that were received and sent.
 //!
 //! The values are collected where packets are handled; this module only names them.
 
@@ -55,7 +55,7 @@ pub struct AgreedMedia {
 }
 
 impl AgreedMedia {
-    /// Describes an accepted description; `address` is what its host and port resolve to.
+    /// Describes an accepted description; `address` is the resolved address of its host and port.
     pub fn of(media: &Media, address: Option<SocketAddr>) -> Self {
         Self {
             host: media.host.clone(),
@@ -119,14 +119,14 @@ pub struct Dropped {
     pub own_socket: u64,
 }
 
-/// What is known of a call's media.
+/// The facts of a call's media so far.
 #[derive(Debug, Clone, Default)]
 pub struct MediaFacts {
     /// The edge's media address, as its session descriptions name it.
     pub local: Option<SocketAddr>,
-    /// What was agreed on last; `None` before the first answer.
+    /// The last agreed description; `None` before the first answer.
     pub agreed: Option<AgreedMedia>,
-    /// What was agreed on last that carries audio in both directions: during hold, what was agreed on before it.
+    /// The last agreed description with audio in both directions: during hold, the one before it.
     pub two_way: Option<AgreedMedia>,
     /// RTP packets from allowed sources.
     pub received: Flow,

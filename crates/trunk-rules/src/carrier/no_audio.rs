@@ -1,4 +1,4 @@
-//! States why a call has no audio, where that is certain from what is known of its media.
+//! States why a call has no audio, if that is certain from the facts of its media.
 //!
 //! The sentences are the same in call records, in live calls, in the log and in explanations. The callee of a
 //! call is simulated and echoes what it receives, so audio flows in both directions or in none.

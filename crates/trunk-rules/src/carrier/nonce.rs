@@ -90,7 +90,7 @@ impl NonceKey {
     /// Derives a number from this key, for another purpose than nonces.
     pub fn derive(&self, purpose: &str) -> u64 {
         let mut mac = self.0.clone();
-        // Longer than what a nonce authenticates, so that it is none.
+        // Longer than any authenticated part of a nonce, so this is not a nonce.
         mac.update(b"derived from the key of nonces: ");
         mac.update(purpose.as_bytes());
         mac.finalize().into_bytes().first_chunk().copied().map_or(0, u64::from_be_bytes)

@@ -1,6 +1,6 @@
 //! Normalises dialled numbers to the form that the rules compare: E.164 digits without a plus.
 //!
-//! Only what DIDWW documents is removed: one leading `+` or `00`. `011`, a national `0` and separators are
+//! Only prefixes that DIDWW documents are removed: one leading `+` or `00`. `011`, a national `0` and separators are
 //! documented nowhere, and are refused rather than guessed.
 
 use super::Digits;

@@ -1,4 +1,4 @@
-//! States what a refused session description contains, for the `received` value of a refusal.
+//! Summarises a refused session description, for the `received` value of a refusal.
 //!
 //! It quotes no attribute of an offer, because `a=crypto` contains a key.
 

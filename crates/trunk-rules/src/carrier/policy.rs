@@ -1,4 +1,4 @@
-//! What a trunk lets through: the part of its terms that many trunks of an account have in common, kept once for all of them.
+//! The admission policy of a trunk: the part of its terms that many trunks of an account share, stored once for all of them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::network::Address;
 use super::subnet_set::SubnetSet;
 use super::{AccountDids, CallerSet, CliRule, DestinationRule, RtpTerms};
 
-/// What a trunk lets through.
+/// The admission policy of a trunk.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TrunkPolicy {
     /// The account that owns the trunk, by the identifier that the index's user chooses.

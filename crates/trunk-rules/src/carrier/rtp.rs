@@ -1,8 +1,8 @@
 //! Decides which RTP is accepted, where RTP is sent, and when silence ends a call.
 //!
 //! Media is sent only to an address from which RTP of the call came, except for one empty packet after the
-//! answer. An SDP proves nothing, so a caller cannot direct media at a third party. What is sent is an echo
-//! of what was received, so it never exceeds it.
+//! answer. An SDP proves nothing, so a caller cannot direct media at a third party. Only received packets are echoed,
+//! so no more is sent than was received.
 //!
 //! The socket's owner passes in the source and the arrival time of each packet; packet contents are not
 //! handled here. All behaviour is inferred; only the names of the attributes are DIDWW's.
@@ -23,6 +23,8 @@ use super::{Codec, Direction, TermsError};
 const LATCH_PACKETS: u32 = 5;
 /// The milliseconds of packets from one address after which it is taken for the peer's as well.
 const LATCH_MILLIS: i64 = 250;
+/// The milliseconds without a packet from the latched address after which another port of its host replaces it.
+const REBIND_MILLIS: i64 = 1_000;
 const DEFAULT_TIMEOUT_SECONDS: u64 = 30;
 
 /// How the media of a trunk's calls is accepted and sent, from the trunk's attributes.
@@ -88,6 +90,8 @@ pub struct RtpPath {
     direction: Direction,
     mode: Mode,
     last_received: Timestamp,
+    /// When a packet last came from exactly the latched address.
+    last_from_latched: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -98,11 +102,12 @@ enum Mode {
         packets: u32,
         since: Timestamp,
     },
-    /// Media came from this address. With symmetric RTP, only the offered address can still replace it.
+    /// Media came from this address. With symmetric RTP, only the offered address can still replace it, and the host of
+    /// the signalling one that is neither.
     Latched(SocketAddr),
 }
 
-/// What happens to a received RTP packet.
+/// The handling of a received RTP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
     /// The source is not allowed. The packet is dropped and does not reset the RTP timeout.
@@ -124,6 +129,7 @@ impl RtpPath {
             direction: Direction::Inactive,
             mode: Mode::Unlatched,
             last_received: now,
+            last_from_latched: now,
         }
     }
 
@@ -153,18 +159,25 @@ impl RtpPath {
     }
 
     /// Accepts an RTP packet, or drops it because of its source. A dropped packet does not reset the RTP
-    /// timeout.
+    /// timeout, and neither does one from another host than the caller's once that is known.
     pub fn receive(&mut self, terms: &RtpTerms, from: SocketAddr, now: Timestamp) -> Heard {
         let from = canonical(from);
         if !terms.accepts(from.ip()) {
             return Heard::Dropped;
         }
-        self.last_received = now;
+        // Once the caller's media is known, that of strangers must not keep a call up whose caller is gone.
+        let is_strangers = matches!(self.mode, Mode::Latched(at) if at.ip() != from.ip());
+        if !is_strangers || self.is_known(from.ip()) || terms.lists(from.ip()) {
+            self.last_received = now;
+        }
         if terms.force_symmetric {
             self.update_latch(terms, from, now);
         } else if let Some(offered) = self.offered.filter(|offered| offered.ip() == from.ip()) {
             // A phone may send from another port than the one it receives on.
             self.latch(terms, offered);
+        }
+        if matches!(self.mode, Mode::Latched(at) if at == from) {
+            self.last_from_latched = now;
         }
         match self.target() {
             Some(target) if target.ip() == from.ip() => Heard::ToEcho(target),
@@ -176,16 +189,33 @@ impl RtpPath {
         if Some(from) == self.offered {
             return self.latch(terms, from);
         }
+        let silence = now.as_unix_millis().saturating_sub(self.last_from_latched.as_unix_millis());
+        if let Mode::Latched(at) = self.mode
+            && (at.ip() == from.ip() && at != from && Some(at) != self.offered)
+            && silence >= REBIND_MILLIS
+        {
+            // The caller's router has mapped it to another port.
+            return self.latch(terms, from);
+        }
+        // Anybody can send to the port. What comes from the host of the signalling is the caller's, so it replaces what
+        // came from elsewhere, and nothing from elsewhere replaces it.
+        let is_callers = from.ip() == self.signalling;
         let (packets, since) = match self.mode {
-            Mode::Latched(_) => return,
+            Mode::Latched(at) if !is_callers || self.is_known(at.ip()) => return,
+            Mode::Latching { from: known, .. } if !is_callers && known.ip() == self.signalling => return,
             Mode::Latching { from: known, packets, since } if known == from => (packets + 1, since),
-            Mode::Latching { .. } | Mode::Unlatched => (1, now),
+            Mode::Latched(_) | Mode::Latching { .. } | Mode::Unlatched => (1, now),
         };
         self.mode = Mode::Latching { from, packets, since };
         let waited = now.as_unix_millis().saturating_sub(since.as_unix_millis());
         if packets >= LATCH_PACKETS || waited >= LATCH_MILLIS {
             self.latch(terms, from);
         }
+    }
+
+    /// Whether a host is that of the signalling or of the offered address.
+    fn is_known(&self, host: IpAddr) -> bool {
+        host == self.signalling || self.offered.is_some_and(|offered| offered.ip() == host)
     }
 
     fn latch(&mut self, terms: &RtpTerms, at: SocketAddr) {
@@ -245,246 +275,4 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use super::*;
-    use proptest::prelude::*;
-
-    const OFFERED: &str = "192.0.2.1:4000";
-    const REAL: &str = "203.0.113.9:4711";
-    const SIGNALLING: &str = "192.0.2.1";
-
-    fn terms(allowed: &[&str], force_symmetric: bool) -> RtpTerms {
-        RtpTerms { ping: true, ..RtpTerms::for_tests(allowed, force_symmetric) }
-    }
-
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_unix_millis(millis)
-    }
-
-    fn address(text: &str) -> SocketAddr {
-        text.parse().unwrap()
-    }
-
-    fn path_to(offered: &str, signalling: &str) -> RtpPath {
-        let mut path = RtpPath::new(signalling.parse().unwrap(), at(0));
-        path.negotiated(Some(address(offered)), Direction::SendRecv, at(0));
-        path
-    }
-
-    fn path() -> RtpPath {
-        path_to(OFFERED, SIGNALLING)
-    }
-
-    #[test]
-    fn media_from_an_address_that_is_not_allowed_is_dropped_and_does_not_break_the_silence() {
-        let (terms, mut path) = (terms(&["192.0.2.0/24"], false), path());
-        assert_eq!(path.receive(&terms, address(REAL), at(29_000)), Heard::Dropped);
-        assert!(path.is_over(&terms, at(30_000)));
-        let mapped = address("[::ffff:192.0.2.200]:1");
-        assert_eq!(path.receive(&terms, mapped, at(29_000)), Heard::Taken);
-        assert!(!path.is_over(&terms, at(30_000)) && path.is_over(&terms, at(59_000)));
-    }
-
-    #[test]
-    fn without_allowed_addresses_media_is_taken_from_anywhere() {
-        assert_eq!(path().receive(&terms(&[], false), address("[2001:db8::1]:9"), at(1)), Heard::Taken);
-    }
-
-    #[test]
-    fn without_symmetric_rtp_media_goes_to_the_offered_address_once_media_came_from_there() {
-        let (terms, mut path) = (terms(&[], false), path());
-        for millis in 0..1_000 {
-            assert_eq!(path.receive(&terms, address(REAL), at(millis)), Heard::Taken);
-        }
-        assert_eq!(path.target(), None);
-        let offered = address(OFFERED);
-        assert_eq!(path.receive(&terms, offered, at(1_000)), Heard::ToEcho(offered));
-        assert_eq!(
-            path.receive(&terms, address(REAL), at(1_001)),
-            Heard::Taken,
-            "an echo goes back or nowhere"
-        );
-    }
-
-    #[test]
-    fn a_phone_may_send_from_another_port_than_the_one_it_receives_on() {
-        let (terms, mut path) = (terms(&[], false), path());
-        let heard = path.receive(&terms, address("192.0.2.1:4998"), at(0));
-        assert_eq!(heard, Heard::ToEcho(address(OFFERED)));
-    }
-
-    #[test]
-    fn symmetric_rtp_latches_after_a_few_packets_or_a_quarter_of_a_second() {
-        let terms = terms(&[], true);
-        let mut by_count = path();
-        for packet in 1..=LATCH_PACKETS {
-            assert_eq!(by_count.target(), None, "packet {packet}");
-            by_count.receive(&terms, address(REAL), at(0));
-        }
-        assert_eq!(by_count.target(), Some(address(REAL)));
-        for _ in 0..20 {
-            by_count.receive(&terms, address("198.51.100.66:6000"), at(1));
-        }
-        assert_eq!(by_count.target(), Some(address(REAL)), "it is latched");
-        let mut by_time = path();
-        by_time.receive(&terms, address(REAL), at(0));
-        by_time.receive(&terms, address(REAL), at(LATCH_MILLIS));
-        assert_eq!(by_time.target(), Some(address(REAL)));
-    }
-
-    #[test]
-    fn media_from_the_offered_address_ends_the_learning_at_once() {
-        let (terms, mut path) = (terms(&[], true), path());
-        for _ in 0..LATCH_PACKETS {
-            path.receive(&terms, address(REAL), at(0));
-        }
-        path.receive(&terms, address(OFFERED), at(1));
-        assert_eq!(path.target(), Some(address(OFFERED)));
-        for millis in 0..1_000 {
-            path.receive(&terms, address(REAL), at(millis));
-        }
-        assert_eq!(path.target(), Some(address(OFFERED)));
-    }
-
-    #[test]
-    fn nothing_is_learned_from_an_address_that_is_not_allowed() {
-        let (terms, mut path) = (terms(&["192.0.2.0/24"], true), path());
-        for millis in 0..1_000 {
-            path.receive(&terms, address(REAL), at(millis));
-        }
-        assert_eq!(path.target(), None);
-    }
-
-    #[test]
-    fn the_learned_address_is_kept_by_an_offer_that_changes_nothing_and_by_no_other() {
-        let (terms, mut path) = (terms(&[], true), path());
-        for _ in 0..LATCH_PACKETS {
-            path.receive(&terms, address(REAL), at(0));
-        }
-        path.negotiated(Some(address(OFFERED)), Direction::SendRecv, at(1));
-        assert_eq!(path.target(), Some(address(REAL)));
-        path.negotiated(Some(address("192.0.2.1:5000")), Direction::SendRecv, at(2));
-        assert_eq!(path.target(), None);
-    }
-
-    #[test]
-    fn nothing_is_sent_to_forbidden_addresses_whatever_names_them_and_whatever_comes_from_them() {
-        for named in
-            ["169.254.169.254:4000", "224.0.0.1:4000", "10.0.0.1:4000", "127.0.0.1:4000", "192.0.2.1:53"]
-        {
-            for force_symmetric in [false, true] {
-                let (terms, mut path) = (terms(&[], force_symmetric), path_to(named, "192.0.2.77"));
-                assert_eq!(path.ping_target(&terms), None, "{named}");
-                for millis in 0..10 {
-                    assert_eq!(path.receive(&terms, address(named), at(millis)), Heard::Taken, "{named}");
-                }
-                assert_eq!(path.target(), None, "{named}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_ping_goes_to_where_the_signalling_comes_from_or_to_a_listed_address() {
-        let open = terms(&[], false);
-        assert_eq!(path().ping_target(&open), Some(address(OFFERED)));
-        assert_eq!(path_to(OFFERED, "::ffff:192.0.2.1").ping_target(&open), Some(address(OFFERED)));
-        assert_eq!(path_to(REAL, SIGNALLING).ping_target(&open), None, "it may be any third party");
-        let listing = terms(&["203.0.113.0/24"], false);
-        assert_eq!(path_to(REAL, SIGNALLING).ping_target(&listing), Some(address(REAL)));
-        let silent = RtpTerms { ping: false, ..open };
-        assert_eq!(path().ping_target(&silent), None);
-    }
-
-    #[test]
-    fn nothing_is_sent_to_a_peer_that_does_not_receive_and_nothing_expected_of_one_that_does_not_send() {
-        let terms = terms(&[], false);
-        for (direction, sends, expects) in [
-            (Direction::SendRecv, true, true),
-            (Direction::SendOnly, false, false),
-            (Direction::RecvOnly, true, false),
-            (Direction::Inactive, false, false),
-        ] {
-            let mut path = path();
-            path.negotiated(Some(address(OFFERED)), direction, at(10_000));
-            let heard = path.receive(&terms, address(OFFERED), at(11_000));
-            assert_eq!(heard == Heard::ToEcho(address(OFFERED)), sends, "{direction:?}");
-            assert_eq!(path.ping_target(&terms).is_some(), sends, "{direction:?}");
-            assert_eq!(path.is_over(&terms, at(1_000_000)), expects, "{direction:?}");
-            path.negotiated(Some(address(OFFERED)), Direction::SendRecv, at(1_000_000));
-            assert_eq!(path.target(), Some(address(OFFERED)), "it goes on where it was");
-            let since = if expects { 11_000 } else { 1_000_000 };
-            assert_eq!(path.silent_until(&terms), Some(at(since + 30_000)), "{direction:?}");
-        }
-    }
-
-    #[test]
-    fn the_ping_is_a_marked_rtp_packet_with_two_zero_bytes() {
-        let packet = ping_packet(8, 0x0102, 3, 4);
-        assert_eq!(packet, [0x80, 0x88, 1, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0]);
-    }
-
-    /// An event in the life of a media path.
-    #[derive(Debug, Clone)]
-    enum Step {
-        Packet { host: u8, port: u16, bytes: u64, later: i64 },
-        Offer { host: u8, port: u16, direction: u8 },
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            8 => (0u8..5, 1_023u16..1_027, 12u64..200, 0i64..300)
-                .prop_map(|(host, port, bytes, later)| Step::Packet { host, port, bytes, later }),
-            1 => (0u8..5, 1_023u16..1_027, 0u8..6)
-                .prop_map(|(host, port, direction)| Step::Offer { host, port, direction }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn no_address_is_sent_more_than_came_from_it_and_one_ping(
-            symmetric: bool,
-            restricted: bool,
-            signalling in 0u8..5,
-            steps in proptest::collection::vec(step(), 0..120),
-        ) {
-            let terms = terms(if restricted { &["10.0.0.0/30"] } else { &[] }, symmetric);
-            let ip = |host: u8| IpAddr::from(if host == 4 { [169, 254, 0, 4] } else { [10, 0, 0, host] });
-            let mut path = RtpPath::new(ip(signalling), at(0));
-            let (mut now, mut pinged) = (0, false);
-            let (mut came, mut sent) = (HashMap::<IpAddr, u64>::new(), HashMap::<IpAddr, u64>::new());
-            for step in steps {
-                match step {
-                    Step::Offer { host, port, direction } => {
-                        let direction = match direction {
-                            0 => Direction::SendOnly,
-                            1 => Direction::RecvOnly,
-                            2 => Direction::Inactive,
-                            _ => Direction::SendRecv,
-                        };
-                        path.negotiated(Some(SocketAddr::new(ip(host), port)), direction, at(now));
-                        if let (false, Some(target)) = (pinged, path.ping_target(&terms)) {
-                            pinged = true;
-                            prop_assert!(target.ip() == ip(signalling) || terms.lists(target.ip()));
-                            *sent.entry(target.ip()).or_default() += 14;
-                        }
-                    }
-                    Step::Packet { host, port, bytes, later } => {
-                        now += later;
-                        *came.entry(ip(host)).or_default() += bytes;
-                        let heard = path.receive(&terms, SocketAddr::new(ip(host), port), at(now));
-                        if let Heard::ToEcho(target) = heard {
-                            prop_assert!(terms.accepts(target.ip()) && target.port() >= 1_024 && target.ip() != ip(4));
-                            *sent.entry(target.ip()).or_default() += bytes;
-                        }
-                    }
-                }
-            }
-            for (address, sent) in sent {
-                let came = came.get(&address).copied().unwrap_or_default();
-                prop_assert!(sent <= came + 14, "{}: {} for {}", address, sent, came);
-            }
-        }
-    }
-}
+mod tests;

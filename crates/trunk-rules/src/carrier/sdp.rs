@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-/// A codec that the edge accepts. It transcodes nothing: what arrives in a codec is sent back in it.
+/// A codec that the edge accepts. It does not transcode: media is echoed in its codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// G.711 A-law, 64 kbit/s, payload type 8.
@@ -14,7 +14,7 @@ pub enum Codec {
     Pcmu,
     /// G.729, 8 kbit/s, payload type 18.
     G729,
-    /// G.723.1.
+    /// G.723.1, static payload type 4.
     G723,
     /// GSM full rate, 13 kbit/s, payload type 3.
     Gsm,
@@ -154,6 +154,16 @@ impl Direction {
             Self::SendOnly => "sendonly",
             Self::RecvOnly => "recvonly",
             Self::Inactive => "inactive",
+        }
+    }
+
+    /// The direction from the point of view of the other side.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        match self {
+            Self::SendOnly => Self::RecvOnly,
+            Self::RecvOnly => Self::SendOnly,
+            other => other,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The characters of a sentence that explains a verdict.
 //!
 //! The same sentence appears in the call record, the log, the ring of attempts, `explain` and the header `X-Refusal`.
-//! Each of these escapes other characters, and a sentence may quote what a peer sent. So a sentence consists of
+//! Each of these escapes other characters, and a sentence may quote text of a peer. So a sentence consists of
 //! characters that none of them escapes, and no peer can end a line or a header with it.
 
 /// Maximum number of characters of a sentence.

@@ -34,7 +34,7 @@ impl SlotTable {
         u32::try_from(self.hasher.hash_one(text) >> 32).unwrap_or_default()
     }
 
-    /// The slot of a text. `has` states whether a slot has the text; it is asked about slots with equal hashes alone.
+    /// The slot of a text. `has` states whether a slot has the text; it is only called for slots with equal hashes.
     pub(super) fn find(&self, text: &str, has: impl Fn(usize) -> bool) -> Option<usize> {
         self.find_hashed(self.hash(text), has)
     }

@@ -180,7 +180,7 @@ impl SourceTable {
         }
     }
 
-    /// Removes what [`insert`](Self::insert) added for this subnet, prefix and trunk.
+    /// Removes the entry that [`insert`](Self::insert) added for this subnet, prefix and trunk.
     pub(super) fn remove(&mut self, subnet: Subnet, prefix: &[u8], id: &Id<VoiceOutTrunk>) {
         let Some(prefix) = Prefix::of(prefix) else { return };
         let Some(node) = self.nodes.get_mut(&subnet) else { return };

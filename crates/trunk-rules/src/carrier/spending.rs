@@ -134,7 +134,7 @@ impl Spending {
         meter.charge()
     }
 
-    /// Ends a call of another server process, which knows what it cost: the price so far is replaced by `price`, in the
+    /// Ends a call of another server process, which computed its price: `price` replaces the price so far, in the
     /// window at `ended`. `None` is a call that was not metered here.
     pub fn settle(&mut self, meter: Option<Meter>, ended: Timestamp, price: Decimal) {
         let known = meter.map_or(Decimal::ZERO, |meter| self.drop_meter(&meter));
@@ -142,7 +142,7 @@ impl Spending {
         self.pardoned &= price <= known;
     }
 
-    /// Takes the price so far of a call back, because it is counted anew. Returns what counted as spent.
+    /// Removes the price so far of a call, because it is counted anew. Returns the amount that counted as spent.
     fn drop_meter(&mut self, meter: &Meter) -> Decimal {
         if meter.acknowledged {
             self.running = self.running.saturating_sub(meter.price);

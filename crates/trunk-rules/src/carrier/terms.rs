@@ -81,8 +81,8 @@ pub enum TermsError {
     DestinationPrefix(String),
 }
 
-/// A trunk in the form that calls use: what it alone has, and its [`TrunkPolicy`].
-// A million of them are in memory, so what trunks have in common stands in the policy.
+/// A trunk in the form that calls use: its own members, and its [`TrunkPolicy`].
+// A million of them can be in memory, so members that trunks share are in the policy.
 #[derive(Debug, Clone)]
 pub struct TrunkTerms {
     /// The trunk's id, as in the API.

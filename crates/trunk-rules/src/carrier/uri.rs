@@ -8,8 +8,8 @@ use std::borrow::Cow;
 /// Returns the user part of a `sip:`, `sips:` or `tel:` URI, percent-decoded, without password and
 /// parameters.
 ///
-/// A local number is returned with its `phone-context` (RFC 3966 §5.1.5): behind the digits of a global one, so
-/// that it is the number which it stands for. The context of a private numbering plan stays behind the number as
+/// A local number is returned with its `phone-context` (RFC 3966 §5.1.5): after the digits of a global context, so
+/// that it becomes the number that it represents. The context of a private numbering plan stays after the number as
 /// a parameter, so that [`normalise`](super::normalise) refuses it. The visual separators of a `tel:` URI are
 /// removed (§5.1.1).
 ///
@@ -53,10 +53,10 @@ pub fn user_part(uri: &[u8]) -> Option<Cow<'_, [u8]>> {
 /// The length of emergency and service numbers. `911` in the context `+1` is not +1911 (RFC 3966 §5.1.5).
 const MAX_SHORT_CODE_LENGTH: usize = 3;
 
-/// The parameter that says where a local number is valid, as it is kept behind a number.
+/// The parameter that states where a local number is valid, as it stays after a number.
 pub(super) const PHONE_CONTEXT: &[u8] = b";phone-context=";
 
-/// A number with its context. What stands before a `#` is a tech prefix and no part of the number.
+/// A number with its context. The text before a `#` is a tech prefix, not part of the number.
 fn with_context<'a>(text: Cow<'a, [u8]>, context: &[u8]) -> Cow<'a, [u8]> {
     let at = text.iter().rposition(|byte| *byte == b'#').map_or(0, |at| at + 1);
     let (prefix, number) = text.split_at(at);

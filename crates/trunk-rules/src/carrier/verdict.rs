@@ -37,7 +37,7 @@ pub enum Identified {
     TwilioAccount,
 }
 
-/// A call that passed every check, and what connecting it needs.
+/// A call that passed every check, with the data for connecting it.
 #[derive(Debug)]
 pub struct Admitted {
     /// The trunk, as of the time of admission.
@@ -60,10 +60,10 @@ pub struct Admitted {
     pub passed: Checks,
 }
 
-/// A call that must be repeated with a digest. It leaves no call record, because its maker is not known.
+/// A call that must be repeated with a digest. It leaves no call record, because the caller is not known.
 #[derive(Debug)]
 pub struct Challenge {
-    /// The response code: 401, or 407 if the setting asks for it.
+    /// The response code: 401, or 407 if the setting requires it.
     pub code: u16,
     /// The reason phrase of the response, after the code.
     pub phrase: &'static str,
@@ -111,7 +111,7 @@ impl Challenge {
     }
 }
 
-/// A call that failed a check, and what its response, record and explanation need.
+/// A call that failed a check, with the data for its response, record and explanation.
 #[derive(Debug)]
 pub struct Refusal {
     /// The first check that failed; those after it were not made.
@@ -143,7 +143,7 @@ impl Refusal {
     /// The name of the header that carries the [`diagnosis`](Self::diagnosis).
     pub const DIAGNOSIS_HEADER: &'static str = "X-Refusal";
 
-    /// The refusal of a call that passed every check and whose trunk has no free channel: those in use were taken by then.
+    /// The refusal of a call that passed every check, but whose trunk has no free channel left.
     pub fn without_channel(admitted: Admitted, full: Full, settings: &Settings) -> Self {
         let (cause, code) = (Cause::Overloaded, settings.capacity_reject_code);
         Self {

@@ -1,4 +1,4 @@
-//! The rules of addresses.
+//! The rules of addresses: their identity, and when they are kept.
 
 use didww_types::resources::{
     Address, AddressVerification, EmergencyCallingService, EmergencyVerification, Identity, Proof,
@@ -20,7 +20,7 @@ impl Rules for Address {
     const DEPENDENTS: &'static [Dependents] =
         &[Dependents { spec: Proof::SPEC, relationship: Proof::ENTITY.as_str() }];
 
-    /// A new address changes the revision of its identity, so that it cannot be added beside the deletion of that.
+    /// A new address changes the revision of its identity, so that it cannot be added while the identity is deleted.
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         draft.require_linked_records(context);
         let identities = context.linked(Address::IDENTITY.as_str()).unwrap_or_default();
@@ -29,7 +29,7 @@ impl Rules for Address {
         Ok(())
     }
 
-    /// An address is kept while a verification of it is reviewed, and while it is that of an emergency calling service.
+    /// An address is kept while a verification of it is reviewed, and while an emergency calling service uses it.
     fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
         let reviewed = "a verification that is not reviewed yet";
         let users = [reviewed, reviewed, "an emergency calling service that is not canceled"];

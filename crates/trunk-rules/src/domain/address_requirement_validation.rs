@@ -1,4 +1,4 @@
-//! The rules of checks of what a registration requires: nothing is stored, and what is missing is refused.
+//! The rules of checks against the requirements of a registration: nothing is stored, and missing data is refused.
 
 use didww_types::resources::{
     AddressRequirement, AddressRequirementValidation, MandatoryFields, PermanentSupportingDocument, Proof,
@@ -17,13 +17,13 @@ const ADDRESS_PROOFS: &str = AddressRequirement::ADDRESS_PROOF_TYPES.as_str();
 const PERSONAL_FORM: &str = AddressRequirement::PERSONAL_PERMANENT_DOCUMENT.as_str();
 const BUSINESS_FORM: &str = AddressRequirement::BUSINESS_PERMANENT_DOCUMENT.as_str();
 
-/// The most documents of a kind that are counted.
+/// Maximum number of documents of a kind that are counted.
 const MAX_COUNTED: u64 = 100;
 
 impl Rules for AddressRequirementValidation {
     const IS_OPERATION: bool = true;
 
-    /// What the requirement accepts, and which of it the identity and the address have.
+    /// Reads the documents that the requirement accepts, and those that the identity and the address have.
     fn link_needs(links: &Links, read: &[Found]) -> Vec<Need> {
         let Some(requirement) = first(links, REQUIREMENT) else { return Vec::new() };
         let mut all = needs((AddressRequirement::SPEC, REQUIREMENT), links);
@@ -93,7 +93,7 @@ impl Rules for AddressRequirementValidation {
     }
 }
 
-/// The documents of what is checked.
+/// The documents of the identity and the address that are checked.
 struct Documents<'a> {
     found: &'a [Found],
     check: &'a Check<'a>,
@@ -123,7 +123,7 @@ impl Documents<'_> {
         }
     }
 
-    /// Looks for the filled in form, if one is required.
+    /// Checks that the form was filled in, if one is required.
     fn form(&self, identity: &str, through: &'static str, missing: &mut Vec<String>) {
         for form in self.accepted(through) {
             if found(self.found, &of_form(identity, form)).is_none_or(<[_]>::is_empty) {
@@ -151,14 +151,14 @@ fn of_type(entity: &str, kind: &str) -> Need {
     proofs(vec![(Proof::ENTITY.as_str(), entity.to_owned()), (Proof::PROOF_TYPE.as_str(), kind.to_owned())])
 }
 
-fn proofs(of: Vec<(&'static str, String)>) -> Need {
-    Need::Owners(Proof::SPEC, of, MAX_COUNTED)
+fn proofs(links: Vec<(&'static str, String)>) -> Need {
+    Need::Owners(Proof::SPEC, links, MAX_COUNTED)
 }
 
 fn of_form(identity: &str, form: &str) -> Need {
-    let of = vec![
+    let links = vec![
         (PermanentSupportingDocument::IDENTITY.as_str(), identity.to_owned()),
         (PermanentSupportingDocument::TEMPLATE.as_str(), form.to_owned()),
     ];
-    Need::Owners(PermanentSupportingDocument::SPEC, of, 1)
+    Need::Owners(PermanentSupportingDocument::SPEC, links, 1)
 }

@@ -1,18 +1,19 @@
 //! The rules of registrations of numbers to addresses, and of their review.
 //!
-//! While a verification is reviewed it has its address in a relationship that no version shows: by it the address, its identity
-//! and the documents of both are found to be in use.
+//! A verification under review has its address in a relationship that no version shows, by which the address, its identity and
+//! the documents of both are found to be in use.
 
 use std::collections::HashSet;
 
 use didww_types::resources::{
     Address, AddressRequirement, AddressVerification, Did, DidGroup, VerificationStatus,
 };
-use didww_types::{DecodeError, Resource as _, Violation};
+use didww_types::{DecodeError, Resource as _, Timestamp, Violation};
 use serde_json::{Map, Value, json};
 
 use super::did::REGISTERED_TO;
 use super::draft::Draft;
+use super::months::month_after;
 use super::needs::{Found, Need, found};
 use super::order::reference;
 use super::{Links, RecordChange, Refusal, Rules, WriteContext};
@@ -20,14 +21,15 @@ use super::{Links, RecordChange, Refusal, Rules, WriteContext};
 /// The relationship of a verification to the address that it is reviewed with, which no version shows.
 pub const UNDER_REVIEW: &str = "addresses";
 
-/// The most numbers of a verification. What is required of all of them is read before it is stored, and a review changes all.
+/// Maximum number of telephone numbers of a verification. The requirements of all of them are read before it is stored, and a
+/// review changes all.
 const MAX_DIDS: usize = 10_000;
 
 const DIDS: &str = AddressVerification::DIDS.as_str();
 const SERVICE_DESCRIPTION: &str = AddressVerification::SPEC.attribute_name("service_description");
 
 impl Rules for AddressVerification {
-    /// What the registration of the numbers requires.
+    /// Reads the requirements of the registration of the numbers.
     fn link_needs(links: &Links, read: &[Found]) -> Vec<Need> {
         let groups = links.get(DIDS).filter(|dids| dids.len() <= MAX_DIDS).map(|dids| groups(dids.clone()));
         let requirements = groups.as_ref().and_then(|need| requirements(found(read, need)?));
@@ -81,16 +83,16 @@ fn needs_description(context: &WriteContext<'_>) -> Result<bool, DecodeError> {
     Ok(false)
 }
 
-/// What a reviewer decides about a verification.
+/// The decision of a reviewer on a verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Review {
-    /// What was asked for is right.
+    /// The submitted data is accepted.
     Approve,
-    /// It is not.
+    /// The submitted data is refused.
     Reject {
-        /// Why, in words. At least one.
+        /// The reasons, at least one.
         reasons: Vec<String>,
-        /// What the reviewer adds to the reasons.
+        /// The reviewer's comment on the reasons.
         comment: Option<String>,
     },
 }
@@ -112,43 +114,54 @@ impl Review {
     }
 }
 
-/// The records that a review of a verification is about, by their ids.
+/// The ids of the records that a review of a verification changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reviewed {
-    /// The address.
+    /// The id of the address.
     pub address: Option<String>,
-    /// The identity whose address it is.
+    /// The id of the identity that has the address.
     pub identity: Option<String>,
-    /// The numbers.
+    /// The ids of the DIDs.
     pub dids: Vec<String>,
     /// Those of the numbers that await their registration.
     pub waiting: Vec<String>,
+    /// Those of the waiting numbers that are in the first month of their order.
+    pub new: Vec<String>,
 }
 
 /// The changes that a review of a pending verification of an address makes. An approval registers the numbers to the address and to
-/// the identity: those that awaited it carry traffic then.
-pub fn review_address(verification: &str, of: &Reviewed, review: &Review) -> Vec<RecordChange> {
+/// the identity: those that awaited it carry traffic then, and the first month of those that are new begins, as recorded.
+pub fn review_address(
+    verification: &str,
+    reviewed: &Reviewed,
+    review: &Review,
+    now: Timestamp,
+) -> Vec<RecordChange> {
     let done = Links::from([(UNDER_REVIEW, Vec::new())]);
     let mut changes =
         vec![RecordChange::update(AddressVerification::SPEC, verification, review.attributes(), done)];
     if *review == Review::Approve {
         // Whether a number is registered to it is computed.
-        let addresses = of.address.iter();
+        let addresses = reviewed.address.iter();
         changes.extend(addresses.map(|id| RecordChange::Unchanged { spec: Address::SPEC, id: id.clone() }));
-        let waiting: HashSet<&str> = of.waiting.iter().map(String::as_str).collect();
+        let waiting: HashSet<&str> = reviewed.waiting.iter().map(String::as_str).collect();
+        let new: HashSet<&str> = reviewed.new.iter().map(String::as_str).collect();
         let registered = |id: &str| {
             let mut attributes = Map::from_iter([("awaiting_registration".to_owned(), json!(false))]);
             if waiting.contains(id) {
                 attributes.insert("blocked".to_owned(), json!(false));
             }
+            if new.contains(id) {
+                attributes.insert("expires_at".to_owned(), json!(month_after(now)));
+            }
             attributes
         };
         let registered_to = || {
-            let identity = of.identity.iter().map(|id| (Did::IDENTITY.as_str(), vec![id.clone()]));
-            let address = of.address.iter().map(|id| (REGISTERED_TO, vec![id.clone()]));
+            let identity = reviewed.identity.iter().map(|id| (Did::IDENTITY.as_str(), vec![id.clone()]));
+            let address = reviewed.address.iter().map(|id| (REGISTERED_TO, vec![id.clone()]));
             identity.chain(address).collect::<Links>()
         };
-        let dids = of.dids.iter();
+        let dids = reviewed.dids.iter();
         changes.extend(
             dids.map(|id| RecordChange::update(Did::SPEC, id, registered(id.as_str()), registered_to())),
         );

@@ -1,4 +1,4 @@
-//! The blocking of a trunk, by its owner or by its threshold: what an owner's write and what spending do to it.
+//! The blocking of a trunk, by a write of its owner or by its spending, which can reach the threshold.
 //!
 //! Both decide by [`decide_block_change`], and store the state and notify the callback URL in the same way.
 
@@ -47,7 +47,7 @@ pub(super) fn apply(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>
     Ok(())
 }
 
-/// What the spending of a trunk does to it.
+/// The outcome of a decision on the spending of a trunk.
 #[derive(Debug, Default)]
 pub struct SpendingOutcome {
     /// The changes to the trunk, and the event for its callback URL.

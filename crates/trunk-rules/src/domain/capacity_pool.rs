@@ -9,8 +9,8 @@ use super::{Refusal, Rules, WriteContext};
 const TOTAL_CHANNELS: &str = CapacityPool::SPEC.attribute_name("total_channels_count");
 
 impl Rules for CapacityPool {
-    /// An owner can only give channels back: more of them are bought with an order, and neither those in use nor those of
-    /// the smallest size can be given back.
+    /// An owner can only return channels: more of them are bought with an order, and neither those in use nor those of
+    /// the smallest size can be returned.
     fn write(_context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         let (Some(pool), Some(after)) = (&draft.before, draft.changes.total_channels_count) else {
             return Ok(());

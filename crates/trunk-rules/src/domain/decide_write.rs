@@ -96,8 +96,8 @@ fn callback_pair(changes: &Map<String, Value>) -> Option<Refusal> {
     Some(Refusal::attribute(missing, Violation::Blank))
 }
 
-/// Turns a relationship that stands for an attribute into the attribute. A record that exists and for which no text stands,
-/// because staff stored it, is refused.
+/// Converts a relationship that represents an attribute into the attribute. A record without a text, which staff stored, is
+/// refused.
 fn mirrored(spec: &'static ResourceSpec, context: &WriteContext<'_>, draft: &mut UntypedDraft) {
     for relationship in spec.relationships {
         let Some(attribute) = relationship.mirrors else { continue };
@@ -163,7 +163,7 @@ fn missing_feature(attribute: &AttributeSpec, context: &WriteContext<'_>, value:
     attribute.missing_feature(value.as_str()?, context.features)
 }
 
-/// Whether null stands for the default, as it does before 2026-04-16 on create for an enumeration with a default
+/// Whether null means the default, as it does before 2026-04-16 on create for an enumeration with a default
 /// (documented for `status`).
 fn stands_for_default(attribute: &AttributeSpec, value: &Value) -> bool {
     value.is_null() && attribute.default.is_some() && matches!(attribute.kind, Kind::Enumeration(_))
@@ -173,8 +173,8 @@ fn is_blank(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-/// Adds the attributes that a new record has without being sent, in canonical form: defaults, and its creation at `now`. An
-/// attribute without a default stays absent, which is null in a stored record.
+/// Adds the attributes of a new record that need not be sent, in canonical form: defaults, and its creation at `now`. An
+/// attribute without a default stays absent, which means null in a stored record.
 pub fn with_defaults(
     spec: &ResourceSpec,
     now: Timestamp,

@@ -20,24 +20,25 @@ pub struct DeleteContext<'a> {
     /// For each entry of [`Rules::DELETE_READS`](super::Rules::DELETE_READS), in its order, the ids of the records that
     /// were found: all members of a relationship, and of others at most [`MAX_RELATED_RECORDS`].
     pub related: &'a [Vec<String>],
-    /// What was read of [`Rules::DELETE_NEEDS`](super::Rules::DELETE_NEEDS).
+    /// The records that were read for [`Rules::DELETE_NEEDS`](super::Rules::DELETE_NEEDS).
     pub found: &'a [Found],
 }
 
 /// Maximum number of related records that a decision on a deletion receives.
 pub const MAX_RELATED_RECORDS: u64 = 100;
 
-/// Maximum number of records that are deleted with one. A record with more is kept until some of them are deleted.
+/// Maximum number of records that are deleted together with a record. A record with more is kept until some of them are
+/// deleted.
 pub const MAX_DEPENDENTS: u64 = 1000;
 
-/// Records that are deleted with the one that is a member of their relationship, unless a rule of their own type forbids
-/// that: then none is deleted. Whatever adds such a record also changes the revision of the member, so that none is added
-/// beside the deletion.
+/// Records that are deleted with the member of their relationship, unless a rule of their own type forbids
+/// that: then none is deleted. Every write that adds such a record also changes the revision of the member, so that none is
+/// added while the member is deleted.
 #[derive(Debug, Clone, Copy)]
 pub struct Dependents {
     /// The type of the records.
     pub spec: &'static ResourceSpec,
-    /// Their relationship.
+    /// The name of their relationship that contains the deleted record.
     pub relationship: &'static str,
 }
 
@@ -49,9 +50,9 @@ pub enum RelatedRecords {
     /// The records of a type that have the record as a member of a relationship. If there were none when the deletion
     /// was decided, it is decided again when there is one by the time it is stored.
     Owners(&'static ResourceSpec, &'static str),
-    /// The records of a type that a path of relationships leads from to the record. What the decision depends on is left to
-    /// the rule: it can name links that must not exist with [`RecordChange::Unlinked`].
-    Behind(&'static ResourceSpec, &'static str),
+    /// The records of a type from which a path of relationships leads to the record. The rule itself states the conditions
+    /// of its decision: it can name links that must not exist with [`RecordChange::Unlinked`].
+    ByPath(&'static ResourceSpec, &'static str),
 }
 
 impl DeleteContext<'_> {

@@ -1,4 +1,4 @@
-//! The rules of DIDs.
+//! The rules of DIDs: routing, channels, renewals and emergency calling.
 
 use didww_types::resources::{Did, DidHistoryMethod, SmsTrunk};
 use didww_types::values::BillingCycles;
@@ -70,7 +70,7 @@ impl Rules for Did {
         }
         shared_capacity(context, draft);
         receives_messages(context, draft)?;
-        // The version without a count of renewals only states that there are some, which leaves their count.
+        // The version without a count of renewals only states that there are some, which does not change their count.
         let states_renewal =
             context.version < ApiVersion::V2021_04_19 && draft.changes.billing_cycles_count == Some(None);
         let stored = draft.before.as_ref().and_then(|did| did.billing_cycles_count);
@@ -95,7 +95,7 @@ impl Rules for Did {
 }
 
 /// Adds to the attributes that staff set of a DID what follows from its wait for a registration: it carries no traffic meanwhile,
-/// and is not blocked any more once the wait is over. `waited` is whether it waited before. Attributes that state whether the DID
+/// and is no longer blocked once the wait is over. `waited` is whether it waited before. Attributes that state whether the DID
 /// is blocked stay as they are.
 pub fn block_while_waiting(attributes: &mut Map<String, Value>, waited: bool) {
     let waits = attributes.get(AWAITING).and_then(Value::as_bool);
@@ -106,7 +106,7 @@ pub fn block_while_waiting(attributes: &mut Map<String, Value>, waited: bool) {
     }
 }
 
-/// What becomes of the DID is written beside it.
+/// Adds the history entries of the change.
 fn history(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
     let Some(did) = &draft.before else { return };
     let before = DidTerms::of(did);
@@ -119,8 +119,8 @@ fn history(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
     draft.also.extend(entries.into_iter().map(HistoryEntry::change));
 }
 
-/// A DID that carries no calls, or none for long, cannot join a shared capacity group. The text is recorded; which DIDs it is
-/// about is chosen here.
+/// A DID that carries no calls, or soon will not, cannot join a shared capacity group. The text is recorded; this server chose
+/// the DIDs that it applies to.
 fn shared_capacity(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
     let name = Did::SHARED_CAPACITY_GROUP.as_str();
     let is_out = draft.before.as_ref().is_some_and(|did| did.blocked || did.terminated);
@@ -132,7 +132,7 @@ fn shared_capacity(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
     }
 }
 
-/// Messages to a DID go to a trunk that receives some.
+/// Only a trunk that receives messages can be the trunk of a DID's messages.
 fn receives_messages(context: &WriteContext<'_>, draft: &mut Draft<Did>) -> Result<(), DecodeError> {
     let name = Did::SMS_TRUNK.as_str();
     let linked = context.linked(name).and_then(<[_]>::first);
@@ -194,7 +194,6 @@ fn separate(one: &'static str, other: &'static str, context: &WriteContext<'_>, 
 mod tests {
     use std::collections::BTreeMap;
 
-    use didww_types::{ApiVersion, Features, Secret, Timestamp};
     use serde_json::{Value, json};
 
     use super::*;

@@ -1,4 +1,4 @@
-//! What is written into the history of a DID when it changes.
+//! The entries that changes of a DID add to its history.
 
 use didww_types::resources::{Did, DidHistory, DidHistoryAction, DidHistoryMethod};
 use didww_types::values::BillingCycles;
@@ -8,17 +8,17 @@ use serde_json::{Map, Value, json};
 use super::{RecordChange, Rules};
 
 impl Rules for DidHistory {
-    /// What an entry that staff write can have.
+    /// The members of `meta` that staff can set.
     const INITIAL_META: Option<&'static str> = Some("{\"from\":\"\",\"to\":\"\"}");
     const MAY_LACK_META: bool = true;
 
-    /// Only entries about the number of renewals have one, which is stored.
+    /// Only entries about the number of renewals have a `meta`, which is stored.
     fn meta(_attributes: &str) -> Option<&'static str> {
         None
     }
 }
 
-/// An entry of the history, which is stored in the transaction of the change that it is about.
+/// An entry of the history, which is stored in the transaction of the change that it describes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryEntry {
     /// The attributes of the record, in canonical form.
@@ -46,12 +46,12 @@ impl HistoryEntry {
     }
 }
 
-/// What of a DID its history is about.
+/// The attributes of a DID whose changes its history lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DidTerms {
-    /// Whether it is given up at the end of the paid period.
+    /// Whether the DID is released at the end of the paid period.
     pub terminated: bool,
-    /// The number of renewals that are left; `None` is without end.
+    /// The number of renewals that are left; `None` means no limit.
     pub billing_cycles_count: Option<i64>,
 }
 
@@ -63,7 +63,7 @@ impl DidTerms {
     }
 }
 
-/// The entries about a change of the terms of the DID with this number: none if they stay.
+/// The entries about a change of the terms of the DID with this number; none if the terms are unchanged.
 pub fn history_of(
     number: &str,
     before: DidTerms,

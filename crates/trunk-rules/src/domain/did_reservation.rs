@@ -1,4 +1,4 @@
-//! The rules of reservations.
+//! The rules of reservations of numbers in stock.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use didww_types::resources::DidReservation;
 use super::draft::Draft;
 use super::{Rules, WriteContext};
 
-/// How long a number is held, which is DIDWW's usual plan.
-const HELD: Duration = Duration::from_mins(10);
+/// How long a number is reserved, which is DIDWW's usual plan.
+const RESERVATION_TIME: Duration = Duration::from_mins(10);
 
 impl Rules for DidReservation {
-    /// A number that is not in stock, or that an account has reserved already, is refused as an absent one.
+    /// A number that is not in stock, or that an account has reserved already, is refused as if it did not exist.
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         draft.require_linked_records(context);
-        draft.changes.expires_at = Some(context.now.after(HELD));
+        draft.changes.expires_at = Some(context.now.after(RESERVATION_TIME));
         Ok(())
     }
 }

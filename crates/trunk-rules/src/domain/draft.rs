@@ -1,11 +1,11 @@
-//! A write while its rules run.
+//! The draft of a write, which its rules change.
 
 use didww_types::{Resource, Violation};
 
 use super::outcome::{Event, Later, Links, RecordChange};
 use super::{Refusal, WriteContext};
 
-/// A create or an update as the rules of its type have decided so far.
+/// A create or an update, with the decisions of its type's rules so far.
 #[derive(Debug)]
 pub struct Draft<R: Resource> {
     /// The stored record of an update; `None` for a create. Its relationships are not loaded.
@@ -20,11 +20,11 @@ pub struct Draft<R: Resource> {
     pub also: Vec<RecordChange>,
     /// The events that the write emits.
     pub events: Vec<Event>,
-    /// The `meta` of a new record, as JSON text. Of a type whose answers have none, it is what the service keeps for itself.
+    /// The `meta` of a new record, as JSON text. If answers of the type have no `meta`, it is internal data of the service.
     pub meta: Option<String>,
-    /// What happens to a new record later.
+    /// The job about a new record.
     pub later: Option<Later>,
-    /// The rules that are broken: at first those of the declaration.
+    /// The broken rules: at first those of the declaration.
     pub refusals: Vec<Refusal>,
 }
 

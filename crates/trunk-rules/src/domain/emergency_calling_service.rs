@@ -14,7 +14,7 @@ use super::{
 
 type Status = EmergencyCallingServiceStatus;
 
-/// The most numbers of a service: a deletion receives, and detaches, as many.
+/// Maximum number of telephone numbers of a service, all of which a deletion receives and detaches.
 pub(super) const MAX_DIDS: usize = 100;
 
 impl Rules for EmergencyCallingService {
@@ -35,8 +35,8 @@ impl Rules for EmergencyCallingService {
     }
 }
 
-/// The changes that cancel the service with an id: its status, its address, which is not in use any more, and its numbers, which
-/// leave it and cannot call emergency services any more.
+/// The changes that cancel the service with an id: its status, its address, which is no longer in use, and its numbers, which
+/// are detached and can no longer call emergency services.
 pub fn cancel<'a>(
     service: &str,
     dids: impl IntoIterator<Item = &'a str>,

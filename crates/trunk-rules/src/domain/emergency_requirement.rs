@@ -1,10 +1,10 @@
-//! The rules of what emergency calling requires, which no request of an account's owner writes.
+//! The rules of the requirements of emergency calling, which no request of an account's owner writes.
 
 use didww_types::resources::EmergencyRequirement;
 
 use super::Rules;
 
-/// The `meta` of what has prices, before staff state them.
+/// The `meta` of a record with prices, before staff set them.
 pub(super) const NO_PRICES: &str = "{\"setup_price\":null,\"monthly_price\":null}";
 
 impl Rules for EmergencyRequirement {

@@ -1,4 +1,4 @@
-//! The rules of checks of what emergency calling requires: nothing is stored, and what is missing is refused.
+//! The rules of checks against the requirements of emergency calling: nothing is stored, and missing data is refused.
 
 use didww_types::resources::{EmergencyRequirement, EmergencyRequirementValidation, MandatoryLabels};
 use didww_types::{DecodeError, Resource as _};

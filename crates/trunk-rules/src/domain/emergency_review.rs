@@ -1,4 +1,4 @@
-//! What a review of a verification of emergency calling does to its service, its numbers and the balance.
+//! The effects of a review of a verification of emergency calling on its service, its numbers and the balance.
 
 use didww_types::resources::{
     Did, EmergencyCallingService, EmergencyCallingServiceStatus, EmergencyVerification, Order, OrderStatus,
@@ -10,15 +10,15 @@ use serde_json::{Map, json};
 
 use super::address_verification::Review;
 use super::decide_write::with_defaults;
+use super::months::month_after;
 use super::needs::FoundRecord;
 use super::order::{reference, with_period};
 use super::payment::{pay, spendable};
-use super::renewal::PAID_PERIOD;
 use super::{CREATED, Links, RecordChange, UNDER_REVIEW};
 
 type Status = EmergencyCallingServiceStatus;
 
-/// The records that a review of a verification of emergency calling is about.
+/// The records that a review of a verification of emergency calling changes.
 #[derive(Debug, Clone)]
 pub struct EmergencyReviewed {
     /// The service, with its `meta`.
@@ -32,7 +32,7 @@ pub struct EmergencyReviewed {
 /// Why a review cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum EmergencyReviewError {
-    /// The account cannot pay what the service costs.
+    /// The account cannot pay the price of the service.
     #[error("{0} cannot be paid from {1}")]
     Unpaid(Money, Money),
     /// A stored record does not have the shape of its declaration.
@@ -47,15 +47,15 @@ pub enum EmergencyReviewError {
 /// If the account cannot pay the order, or a stored record cannot be decoded.
 pub fn review_emergency(
     verification: &str,
-    of: &EmergencyReviewed,
+    reviewed: &EmergencyReviewed,
     review: &Review,
     now: Timestamp,
     random: &[u8],
 ) -> Result<Vec<RecordChange>, EmergencyReviewError> {
-    let service: EmergencyCallingService = of.service.decode()?;
+    let service: EmergencyCallingService = reviewed.service.decode()?;
     // The service stays; named here, it is in the callback about the review.
     let service_of = EmergencyVerification::EMERGENCY_CALLING_SERVICE.as_str();
-    let done = Links::from([(UNDER_REVIEW, Vec::new()), (service_of, vec![of.service.id.clone()])]);
+    let done = Links::from([(UNDER_REVIEW, Vec::new()), (service_of, vec![reviewed.service.id.clone()])]);
     let spec = EmergencyVerification::SPEC;
     let mut changes = vec![RecordChange::update(spec, verification, review.attributes(), done)];
     if service.status == Status::Canceled {
@@ -66,27 +66,27 @@ pub fn review_emergency(
     if *review == Review::Approve {
         attributes.insert("status".to_owned(), json!(Status::Active));
         if service.activated_at.is_none() {
-            let day = now.after(PAID_PERIOD).to_string();
+            let day = month_after(now).to_string();
             attributes.insert("activated_at".to_owned(), json!(now.to_string()));
             attributes.insert("renew_date".to_owned(), json!(day.get(..10)));
             let price = |price: Option<Money>| price.map_or(Decimal::ZERO, Money::amount);
             let prices = (price(service.meta.setup_price), price(service.meta.monthly_price));
-            changes.push(order(&of.service.id, prices, now, random));
+            changes.push(order(&reviewed.service.id, prices, now, random));
             links.insert(EmergencyCallingService::ORDER.as_str(), vec![CREATED.to_owned()]);
-            changes.extend(charge(of.balance.as_ref(), prices.0 + prices.1)?);
+            changes.extend(charge(reviewed.balance.as_ref(), prices.0 + prices.1)?);
         }
         let enabled = || Map::from_iter([("emergency_enabled".to_owned(), json!(true))]);
-        let dids = of.dids.iter();
+        let dids = reviewed.dids.iter();
         changes.extend(dids.map(|id| RecordChange::update(Did::SPEC, id, enabled(), Links::new())));
     } else {
         attributes.insert("status".to_owned(), json!(Status::ChangesRequired));
     }
     let spec = EmergencyCallingService::SPEC;
-    changes.push(RecordChange::update(spec, &of.service.id, attributes, links));
+    changes.push(RecordChange::update(spec, &reviewed.service.id, attributes, links));
     Ok(changes)
 }
 
-/// The order that a service appears with.
+/// The order of a service, which is completed at once.
 fn order(service: &str, (once, monthly): (Decimal, Decimal), now: Timestamp, random: &[u8]) -> RecordChange {
     let item = json!({
         "type": "emergency_order_items",
@@ -103,7 +103,7 @@ fn order(service: &str, (once, monthly): (Decimal, Decimal), now: Timestamp, ran
         ("status".to_owned(), json!(OrderStatus::Completed)),
         ("description".to_owned(), json!("Emergency")),
         ("reference".to_owned(), json!(reference(random))),
-        ("items".to_owned(), with_period(&json!([item]), now, &[now.after(PAID_PERIOD)])),
+        ("items".to_owned(), with_period(&json!([item]), now, &[month_after(now)])),
     ]);
     let spec = Order::SPEC;
     let attributes = with_defaults(spec, now, attributes);

@@ -1,7 +1,7 @@
 //! The rules of verifications of emergency calling.
 //!
-//! One of numbers creates their service; one of a service is a further one. While it is reviewed it has its address in a
-//! relationship that no version shows, as verifications of addresses have.
+//! A verification of numbers creates their service; a verification of a service is a further one. While it is reviewed it has
+//! its address in a relationship that no version shows, as verifications of addresses have.
 
 use didww_types::resources::{
     Did, DidFeature, DidGroup, EmergencyCallingService, EmergencyCallingServiceStatus, EmergencyRequirement,
@@ -23,11 +23,11 @@ const ADDRESS: &str = EmergencyVerification::ADDRESS.as_str();
 const DIDS: &str = EmergencyVerification::DIDS.as_str();
 const SERVICE: &str = EmergencyVerification::EMERGENCY_CALLING_SERVICE.as_str();
 
-/// The most requirements of a country that are read.
+/// Maximum number of requirements of a country that are read.
 const MAX_REQUIREMENTS: u64 = 100;
 
 impl Rules for EmergencyVerification {
-    /// The groups of the numbers, with what is required of them, and the numbers of the service.
+    /// Reads the groups of the numbers, with their requirements, and the numbers of the service.
     fn link_needs(links: &Links, read: &[Found]) -> Vec<Need> {
         let mut needs = Vec::new();
         if let Some(service) = links.get(SERVICE).and_then(|ids| ids.first()) {
@@ -195,8 +195,8 @@ fn of_groups(groups: &[FoundRecord], through: &'static str) -> Need {
 }
 
 fn requirements(country: &str) -> Need {
-    let of = vec![(EmergencyRequirement::COUNTRY.as_str(), country.to_owned())];
-    Need::Owners(EmergencyRequirement::SPEC, of, MAX_REQUIREMENTS)
+    let links = vec![(EmergencyRequirement::COUNTRY.as_str(), country.to_owned())];
+    Need::Owners(EmergencyRequirement::SPEC, links, MAX_REQUIREMENTS)
 }
 
 fn of_service(service: &str) -> Need {

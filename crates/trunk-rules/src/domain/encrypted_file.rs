@@ -8,7 +8,7 @@ use didww_types::resources::EncryptedFile;
 use super::draft::Draft;
 use super::{Rules, WriteContext};
 
-/// The time that a file is kept. One that something refers to is kept longer, and has no other time.
+/// The time for which a file is kept. A file to which a record refers is kept longer, but its time does not change.
 pub const FILE_LIFE: Duration = Duration::from_hours(24);
 
 impl Rules for EncryptedFile {

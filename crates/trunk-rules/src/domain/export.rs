@@ -18,7 +18,7 @@ pub const MAKE_EXPORT: &str = "exports.make";
 const PENDING: Duration = Duration::from_secs(5);
 /// The months before the present one whose records can be exported.
 const MONTHS_BEFORE: u32 = 2;
-/// The most characters of a filter, for which no source states a limit.
+/// Maximum number of characters of a filter, for which no source states a limit.
 const MAX_CHARACTERS: usize = 255;
 
 const FILTERS: &str = Export::SPEC.attribute_name("filters");
@@ -39,7 +39,7 @@ impl Rules for Export {
     }
 }
 
-/// What a filter's value can be.
+/// The valid values of a filter.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Text,
@@ -49,7 +49,7 @@ enum Form {
     OneOf(&'static [&'static str]),
     /// One of the texts, or a list of them.
     SomeOf(&'static [&'static str]),
-    /// `a2p` or `p2p`, in any letters.
+    /// `a2p` or `p2p`, in any letter case.
     Service,
 }
 
@@ -124,16 +124,16 @@ fn broken(context: &WriteContext<'_>, kind: &ExportType, filters: &ExportFilters
 fn is_valid(form: Form, value: &Value) -> bool {
     let is_id = |value: &Value| value.as_str().is_some_and(|text| Uuid::try_parse(text).is_ok());
     let is_one = |texts: &[&str], value: &Value| value.as_str().is_some_and(|text| texts.contains(&text));
-    let some = |value: &Value, is_valid: &dyn Fn(&Value) -> bool| match value {
+    let one_or_list = |value: &Value, is_valid: &dyn Fn(&Value) -> bool| match value {
         Value::Array(items) => !items.is_empty() && items.iter().all(is_valid),
         value => is_valid(value),
     };
     match form {
         Form::Text => value.is_number() || value.as_str().is_some_and(is_text),
         Form::Id => is_id(value),
-        Form::Ids => some(value, &is_id),
+        Form::Ids => one_or_list(value, &is_id),
         Form::OneOf(texts) => is_one(texts, value),
-        Form::SomeOf(texts) => some(value, &|value: &Value| is_one(texts, value)),
+        Form::SomeOf(texts) => one_or_list(value, &|value: &Value| is_one(texts, value)),
         Form::Service => value
             .as_str()
             .is_some_and(|text| ["a2p", "p2p"].iter().any(|known| text.eq_ignore_ascii_case(known))),
@@ -144,7 +144,8 @@ fn is_text(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= MAX_CHARACTERS && !text.chars().any(char::is_control)
 }
 
-/// The rules that `from` and `to` break: both in the present month or the two before it, one before the other, none to come.
+/// The rules that `from` and `to` break: both must be in the present month or the two before it, in this order, and not in the
+/// future.
 fn range(now: Timestamp, filters: &ExportFilters) -> Vec<Violation> {
     let times = ["from", "to"].map(|name| (name, filters.get(name).and_then(Value::as_str).and_then(second)));
     let mut broken = Vec::new();
@@ -167,7 +168,8 @@ fn range(now: Timestamp, filters: &ExportFilters) -> Vec<Violation> {
     broken
 }
 
-/// The rules that `year`, `month` and `day` break: a month, or a day of it, that has begun and is among the same three.
+/// The rules that `year`, `month` and `day` break: they must name a month, or a day of it, that has begun and is in the same
+/// three months.
 fn month(now: Timestamp, filters: &ExportFilters) -> Vec<Violation> {
     let mut broken = Vec::new();
     for name in ["year", "month"] {
@@ -188,7 +190,7 @@ fn month(now: Timestamp, filters: &ExportFilters) -> Vec<Violation> {
     broken
 }
 
-/// The time that an export is about: from the first one on, and before the second one. `None` if its filters name none.
+/// The period of an export: from the first time on, and before the second one. `None` if its filters name none.
 pub fn export_range(filters: &ExportFilters) -> Option<(Timestamp, Timestamp)> {
     let time = |name: &str| filters.get(name).and_then(Value::as_str).and_then(second);
     if let (Some(from), Some(to)) = (time("from"), time("to")) {

@@ -1,4 +1,4 @@
-//! The rules of identities.
+//! The rules of identities: the members of persons and businesses, and when they are kept.
 
 use didww_types::resources::{
     Address, AddressVerification, Country, Did, EmergencyCallingService, EmergencyVerification, Identity,
@@ -22,9 +22,9 @@ impl Rules for Identity {
     const WRITE_READS: &'static [MembersRead] = &[MembersRead { relationship: COUNTRY, attribute: VAT_ID }];
     const DELETE_READS: &'static [RelatedRecords] = &[
         RelatedRecords::Owners(Did::SPEC, Did::IDENTITY.as_str()),
-        RelatedRecords::Behind(AddressVerification::SPEC, "addresses.identity"),
-        RelatedRecords::Behind(EmergencyVerification::SPEC, "addresses.identity"),
-        RelatedRecords::Behind(EmergencyCallingService::SPEC, "addresses.identity"),
+        RelatedRecords::ByPath(AddressVerification::SPEC, "addresses.identity"),
+        RelatedRecords::ByPath(EmergencyVerification::SPEC, "addresses.identity"),
+        RelatedRecords::ByPath(EmergencyCallingService::SPEC, "addresses.identity"),
     ];
     const DEPENDENTS: &'static [Dependents] = &[
         Dependents { spec: Address::SPEC, relationship: Address::IDENTITY.as_str() },
@@ -101,7 +101,7 @@ fn tax_number(context: &WriteContext<'_>, draft: &mut Draft<Identity>) -> Result
         return Ok(());
     }
     let Some(country) = context.members(COUNTRY).first() else {
-        // Otherwise it is refused already that there is no country.
+        // Otherwise the missing country is refused already.
         if !context.is_create() && context.linked(COUNTRY).is_none() {
             let refusal = Refusal::relationship(COUNTRY, Violation::Blank);
             draft.refusals.push(refusal.because("the VAT number needs a country"));

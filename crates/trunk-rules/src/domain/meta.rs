@@ -1,4 +1,4 @@
-//! The `meta` of a record as staff set it.
+//! Changes that staff make to the `meta` of a record.
 
 use didww_types::values::Money;
 use didww_types::{Attribute as _, ResourceSpec};
@@ -11,7 +11,7 @@ impl Rulebook {
     /// record declares the members: truth values, whole numbers from 0, texts, and prices where it has null.
     ///
     /// # Errors
-    /// What is wrong with the first member that is not valid, in words that follow the word `meta`.
+    /// The reason why the first invalid member is refused, as the continuation of a sentence that begins with `meta`.
     pub fn changed_meta(
         self,
         spec: &ResourceSpec,

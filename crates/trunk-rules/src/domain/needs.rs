@@ -2,14 +2,14 @@
 
 use didww_types::{DecodeError, Id, Partial as _, Resource, ResourceSpec};
 
-/// Records to read before a decision. Those that the decision changes are read again if they changed until it is stored.
+/// Records to read before a decision. The decision is repeated if records that it changes were changed before it is stored.
 #[derive(Debug, Clone)]
 pub enum Need {
-    /// The records of a type with these ids, as far as the account has them.
+    /// The records of a type with these ids that the account has.
     ById(&'static ResourceSpec, Vec<String>),
     /// The account's only record of a type.
     Own(&'static ResourceSpec),
-    /// Records of a type, at most this number, of which these relationships each contain the record with an id. Of a type
+    /// Records of a type, at most this number, whose relationships each contain the record with an id. For a type
     /// with stock, only those in stock.
     Owners(&'static ResourceSpec, Vec<(&'static str, String)>, u64),
     /// The members of a relationship of a record: its type, its id, and the relationship.
@@ -41,7 +41,7 @@ impl PartialEq for Need {
 /// The records that were found for a [`Need`].
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// What was asked for.
+    /// The need that these records fulfil.
     pub need: Need,
     /// The records, in the order of their creation, or of their links.
     pub records: Vec<FoundRecord>,

@@ -1,4 +1,4 @@
-//! The rules of orders: what can be ordered, what it costs, and who has the money and the numbers meanwhile.
+//! The rules of orders: their items, their prices, and the money and the numbers that they hold while they are pending.
 //!
 //! A new order is paid at once, from the prepaid balance and the credit, and takes its numbers out of stock; both happen in
 //! the transaction that stores it. When it is carried out the numbers become DIDs; when it is canceled the account has its
@@ -21,7 +21,7 @@ use items::{Priced, Terms};
 
 /// The kind of the job that carries out an order.
 pub const CARRY_OUT: &str = "orders.carry_out";
-/// The member of an order's `meta`, which no answer has, with what carrying it out needs to know of each item.
+/// The member of an order's `meta`, which answers do not show, with the data for carrying out each item.
 pub const PLAN: &str = "plan";
 /// How long an order is pending.
 const PENDING: std::time::Duration = std::time::Duration::from_secs(5);
@@ -71,7 +71,7 @@ impl Rules for Order {
             draft.links.insert(HELD, held);
         }
         draft.also.extend(reservations);
-        // The job names the order alone: a plan can be longer than the payload of a job, and outlives it.
+        // The job names only the order: a plan can be longer than the payload of a job, and outlives it.
         draft.meta = Some(json!({ PLAN: plan }).to_string());
         let due_at = context.now.after(PENDING);
         draft.later = Some(Later { kind: CARRY_OUT, due_at, payload: Value::Null.to_string() });
@@ -109,7 +109,7 @@ pub fn cancel(
     Ok(changes)
 }
 
-/// A rule for the order as a whole, as it is recorded.
+/// The refusal of the order as a whole, in its recorded form.
 fn base(violation: Violation) -> Refusal {
     Refusal::member_at("/data/attributes/base", "base", violation)
 }
@@ -144,16 +144,21 @@ pub(super) fn reference(random: &[u8]) -> String {
     format!("{letters}-{:06}", take(1_000_000))
 }
 
-/// The attributes of an order's items when it is carried out: with the period that is paid, which ends at the time in `ends` that
-/// has the place of the item.
+/// The attributes of an order's items when it is carried out: with the days of the period that is paid, which ends at the time in
+/// `ends` that has the place of the item. The day of that time is the first one that is not paid, as recorded.
 pub fn with_period(items: &Value, from: Timestamp, ends: &[Timestamp]) -> Value {
     let day = |at: Timestamp| at.to_string().get(..10).map(str::to_owned);
     let mut items = items.clone();
     for (item, end) in items.as_array_mut().into_iter().flatten().zip(ends) {
         if let Some(attributes) = item.get_mut("attributes").and_then(Value::as_object_mut) {
             attributes.insert("billed_from".to_owned(), json!(day(from)));
-            attributes.insert("billed_to".to_owned(), json!(day(*end)));
+            attributes.insert("billed_to".to_owned(), json!(day(day_before(*end).max(from))));
         }
     }
     items
+}
+
+/// The same time of the day before.
+fn day_before(at: Timestamp) -> Timestamp {
+    Timestamp::from_unix_millis(at.as_unix_millis().saturating_sub(86_400_000))
 }

@@ -1,14 +1,14 @@
-//! What a permitted write does: the changes of one transaction, and the events that it emits.
+//! The outcome of a permitted write: the changes of one transaction, and the events that it emits.
 
 use std::collections::BTreeMap;
 
 use didww_types::{ResourceSpec, Timestamp};
 use serde_json::{Map, Value};
 
-/// What a permitted write does. All of it is stored in one transaction, or nothing is.
+/// The outcome of a permitted write. All of it is stored in one transaction, or nothing is.
 #[derive(Debug, Clone, Default)]
 pub struct WriteOutcome {
-    /// The changes, at most one to each record. The first one is that of the record that the request is about, unless
+    /// The changes, at most one to each record. The first one is that of the record that the request names, unless
     /// the request is an operation on another record, or the record needs one that is created before it. Empty if nothing
     /// changes.
     pub changes: Vec<RecordChange>,
@@ -17,7 +17,7 @@ pub struct WriteOutcome {
 }
 
 impl WriteOutcome {
-    /// Adds to the job about the new record whose request it was: what the links of its answer begin with, as `base`, and the id of
+    /// Adds data of the request to the job about the new record: the beginning of the response's links, as `base`, and the id of
     /// the account, as `account`. A base that is longer than 2,048 bytes is left out.
     pub fn add_request(&mut self, base: &str, account: &str) {
         for change in &mut self.changes {
@@ -46,10 +46,10 @@ pub enum RecordChange {
         attributes: Map<String, Value>,
         /// The ids of the members, by relationship.
         links: Links,
-        /// The `meta` object, as JSON text; `None` is that of a new record. Of a type whose answers have none, it is what the
-        /// service keeps of the record for itself.
+        /// The `meta` object, as JSON text; `None` is that of a new record. If answers of the type have no `meta`, it is
+        /// internal data of the service.
         meta: Option<String>,
-        /// What happens to the record later.
+        /// The job about the record.
         later: Option<Later>,
     },
     /// Changes attributes, members of relationships, or the `meta` of a record. Everything that is not named here keeps
@@ -88,14 +88,14 @@ pub enum RecordChange {
         /// The ids of the members that are added or removed.
         members: Vec<String>,
     },
-    /// Changes nothing. The outcome counts only if the record is still as it was read.
+    /// Changes nothing. The outcome is stored only if the record is unchanged since it was read.
     Unchanged {
         /// The type of the record.
         spec: &'static ResourceSpec,
         /// The id of the record, which the decision received.
         id: String,
     },
-    /// Changes nothing. The outcome counts only if no record has this one as a member of the relationship.
+    /// Changes nothing. The outcome is stored only if no record has this one as a member of the relationship.
     Unlinked {
         /// The type of the records that would have it.
         spec: &'static ResourceSpec,
@@ -120,7 +120,7 @@ pub struct Later {
     pub kind: &'static str,
     /// The time from which it may run.
     pub due_at: Timestamp,
-    /// What it works on, as JSON text.
+    /// The data for the job, as JSON text.
     pub payload: String,
 }
 
@@ -138,11 +138,11 @@ pub struct Event {
     pub body: String,
 }
 
-/// The id that stands for the record that the same outcome creates, in the links of the changes behind it. Of two records it is
-/// the second one.
+/// The placeholder for the id of the record that the same outcome creates, in the links of later changes. If it creates two
+/// records, it is the second one.
 pub const CREATED: &str = "created";
 
-/// The id that stands for the first record that the same outcome creates, in the links of the changes behind it.
+/// The placeholder for the id of the first record that the same outcome creates, in the links of later changes.
 pub const CREATED_FIRST: &str = "created first";
 
 impl RecordChange {
@@ -156,8 +156,8 @@ impl RecordChange {
         Self::Update { spec, id: id.to_owned(), attributes, links, meta: None }
     }
 
-    /// The change of nothing but the revision of a record that the decision received: what is decided on the record at the
-    /// same time, such as its deletion, is decided again.
+    /// The change of only the revision of a record that the decision received, so that a concurrent decision on the record, such as
+    /// its deletion, is repeated.
     pub fn touched(spec: &'static ResourceSpec, id: &str) -> Self {
         Self::update(spec, id, Map::new(), Links::new())
     }

@@ -1,4 +1,4 @@
-//! Payments from an account's balance, and what it can spend.
+//! Payments from an account's balance, and its available funds.
 
 use didww_types::resources::Balance;
 use didww_types::values::{BalanceAmount, Money};
@@ -9,14 +9,14 @@ use serde_json::{Map, json};
 use super::needs::FoundRecord;
 use super::outcome::{Links, RecordChange};
 
-/// What an account can spend: its balance and its credit, or nothing if it has no balance.
+/// The funds of an account: its balance and its credit, or nothing if it has no balance.
 pub(super) fn spendable(record: Option<&FoundRecord>) -> Result<Decimal, DecodeError> {
     let Some(record) = record else { return Ok(Decimal::ZERO) };
     let balance: Balance = record.decode()?;
     Ok(balance.balance.money().amount() + balance.credit.money().amount())
 }
 
-/// The change that takes an amount from a balance; a negative one is given back. `None` if it is nothing.
+/// The change that subtracts an amount from a balance; a negative amount is paid back. `None` if it is zero.
 pub(super) fn pay(record: &FoundRecord, amount: Decimal) -> Result<Option<RecordChange>, DecodeError> {
     if amount.is_zero() {
         return Ok(None);

@@ -18,19 +18,19 @@ const TEMPLATE: &str = PermanentSupportingDocument::TEMPLATE.as_str();
 const IDENTITY: &str = PermanentSupportingDocument::IDENTITY.as_str();
 const FILES: &str = PermanentSupportingDocument::FILES.as_str();
 
-/// The way from a verification that is reviewed to the documents that it relies on.
+/// The path from a verification under review to the documents that it relies on.
 const DOCUMENTS: &str = "addresses.identity.permanent_documents";
 
-/// The most older documents that a new one takes the place of. There is one at most, unless requests at the same time add several.
+/// Maximum number of older documents that a new one replaces. There is one at most, unless concurrent requests add several.
 const MAX_OLDER: u64 = 10;
 
 impl Rules for PermanentSupportingDocument {
     const DELETE_READS: &'static [RelatedRecords] = &[
-        RelatedRecords::Behind(AddressVerification::SPEC, DOCUMENTS),
-        RelatedRecords::Behind(EmergencyVerification::SPEC, DOCUMENTS),
+        RelatedRecords::ByPath(AddressVerification::SPEC, DOCUMENTS),
+        RelatedRecords::ByPath(EmergencyVerification::SPEC, DOCUMENTS),
     ];
 
-    /// The older documents of the same form and identity.
+    /// Reads the older documents of the same form and identity.
     fn link_needs(links: &Links, _read: &[Found]) -> Vec<Need> {
         let id = |name: &'static str| Some((name, links.get(name)?.first()?.clone()));
         match (id(TEMPLATE), id(IDENTITY)) {

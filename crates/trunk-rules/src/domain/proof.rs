@@ -15,15 +15,15 @@ const PROOF_TYPE: &str = Proof::PROOF_TYPE.as_str();
 const ENTITY: &str = Proof::ENTITY.as_str();
 const FILES: &str = Proof::FILES.as_str();
 
-/// The most files of a document.
+/// Maximum number of files of a document.
 pub(super) const MAX_FILES: usize = 5;
 
 impl Rules for Proof {
     const DELETE_READS: &'static [RelatedRecords] = &[
-        RelatedRecords::Behind(AddressVerification::SPEC, "addresses.proofs"),
-        RelatedRecords::Behind(AddressVerification::SPEC, "addresses.identity.proofs"),
-        RelatedRecords::Behind(EmergencyVerification::SPEC, "addresses.proofs"),
-        RelatedRecords::Behind(EmergencyVerification::SPEC, "addresses.identity.proofs"),
+        RelatedRecords::ByPath(AddressVerification::SPEC, "addresses.proofs"),
+        RelatedRecords::ByPath(AddressVerification::SPEC, "addresses.identity.proofs"),
+        RelatedRecords::ByPath(EmergencyVerification::SPEC, "addresses.proofs"),
+        RelatedRecords::ByPath(EmergencyVerification::SPEC, "addresses.identity.proofs"),
     ];
 
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
@@ -32,7 +32,7 @@ impl Rules for Proof {
         let entity = context.linked(ENTITY).and_then(<[_]>::first);
         let kind = context.linked(PROOF_TYPE).and_then(<[_]>::first);
         let (Some(entity), Some(kind)) = (entity, kind) else { return Ok(()) };
-        // An address has no type of identity.
+        // The type of identity only applies to identities, not to addresses.
         let Some(identity) = entity.decode::<Identity>()? else { return Ok(()) };
         let Some(proved) = kind.decode::<ProofType>()?.and_then(|kind| kind.entity_type) else {
             return Ok(());

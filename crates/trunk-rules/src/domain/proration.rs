@@ -1,4 +1,4 @@
-//! Prorated prices: what a part of a paid period costs, and how many days of one an order of channels pays.
+//! Prorated prices: the price of a part of a paid period, and the days that an order of channels pays.
 
 use std::time::Duration;
 
@@ -8,11 +8,51 @@ use didww_types::values::Date;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::Value;
 
+use super::months::{days_from, days_until};
 use super::renewal::IS_BILLED;
 
-/// The days of a whole period.
-pub const PERIOD_DAYS: i64 = 30;
 const DAY: Duration = Duration::from_hours(24);
+
+/// How much of a period an order pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    days: i64,
+    /// The days of the whole period.
+    of: i64,
+}
+
+impl Share {
+    /// Some days of the period that begins now; all of them without a number, or if it has no more.
+    pub(super) fn first_days(days: Option<i64>, now: Timestamp) -> Self {
+        let of = days_from(now);
+        Self { days: days.map_or(of, |days| days.clamp(0, of)), of }
+    }
+
+    /// The days that are paid.
+    pub const fn days(self) -> i64 {
+        self.days
+    }
+
+    /// Whether the whole period is paid.
+    pub const fn is_whole(self) -> bool {
+        self.days >= self.of
+    }
+
+    /// The days that are paid; `None` if the whole period is.
+    pub fn part(self) -> Option<i64> {
+        (!self.is_whole()).then_some(self.days)
+    }
+
+    /// The price of what is paid of a period that costs `whole`. It is exact for the whole period; of fewer days, each costs the
+    /// same, and the sum is rounded to cents, half a cent upwards, but not to more than the whole period costs.
+    pub(super) fn price(self, whole: Decimal) -> Decimal {
+        if self.is_whole() {
+            return whole;
+        }
+        let part = whole * Decimal::from(self.days) / Decimal::from(self.of);
+        part.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).min(whole.max(Decimal::ZERO))
+    }
+}
 
 /// The time that some days take; none if there are fewer than none.
 pub fn days_long(days: i64) -> Duration {
@@ -24,32 +64,24 @@ pub fn day_start(day: &Date) -> Option<Timestamp> {
     format!("{day}T00:00:00Z").parse().ok()
 }
 
-/// The price of some days of a period that costs `whole`. It is exact for a whole period; of fewer days, each costs a thirtieth,
-/// and the sum is rounded to cents, half a cent upwards, but not to more than the whole period costs.
-pub(super) fn prorated(whole: Decimal, days: i64) -> Decimal {
-    if days >= PERIOD_DAYS {
-        return whole;
-    }
-    let part = whole * Decimal::from(days.max(0)) / Decimal::from(PERIOD_DAYS);
-    part.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).min(whole.max(Decimal::ZERO))
-}
-
 /// Whether channels that are added to a pool begin its period: it has none, or one that is over and that no channel has to pay.
 pub fn begins_period(pool: &CapacityPool, is_billed: bool, now: Timestamp) -> bool {
     let end = pool.renew_date.as_ref().and_then(day_start);
     end.is_none_or(|end| end <= now && (!is_billed || pool.total_channels_count <= 0))
 }
 
-/// How many days an order of channels pays: those until the period of their pool ends, the begun one included, and a whole period
-/// if they begin it. None are left of a period that is over, and whose renewal is not paid yet.
-pub fn pool_days(pool: &CapacityPool, is_billed: bool, now: Timestamp) -> i64 {
+/// What an order of channels pays: the days until the period of their pool ends, the begun one included, and a whole period if
+/// they begin it. No days are left of a period that is over, and whose renewal is not paid yet.
+pub fn pool_share(pool: &CapacityPool, is_billed: bool, now: Timestamp) -> Share {
     let end = pool.renew_date.as_ref().and_then(day_start);
-    let Some(end) = end.filter(|_| !begins_period(pool, is_billed, now)) else { return PERIOD_DAYS };
-    let days = end.since(now).as_millis().div_ceil(DAY.as_millis());
-    i64::try_from(days).unwrap_or(PERIOD_DAYS).min(PERIOD_DAYS)
+    let Some(end) = end.filter(|_| !begins_period(pool, is_billed, now)) else {
+        return Share::first_days(None, now);
+    };
+    let (of, days) = (days_until(end), end.since(now).as_millis().div_ceil(DAY.as_millis()));
+    Share { days: i64::try_from(days).unwrap_or(of).min(of), of }
 }
 
-/// Whether the `meta` of a capacity pool says that it is renewed.
+/// Whether a capacity pool is renewed, according to its `meta`.
 pub(super) fn is_billed(meta: Option<&str>) -> bool {
     let meta = meta.and_then(|meta| serde_json::from_str::<Value>(meta).ok());
     meta.is_some_and(|meta| meta.get(IS_BILLED) == Some(&Value::Bool(true)))
@@ -79,10 +111,21 @@ mod tests {
             ("0.016", 29, "0.016"),
             ("0.016", 28, "0.01"),
             ("2.05", 0, "0.00"),
-            ("2.05", -1, "0.00"),
         ] {
-            assert_eq!(prorated(decimal(whole), days), decimal(expected), "{whole} for {days} days");
+            let share = Share { days, of: 30 };
+            assert_eq!(share.price(decimal(whole)), decimal(expected), "{whole} for {days} days");
         }
+    }
+
+    #[test]
+    fn some_days_of_the_first_period_are_all_of_them_where_it_has_no_more() {
+        let february = "2026-02-10T12:00:00Z".parse::<Timestamp>().unwrap();
+        for (days, expected) in
+            [(None, None), (Some(30), None), (Some(28), None), (Some(27), Some(27)), (Some(1), Some(1))]
+        {
+            assert_eq!(Share::first_days(days, february).part(), expected, "{days:?}");
+        }
+        assert_eq!(Share::first_days(None, february).days(), 28);
     }
 
     #[test]
@@ -97,21 +140,26 @@ mod tests {
         };
         let now = |text: &str| text.parse::<Timestamp>().unwrap();
         for (renew_date, is_billed, at, expected) in [
-            (None, false, "2026-05-10T12:00:00Z", 30),
-            (Some("2026-05-11"), false, "2026-05-10T12:00:00Z", 1),
-            (Some("2026-05-12"), true, "2026-05-10T23:59:59.500Z", 2),
-            (Some("2026-06-09"), true, "2026-05-10T00:00:00Z", 30),
-            (Some("2026-06-08"), true, "2026-05-10T00:00:00Z", 29),
-            (Some("2099-01-01"), false, "2026-05-10T12:00:00Z", 30),
-            (Some("2026-05-10"), false, "2026-05-10T00:00:00Z", 30),
-            (Some("2026-05-10"), true, "2026-05-10T00:00:00Z", 0),
-            (Some("2020-01-01"), true, "2026-05-10T00:00:00Z", 0),
+            (None, false, "2026-05-10T12:00:00Z", (31, 31)),
+            (Some("2026-05-11"), false, "2026-05-10T12:00:00Z", (1, 30)),
+            (Some("2026-05-12"), true, "2026-05-10T23:59:59.500Z", (2, 30)),
+            (Some("2026-06-10"), true, "2026-05-10T00:00:00Z", (31, 31)),
+            (Some("2026-06-09"), true, "2026-05-10T00:00:00Z", (30, 31)),
+            (Some("2099-01-01"), false, "2026-05-10T12:00:00Z", (31, 31)),
+            (Some("2026-05-10"), false, "2026-05-10T00:00:00Z", (31, 31)),
+            (Some("2026-05-10"), true, "2026-05-10T00:00:00Z", (0, 30)),
+            (Some("2020-01-01"), true, "2026-05-10T00:00:00Z", (0, 31)),
+            // As recorded.
+            (Some("2019-01-21"), true, "2018-12-28T14:08:38.304Z", (24, 31)),
         ] {
-            let days = pool_days(&pool(renew_date, 5), is_billed, now(at));
-            assert_eq!(days, expected, "{renew_date:?} {is_billed} {at}");
+            let share = pool_share(&pool(renew_date, 5), is_billed, now(at));
+            assert_eq!((share.days, share.of), expected, "{renew_date:?} {is_billed} {at}");
         }
+        let recorded = pool_share(&pool(Some("2019-01-21"), 8), true, now("2018-12-28T14:08:38.304Z"));
+        assert_eq!(recorded.price(decimal("25.0")), decimal("19.35"));
         let without_channels = pool(Some("2020-01-01"), 0);
-        assert_eq!(pool_days(&without_channels, true, now("2026-05-10T00:00:00Z")), 30, "nothing is owed");
+        let anew = pool_share(&without_channels, true, now("2026-05-10T00:00:00Z"));
+        assert!(anew.is_whole(), "nothing is owed");
     }
 
     #[test]
@@ -123,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn days_are_as_long_as_a_period() {
-        assert_eq!(days_long(PERIOD_DAYS), super::super::renewal::PAID_PERIOD);
+    fn days_are_as_long_as_they_are_and_there_are_none_below_none() {
+        assert_eq!(days_long(28), super::super::months::SHORTEST_PERIOD);
         assert_eq!(days_long(-1), Duration::ZERO);
     }
 }

@@ -6,10 +6,10 @@ use didww_types::values::Money;
 use didww_types::{DecodeError, ErrorCode, ErrorObject, Flaw, Violation};
 use serde_json::{Map, Value};
 
-/// Why a write is not made.
+/// Why a write is refused, or cannot be decided.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum WriteError {
-    /// Every rule that is broken, in the order in which the client receives them. There is at least one.
+    /// All broken rules, in the order in which the client receives them. There is at least one.
     #[error("the write is refused")]
     Refused(Vec<Refusal>),
     /// A stored record does not have the shape of its declaration, so that its rules cannot be applied.
@@ -35,9 +35,9 @@ pub struct Refusal {
 enum Broken {
     /// A rule for a member of the request body: its JSON pointer, and its name in the message.
     Member { pointer: String, field: String, violation: Violation },
-    /// A rule for the record as a whole, in the words of the API.
+    /// A rule for the record as a whole, with the API's text.
     Record(String),
-    /// The record is in use, in the words of the API.
+    /// The record is in use; the API's text.
     InUse(String),
     /// The body has a member, of this name, that is not accepted.
     ParamNotAllowed(String),
@@ -45,7 +45,7 @@ enum Broken {
     MissingParameter(String),
     /// The account may not do this.
     Forbidden,
-    /// The account cannot spend as much: the price, what it can spend, and whether the error states both.
+    /// The account's funds do not suffice: the price, the funds, and whether the error states both.
     InsufficientBalance(Money, Money, bool),
 }
 
@@ -72,7 +72,7 @@ impl Refusal {
         Self::member_at(format!("/data/relationships/{name}/{id}"), format!("{name}/{id}"), violation)
     }
 
-    /// The refusal of a change to a member of a relationship, said of the member by its place in the request.
+    /// The refusal of a change to a member of a relationship, which names the member by its position in the request.
     #[must_use]
     pub fn of_member(self, relationship: &str, place: usize) -> Self {
         let Broken::Member { violation, field, .. } = self.broken else { return self };
@@ -106,12 +106,12 @@ impl Refusal {
     }
 
     /// Creates the refusal of an order that costs more than the account can spend: 400. It has the amounts in its `meta` if it
-    /// `states` them.
+    /// `states` them, and the text of older versions if not.
     pub fn insufficient_balance(total_cost: Money, available_balance: Money, states: bool) -> Self {
         Self::new(Broken::InsufficientBalance(total_cost, available_balance, states))
     }
 
-    /// Creates the refusal of what the account may not do: 403.
+    /// Creates the refusal of an operation that the account may not perform: 403.
     pub fn forbidden() -> Self {
         Self::new(Broken::Forbidden)
     }
@@ -155,7 +155,8 @@ impl Refusal {
             ),
             Broken::Forbidden => ErrorObject::new(ErrorCode::Forbidden, "Forbidden", "Forbidden"),
             Broken::InsufficientBalance(cost, available, states) => {
-                let text = "Insufficient balance";
+                // The text of older versions is that of the Ruby SDK's test data and of the page of error objects.
+                let text = if *states { "Insufficient balance" } else { "Insufficient funds" };
                 let meta = [("total_cost", cost), ("available_balance", available)];
                 let meta = meta.map(|(name, amount)| (name.to_owned(), Value::String(amount.to_string())));
                 ErrorObject {

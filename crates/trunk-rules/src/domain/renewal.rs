@@ -1,6 +1,6 @@
-//! Renewals: what a DID, a capacity pool or an emergency calling service costs when its paid period is over, and how it ends.
+//! Renewals of DIDs, capacity pools and emergency calling services: their prices when their paid period ends, and their end.
 //!
-//! A period is 30 days. What cannot be paid is tried again every day; a DID and a service that is not paid for [`GRACE`] end, and
+//! A period is a month. What cannot be paid is tried again every day; a DID and a service that is not paid for [`GRACE_PERIOD`] end, and
 //! a pool loses the channels that nothing uses.
 
 use std::time::Duration;
@@ -10,23 +10,22 @@ use didww_types::values::{BillingCycles, Money};
 use didww_types::{DecodeError, Timestamp};
 use rust_decimal::Decimal;
 
+use super::months::month_after;
 use super::needs::FoundRecord;
 use super::outcome::RecordChange;
 use super::payment::{pay, spendable};
 
-/// The period that an order and a renewal pay for.
-pub const PAID_PERIOD: Duration = Duration::from_hours(30 * 24);
 /// How long a DID or a service stays after its paid period if it cannot be paid.
-pub const GRACE: Duration = Duration::from_hours(7 * 24);
-/// How long what could not be paid waits until it is tried again.
+pub const GRACE_PERIOD: Duration = Duration::from_hours(7 * 24);
+/// The time until a renewal that could not be paid is tried again.
 pub const PAYMENT_WAIT: Duration = Duration::from_hours(24);
-/// The member of the `meta` of a DID, which no answer has, with the price of a period. A DID without it is not renewed.
+/// The member of the `meta` of a DID, which answers do not show, with the price of a period. A DID without it is not renewed.
 pub const MONTHLY_PRICE: &str = "monthly_price";
-/// The member of the `meta` of a capacity pool, which no answer has, that is true once channels of it were ordered. Other
+/// The member of the `meta` of a capacity pool, which answers do not show, that is true once channels of it were ordered. Other
 /// pools are not renewed.
 pub const IS_BILLED: &str = "is_billed";
 
-/// What an account can spend, while renewals are decided one after the other.
+/// The remaining funds of an account, while renewals are decided one after the other.
 #[derive(Debug, Clone, Copy)]
 pub struct Purse {
     spendable: Decimal,
@@ -42,7 +41,7 @@ impl Purse {
         Ok(Self { spendable: spendable(balance)?, spent: Decimal::ZERO })
     }
 
-    /// Takes a price, unless it is more than what is left. What costs nothing is always paid.
+    /// Takes a price. Returns false if it exceeds the remaining funds; a price of zero is always paid.
     fn take(&mut self, price: Decimal) -> bool {
         let is_paid = price <= Decimal::ZERO || self.spent + price <= self.spendable;
         if is_paid {
@@ -51,7 +50,7 @@ impl Purse {
         is_paid
     }
 
-    /// The change that takes from the balance what was spent; `None` if it is nothing.
+    /// The change that subtracts the paid prices from the balance; `None` if they are zero.
     ///
     /// # Errors
     /// When the balance does not have the shape of its declaration.
@@ -60,14 +59,14 @@ impl Purse {
     }
 }
 
-/// What becomes of a DID whose paid period is over.
+/// The decision on a DID whose paid period has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DidRenewal {
-    /// It is paid: until when, and the number of renewals left.
+    /// It is renewed until this time, with this number of renewals left; `None` means no limit.
     Renewed(Timestamp, Option<i64>),
     /// It cannot be paid, and is decided again at this time.
     Unpaid(Timestamp),
-    /// It is released.
+    /// The DID is released: it could not be paid, or has no renewals left.
     Ended,
 }
 
@@ -84,26 +83,26 @@ pub fn renew_did(
         return DidRenewal::Ended;
     }
     if purse.take(price.amount()) {
-        return DidRenewal::Renewed(expired_at.after(PAID_PERIOD), cycles.map(|cycles| cycles - 1));
+        return DidRenewal::Renewed(month_after(expired_at), cycles.map(|cycles| cycles - 1));
     }
-    let end = expired_at.after(GRACE);
+    let end = expired_at.after(GRACE_PERIOD);
     if end <= now { DidRenewal::Ended } else { DidRenewal::Unpaid(end.min(now.after(PAYMENT_WAIT))) }
 }
 
-/// What becomes of a capacity pool whose paid period is over.
+/// The decision on a capacity pool whose paid period has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolRenewal {
     /// It is paid until this time.
     Renewed(Timestamp),
     /// It cannot be paid, and is decided again at this time.
     Unpaid(Timestamp),
-    /// It could not be paid for long: it has this number of channels from now on, those in use, and is decided again at this
+    /// It could not be paid for the grace period: it keeps this number of channels, those in use, and is decided again at this
     /// time.
     Reduced(i64, Timestamp),
 }
 
-/// Decides on a pool whose paid period ended at `expired_at`, and takes its price from the purse: that of all its channels, as
-/// an order of as many would pay it.
+/// Decides on a pool whose paid period ended at `expired_at`, and takes its price from the purse: that of an order of all its
+/// channels.
 pub fn renew_pool(
     pool: &CapacityPool,
     breaks: &[QtyBasedPricing],
@@ -116,9 +115,9 @@ pub fn renew_pool(
     let of_break = at_most.max_by_key(|pricing| pricing.qty).map(|pricing| pricing.monthly_price);
     let price = of_break.unwrap_or(pool.monthly_price).amount() * Decimal::from(channels);
     if purse.take(price) {
-        return PoolRenewal::Renewed(expired_at.after(PAID_PERIOD));
+        return PoolRenewal::Renewed(month_after(expired_at));
     }
-    let (again, end) = (now.after(PAYMENT_WAIT), expired_at.after(GRACE));
+    let (again, end) = (now.after(PAYMENT_WAIT), expired_at.after(GRACE_PERIOD));
     if end > now {
         PoolRenewal::Unpaid(end.min(again))
     } else {
@@ -126,14 +125,14 @@ pub fn renew_pool(
     }
 }
 
-/// What becomes of an emergency calling service whose paid period is over.
+/// The decision on an emergency calling service whose paid period has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceRenewal {
     /// It is paid until this time.
     Renewed(Timestamp),
     /// It cannot be paid, and is decided again at this time.
     Unpaid(Timestamp),
-    /// It is canceled.
+    /// The service is canceled: it could not be paid for the grace period.
     Ended,
 }
 
@@ -146,9 +145,9 @@ pub fn renew_service(
 ) -> ServiceRenewal {
     let price = service.meta.monthly_price.map_or(Decimal::ZERO, Money::amount);
     if purse.take(price) {
-        return ServiceRenewal::Renewed(expired_at.after(PAID_PERIOD));
+        return ServiceRenewal::Renewed(month_after(expired_at));
     }
-    let end = expired_at.after(GRACE);
+    let end = expired_at.after(GRACE_PERIOD);
     if end <= now { ServiceRenewal::Ended } else { ServiceRenewal::Unpaid(end.min(now.after(PAYMENT_WAIT))) }
 }
 
@@ -197,10 +196,10 @@ mod tests {
     fn a_did_is_renewed_as_often_as_its_cycles_say_and_then_ends() {
         let (record, mut purse) = purse("5.00", "1.00");
         for (members, expected) in [
-            (json!({ "billing_cycles_count": 2 }), DidRenewal::Renewed(at(720), Some(1))),
-            (json!({ "billing_cycles_count": 1 }), DidRenewal::Renewed(at(720), Some(0))),
+            (json!({ "billing_cycles_count": 2 }), DidRenewal::Renewed(at(744), Some(1))),
+            (json!({ "billing_cycles_count": 1 }), DidRenewal::Renewed(at(744), Some(0))),
             (json!({ "billing_cycles_count": 0 }), DidRenewal::Ended),
-            (json!({ "billing_cycles_count": null }), DidRenewal::Renewed(at(720), None)),
+            (json!({ "billing_cycles_count": null }), DidRenewal::Renewed(at(744), None)),
             (json!({ "terminated": true }), DidRenewal::Ended),
         ] {
             let renewal = renew_did(&did(&members), money("2.0"), at(0), at(0), &mut purse);
@@ -218,7 +217,7 @@ mod tests {
         assert_eq!(renew(7 * 24), DidRenewal::Ended);
         assert_eq!(left(&record, &purse), None, "nothing was taken");
         let free = renew_did(&did(&json!({})), money("0.0"), at(0), at(0), &mut purse);
-        assert_eq!(free, DidRenewal::Renewed(at(720), None));
+        assert_eq!(free, DidRenewal::Renewed(at(744), None));
     }
 
     #[test]
@@ -236,7 +235,7 @@ mod tests {
         let (record, mut purse) = purse("20.00", "0");
         let mut renew =
             |breaks: &[QtyBasedPricing], now| renew_pool(&pool, breaks, at(0), at(now), &mut purse);
-        assert_eq!(renew(&breaks, 0), PoolRenewal::Renewed(at(720)));
+        assert_eq!(renew(&breaks, 0), PoolRenewal::Renewed(at(744)));
         assert_eq!(renew(&[], 0), PoolRenewal::Unpaid(at(24)));
         assert_eq!(renew(&[], 7 * 24), PoolRenewal::Reduced(4, at(8 * 24)));
         assert_eq!(left(&record, &purse).as_deref(), Some("5.00"));
@@ -254,17 +253,17 @@ mod tests {
         let (record, mut purse) = purse("5.00", "0");
         let mut renew = |meta: &str, now| renew_service(&service(meta), at(0), at(now), &mut purse);
         let priced = r#"{"setup_price":"1.5","monthly_price":"2.5"}"#;
-        assert_eq!(renew(priced, 0), ServiceRenewal::Renewed(at(720)));
+        assert_eq!(renew(priced, 0), ServiceRenewal::Renewed(at(744)));
         assert_eq!(
             renew(priced, 7 * 24),
-            ServiceRenewal::Renewed(at(720)),
+            ServiceRenewal::Renewed(at(744)),
             "late, and from the end of the period"
         );
         assert_eq!(renew(priced, 0), ServiceRenewal::Unpaid(at(24)));
         assert_eq!(renew(priced, 6 * 24 + 1), ServiceRenewal::Unpaid(at(7 * 24)));
         assert_eq!(renew(priced, 7 * 24), ServiceRenewal::Ended);
         let free = r#"{"setup_price":null,"monthly_price":null}"#;
-        assert_eq!(renew(free, 7 * 24), ServiceRenewal::Renewed(at(720)));
+        assert_eq!(renew(free, 7 * 24), ServiceRenewal::Renewed(at(744)));
         assert_eq!(left(&record, &purse).as_deref(), Some("0.00"));
     }
 }

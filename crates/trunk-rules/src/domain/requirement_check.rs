@@ -1,6 +1,6 @@
-//! Whether an identity and an address meet what a registration requires.
+//! Checks whether an identity and an address meet the requirements of a registration.
 //!
-//! What is missing is said of the request as a whole, in words of this server: no source has those of DIDWW.
+//! The errors name the request as a whole, and have texts of this server: no source has those of DIDWW.
 
 use didww_types::resources::{
     Address, AreaLevel, Identity, IdentityPartial, IdentityType, RequiredIdentityType,
@@ -18,16 +18,16 @@ const ADDRESS: &str = "address";
 const COUNTRY: &str = Identity::COUNTRY.as_str();
 const BIRTH_COUNTRY: &str = Identity::BIRTH_COUNTRY.as_str();
 
-/// What is demanded of identities of one kind.
+/// The demands on identities of one kind.
 #[derive(Debug, Default)]
 pub(super) struct OfIdentity {
-    /// Where they must be; `None` if they are not accepted.
+    /// The area in which they must be; `None` if this kind is not accepted.
     pub(super) area: Option<AreaLevel>,
     /// The names, or the labels, of the members that they must have.
     pub(super) fields: Vec<String>,
 }
 
-/// What a requirement demands.
+/// The demands of a requirement.
 #[derive(Debug, Default)]
 pub(super) struct Demands {
     pub(super) identity_type: Option<RequiredIdentityType>,
@@ -36,7 +36,7 @@ pub(super) struct Demands {
     pub(super) address_area: Option<AreaLevel>,
 }
 
-/// A request to check an identity, an address, or both, with what was read for it.
+/// A request to check an identity, an address, or both, with the records that were read for it.
 pub(super) struct Check<'a> {
     found: &'a [Found],
     requirement: (&'static ResourceSpec, String),
@@ -44,7 +44,7 @@ pub(super) struct Check<'a> {
     address: Option<String>,
 }
 
-/// What every check needs, by the links of the request.
+/// The needs of every check, by the links of the request.
 pub(super) fn needs(requirement: (&'static ResourceSpec, &'static str), links: &Links) -> Vec<Need> {
     let (spec, name) = requirement;
     let wanted = [
@@ -71,7 +71,7 @@ pub(super) fn subjects(links: &Links) -> (Option<String>, Option<String>) {
 }
 
 impl<'a> Check<'a> {
-    /// The check that a request asks for; `None` if it is refused already, or names nothing to check: `refusals` has why.
+    /// The requested check; `None` if it is refused already, or names nothing to check: `refusals` has the reasons.
     pub(super) fn of(
         context: &WriteContext<'a>,
         requirement: (&'static ResourceSpec, &'static str),
@@ -125,7 +125,7 @@ impl<'a> Check<'a> {
         found(self.found, &need).unwrap_or_default().iter().map(|record| record.id.as_str()).collect()
     }
 
-    /// What is missing of the identity and the address themselves.
+    /// The missing members of the identity and the address.
     pub(super) fn missing(&self, demands: &Demands) -> Vec<String> {
         let mut missing = Vec::new();
         if let Some((id, identity)) = &self.identity {
@@ -133,7 +133,7 @@ impl<'a> Check<'a> {
         }
         let is_anywhere = matches!(demands.address_area, None | Some(AreaLevel::WorldWide));
         if let Some(address) = self.address.as_deref().filter(|_| !is_anywhere) {
-            // A requirement has no area and no city.
+            // Requirements have no area and no city.
             if !self.is_in_country(Address::SPEC, address) {
                 missing.push("Address must be in the country of the numbers".to_owned());
             }
@@ -167,7 +167,7 @@ impl<'a> Check<'a> {
         missing.extend(absent.map(|field| format!("Identity {field} can't be blank")));
     }
 
-    /// Whether a record has the country of the requirement. One without a country has every one.
+    /// Whether a record has the country of the requirement. A requirement without a country accepts every one.
     fn is_in_country(&self, spec: &'static ResourceSpec, id: &str) -> bool {
         let of_numbers = self.members(self.requirement.0, &self.requirement.1, COUNTRY);
         let of_record = self.members(spec, id, COUNTRY);
@@ -180,7 +180,7 @@ impl<'a> Check<'a> {
         !owners.contains(&identity.as_str())
     }
 
-    /// Whether an identity has a member, by its name or by its label. One that no version can write is not demanded.
+    /// Whether an identity has a member, by its name or by its label. A member that no version can write is not demanded.
     fn has(&self, id: &str, identity: &IdentityPartial, field: &str) -> bool {
         let is_linked = |through| !self.members(Identity::SPEC, id, through).is_empty();
         match field {

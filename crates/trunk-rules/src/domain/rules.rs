@@ -18,7 +18,7 @@ use super::outcome::{Event, Later, Links, RecordChange, WriteOutcome};
 use super::refusal::{Refusal, WriteError};
 use super::write_context::WriteContext;
 
-/// What a type permits beyond its declaration. Every rule is a pure function, and has a default that permits.
+/// The rules of a type beyond its declaration. Every rule is a pure function, and has a default that permits.
 pub trait Rules: Resource {
     /// Whether a create is an operation on other records, and stores no record of its own.
     const IS_OPERATION: bool = false;
@@ -41,8 +41,8 @@ pub trait Rules: Resource {
     /// The records that [`delete`](Self::delete) needs besides.
     const DELETE_NEEDS: &'static [Need] = &[];
 
-    /// Returns the records that [`write`](Self::write) needs, by the attributes as sent, as far as they follow from what was
-    /// read. It is called again with what was read, until it names nothing more.
+    /// Returns the records that [`write`](Self::write) needs, by the attributes as sent and the records read so far. It is
+    /// called again with further records, until it names no new ones.
     fn needs(_sent: &Map<String, Value>, _read: &[Found]) -> Vec<Need> {
         Vec::new()
     }
@@ -82,8 +82,8 @@ pub trait Rules: Resource {
         Self::INITIAL_META
     }
 
-    /// Returns what an operator should know about a record with these attributes, as JSON text: that it permits more
-    /// than most owners mean to permit. It is called for every record that is created or changed.
+    /// Returns a notice for the operator about a record with these attributes, which are JSON text: that it permits more
+    /// than most owners intend. It is called for every record that is created or changed.
     fn notice(_attributes: &str) -> Option<&'static str> {
         None
     }
@@ -176,7 +176,7 @@ impl Rulebook {
         }
     }
 
-    /// Returns what an operator should know about a record, by its type and its attributes as JSON text.
+    /// Returns a notice for the operator about a record, by its type and its attributes as JSON text.
     pub fn notice(self, kind: &str, attributes: &str) -> Option<&'static str> {
         (self.of(kind)?.notice)(attributes)
     }
@@ -267,7 +267,7 @@ impl Rulebook {
     }
 }
 
-/// What of these needs was not read yet, each once.
+/// The needs that were not read yet, each once.
 fn unread(all: Vec<Need>, read: &[Found]) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::with_capacity(all.len());
     for need in all {

@@ -12,7 +12,7 @@ use super::{LinkedRead, RecordChange, Refusal, Rules, WriteContext, WriteKind};
 const TRUNK: &str = SenderIdVerification::SMS_TRUNK.as_str();
 const VERIFICATIONS: &str = SmsTrunk::SENDER_ID_VERIFICATIONS.as_str();
 
-/// Its text is chosen here: no source has one.
+/// The text is this server's own: no source has one.
 const CLOSED: &str = "The verification is closed and cannot be changed";
 
 impl Rules for SenderIdVerification {
@@ -43,7 +43,7 @@ impl Rules for SenderIdVerification {
                 break;
             }
         }
-        // Of two verifications that are set to one trunk at once, the second one is decided again.
+        // If two verifications are set to one trunk at once, the second one is decided again.
         draft.also.push(RecordChange::touched(SmsTrunk::SPEC, &linked.id));
         Ok(())
     }

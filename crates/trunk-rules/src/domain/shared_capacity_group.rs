@@ -13,11 +13,11 @@ use super::{
 const SHARED_CHANNELS: &str = SharedCapacityGroup::SPEC.attribute_name("shared_channels_count");
 const CAPACITY_POOL: &str = SharedCapacityGroup::CAPACITY_POOL.as_str();
 
-/// The recorded refusal.
+/// The recorded text of the refusal to delete a group.
 const IN_USE: &str = "The capacity group cannot be removed while active numbers are assigned to it";
 
 impl Rules for SharedCapacityGroup {
-    /// The channels are compared with those that the pool has free, whichever of both the request sets.
+    /// The channels are compared with the free ones of the pool, whichever of both the request sets.
     const WRITE_READS: &'static [MembersRead] = &[
         MembersRead { relationship: CAPACITY_POOL, attribute: SHARED_CHANNELS },
         MembersRead { relationship: CAPACITY_POOL, attribute: CAPACITY_POOL },
@@ -39,7 +39,7 @@ impl Rules for SharedCapacityGroup {
         let wanted = sent.or(before).unwrap_or_default();
         let held =
             if stored.is_some_and(|known| known.id == pool.id) { before.unwrap_or_default() } else { 0 };
-        // Fewer channels than before are always permitted, also where the pool has become too small.
+        // Fewer channels than before are always permitted, even if the pool has become too small.
         if wanted <= held {
             return Ok(());
         }
@@ -49,7 +49,7 @@ impl Rules for SharedCapacityGroup {
             let refusal = Refusal::attribute(SHARED_CHANNELS, Violation::LessOrEqual(most.max(0).into()));
             draft.refusals.push(refusal.because("the pool has no more free channels"));
         }
-        // What another request takes meanwhile changes the pool.
+        // A concurrent request for channels changes the pool's revision.
         draft.also.push(RecordChange::Unchanged { spec: CapacityPool::SPEC, id: pool.id.clone() });
         Ok(())
     }

@@ -26,13 +26,13 @@ const ALLOW_IN: &str = SmsTrunk::SPEC.attribute_name("allow_in");
 const ALLOW_OUT: &str = SmsTrunk::SPEC.attribute_name("allow_out");
 const ALLOW_ANY_DID: &str = SmsTrunk::SPEC.attribute_name("allow_any_did_as_source");
 
-/// The priority of a trunk that names none.
+/// The default priority of a trunk.
 const USUAL_PRIORITY: u32 = 100;
 
 /// The `meta` of a trunk to which messages would be submitted. The name resolves to nothing, because no message is sent.
 const HTTP_OUT_META: &str = "{\"host\":\"https://sms-out.invalid/outbound_messages\"}";
 
-/// Its text is chosen here: no source has one.
+/// The text is this server's own: no source has one.
 const ROUTED: &str = "The trunk cannot be removed while numbers are routed to it";
 
 impl Rules for SmsTrunk {
@@ -80,7 +80,7 @@ impl Rules for SmsTrunk {
     }
 }
 
-/// Adds what a new trunk has of what its attributes leave out: in its configuration, and what follows from its type.
+/// Adds the defaults of a new trunk: those of its configuration, and those that follow from its type.
 ///
 /// # Errors
 /// If the configuration is of another form.
@@ -150,7 +150,7 @@ fn join(context: &WriteContext<'_>, kind: &str, draft: &mut Draft<SmsTrunk>) {
         let refusal = Refusal::relationship(GROUP, Violation::Invalid);
         draft.refusals.push(refusal.because("the trunk is of the type http_out"));
     }
-    // They are read only for a request about the trunk, and not for one about the group.
+    // The trunks are read only for a request about the trunk, not for one about the group.
     let Some(trunks) = context.stored_members.get(TRUNKS) else { return };
     let own = match context.kind {
         WriteKind::Create => "",

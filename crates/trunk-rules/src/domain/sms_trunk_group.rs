@@ -10,7 +10,7 @@ use super::{
     WriteOutcome,
 };
 
-/// Its text is chosen here: no source has one.
+/// The text is this server's own: no source has one.
 const ROUTED: &str = "The trunk group cannot be removed while numbers are routed to it";
 
 impl Rules for SmsTrunkGroup {

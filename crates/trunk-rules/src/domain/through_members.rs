@@ -1,7 +1,7 @@
 //! Writes through an inverse relationship, whose members are the records that have the owner in a relationship of their own.
 //!
-//! Nothing is stored for the inverse relationship: a member that it gains is updated as a request about the member would
-//! do it, so that the rules of the member's type decide, and one that it loses is unlinked.
+//! Nothing is stored for the inverse relationship: a new member is updated as by a request about the member, so that the
+//! rules of the member's type decide, and a removed one is unlinked.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -34,8 +34,8 @@ impl Rulebook {
         Ok(())
     }
 
-    /// Decides on members to add to an inverse relationship, or to remove from it. What they were decided on is the owner,
-    /// whose revision counts the change.
+    /// Decides on members to add to an inverse relationship, or to remove from it. The decision depends on the owner, whose
+    /// revision is incremented.
     pub(super) fn decide_inverse_members(
         self,
         spec: &'static ResourceSpec,
@@ -76,11 +76,11 @@ impl Rulebook {
             return Ok(());
         };
         // There can be thousands of both.
-        let asked: HashSet<&str> = ids.iter().map(String::as_str).collect();
+        let requested: HashSet<&str> = ids.iter().map(String::as_str).collect();
         let stored = ids_of(context.stored(relationship.name));
         for (place, member) in context.linked(relationship.name).unwrap_or_default().iter().enumerate() {
             let id = member.id.as_str();
-            let is_new = asked.contains(id) && !stored.contains(id);
+            let is_new = requested.contains(id) && !stored.contains(id);
             let Some(attributes) = member.attributes.filter(|_| is_new) else { continue };
             let to_owner = LinkedRecord { id: owner.to_owned(), attributes: Some("{}") };
             let write = WriteContext {

@@ -8,7 +8,7 @@ use didww_types::{DecodeError, Resource as _, Violation};
 pub use configuration::complete_configuration;
 
 use super::draft::Draft;
-use super::voice_in_trunk_group::{MOST_TRUNKS, TRUNKS};
+use super::voice_in_trunk_group::{MAX_TRUNKS, TRUNKS};
 use super::{
     DeleteContext, LinkedRead, RecordChange, Refusal, RelatedRecords, Rules, WriteContext, WriteError,
     WriteOutcome,
@@ -16,7 +16,7 @@ use super::{
 
 const GROUP: &str = VoiceInTrunk::VOICE_IN_TRUNK_GROUP.as_str();
 
-/// Their texts are chosen here: no source has them.
+/// The texts are this server's own: no source has them.
 const ROUTED: &str = "The trunk cannot be removed while numbers are routed to it";
 const IN_GROUP: &str = "The trunk cannot be removed while it is in a trunk group";
 
@@ -48,10 +48,10 @@ impl Rules for VoiceInTrunk {
     }
 }
 
-/// A group that the trunk joins must have room. It counts the change, so that of two that join at once, the second one is
-/// decided again.
+/// A group that the trunk joins must have room for it. The group's revision changes, so that of two trunks that join at once,
+/// the second one is decided again.
 fn join(context: &WriteContext<'_>, draft: &mut Draft<VoiceInTrunk>) {
-    // They are read only for a request about the trunk, and not for one about the group.
+    // The trunks are read only for a request about the trunk, not for one about the group.
     let Some(trunks) = context.stored_members.get(TRUNKS) else { return };
     let Some(group) = context.linked(GROUP).and_then(<[_]>::first) else { return };
     let own = match context.kind {
@@ -61,9 +61,9 @@ fn join(context: &WriteContext<'_>, draft: &mut Draft<VoiceInTrunk>) {
     if trunks.iter().any(|trunk| trunk.id == own) {
         return;
     }
-    if trunks.len() >= MOST_TRUNKS && context.version.has_corrected_rules() {
+    if trunks.len() >= MAX_TRUNKS && context.version.has_corrected_rules() {
         let refusal = Refusal::relationship(GROUP, Violation::Invalid);
-        draft.refusals.push(refusal.because(format!("the group has {MOST_TRUNKS} trunks")));
+        draft.refusals.push(refusal.because(format!("the group has {MAX_TRUNKS} trunks")));
     }
     draft.also.push(RecordChange::touched(VoiceInTrunkGroup::SPEC, &group.id));
 }

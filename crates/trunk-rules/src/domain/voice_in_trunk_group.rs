@@ -12,10 +12,10 @@ use super::{
 
 pub(super) const TRUNKS: &str = VoiceInTrunkGroup::VOICE_IN_TRUNKS.as_str();
 
-/// The trunks that a group can have.
-pub(super) const MOST_TRUNKS: usize = 10;
+/// Maximum number of trunks of a group.
+pub(super) const MAX_TRUNKS: usize = 10;
 
-/// Its text is chosen here: no source has one.
+/// The text is this server's own: no source has one.
 const ROUTED: &str = "The trunk group cannot be removed while numbers are routed to it or to its trunks";
 
 impl Rules for VoiceInTrunkGroup {
@@ -23,7 +23,7 @@ impl Rules for VoiceInTrunkGroup {
 
     const DELETE_READS: &'static [RelatedRecords] = &[
         RelatedRecords::Owners(Did::SPEC, Did::VOICE_IN_TRUNK_GROUP.as_str()),
-        RelatedRecords::Behind(Did::SPEC, "voice_in_trunk.voice_in_trunk_group"),
+        RelatedRecords::ByPath(Did::SPEC, "voice_in_trunk.voice_in_trunk_group"),
         RelatedRecords::Members(TRUNKS),
     ];
 
@@ -38,8 +38,8 @@ impl Rules for VoiceInTrunkGroup {
         let sent = ids_of(trunks);
         let stays = |stored: &&LinkedRecord<'_>| context.adds && !sent.contains(stored.id.as_str());
         let kept = context.stored(TRUNKS).iter().filter(stays).count();
-        if trunks.len() + kept > MOST_TRUNKS && context.version.has_corrected_rules() {
-            draft.refusals.push(Refusal::relationship(TRUNKS, Violation::TooMany(MOST_TRUNKS)));
+        if trunks.len() + kept > MAX_TRUNKS && context.version.has_corrected_rules() {
+            draft.refusals.push(Refusal::relationship(TRUNKS, Violation::TooMany(MAX_TRUNKS)));
         }
         Ok(())
     }

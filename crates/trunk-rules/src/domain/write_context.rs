@@ -27,9 +27,9 @@ pub struct WriteContext<'a> {
     /// names for an update, at most [`MAX_RELATED_RECORDS`](super::MAX_RELATED_RECORDS) of each, all members of the inverse
     /// relationships of the request, and those that [`Rules::LINKED_READS`](super::Rules::LINKED_READS) names.
     pub stored_members: &'a BTreeMap<&'static str, Vec<LinkedRecord<'a>>>,
-    /// Whether the request adds members to those that are stored, and does not replace them.
+    /// Whether the request adds members to the stored ones instead of replacing them.
     pub adds: bool,
-    /// What was read of the records that the rules of the type [need](super::Rules::needs).
+    /// The records that were read because the rules of the type [need](super::Rules::needs) them.
     pub found: &'a [Found],
     /// The credentials to store if the write creates new ones.
     pub fresh: &'a Credentials,

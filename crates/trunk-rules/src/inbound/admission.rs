@@ -5,10 +5,10 @@ use std::fmt;
 use didww_types::Timestamp;
 use didww_types::resources::{Did, DidFeature};
 
-/// What has a limit on simultaneous calls.
+/// A subject with a limit on simultaneous calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limited {
-    /// The DID.
+    /// The called DID.
     Did,
     /// The group of trunks that the DID is routed to.
     Group,
@@ -51,7 +51,7 @@ impl Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownNumber => f.write_str("the called number is no DID"),
+            Self::UnknownNumber => f.write_str("the called number is not a DID"),
             Self::Blocked => f.write_str("the DID is blocked"),
             Self::AwaitingRegistration => f.write_str("the DID awaits its registration"),
             Self::WithoutVoice => f.write_str("the DID takes no calls: its group has no voice_in"),
@@ -70,7 +70,7 @@ impl fmt::Display for Refused {
 /// server added, has every feature.
 ///
 /// # Errors
-/// Why it does not. Limits on simultaneous calls are not looked at.
+/// Why it does not take the call. Limits on simultaneous calls are not checked here.
 pub fn admits(did: &Did, features: Option<&[DidFeature]>, now: Timestamp) -> Result<(), Refused> {
     // Such a DID is blocked too.
     if did.awaiting_registration {

@@ -1,13 +1,13 @@
-//! How the caller's number is written on the way to a trunk (`cli_format`, `cli_prefix`).
+//! The form of the caller's number in a call to a trunk (`cli_format`, `cli_prefix`).
 //!
-//! DIDWW converts "where it can be converted". What decides here is the table of numbering plans: a number that is no full
-//! one, and none of the DID's country either, is passed on as it was received.
+//! DIDWW converts "where it can be converted". Here the table of numbering plans decides: a number that is neither complete
+//! nor a number of the DID's country is passed on as it was received.
 
 use didww_types::resources::CliFormat;
 
 use crate::outbound::{Country, calling_code, country};
 
-/// Returns the caller's number in the form that a trunk asks for, with its prefix.
+/// Returns the caller's number in the form that a trunk requires, with its prefix.
 ///
 /// `did` is the called number in E.164 form without the plus sign. Without a format, the number is converted to E.164, which
 /// is without the plus sign: that is a matter of the prefix. A caller without a number (`anonymous`, a name, an empty text)
@@ -36,9 +36,9 @@ pub fn caller_country(received: &str, did: &str) -> Option<Country> {
     country(&full(received, did)?)
 }
 
-/// The number with its calling code and without a plus sign; `None` if it is unknown which one it is.
+/// The number with its calling code and without a plus sign; `None` if it cannot be determined.
 ///
-/// A number that is a full one as it stands is taken for that, even if it could also be a national one.
+/// A number that is complete as received is taken as complete, even if it could also be a national one.
 fn full(received: &str, did: &str) -> Option<String> {
     if let Some(digits) = received.strip_prefix('+') {
         return Some(digits.to_owned());
@@ -143,7 +143,7 @@ mod tests {
             let number = written.strip_prefix(&prefix).unwrap();
             let ends = |whole: &str, end: &str| whole.ends_with(end);
             prop_assert!(!number.is_empty());
-            // A conversion changes what is at the beginning alone: codes, zeros and the plus sign.
+            // A conversion changes only the beginning: codes, zeros and the plus sign.
             prop_assert!(ends(number, received.trim_start_matches(['+', '0'])) || ends(&received, number));
         }
 

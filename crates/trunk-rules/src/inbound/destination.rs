@@ -1,4 +1,4 @@
-//! Where the call of a trunk goes.
+//! The destination of a trunk's call.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -10,19 +10,19 @@ use didww_types::{Patch, Secret};
 
 use crate::outbound::SipUri;
 
-/// What stands for the called number in the user part of the request URI.
+/// The placeholder for the called number in the user part of the Request-URI.
 const DID: &str = "{DID}";
 
-/// Where a call is sent, and what it is sent with.
+/// The destination of a call, and the numbers of its INVITE.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Destination {
-    /// The request URI.
+    /// The Request-URI of the INVITE.
     pub uri: String,
     /// The user and the password for digest challenges, if the trunk answers them.
     pub credentials: Option<(String, Secret)>,
     /// The user part of `From` that replaces the caller's number.
     pub from_user: Option<String>,
-    /// The number of the `Diversion` header, if the trunk asks for one.
+    /// The number of the `Diversion` header, if the trunk requires one.
     pub diverted_from: Option<String>,
 }
 
@@ -36,7 +36,7 @@ pub enum Unreachable {
     OtherType(String),
     /// Its device registers, and no device is registered.
     NotRegistered,
-    /// It has no host.
+    /// The trunk's configuration has no host.
     NoHost,
     /// It takes neither PCMU nor PCMA, and the server sends nothing else.
     NoCodec,
@@ -62,8 +62,8 @@ impl fmt::Display for Unreachable {
     }
 }
 
-/// Decides where the call of a trunk goes. `did` is the called number in E.164 form without the plus sign. A trunk without a
-/// `username` is called with the number.
+/// Decides on the destination of a trunk's call. `did` is the called number in E.164 form without the plus sign. A trunk
+/// without a `username` is called with the number.
 ///
 /// # Errors
 /// Why the trunk is not dialled.
@@ -125,7 +125,7 @@ fn uri(sip: &SipConfiguration, did: &str) -> Result<String, Unreachable> {
     };
     let authority = format!("{host}{port}");
     let uri = format!("sip:{user}@{authority};transport={transport}");
-    // What the user part has must not move the host.
+    // The text of the user part must not change the host.
     let is_there = SipUri::parse(&uri).is_some_and(|parsed| {
         parsed.who == format!("sip:{user}@{authority}") && parsed.host == host.trim_matches(['[', ']'])
     });

@@ -12,19 +12,19 @@ const REQUEST_TERMINATED: u16 = 487;
 /// The SIP response code of a call that the server cannot continue.
 const SERVER_INTERNAL_ERROR: u16 = 500;
 
-/// Who ended a call.
+/// The side that ended a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Initiator {
     /// The caller, for whom the control API acts.
     Caller,
-    /// The trunk's side.
+    /// The trunk's side, which was called.
     Callee,
-    /// This server.
+    /// This server, by a limit, a stop or a failure.
     Server,
 }
 
 impl Initiator {
-    /// The name in records.
+    /// The name in records, such as `caller`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Caller => "caller",
@@ -34,11 +34,11 @@ impl Initiator {
     }
 }
 
-/// How a call ended.
+/// The way in which a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ending {
-    /// No trunk was tried.
+    /// The call was refused before a trunk was tried.
     Refused(Refused),
     /// The last attempt ended without an answer.
     Unanswered(AttemptEnd),
@@ -54,7 +54,7 @@ pub enum Ending {
     Stopped(bool),
     /// The server was killed during the call. True if it had been answered.
     Interrupted(bool),
-    /// The database did not confirm what was written of the call. True if it had been answered.
+    /// The database did not confirm a write of the call's record. True if the call had been answered.
     Unconfirmed(bool),
 }
 
@@ -78,7 +78,7 @@ impl Ending {
         }
     }
 
-    /// Who ended the call.
+    /// The side that ended the call.
     pub const fn initiator(self) -> Initiator {
         match self {
             Self::Cancelled | Self::CallerHungUp => Initiator::Caller,

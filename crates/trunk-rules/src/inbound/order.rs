@@ -14,7 +14,7 @@ pub struct Rank {
 /// its argument, inclusive.
 pub fn order(ranks: &[Rank], mut draw: impl FnMut(u64) -> u64) -> Vec<usize> {
     let mut left: Vec<(usize, Rank)> = ranks.iter().copied().enumerate().collect();
-    // Those of weight 0 stand first among their equals, so that only a draw of 0 selects them.
+    // Trunks of weight 0 are first among those of the same priority, so that only a draw of 0 selects them.
     left.sort_by_key(|(_, rank)| (rank.priority, rank.weight > 0));
     let mut ordered = Vec::with_capacity(left.len());
     while let Some(priority) = left.first().map(|(_, rank)| rank.priority) {

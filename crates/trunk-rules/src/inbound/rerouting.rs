@@ -4,7 +4,7 @@ use std::fmt;
 
 use didww_types::resources::ReroutingCode;
 
-/// The response code that stands for a final response which never arrived (RFC 3261 §8.1.3.1).
+/// The response code that represents a final response which never arrived (RFC 3261 §8.1.3.1).
 const REQUEST_TIMEOUT: u16 = 408;
 /// The response code of a callee that cannot be reached at this time.
 const TEMPORARILY_UNAVAILABLE: u16 = 480;
@@ -41,8 +41,8 @@ impl AttemptEnd {
         }
     }
 
-    /// What a trunk must list in `rerouting_disconnect_code_ids` for the next one to be tried: always permitted for a trunk
-    /// that was not dialled, and never for a response that DIDWW does not list.
+    /// Whether the next trunk is tried, by the trunk's `rerouting_disconnect_code_ids`: always after a trunk that was not
+    /// dialled, and never after a response that DIDWW does not list.
     fn is_rerouted(self, codes: &[ReroutingCode]) -> bool {
         let listed = |code: Option<ReroutingCode>| code.is_some_and(|code| codes.contains(&code));
         match self {
@@ -68,7 +68,7 @@ impl fmt::Display for AttemptEnd {
     }
 }
 
-/// What follows an attempt that ended without an answer.
+/// The next step after an attempt that ended without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// The next trunk is tried.
@@ -89,7 +89,7 @@ impl fmt::Display for Next {
     }
 }
 
-/// Decides what follows an attempt. `codes` are the trunk's `rerouting_disconnect_code_ids`.
+/// Decides on the next step after an attempt. `codes` are the trunk's `rerouting_disconnect_code_ids`.
 pub fn next(end: AttemptEnd, codes: &[ReroutingCode], is_last: bool) -> Next {
     if is_last {
         Next::LastTrunk

@@ -1,4 +1,4 @@
-//! What an attempt sends: the request URI, the caller and the additional headers.
+//! The parts of an attempt's INVITE: the Request-URI, the caller and the additional headers.
 //!
 //! A provider record may contain any text, so a text that would change the dialled address is refused here.
 //! SIP itself is sent by the dialler.

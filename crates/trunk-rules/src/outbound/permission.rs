@@ -41,7 +41,7 @@ impl Permission {
 pub struct Caller {
     /// The customer that the caller acts for.
     pub customer_id: Uuid,
-    /// What the caller may do: the bits of its access key or of its agent.
+    /// The caller's permissions: the bits of its access key or of its agent.
     pub permission: Permission,
 }
 

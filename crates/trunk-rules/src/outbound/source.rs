@@ -26,7 +26,7 @@ impl OwnNumber<'_> {
     }
 }
 
-/// What is known about the source of a call.
+/// The facts about the source of a call.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Source<'a> {
     /// The source that the request names; `None` if it names none.

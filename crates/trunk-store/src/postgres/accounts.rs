@@ -27,7 +27,7 @@ pub(super) async fn load(client: &Client, numbers: Option<&[i64]>) -> Done<Vec<(
         "SELECT {KEY_COLUMNS} FROM api_key WHERE $1::int8[] IS NULL OR account = ANY($1) ORDER BY created_at, id"
     );
     let parameters: [Parameter<'_>; 1] = [(&numbers, Type::INT8_ARRAY)];
-    // One after the other: a key that is read has its account, or it was removed meanwhile.
+    // In this order: the account of each key that is read exists, or was removed meanwhile.
     let mut keys: BTreeMap<i64, Vec<ApiKey>> = BTreeMap::new();
     for row in &client.query_typed(&select, &parameters).await? {
         keys.entry(row.try_get(5)?).or_default().push(api_key(row)?);
@@ -92,11 +92,22 @@ fn quota(account: &Account) -> Option<i64> {
     account.record_quota.map(|quota| i64::try_from(quota).unwrap_or(i64::MAX))
 }
 
+/// Refuses to create an account in the target of a transfer that began after this node had opened it. The counter is locked, as
+/// it is by a transfer that begins: either that sees the account, or this the transfer.
+async fn check_target(transaction: &Transaction<'_>) -> Done<()> {
+    if transaction.query_typed_opt("SELECT 1 FROM transfer", &[]).await?.is_some() {
+        let why = "it is the target of a move or restore that did not end; repeat that command, and start this server then";
+        return Err(StoreError::Failed(why.to_owned()).into());
+    }
+    Ok(())
+}
+
 /// Creates an account and its first key. The row of the counter is locked until the end, so that numbers are not reused.
 async fn create(transaction: &Transaction<'_>, account: &Account, key: &ApiKey) -> Done<Arc<Account>> {
     let next = "INSERT INTO counter (name, value) VALUES ('account', 1) \
                 ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value";
     let number: i64 = transaction.query_typed_one(next, &[]).await?.try_get(0)?;
+    check_target(transaction).await?;
     let account = Account { number, ..account.clone() };
     let insert = "INSERT INTO account (number, id, name, version, features, rate_limit, created_at, record_quota) \
                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -121,7 +132,7 @@ async fn create(transaction: &Transaction<'_>, account: &Account, key: &ApiKey) 
 }
 
 fn name_taken(failure: Failure) -> Failure {
-    // The embedded engine does not tell the id from the name either.
+    // The embedded engine does not distinguish the id from the name either.
     let is_taken = ["account_name", "account_id"].iter().any(|index| failure.is_taken(index));
     if is_taken { StoreError::Taken("name".to_owned()).into() } else { failure }
 }
@@ -249,7 +260,7 @@ impl Accounts for PostgresStore {
         }
     }
 
-    /// From the database: who lists accounts may have created one on another node just now.
+    /// Reads from the database: the caller may have created an account on another node just now.
     fn accounts(&self) -> Answer<'_, Vec<Arc<Account>>> {
         Answer::later(self.node.read((), |client, ()| Box::pin(read(client, None))))
     }

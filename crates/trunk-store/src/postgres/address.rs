@@ -1,4 +1,4 @@
-//! Where a database is: its URL, of which this project reads what the client library does not know.
+//! The address of a database: its URL, of which this module parses the settings that the client library does not support.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use super::tls::{Proof, Stream, Tls};
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// The longest time that a read or write waits for a connection of the pool.
 pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(5);
-/// The longest time of a statement that is no part of a transaction. The server enforces it.
+/// The longest time of a statement outside of a transaction. The server enforces it.
 pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
-/// The time after which a silent server is asked whether it is there, and between two of these questions.
+/// The time after which a keep-alive probe is sent to a silent server, and between two probes.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
-/// A connection, and the part of it that the caller drives.
+/// A client, and its connection, which the caller must poll.
 type Connected = (Client, Connection<Socket, Stream<Socket>>);
-/// A connection of the pool that is being opened, and then its task.
+/// A connection of the pool that is being opened; it returns its task.
 type Connecting<'a> = Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + 'a>>;
 
-/// A database, with all that a connection to it needs.
+/// A database, and the settings of connections to it.
 #[derive(Clone)]
 pub(super) struct Address {
     config: Config,
-    /// The same for each of several hosts alone, in their order.
+    /// The settings for each of several hosts, in their order.
     hosts: Vec<Config>,
     tls: Tls,
 }
@@ -80,9 +80,9 @@ impl Address {
         self.connect_behind(0).await.map(|(connected, _)| connected)
     }
 
-    /// Opens a connection to one of the hosts behind this many. Returns it with the number of those up to it. One of several
-    /// hosts that takes a connection and is silent on it, as a machine whose processes stand still, is left for the next one: the
-    /// client library limits the time of taking it alone.
+    /// Opens a connection to the first host after `tried` hosts that answers. Returns it with the number of hosts up to this
+    /// one. A host that accepts a connection but sends nothing, such as a machine with suspended processes, is skipped after a
+    /// time limit: the client library limits only the time until a connection is accepted.
     async fn connect_behind(&self, tried: usize) -> Result<(Connected, usize), Error> {
         let Some((last, others)) = self.hosts.split_last() else {
             return Ok((self.config.connect(self.tls.clone()).await?, 1));
@@ -115,7 +115,7 @@ impl Address {
 
     /// Makes a pool, which opens its connections when they are needed, and refuses those to an old primary.
     pub(super) fn pool(&self, connections: usize, freshness: &Arc<Freshness>) -> Result<Pool, String> {
-        // A connection that broke is found out by its task, and one whose server is silent by its first use.
+        // The task of a broken connection notices that, and the first use of a connection whose server is silent.
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let fresh = Fresh { address: self.clone(), freshness: Arc::clone(freshness) };
         let manager = Manager::from_connect(self.config.clone(), fresh, recycling);
@@ -127,7 +127,7 @@ impl Address {
             .post_create(Hook::async_fn(move |client, _| {
                 let freshness = Arc::clone(&freshness);
                 Box::pin(async move {
-                    // The pool limits the time of connecting alone, and a pooler takes connections while its server is silent.
+                    // The pool limits only the time of connecting, and a pooler accepts connections while its server is silent.
                     let prepared = tokio::time::timeout(CONNECT_LIMIT, prepare(client, &freshness)).await;
                     prepared.unwrap_or_else(|_| Err(HookError::message("it is silent")))
                 })
@@ -138,7 +138,7 @@ impl Address {
     }
 }
 
-/// Connects to the first of several hosts that takes writes and has what this node was answered before.
+/// Connects to the first of several hosts that accepts writes and has all writes that were confirmed to this node.
 struct Fresh {
     address: Address,
     freshness: Arc<Freshness>,
@@ -155,7 +155,7 @@ impl Connect for Fresh {
                         tracing::debug!(%error, "a connection of the pool ended");
                     }
                 });
-                // The last one is refused by the pool if it was a primary.
+                // The pool refuses the last one if it is an old primary.
                 if at >= self.address.hosts.len() {
                     return Ok((client, driven));
                 }
@@ -228,7 +228,7 @@ fn of_host(config: &Config, at: usize, host: &Host) -> Config {
     one
 }
 
-/// The longest time of connecting to one of several hosts, so that the limit is enough for the last one if the others are
+/// The longest time of connecting to one of several hosts, so that the limit suffices for the last one if the others are
 /// silent.
 fn limit_of_one(hosts: usize) -> Duration {
     if hosts < 2 { CONNECT_LIMIT } else { CONNECT_LIMIT / u32::try_from(hosts + 1).unwrap_or(u32::MAX) }
@@ -244,13 +244,14 @@ async fn prepare(client: &Client, freshness: &Freshness) -> Result<(), HookError
     }
 }
 
-/// Sets the time limit of statements that are no part of a transaction with its own. A pooler may pass the setting on to
-/// other connections of the same user and database, which have it anyway; nothing depends on it, since the client has a limit too.
+/// Sets the time limit of statements outside of transactions; each transaction sets its own. A pooler may pass the setting on
+/// to other connections of the same user and database, which have it anyway; nothing depends on it, since the client has a
+/// limit too.
 async fn limit_statements(client: &Client) -> Result<(), Error> {
     client.batch_execute(&format!("SET statement_timeout = {}", STATEMENT_LIMIT.as_millis())).await
 }
 
-/// Splits off the settings that the client library does not know in all of their forms. The rest stays as it is written.
+/// Splits off the settings that the client library does not support, or not in all forms. The rest stays unchanged.
 fn split(text: &str) -> (String, Vec<(String, String)>) {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
         split_url(text)
@@ -264,7 +265,7 @@ fn is_ours(name: &str) -> bool {
 }
 
 fn split_url(text: &str) -> (String, Vec<(String, String)>) {
-    // The client library takes what is before the first `@` for user and password, with any character in it.
+    // The client library takes all text before the first `@` for user and password, whatever its characters.
     let place = text.find('@').unwrap_or_default();
     let query = text.match_indices('?').map(|(at, _)| at).find(|at| *at > place);
     let Some((base, query)) = query.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))) else {
@@ -272,7 +273,7 @@ fn split_url(text: &str) -> (String, Vec<(String, String)>) {
     };
     let (mut rest, mut ours) = (Vec::new(), Vec::new());
     for pair in query.split('&') {
-        // In these URLs, unlike in forms, a plus is no space.
+        // In these URLs, unlike in forms, a plus does not mean a space.
         let decoded = url::form_urlencoded::parse(pair.replace('+', "%2B").as_bytes()).into_owned().next();
         match decoded.filter(|(name, _)| is_ours(name)) {
             Some(setting) => ours.push(setting),
@@ -287,7 +288,7 @@ fn split_url(text: &str) -> (String, Vec<(String, String)>) {
 fn split_parameters(text: &str) -> (String, Vec<(String, String)>) {
     let (mut rest, mut ours) = (Vec::new(), Vec::new());
     let mut left = text.trim_start();
-    // What is no parameter is refused by the client library.
+    // The client library refuses text that is not a parameter.
     while let Some((name, after)) = left.split_once('=') {
         let after = after.trim_start();
         let (value, length) = value(after);
@@ -303,7 +304,7 @@ fn split_parameters(text: &str) -> (String, Vec<(String, String)>) {
     (rest.join(" "), ours)
 }
 
-/// Reads the value at the beginning of a text. Returns it with the number of its bytes in the text.
+/// Reads the value at the beginning of a text. Returns it with the number of bytes that it occupies in the text.
 fn value(text: &str) -> (String, usize) {
     let is_quoted = text.starts_with('\'');
     let (mut value, mut is_escaped) = (String::new(), false);

@@ -1,4 +1,4 @@
-//! How running calls and charges are read from rows.
+//! Reads running calls and charges from rows.
 
 use didww_types::Timestamp;
 use tokio_postgres::types::Type;
@@ -20,14 +20,14 @@ pub(super) fn running_call(row: &Row) -> Done<RunningCall> {
     })
 }
 
-/// Returns those of the calls with these ids that have no record, as the change feed has them.
+/// Returns the running calls with these ids, those without a record, for the change feed.
 pub(super) async fn running_with(client: &Client, ids: &[Uuid]) -> Done<Vec<RunningCall>> {
     let select = "SELECT id, account, trunk, answered_at, acknowledged, attributes FROM running_call r \
                   WHERE id = ANY ($1) AND NOT EXISTS (SELECT 1 FROM call c WHERE c.id = r.id)";
     client.query_typed(select, &[(&ids, Type::UUID_ARRAY)]).await?.iter().map(running_call).collect()
 }
 
-/// Returns what the calls with these ids cost, as the change feed has them.
+/// Returns the charges of the calls with these ids, for the change feed.
 pub(super) async fn charges_of(client: &Client, ids: &[Uuid]) -> Done<Vec<StoredCharge>> {
     let select = "SELECT account, trunk, ended_at, price, id FROM call WHERE id = ANY ($1)";
     client.query_typed(select, &[(&ids, Type::UUID_ARRAY)]).await?.iter().map(|row| charge(row, 4)).collect()

@@ -1,6 +1,6 @@
 //! The secrets that sign callbacks. None is kept in memory.
 //!
-//! To add or enable one locks the account: at most one is enabled, and an index permits no second one.
+//! Adding or enabling a secret locks the account: at most one is enabled, and an index permits no second one.
 
 use didww_types::{Secret, Timestamp};
 use tokio_postgres::types::Type;
@@ -49,6 +49,22 @@ async fn add(transaction: &Transaction<'_>, account: i64, secret: &CallbackSecre
         )
         .await?;
     Ok(())
+}
+
+/// Enables the secret with this text, or adds it. The account is locked before it is looked for.
+async fn ensure(transaction: &Transaction<'_>, account: i64, secret: &CallbackSecret) -> Done<()> {
+    if !lock_account(transaction, account).await? {
+        return Err(StoreError::Conflict.into());
+    }
+    let select = "SELECT id, enabled FROM callback_secret WHERE account = $1 AND secret = $2 \
+                  ORDER BY enabled DESC, created_at, id LIMIT 1";
+    let text = secret.secret.expose();
+    let stored = transaction.query_typed_opt(select, &[(&account, Type::INT8), (&text, Type::TEXT)]).await?;
+    match stored {
+        Some(row) if row.try_get(1)? => Ok(()),
+        Some(row) => enable(transaction, account, row.try_get(0)?, true).await.map(|_| ()),
+        None => add(transaction, account, &CallbackSecret { is_enabled: true, ..secret.clone() }).await,
+    }
 }
 
 async fn list(client: &Client, account: i64) -> Done<Vec<CallbackSecret>> {
@@ -102,6 +118,12 @@ impl CallbackSecrets for PostgresStore {
     fn add_callback_secret(&self, account: i64, secret: CallbackSecret) -> Answer<'_, ()> {
         self.node.write((account, secret), |transaction, (account, secret)| {
             Box::pin(add(transaction, *account, secret))
+        })
+    }
+
+    fn ensure_callback_secret(&self, account: i64, secret: CallbackSecret) -> Answer<'_, ()> {
+        self.node.write((account, secret), |transaction, (account, secret)| {
+            Box::pin(ensure(transaction, *account, secret))
         })
     }
 

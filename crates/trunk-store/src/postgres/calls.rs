@@ -1,7 +1,7 @@
 //! The records of calls that ended or were refused, and the calls that are running.
 //!
-//! A call is charged by its record, and has one: its id is unique. A running call whose record exists is not running, however
-//! the transactions that wrote the two met.
+//! A call is charged by its record, of which it has one: the id is unique. A row of a running call whose record exists does
+//! not count, in whichever order the two were written.
 
 use didww_types::Timestamp;
 use serde_json::Value;
@@ -63,8 +63,8 @@ pub(super) fn step(transaction: &Transaction<'_>, at: Timestamp) {
     transaction.later(Late::new(upsert, parameters));
 }
 
-/// Stores the record of a call, in the place of its row as a running call. An existing record with the same id is unchanged:
-/// the caller repeats a write whose outcome it does not know.
+/// Stores the record of a call, which replaces its row as a running call. An existing record with the same id is unchanged:
+/// the caller repeats writes whose outcome is unknown.
 pub(super) async fn ended(transaction: &Transaction<'_>, call: &StoredCall) -> Done<()> {
     let number = transaction.node.number();
     let attributes: Value = serde_json::from_str(&call.attributes).unwrap_or_default();
@@ -116,7 +116,7 @@ async fn list(client: &Client, query: &CallQuery) -> Done<Vec<StoredCall>> {
     Ok(select(client, query, None).await?.into_iter().map(|(_, call)| call).collect())
 }
 
-/// The records behind a number, the lowest first, or with `None` all of them, the highest first. Each has its number.
+/// The records after a number, in ascending order, or with `None` all of them, in descending order. Each has its number.
 async fn select(client: &Client, query: &CallQuery, after: Option<i64>) -> Done<Vec<(i64, StoredCall)>> {
     let cause = query.cause.map(i32::from);
     let source_ip = query.source_ip.map(|ip| ip.to_string());
@@ -211,7 +211,7 @@ async fn of_others(client: &Client, own: i64, id: Option<Uuid>) -> Done<Vec<Node
     rows.iter().map(|row| Ok(NodeCall { node: row.try_get(6)?, call: running_call(row)? })).collect()
 }
 
-/// Reads charges behind an end of a call and the number of its record. Returns the position of the last one.
+/// Reads charges after a position: the end of a call and the number of its record. Returns the position of the last one.
 async fn charges(client: &Client, (ended_at, number): (i64, i64)) -> Done<(Vec<StoredCharge>, (i64, i64))> {
     let select = "SELECT account, trunk, ended_at, price, number, id FROM call \
                   WHERE price <> '0' AND (ended_at, number) > ($1, $2) ORDER BY ended_at, number LIMIT $3";
@@ -227,7 +227,7 @@ async fn charges(client: &Client, (ended_at, number): (i64, i64)) -> Done<(Vec<S
 }
 
 impl PostgresStore {
-    /// A day of a large edge is more than one read may take, so it is read in parts.
+    /// A day of charges of a busy edge can exceed the limits of one read, so it is read in parts.
     async fn all_charges(&self, from: Timestamp) -> Result<Vec<StoredCharge>, StoreError> {
         let mut position = (from.as_unix_millis(), i64::MIN);
         let mut all = Vec::new();

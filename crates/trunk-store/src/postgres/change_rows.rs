@@ -7,24 +7,24 @@ use uuid::Uuid;
 use super::Node;
 use super::failure::Done;
 use super::parameter::Parameter;
-use super::seen::{KEPT, RowId};
+use super::seen::{ROW_MEMORY_MICROS, RowId};
 use super::transaction::Announcement;
 use crate::DocumentKind;
 
 /// Maximum number of rows of a poll.
 pub(super) const MAX_ROWS: usize = 200_000;
 
-/// What a row says, as the column `what` has it.
+/// The kinds of change, which the column `what` contains.
 pub(super) mod what {
     pub(in super::super) const RECORD: i16 = 0;
     pub(in super::super) const RECORD_DELETED: i16 = 1;
     pub(in super::super) const DOCUMENT: i16 = 2;
     pub(in super::super) const ACCOUNT: i16 = 3;
     pub(in super::super) const TOKEN_KEYS: i16 = 4;
-    /// Of one account. The column `revision` has 1 if the accounts were deleted too.
+    /// A reset of one account or all. The column `revision` is 1 if the accounts were deleted too.
     pub(in super::super) const RESET: i16 = 5;
     pub(in super::super) const RESET_OF_ALL: i16 = 6;
-    /// Of a call. The column `customer` has its trunk.
+    /// A call was answered or acknowledged. The column `customer` has its trunk.
     pub(in super::super) const CALL_RUNNING: i16 = 7;
     pub(in super::super) const CALL_ENDED: i16 = 8;
     pub(in super::super) const HANG_UP: i16 = 9;
@@ -62,20 +62,20 @@ pub(super) struct ChangeRow {
     pub(super) customer: Uuid,
 }
 
-/// Writes what a transaction announced. Returns the greatest position of the rows.
+/// Writes the announcements of a transaction. Returns the greatest position of the rows.
 pub(super) async fn write_rows(
     client: &Client,
     node: &Node,
     rows: &[i64],
     announced: &[Announcement],
 ) -> Done<i64> {
-    let of = announced.iter().map(|announcement| row_of(node, announcement)).collect::<Vec<_>>();
-    let column = |value: fn(&ChangeRow) -> i64| of.iter().map(value).collect::<Vec<i64>>();
+    let rows_of_changes = announced.iter().map(|announcement| row_of(node, announcement)).collect::<Vec<_>>();
+    let column = |value: fn(&ChangeRow) -> i64| rows_of_changes.iter().map(value).collect::<Vec<i64>>();
     let (what, account, kind) =
         (column(|row| row.what.into()), column(|row| row.account), column(|row| row.kind));
     let (number, revision) = (column(|row| row.number), column(|row| row.revision));
-    let subject: Vec<Uuid> = of.iter().map(|row| row.subject).collect();
-    let customer: Vec<Uuid> = of.iter().map(|row| row.customer).collect();
+    let subject: Vec<Uuid> = rows_of_changes.iter().map(|row| row.subject).collect();
+    let customer: Vec<Uuid> = rows_of_changes.iter().map(|row| row.customer).collect();
     let insert = "WITH new AS (INSERT INTO change \
                   (position, row_id, node, what, account, kind, number, revision, subject, customer) \
                   SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, r, $1, w, a, k, n, v, s, c \
@@ -172,17 +172,17 @@ pub(super) async fn read_hang_ups(client: &Client, from: i64) -> Done<Vec<Uuid>>
     client.query_typed(select, &parameters).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// What a poll found.
+/// The result of a poll.
 pub(super) struct Polled {
     /// The database's time in microseconds.
     pub(super) now: i64,
-    /// When the oldest transaction began that is in progress, at most [`KEPT`] ago.
+    /// When the oldest transaction in progress began, at most [`ROW_MEMORY_MICROS`] ago.
     pub(super) oldest: i64,
     /// The rows with their positions.
     pub(super) rows: Vec<(i64, RowId, ChangeRow)>,
 }
 
-/// Reads the rows behind a position, in the order of the positions.
+/// Reads the rows after a position, in the order of the positions.
 pub(super) async fn read_rows(client: &Client, from: i64) -> Done<Polled> {
     let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, \
                (SELECT (extract(epoch FROM min(xact_start)) * 1000000)::bigint FROM pg_stat_activity \
@@ -190,13 +190,13 @@ pub(super) async fn read_rows(client: &Client, from: i64) -> Done<Polled> {
     let rows = "SELECT position, row_id, what, account, kind, number, revision, subject, customer, node FROM change \
                 WHERE position > $1 ORDER BY position, row_id LIMIT $2";
     let most = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
-    // The first statement is executed first, so that what it finds in progress is what the second one may miss.
+    // The first statement is executed first, so that it finds every transaction whose rows the second one may miss.
     let parameters: [Parameter<'_>; 2] = [(&from, Type::INT8), (&most, Type::INT8)];
     let (times, rows) =
         tokio::try_join!(biased; client.query_typed_one(now, &[]), client.query_typed(rows, &parameters))?;
     let now: i64 = times.try_get(0)?;
-    // A session of an operator may stay in its transaction. What is older than the rows that are kept is not read again.
-    let oldest = times.try_get::<_, Option<i64>>(1)?.unwrap_or(now).max(now - KEPT);
+    // A session of an operator may stay in its transaction. Positions before the rows that are kept are not read again.
+    let oldest = times.try_get::<_, Option<i64>>(1)?.unwrap_or(now).max(now - ROW_MEMORY_MICROS);
     let row = |row: &Row| -> Done<(i64, RowId, ChangeRow)> {
         let of = ChangeRow {
             what: row.try_get(2)?,

@@ -1,8 +1,13 @@
 //! Channels of trunks that the nodes share: how many each holds, and a row of each trunk that is locked to take some.
 //!
-//! With that lock, a transaction sees what every other one has taken: the statement that counts is executed after the lock was
-//! received, and sees what was committed until then. To return channels needs no lock: a node that counts the old number refuses
-//! rather than admits. The rows of a node are deleted with it; those of one that was taken over are not counted before.
+//! With that lock, a transaction sees the channels that every other one has taken: the statement that counts is executed after
+//! the lock was received, and sees all commits until then. Returning channels needs no lock: a node that counts the old number
+//! refuses a call rather than admits one too many. The rows of a node are deleted with it; those of a node that was taken over
+//! are not counted until then.
+//!
+//! Rows without a meaning are deleted by a job. A row without channels counts as much as none. The row of a turn is only its lock:
+//! while a deletion of it is not committed, a transaction that takes the turn waits, and then inserts the row again, so that one has
+//! it. Rows that a transaction holds are left alone, so a deletion waits for none.
 
 use std::collections::HashMap;
 
@@ -13,33 +18,34 @@ use super::PostgresStore;
 use super::failure::Done;
 use super::parameter::Parameter;
 use super::transaction::Transaction;
-use crate::{Answer, AskedChannels, Channels, HeldChannels, StoreError};
+use crate::{Answer, ChannelRequest, Channels, HeldChannels, StoreError};
 
 /// Takes the trunks' turns, in the order of their ids.
 const LOCK: &str = "INSERT INTO channel_turn AS c (trunk, turns) \
      SELECT t, 1 FROM unnest($1::uuid[]) AS given (t) ORDER BY t \
      ON CONFLICT (trunk) DO UPDATE SET turns = c.turns + 1";
-/// What the other nodes hold that are not known to be dead. One that left may have written a last row behind its end, which
-/// must not count.
+/// The channels that the other nodes hold, without nodes that are known to be dead. A node that left may have written a row
+/// after it was removed, which must not count.
 const OTHERS: &str = "SELECT c.trunk, sum(c.held)::bigint FROM channel c \
      WHERE c.trunk = ANY ($1) AND c.node <> $2 AND EXISTS (\
          SELECT 1 FROM node n WHERE n.number = c.node AND n.heir IS NULL AND NOT n.removed) \
      GROUP BY c.trunk";
-/// Stores what this node holds, unless it was taken over.
+/// Stores the channels that this node holds, unless it was taken over.
 const HOLD: &str = "INSERT INTO channel (trunk, node, held) \
      SELECT t, $1, h FROM unnest($2::uuid[], $3::int8[]) AS given (t, h) \
      WHERE NOT EXISTS (SELECT 1 FROM node n WHERE n.number = $1 AND (n.heir IS NOT NULL OR n.removed)) \
      ON CONFLICT (trunk, node) DO UPDATE SET held = excluded.held";
 
-async fn hold(transaction: &Transaction<'_>, asked: &[AskedChannels]) -> Done<Vec<HeldChannels>> {
+async fn hold(transaction: &Transaction<'_>, requests: &[ChannelRequest]) -> Done<Vec<HeldChannels>> {
     let own = transaction.node.number;
-    let mut taken: Vec<Uuid> = asked.iter().filter(|asked| asked.more > 0).map(|asked| asked.trunk).collect();
+    let mut taken: Vec<Uuid> =
+        requests.iter().filter(|request| request.more > 0).map(|request| request.trunk).collect();
     taken.sort_unstable();
     let mut others: HashMap<Uuid, u32> = HashMap::new();
     if !taken.is_empty() {
         let parameters: [Parameter<'_>; 2] = [(&taken, Type::UUID_ARRAY), (&own, Type::INT8)];
         let [trunks, _] = &parameters;
-        // A turn that is taken without holding it means nothing. Both are sent at once, and executed in this order.
+        // A lock that is taken without a row of this node has no effect. Both are sent at once, and executed in this order.
         let harmless = transaction.harmless();
         let (_, others_hold) = tokio::try_join!(biased;
             harmless.execute_typed(LOCK, std::slice::from_ref(trunks)),
@@ -51,20 +57,46 @@ async fn hold(transaction: &Transaction<'_>, asked: &[AskedChannels]) -> Done<Ve
         }
     }
     let others = |trunk| others.get(&trunk).copied().unwrap_or_default();
-    let given: Vec<HeldChannels> = asked.iter().map(|asked| asked.given(others(asked.trunk))).collect();
-    let trunks: Vec<Uuid> = asked.iter().map(|asked| asked.trunk).collect();
-    let held: Vec<i64> = given.iter().map(|given| given.held.into()).collect();
+    let granted: Vec<HeldChannels> =
+        requests.iter().map(|request| request.granted(others(request.trunk))).collect();
+    let trunks: Vec<Uuid> = requests.iter().map(|request| request.trunk).collect();
+    let held: Vec<i64> = granted.iter().map(|granted| granted.held.into()).collect();
     let parameters =
         &[(&own as _, Type::INT8), (&trunks as _, Type::UUID_ARRAY), (&held as _, Type::INT8_ARRAY)];
     let stored = transaction.execute_typed(HOLD, parameters).await?;
-    if stored == 0 && !asked.is_empty() {
+    if stored == 0 && !requests.is_empty() {
         return Err(StoreError::Conflict.into());
     }
-    Ok(given)
+    Ok(granted)
+}
+
+/// Deletes rows without channels. One that receives some meanwhile is locked, or does not match any more once it is. The rows are
+/// selected once: a subquery that is executed again would find others behind those that were deleted.
+const FORGET: &str = "WITH empty AS MATERIALIZED (\
+         SELECT trunk, node FROM channel WHERE held = 0 LIMIT $1 FOR UPDATE SKIP LOCKED) \
+     DELETE FROM channel c USING empty e WHERE c.trunk = e.trunk AND c.node = e.node AND c.held = 0";
+/// Deletes turns of trunks of which no node holds channels, and which no transaction has now.
+const FORGET_TURNS: &str = "WITH unused AS MATERIALIZED (\
+         SELECT t.trunk FROM channel_turn t \
+         WHERE NOT EXISTS (SELECT 1 FROM channel c WHERE c.trunk = t.trunk) \
+         LIMIT $1 FOR UPDATE SKIP LOCKED) \
+     DELETE FROM channel_turn t USING unused u WHERE t.trunk = u.trunk";
+
+async fn forget(transaction: &Transaction<'_>, most: u64) -> Done<u64> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut forgotten = 0;
+    for delete in [FORGET, FORGET_TURNS] {
+        forgotten += transaction.execute_typed(delete, &[(&most, Type::INT8)]).await?;
+    }
+    Ok(forgotten)
 }
 
 impl Channels for PostgresStore {
-    fn hold_channels(&self, asked: Vec<AskedChannels>) -> Answer<'_, Vec<HeldChannels>> {
-        self.node.write(asked, |transaction, asked| Box::pin(hold(transaction, asked)))
+    fn hold_channels(&self, requests: Vec<ChannelRequest>) -> Answer<'_, Vec<HeldChannels>> {
+        self.node.write(requests, |transaction, requests| Box::pin(hold(transaction, requests)))
+    }
+
+    fn forget_channels(&self, most: u64) -> Answer<'_, u64> {
+        self.node.write(most, |transaction, most| Box::pin(forget(transaction, *most)))
     }
 }

@@ -89,7 +89,7 @@ const REPLACE_KEYED: &str = concat!(
     ")"
 );
 
-/// Creates a document, or replaces it and announces that. A new one is announced if every node keeps those of its kind.
+/// Creates a document, or replaces it and announces that. A new document is announced if every node keeps its kind.
 ///
 /// # Errors
 /// [`StoreError::Taken`] and [`StoreError::Conflict`].
@@ -205,7 +205,7 @@ pub(super) async fn forget(
     Ok(())
 }
 
-/// Deletes all documents except the state of the platform, customers and what identifies or configures them. A reset
+/// Deletes all documents except the state of the platform, customers, and their credentials and configuration. A reset
 /// keeps those, like accounts and keys, and the price plans of accounts unless the accounts are deleted too.
 pub(super) async fn reset(transaction: &Transaction<'_>, accounts: bool) -> Done<()> {
     use DocumentKind::{AccessKey, Agent, Customer, Number, OutboundConfig, Platform, PricePlan};

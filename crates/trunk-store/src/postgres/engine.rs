@@ -1,4 +1,4 @@
-//! The engine itself: its health, and its end.
+//! The engine itself: its health, and closing it.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ impl Engine for PostgresStore {
         self.node.health.subscribe()
     }
 
-    /// Which commits were acknowledged is what the server of the database keeps.
+    /// None: the database server keeps all acknowledged commits.
     fn missing_commits(&self) -> Option<MissingCommits> {
         None
     }

@@ -1,4 +1,4 @@
-//! What goes wrong in a statement, and what it means for the caller.
+//! The failures of statements, and the errors that callers receive for them.
 
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
@@ -8,14 +8,14 @@ use crate::StoreError;
 /// The outcome of the statements of a read or of a transaction.
 pub(super) type Done<T> = Result<T, Failure>;
 
-/// Why a read or a transaction does not go on.
+/// Why a read or a transaction was aborted.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The error of the caller.
     Refused(StoreError),
-    /// Another transaction was faster. The next attempt finds what it did.
+    /// Another transaction was faster. The next attempt sees its result.
     LostRace,
-    /// The account is near its quota: the next attempt counts exactly, which locks all rows of the count.
+    /// The account is near its quota. The next attempt counts exactly, which locks all rows of the count.
     NearQuota,
     /// The server or the connection failed. The runner decides whether to repeat.
     Engine(Error),
@@ -47,7 +47,7 @@ impl Failure {
         matches!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED))
     }
 
-    /// Whether the connection cannot be used any more, or the server takes no statements on it.
+    /// Whether the connection can no longer be used, or the server accepts no statements on it.
     pub(super) fn is_broken(&self) -> bool {
         let Self::Engine(error) = self else { return false };
         match error.as_db_error() {

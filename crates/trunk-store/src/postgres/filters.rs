@@ -15,8 +15,8 @@ use crate::{Condition, IndexValue, ListQuery, Scope};
 pub(super) struct Sql(Vec<(Box<dyn ToSql + Sync + Send>, Type)>);
 
 impl Sql {
-    fn push(&mut self, value: impl ToSql + Sync + Send + 'static, of: Type) -> String {
-        self.0.push((Box::new(value), of));
+    fn push(&mut self, value: impl ToSql + Sync + Send + 'static, sql_type: Type) -> String {
+        self.0.push((Box::new(value), sql_type));
         format!("${}", self.0.len())
     }
 
@@ -30,7 +30,7 @@ impl Sql {
         self.0.iter().map(|(value, of)| (value.as_ref() as &(dyn ToSql + Sync), of.clone())).collect()
     }
 
-    /// Tests whether a column with keys of index values has one of these.
+    /// Tests whether a column with the keys of index values contains one of these values.
     fn one_of(&mut self, column: &str, values: &[IndexValue]) -> String {
         match values {
             [one] => format!("{column} = {}", self.push(one.key(), Type::BYTEA)),
@@ -47,7 +47,7 @@ impl Sql {
         format!("{number} = ANY({})", self.push(numbers, Type::INT8_ARRAY))
     }
 
-    /// The ids among these values. Text that is no id matches no record.
+    /// The ids among these values. Texts that are not ids match no record.
     fn ids(&mut self, values: &[IndexValue]) -> String {
         let id = |value: &IndexValue| match value {
             IndexValue::Text(text) => Uuid::parse_str(text).ok(),
@@ -65,8 +65,8 @@ fn integer(value: &IndexValue) -> Option<i64> {
     }
 }
 
-/// A member of a record's attributes or `meta`. The server's JSON has no text with a zero character, and refuses the whole
-/// object if one has; a space takes its place.
+/// A member of a record's attributes or `meta`. The database server refuses JSON with a NUL character in a text, so a space
+/// replaces it.
 fn member(column: &str, name: &str) -> String {
     format!("(replace({column}, '\\u0000', '\\u0020')::json -> '{name}')")
 }
@@ -119,7 +119,13 @@ pub(super) fn matching(sql: &mut Sql, symbols: &Symbols, query: &ListQuery) -> S
     format!("SELECT {distinct}{number} AS number FROM {from} WHERE {}", conditions.join(" AND "))
 }
 
-fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condition, of: &str) -> String {
+fn filter(
+    sql: &mut Sql,
+    symbols: &Symbols,
+    query: &ListQuery,
+    condition: &Condition,
+    record: &str,
+) -> String {
     let spec = query.scope.spec;
     let values = condition.values.as_slice();
     match condition.test {
@@ -130,7 +136,7 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let test = sql.one_of("f.value", values);
             format!(
                 "EXISTS (SELECT 1 FROM {} f WHERE f.account = {account} AND f.field = {field} AND {test} \
-                 AND f.record = {of})",
+                 AND f.record = {record})",
                 table(spec, path)
             )
         }
@@ -172,8 +178,8 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let ids = sql.ids(values);
             let ends =
                 Ends { from: "record f", number: "f.number", conditions: format!("f.id = ANY({ids})") };
-            let to_any = lead_to(sql, symbols, &steps, &ends, of);
-            or_unrelated(sql, symbols, &steps, values, to_any, of)
+            let to_any = lead_to(sql, symbols, &steps, &ends, record);
+            or_unrelated(sql, symbols, &steps, values, to_any, record)
         }
         FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
             let Some((steps, attribute)) = related_attribute(symbols.registry(), spec.name, path) else {
@@ -193,8 +199,8 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
                 number: "f.record",
                 conditions: format!("f.account = {account} AND f.field = {field} AND {test}"),
             };
-            let with_value = lead_to(sql, symbols, &steps, &ends, of);
-            or_unrelated(sql, symbols, &steps, values, with_value, of)
+            let with_value = lead_to(sql, symbols, &steps, &ends, record);
+            or_unrelated(sql, symbols, &steps, values, with_value, record)
         }
         FilterTest::RelatedMeta(path, name) => {
             let Some(steps) = follow(symbols.registry(), spec.name, path) else {
@@ -202,10 +208,10 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             };
             let conditions = format!("coalesce({}, 0) <> 0", number(&member("f.meta", name)));
             let ends = Ends { from: "record f", number: "f.number", conditions };
-            let to_any = lead_to(sql, symbols, &steps, &ends, of);
+            let to_any = lead_to(sql, symbols, &steps, &ends, record);
             sql.one_of_numbers(&format!("({to_any})::int"), values)
         }
-        // A test that this engine does not know must not match all records.
+        // A test that this engine does not support must not match all records.
         _ => "false".to_owned(),
     }
 }
@@ -249,8 +255,8 @@ fn nothing_related(values: &[IndexValue]) -> String {
 }
 
 /// Selects the chains of links from a record along a path: `k1` is the link of the first relationship, and so on.
-fn linked(sql: &mut Sql, symbols: &Symbols, steps: &[Step], of: &str, ends: Option<&Ends<'_>>) -> String {
-    let (mut from, mut conditions, mut owner) = (Vec::new(), Vec::new(), of.to_owned());
+fn linked(sql: &mut Sql, symbols: &Symbols, steps: &[Step], record: &str, ends: Option<&Ends<'_>>) -> String {
+    let (mut from, mut conditions, mut owner) = (Vec::new(), Vec::new(), record.to_owned());
     for (index, step) in (1..).zip(steps) {
         let relationship = sql.integer(symbols.member(step.owner.name, step.relationship.name));
         from.push(format!("link k{index}"));
@@ -282,9 +288,9 @@ struct Ends<'a> {
 
 /// Tests whether a path leads from a record to one of these ends. If all accounts share a type on the path, records of every
 /// account lead to the same ones, so that only the account's own records may be tested.
-fn lead_to(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>, of: &str) -> String {
+fn lead_to(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>, record: &str) -> String {
     if steps.iter().any(|step| step.target.global) {
-        return format!("EXISTS ({})", linked(sql, symbols, steps, of, Some(ends)));
+        return format!("EXISTS ({})", linked(sql, symbols, steps, record, Some(ends)));
     }
     let mut from = ends.from.to_owned();
     let mut reached = ends.number.to_owned();
@@ -298,7 +304,7 @@ fn lead_to(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>, of
         let _infallible = write!(from, " JOIN link k{index} ON {link}");
         reached = format!("k{index}.{left}");
     }
-    format!("{of} IN (SELECT {reached} FROM {from} WHERE {})", ends.conditions)
+    format!("{record} IN (SELECT {reached} FROM {from} WHERE {})", ends.conditions)
 }
 
 /// Adds the records from which a path leads to no record to a test, if a blank value selects them.
@@ -308,10 +314,10 @@ fn or_unrelated(
     steps: &[Step],
     values: &[IndexValue],
     test: String,
-    of: &str,
+    record: &str,
 ) -> String {
     if values.contains(&IndexValue::Null) {
-        format!("({test} OR NOT EXISTS ({}))", linked(sql, symbols, steps, of, None))
+        format!("({test} OR NOT EXISTS ({}))", linked(sql, symbols, steps, record, None))
     } else {
         test
     }

@@ -1,13 +1,12 @@
-//! Whether a new connection leads to a primary that has what this node was answered before.
+//! Whether a new connection leads to a primary that has all writes that were confirmed to this node.
 //!
-//! A primary that stood still while another one took over takes itself for the primary when it wakes up, until it is stopped.
-//! Of several hosts it may be the first that accepts writes, and reads there would be old ones. It lacks the heartbeats that
-//! this node has had since, and cannot commit one if replication is synchronous.
+//! A primary that was suspended while a standby was promoted still acts as a primary when it resumes, until it is stopped.
+//! Of several hosts it may be the first that accepts writes, and reads from it would be stale. It lacks the heartbeats that
+//! this node has committed since, and cannot commit one if replication is synchronous.
 //!
-//! So from the time at which the database is lost until a heartbeat is committed, no connection is used: this node answers
-//! nothing from where it does not know to be the primary, and acknowledges nothing that this heartbeat does not follow. Those
-//! that were opened until then are not used any more, whether they were in use meanwhile or not, and each later one has to show
-//! the heartbeat.
+//! So from the loss of the database until a heartbeat is committed, no connection is used: this node returns no data of a
+//! server that may not be the primary, and acknowledges no write before a later heartbeat was committed. Connections that were
+//! opened before that are no longer used, and each later one must have the heartbeat.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,17 +18,17 @@ use tokio_postgres::{Client, Error};
 
 use super::parameter::Parameter;
 
-/// How long after a loss reads and writes wait for the heartbeat. Most losses are of one connection, and over by then.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long after a loss reads and writes wait for the heartbeat. Most losses concern one connection, and end within this time.
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
-/// What is known of the server that answers.
+/// Whether the server that answers is known to be the primary.
 #[derive(Debug, Clone, Copy)]
 enum Proof {
-    /// It was not lost since this store was opened.
+    /// The database was not lost since this store was opened.
     NotNeeded,
-    /// It was lost then.
+    /// The database was lost at this time, and no heartbeat was committed since.
     Missing(Stopwatch),
-    /// It committed a heartbeat then, after it was lost.
+    /// A heartbeat was committed at this time, after the database was lost.
     Shown(Stopwatch),
 }
 
@@ -48,17 +47,17 @@ impl Freshness {
         Self { node, beats: AtomicI64::new(0), proof: watch::Sender::new(Proof::NotNeeded) }
     }
 
-    /// Notes that this many heartbeats are committed.
+    /// Records that this many heartbeats are committed.
     pub(super) fn note(&self, beats: i64) {
         self.beats.fetch_max(beats, Ordering::Relaxed);
     }
 
-    /// Forgets all heartbeats: this node is removed, and has none any more.
+    /// Forgets all heartbeats, because this node was removed from the database.
     pub(super) fn forget(&self) {
         self.beats.store(0, Ordering::Relaxed);
     }
 
-    /// Notes that the database was lost.
+    /// Records that the database was lost.
     pub(super) fn lose(&self) {
         self.proof.send_if_modified(|proof| {
             let is_new = !matches!(proof, Proof::Missing(_));
@@ -69,17 +68,17 @@ impl Freshness {
         });
     }
 
-    /// Whether the database is not lost, which is waited for shortly after a loss.
+    /// Returns true if the database is not lost. Shortly after a loss it waits for the heartbeat.
     pub(super) async fn is_certain(&self) -> bool {
         let known = *self.proof.borrow();
         let Proof::Missing(since) = known else { return true };
         let mut proof = self.proof.subscribe();
         let shown = proof.wait_for(|proof| !matches!(proof, Proof::Missing(_)));
-        let shown = tokio::time::timeout(GRACE.saturating_sub(since.elapsed()), shown).await;
+        let shown = tokio::time::timeout(GRACE_PERIOD.saturating_sub(since.elapsed()), shown).await;
         matches!(shown, Ok(Ok(_)))
     }
 
-    /// Whether a connection that was opened then may be used.
+    /// Whether a connection that was opened at this time may be used.
     pub(super) fn permits(&self, opened: Instant) -> bool {
         match *self.proof.borrow() {
             Proof::NotNeeded => true,
@@ -99,10 +98,10 @@ impl Freshness {
         Ok(client.query_typed_opt(select, &parameters).await?.is_some())
     }
 
-    /// Commits a heartbeat after the database was lost: what answers is the primary, whatever it lost.
+    /// Commits a heartbeat after the database was lost, which proves that the server that answers is the primary.
     ///
-    /// The server ends the statement after this limit: of many that follow each other, one waits for a standby that does not
-    /// come, and the others for its row.
+    /// The server ends the statement after `limit`: otherwise one of several attempts would wait for a missing standby, and the
+    /// others for its row lock.
     pub(super) async fn prove(&self, client: &Client, limit: Duration) -> Result<(), Error> {
         client.batch_execute(&format!("SET statement_timeout = {}", limit.as_millis())).await?;
         let beat = "UPDATE node SET beats = beats + 1 WHERE number = $1 AND heir IS NULL AND NOT removed RETURNING beats";

@@ -1,9 +1,9 @@
 //! Records that are created at the same time share a transaction.
 //!
-//! A transaction waits for the disk, and most of what its statements cost is planning them; both are the same for one record
-//! and for many. So while transactions insert records of an account, those that are created meanwhile wait, and the next
-//! transaction inserts them together. If it is refused, because of one of them, each has a transaction of its own. Accounts
-//! share none: no account waits for another one's records.
+//! A transaction waits for the disk, and planning its statements is most of their cost; both are the same for one record
+//! and for many. So while transactions insert records of an account, further records wait, and the next transaction inserts
+//! them together. If it is refused, because of one of them, each has a transaction of its own. Accounts do not share
+//! transactions: no account waits for another one's records.
 //!
 //! Bounds: [`LIMITS`], and the time that a record waits, [`WAIT_LIMIT`].
 
@@ -16,16 +16,20 @@ use tokio::task::JoinSet;
 use super::Node;
 use super::address::WAIT_LIMIT;
 use super::groups::{Limits, Member};
-use super::quotas::FEW;
+use super::quotas::MAX_ADDED_UNLOCKED;
 use super::run::{Line, MAX_WAITING, WRITE_LIMIT, closed};
-use super::statements::Kept;
+use super::statements::RepeatableStatements;
 use super::write::{TIME_PER_CHANGE, apply};
 use crate::content::Content;
 use crate::{Answer, Change, Record, StoreError};
 
-/// As many records are inserted together as need no exact count of the account's records.
-const LIMITS: Limits =
-    Limits { running: 2, together: FEW as usize, waiting: MAX_WAITING, waiting_of_one: MAX_WAITING / 2 };
+/// The number of records that are inserted together is the largest that needs no exact count of the account's records.
+const LIMITS: Limits = Limits {
+    running: 2,
+    together: MAX_ADDED_UNLOCKED as usize,
+    waiting: MAX_WAITING,
+    waiting_of_one: MAX_WAITING / 2,
+};
 
 impl Node {
     /// Inserts a record of an account, as a [write](Self::write) without an idempotency key does.
@@ -47,7 +51,7 @@ impl Node {
 
     async fn insert_waiting(self: Arc<Self>, account: i64) {
         while let Some(members) = self.groups.next(LIMITS, account) {
-            // In a task of its own, so that a panic would end nothing else.
+            // In a task of its own, so that a panic ends only this task.
             let _ended = tokio::spawn(Arc::clone(&self).insert_group(members)).await;
         }
     }
@@ -89,18 +93,19 @@ impl Node {
 
     async fn insert_together(&self, inserts: Vec<Arc<(Change, Content)>>) -> Result<Vec<Record>, StoreError> {
         let limit = WRITE_LIMIT + TIME_PER_CHANGE * u32::try_from(inserts.len()).unwrap_or(u32::MAX);
-        let written = Kept::writing(inserts, |transaction, inserts: &Vec<Arc<(Change, Content)>>| {
-            Box::pin(async move {
-                let changes: Vec<&(Change, Content)> = inserts.iter().map(AsRef::as_ref).collect();
-                apply(transaction, &changes).await
-            })
-        });
+        let written =
+            RepeatableStatements::writing(inserts, |transaction, inserts: &Vec<Arc<(Change, Content)>>| {
+                Box::pin(async move {
+                    let changes: Vec<&(Change, Content)> = inserts.iter().map(AsRef::as_ref).collect();
+                    apply(transaction, &changes).await
+                })
+            });
         self.run((Line::Common, limit), None, &written).await?;
         written.take()
     }
 }
 
-/// Whether an error would meet each of the records too, or is not known to have left nothing.
+/// Whether an error would occur for each record alone too, or may have left records.
 fn is_of_all(error: &StoreError) -> bool {
     matches!(error, StoreError::Unknown | StoreError::Unavailable | StoreError::Overloaded | StoreError::Full)
 }

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedRwLockReadGuard, oneshot};
 use crate::content::Content;
 use crate::{Change, Record, StoreError};
 
-/// The records of all accounts that wait.
+/// The waiting records of all accounts.
 #[derive(Default)]
 pub(super) struct Groups(Mutex<State>);
 
@@ -20,19 +20,19 @@ struct State {
     waiting: usize,
 }
 
-/// The records of an account that wait.
+/// The waiting records of an account.
 #[derive(Default)]
 struct Waiting {
     members: VecDeque<Member>,
     running: usize,
 }
 
-/// A record that waits.
+/// A waiting record, and the caller that waits for it.
 pub(super) struct Member {
     pub(super) insert: Arc<(Change, Content)>,
     pub(super) made: oneshot::Sender<Result<Vec<Record>, StoreError>>,
     pub(super) since: Stopwatch,
-    /// A store that is closed waits for it.
+    /// Held so that closing the store waits for the record.
     pub(super) open: OwnedRwLockReadGuard<()>,
 }
 
@@ -44,7 +44,7 @@ impl Member {
     }
 }
 
-/// The limits of groups.
+/// The maximum numbers of transactions and of records.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// Transactions that insert records of an account at the same time.
@@ -62,7 +62,7 @@ impl Groups {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a record. Returns true if the caller is to insert what waits of its account.
+    /// Adds a record. Returns true if the caller must insert the waiting records of its account.
     ///
     /// # Errors
     /// [`StoreError::Overloaded`] if too many wait.
@@ -80,7 +80,7 @@ impl Groups {
         Ok(is_free)
     }
 
-    /// Takes what is inserted next. With `None` the caller has ended.
+    /// Takes the records to insert next. `None` if no records are left, so that the caller ends.
     pub(super) fn next(&self, limits: Limits, account: i64) -> Option<Vec<Member>> {
         let mut state = self.state();
         let of = state.accounts.get_mut(&account)?;

@@ -1,7 +1,7 @@
 //! Idempotency keys: their use by requests, and the responses to these.
 //!
 //! Of two requests that use a key at once, the insert of the second waits for the end of the first transaction, and finds the
-//! key used. The row of the scope is locked behind it, until the transaction ends: the counts are exact.
+//! key used. The row of the scope is locked after that, until the transaction ends, so the counts are exact.
 
 use didww_types::Timestamp;
 use tokio_postgres::types::Type;
@@ -14,7 +14,7 @@ use super::transaction::Transaction;
 use crate::idempotency::{MAX_BYTES_PER_SCOPE, MAX_KEYS_PER_SCOPE};
 use crate::{Answer, IdempotencyKey, IdempotencyKeys, KeptResponse, KeyUse, StoreError, UsedKey};
 
-/// How often it is tried to use a key that others use and delete meanwhile.
+/// Maximum number of attempts to use a key that others use and delete meanwhile.
 const ATTEMPTS: u32 = 5;
 
 /// Stores the first use of a key, and counts it.
@@ -70,7 +70,7 @@ pub(super) async fn claim(transaction: &Transaction<'_>, used: &KeyUse) -> Done<
                       WHERE scope = $1 AND digest = $2 FOR UPDATE";
         let existing =
             transaction.query_typed_opt(select, &[(&scope, Type::TEXT), (&digest, Type::BYTEA)]).await?;
-        // Without it, it was deleted meanwhile.
+        // The key was deleted meanwhile.
         let Some(existing) = existing else { continue };
         if existing.try_get::<_, Uuid>(0)? == used.request {
             return Ok(());
@@ -216,7 +216,7 @@ const LOCK_SCOPES: &str = concat!(
     old!(),
     ") AS old) ORDER BY scope FOR UPDATE"
 );
-/// Deletes old keys.
+/// Deletes the keys that were used at a time or before, at most a number of them.
 const FORGET: &str = concat!(
     "WITH gone AS (DELETE FROM idempotency_key k USING (",
     old!(),

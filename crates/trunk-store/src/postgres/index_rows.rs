@@ -60,7 +60,7 @@ impl IndexRows {
         self.facets.is_empty() && self.unique.is_empty() && self.claims.is_empty()
     }
 
-    /// Inserts the rows. If a value was taken since [`Taken::read`], the transaction is repeated, and finds it then.
+    /// Inserts the rows. If a value was taken after [`Taken::read`], the transaction is repeated, and that attempt finds it.
     pub(super) fn insert(self, transaction: &Transaction<'_>) {
         let insert = "WITH f AS (INSERT INTO facet (account, field, value, record) \
                       SELECT * FROM unnest($1::int8[], $2::int8[], $3::bytea[], $4::int8[])), \
@@ -70,7 +70,7 @@ impl IndexRows {
         self.execute(transaction, insert, &["unique_facet_pkey", "claim_pkey"]);
     }
 
-    /// Deletes the rows.
+    /// Deletes the rows, all with one statement.
     pub(super) fn delete(self, transaction: &Transaction<'_>) {
         let delete = "WITH f AS (DELETE FROM facet o USING unnest($1::int8[], $2::int8[], $3::bytea[], $4::int8[]) \
                       AS g (account, field, value, record) WHERE o.account = g.account AND o.field = g.field \
@@ -111,9 +111,9 @@ impl IndexRows {
 /// Which unique values are taken: by stored records, and by those that the same write has added.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// Account, field and value.
+    /// Values that are unique in an account, as account, field and value.
     in_account: HashSet<(i64, i64, Vec<u8>)>,
-    /// Field and value.
+    /// Values that are unique among all accounts, as field and value.
     everywhere: HashSet<(i64, Vec<u8>)>,
 }
 

@@ -1,7 +1,7 @@
-//! Brings the index in line with the declarations, before a node serves: what the embedded engine does when it opens a file.
+//! Brings the index in line with the declarations, before a node serves, as the embedded engine does when it opens a file.
 //!
-//! The table `indexed` knows the form of each attribute's entries. What differs from the declaration is built here, in
-//! batches, each of which notes how far it came and extends the lease. A node of another release that runs meanwhile goes on
+//! The table `indexed` has the form of each attribute's entries. Entries that differ from the declaration are built here, in
+//! batches, each of which records its progress and extends the lease. A node of another release that runs meanwhile continues
 //! to write entries of its own declarations.
 
 use std::collections::HashMap;
@@ -36,7 +36,7 @@ struct Stale {
     after: Option<i64>,
 }
 
-/// Builds what is missing.
+/// Builds the missing index entries of all types.
 pub(super) async fn build(
     client: &Client,
     lease: &Lease,
@@ -56,7 +56,7 @@ pub(super) async fn build(
     Ok(())
 }
 
-/// Forgets the form of attributes that are not indexed any more: records written meanwhile get no entries.
+/// Forgets the form of attributes that are no longer indexed: records that are written from now on have no entries.
 async fn forget_undeclared(client: &Client, symbols: &Symbols) -> Done<()> {
     let declared: Vec<i64> = symbols
         .registry()
@@ -140,8 +140,8 @@ async fn build_type(
         let note = "UPDATE indexed SET after = $2 WHERE field = ANY($1::int8[])";
         client.execute_typed(note, &[(&fields, Type::INT8_ARRAY), (&last, Type::INT8)]).await?;
         let Some(last) = last else {
-            // In the transaction of the note: a start that is cut off between them would leave an index with holes that the
-            // next one takes for finished.
+            // In the transaction that records the progress: if a start was interrupted between them, the next one would take an
+            // incomplete index for finished.
             let found = duplicates(client, spec, symbols, stale).await?;
             client.batch_execute("COMMIT").await?;
             if visited > 0 {
@@ -196,7 +196,7 @@ async fn build_batch(
             }
         }
     }
-    // A duplicate of a unique value is left out; `duplicates` finds it. One of a claim is kept, and both records keep it.
+    // A duplicate of a unique value is left out, and `duplicates` finds it. A duplicate claim is kept by both records.
     for (entries, insert) in [
         (
             &facets,
@@ -255,8 +255,8 @@ impl Entries {
     }
 }
 
-/// Finds records without an entry of an attribute that became unique. Forgets then what was built of every attribute that
-/// became unique, because those after the first one with duplicates have not been checked.
+/// Finds records without an entry of an attribute that became unique. If there are any, discards the entries of every
+/// attribute that became unique, because the attributes after the first one with duplicates have not been checked.
 async fn duplicates(
     client: &Client,
     spec: &'static ResourceSpec,

@@ -1,7 +1,7 @@
 //! Jobs: due times, leases, and the bound on the jobs of an account.
 //!
-//! All times are those of the clocks of the nodes, as the trait says: a lease is over when the clock of another node says so.
-//! The number and the revision of a lease decide whether a run still counts.
+//! All times are by the clocks of the nodes, as the trait documents: a lease ends by the clock of another node. The number and
+//! the revision of a lease decide whether a run still counts.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -109,7 +109,7 @@ async fn schedule_together(
         IfScheduled::KeepEarlier => KEEP_EARLIER,
     };
     let schedule = transaction.query_typed_one(upsert, &parameters);
-    // Both are sent at once. The second is executed when the first has the locks, and sees what was committed until then.
+    // Both are sent at once. The second is executed when the first has the locks, and sees all commits until then.
     let (_, is_overfull) = tokio::try_join!(biased; lock, schedule)?;
     if is_overfull.try_get(0)? {
         return Err(StoreError::Quota { kind: "jobs", most: MAX_JOBS_PER_ACCOUNT }.into());

@@ -1,4 +1,4 @@
-//! Reads what a node keeps in memory of accounts and keys.
+//! Loads the copy of accounts and keys that a node keeps in memory.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use service_base::clock::Stopwatch;
 use tokio_postgres::Client;
 
 use super::failure::Done;
-use super::known::Known;
+use super::known::DirectoryCopy;
 use super::{Node, PostgresStore, accounts, token_keys};
 use crate::directory::Directory;
 use crate::{Answer, StoreError, TokenKey, TokenKeyRotation, TokenKeys};
 
-impl Known {
-    /// Reads everything.
+impl DirectoryCopy {
+    /// Loads all accounts, their keys, and the token keys.
     pub(super) async fn load(&self, client: &Client) -> Done<()> {
         let _updating = self.updating.lock().await;
         self.replace(client).await
     }
 
-    /// Reads everything, unless it was read while this waited: many look-ups may ask for it at once.
+    /// Loads everything, unless another look-up did while this one waited.
     async fn load_if_old(&self, client: &Client) -> Done<()> {
         let _updating = self.updating.lock().await;
         if self.directory().is_some() { Ok(()) } else { self.replace(client).await }
@@ -35,12 +35,12 @@ impl Known {
         Ok(())
     }
 
-    /// Reads one account.
+    /// Loads one account with its keys, or removes it if it no longer exists.
     pub(super) async fn load_account(&self, client: &Client, number: i64) -> Done<()> {
         self.load_accounts(client, &HashSet::from([number])).await
     }
 
-    /// Reads some accounts.
+    /// Loads accounts with their keys, and removes those that no longer exist.
     pub(super) async fn load_accounts(&self, client: &Client, numbers: &HashSet<i64>) -> Done<()> {
         let _updating = self.updating.lock().await;
         let wanted: Vec<i64> = numbers.iter().copied().collect();
@@ -57,7 +57,7 @@ impl Node {
             return Ok(look(&directory.read()));
         }
         self.read(&self.known, |client, known| Box::pin(known.load_if_old(client))).await?;
-        // What was just read is as new as the caller may expect, however long it took.
+        // Data that was just read is as new as the caller may expect, however long the read took.
         Ok(look(&self.known.directory.read()))
     }
 }

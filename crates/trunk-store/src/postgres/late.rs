@@ -1,4 +1,5 @@
-//! Statements of a transaction for whose outcome nothing waits: each is sent with the next one that does, or with the end.
+//! Statements of a transaction whose outcome is not awaited: each is sent together with the next awaited one, or with the
+//! commit.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -12,11 +13,11 @@ use super::parameter::Parameter;
 /// A parameter that the statement owns, and its type.
 pub(super) type Owned = (Box<dyn ToSql + Send + Sync>, Type);
 
-/// A statement that fails, or whose effect is certain: what it depends on is locked.
+/// A statement that either fails or has a certain effect, because the rows that it depends on are locked.
 pub(super) struct Late {
     sql: &'static str,
     parameters: Vec<Owned>,
-    /// The unique constraints that it violates if another transaction was faster since they were looked at.
+    /// The unique constraints that it violates if another transaction was faster after they were checked.
     contested: &'static [&'static str],
 }
 
@@ -25,7 +26,7 @@ impl Late {
         Self { sql, parameters, contested: &[] }
     }
 
-    /// The same with constraints that make the transaction be repeated.
+    /// The statement with constraints whose violation makes the transaction be repeated.
     pub(super) fn contested(self, contested: &'static [&'static str]) -> Self {
         Self { contested, ..self }
     }
@@ -42,13 +43,13 @@ impl Late {
 }
 
 /// A value as a parameter that a statement owns.
-pub(super) fn owned(value: impl ToSql + Send + Sync + 'static, of: &Type) -> Owned {
-    (Box::new(value), of.clone())
+pub(super) fn owned(value: impl ToSql + Send + Sync + 'static, sql_type: &Type) -> Owned {
+    (Box::new(value), sql_type.clone())
 }
 
-/// Sends all statements in their order when it is polled first, and waits for all. The first one that fails is the error: it
-/// makes those behind it fail too. One that cannot be sent fails before anything is sent behind it, such as the end of the
-/// transaction, which would be committed without it.
+/// Sends all statements in their order when it is first polled, and waits for all. The error is that of the first one that
+/// fails, which makes those after it fail too. If a statement cannot be sent, nothing is sent after it, such as the commit,
+/// which would commit the transaction without it.
 pub(super) async fn run_all(client: &Client, statements: &[Late]) -> Done<()> {
     let mut sent = Vec::with_capacity(statements.len());
     for statement in statements {

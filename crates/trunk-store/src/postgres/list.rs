@@ -17,13 +17,24 @@ use super::failure::Done;
 use super::filters::{self, Sql, sides};
 use super::parameter::Parameter;
 use super::records::record;
+use crate::list_cache::ListCache;
 use crate::list_plan::{IndexPart, Page, RecordCount, have_index, is_cacheable, table};
 use crate::{Asker, ListQuery, Listing, Order, Record, Scope, StoreError};
 
-/// Maximum distance of the end of a page from the beginning of its list that is read without waiting for a turn.
+/// Maximum distance, in records, from the beginning of a list to the end of a page that is read without waiting for a turn.
 const MAX_DIRECT_RECORDS: u64 = 100;
 /// The bytes of a record as they are stored.
 pub(super) const BYTES: &str = "octet_length(r.attributes) + coalesce(octet_length(r.meta), 0)";
+
+impl ListCache {
+    /// Removes all lists, and those of reads that have begun are not inserted any more: the database after a failover may have
+    /// the same numbers of changes for other lists.
+    pub(super) fn begin_epoch(&self) {
+        let mut state = self.state();
+        state.lists.clear();
+        state.epoch += 1;
+    }
+}
 
 /// Returns a page of a list.
 pub(super) async fn list(node: &Node, query: ListQuery) -> Result<Listing, StoreError> {
@@ -32,10 +43,10 @@ pub(super) async fn list(node: &Node, query: ListQuery) -> Result<Listing, Store
             .read((node, query), |client, (node, query)| Box::pin(first_page(client, node, query)))
             .await;
     }
-    let asker = Asker::Account(query.scope.account);
-    node.long_read(asker, (node, query), |client, (node, query)| {
+    let (asker, epoch) = (Asker::Account(query.scope.account), node.lists.epoch());
+    node.long_read(asker, (node, query, epoch), |client, (node, query, epoch)| {
         Box::pin(async move {
-            let Page { numbers, total } = page(client, node, query).await?;
+            let Page { numbers, total } = page(client, node, query, *epoch).await?;
             Ok(Listing { records: records(client, node, query, &numbers).await?, total, changes: None })
         })
     })
@@ -44,10 +55,10 @@ pub(super) async fn list(node: &Node, query: ListQuery) -> Result<Listing, Store
 
 /// Returns the ids of a page of a list.
 pub(super) async fn ids(node: &Node, query: ListQuery) -> Result<Vec<Uuid>, StoreError> {
-    let asker = Asker::Account(query.scope.account);
-    node.long_read(asker, (node, query), |client, (node, query)| {
+    let (asker, epoch) = (Asker::Account(query.scope.account), node.lists.epoch());
+    node.long_read(asker, (node, query, epoch), |client, (node, query, epoch)| {
         Box::pin(async move {
-            let Page { numbers, .. } = page(client, node, query).await?;
+            let Page { numbers, .. } = page(client, node, query, *epoch).await?;
             let select = "SELECT r.id FROM unnest($1::int8[]) WITH ORDINALITY AS g (number, place) \
                           JOIN record r ON r.number = g.number ORDER BY place";
             let rows = client.query_typed(select, &[(&numbers, Type::INT8_ARRAY)]).await?;
@@ -64,8 +75,8 @@ fn from_index(node: &Node, query: &ListQuery, backwards: bool) -> (String, i64) 
     let order = query.order.first();
     let direction = if order.is_some_and(|order| order.descending) == backwards { "" } else { " DESC" };
     match order.filter(|order| order.attribute != "created_at") {
-        // Written as comparisons of rows, and sorted by columns that are the same: with equality the server may choose the
-        // primary key, which has the order too, and read all other accounts' records on the way.
+        // Written as comparisons of rows, and sorted by the compared columns: with equality the server may choose the primary key,
+        // which has the order too, and would read the records of all other accounts.
         None => (
             format!(
                 "SELECT number, row_number() OVER (ORDER BY account{direction}, kind{direction}, number{direction}) \
@@ -154,8 +165,9 @@ async fn count(client: &Client, node: &Node, query: &ListQuery) -> Done<RecordCo
     Ok(RecordCount { records, changes: row.try_get(1)? })
 }
 
-/// Finds the record numbers of a page.
-async fn page(client: &Client, node: &Node, query: &ListQuery) -> Done<Page> {
+/// Finds the record numbers of a page. `epoch` is that of the cache before the read took its connection, which may lead to the
+/// primary before a failover.
+async fn page(client: &Client, node: &Node, query: &ListQuery, epoch: u64) -> Done<Page> {
     let count = count(client, node, query).await?;
     if have_index(query)
         && let Some(page) = page_from_index(client, node, query, count).await?
@@ -163,13 +175,13 @@ async fn page(client: &Client, node: &Node, query: &ListQuery) -> Done<Page> {
         return Ok(page);
     }
     let is_cacheable = is_cacheable(query);
-    if is_cacheable && let Some(numbers) = node.lists.get(query, count.changes) {
+    if is_cacheable && let Some(numbers) = node.lists.get(query, count.changes, epoch) {
         return Ok(Page::of(&numbers, query));
     }
     let numbers = all(client, node, query).await?;
     let page = Page::of(&numbers, query);
     if is_cacheable {
-        node.lists.insert(query, count.changes, numbers);
+        node.lists.insert(query, count.changes, epoch, numbers);
     }
     Ok(page)
 }
@@ -208,7 +220,7 @@ async fn page_from_index(
 /// Reads the numbers of a whole list whose order an index has.
 async fn from_whole_index(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> {
     let (numbers, of) = from_index(node, query, false);
-    // What is aggregated is in this order already, and sorting it again would cost as much as reading it.
+    // The rows are aggregated in this order already, and sorting them again would cost as much as reading them.
     let select = format!("SELECT array_agg(number) FROM ({numbers}) list");
     let parameters: [Parameter<'_>; 4] = [
         (&query.scope.owner(), Type::INT8),
@@ -283,9 +295,44 @@ async fn all(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> 
     }
     let is_reversed = query.order.last().is_some_and(|last| last.descending);
     keys.push(format!("m.number{}", if is_reversed { " DESC" } else { "" }));
-    // One row: a row for each number would cost more than finding it.
+    // One row with an array: a row for each number would cost more than finding it.
     let select =
         format!("SELECT array_agg(m.number ORDER BY {}) FROM ({matching}) m{joins}", keys.join(", "));
     let row = client.query_typed_one(&select, &sql.parameters()).await?;
     Ok(row.try_get::<_, Option<Vec<i64>>>(0)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::resources::Did;
+    use didww_types::{FilterTest, Resource as _};
+
+    use super::*;
+    use crate::{Condition, IndexValue};
+
+    #[test]
+    fn a_list_that_was_read_before_a_failover_is_not_found_after_it_whenever_the_read_ends() {
+        let condition =
+            Condition { test: FilterTest::Equals("blocked"), values: vec![IndexValue::Integer(1)] };
+        let query = ListQuery {
+            scope: Scope { account: 1, spec: Did::SPEC },
+            linked_from: None,
+            conditions: vec![condition],
+            order: Vec::new(),
+            offset: 0,
+            limit: 10,
+        };
+        let cache = ListCache::default();
+        let before = cache.epoch();
+        cache.insert(&query, 7, before, vec![1, 2, 3]);
+        assert!(cache.get(&query, 7, before).is_some());
+        cache.begin_epoch();
+        let after = cache.epoch();
+        assert!(cache.get(&query, 7, after).is_none(), "it was there when the database failed over");
+        cache.insert(&query, 7, before, vec![1, 2, 3]);
+        assert!(cache.get(&query, 7, after).is_none(), "it came afterwards");
+        cache.insert(&query, 7, after, vec![4, 5]);
+        assert_eq!(cache.get(&query, 7, after).as_deref(), Some([4, 5].as_slice()));
+        assert!(cache.get(&query, 7, before).is_none(), "a read of the old state has other records");
+    }
 }

@@ -55,7 +55,7 @@ async fn hear(address: &Address, wake: &watch::Sender<()>) -> Result<(), tokio_p
     };
     let begin = async {
         client.batch_execute("LISTEN trunk_change").await?;
-        // What was announced before is found by the next poll.
+        // The next poll finds earlier announcements.
         wake.send_replace(());
         Ok(())
     };

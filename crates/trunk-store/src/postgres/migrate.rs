@@ -1,4 +1,4 @@
-//! Brings the tables up to date: one node does, and the others wait.
+//! Brings the tables up to date: one node migrates, and the others wait.
 //!
 //! Migrations are forward only. The node that migrates holds a lease in the row of the schema's version, so that one that
 //! dies blocks the others for [`LEASE`] at most. It holds it until the symbols and the index are in line with its
@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use service_base::ids::Ids;
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error};
 use uuid::Uuid;
 
 use super::open_error::PostgresOpenError;
@@ -34,7 +34,7 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[
     &[include_str!("schema/13_rate_shares.sql")],
 ];
 
-/// The version of the schema, and who brings it up to date now.
+/// The version of the schema, and the node that migrates it now.
 const VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (
     only_row    boolean     PRIMARY KEY CHECK (only_row),
     version     bigint      NOT NULL,
@@ -50,8 +50,15 @@ pub(super) const BEGIN: &str =
 
 /// The time after which another node may migrate, unless the lease was extended.
 const LEASE: &str = "30 seconds";
-/// Time between two looks at what another node does.
+/// Time between two checks whether another node still migrates.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// The longest time, in milliseconds, for which a change of the schema waits for a lock. All statements that come for the same
+/// table wait behind it, those of nodes that run among them.
+const LOCK_LIMIT_MS: u32 = 1_000;
+/// The time in which those statements are executed, before the change is tried again.
+const LOCK_PAUSE: Duration = Duration::from_secs(1);
+/// How often a change is tried that waits for a lock.
+const LOCK_ATTEMPTS: u32 = 6;
 
 /// The right to change the schema and the index.
 pub(super) struct Lease {
@@ -87,7 +94,7 @@ impl Lease {
     /// Extends the lease.
     ///
     /// # Errors
-    /// If another node has it by now.
+    /// If another node has the lease by now.
     pub(super) async fn extend(&self, client: &Client) -> Result<(), PostgresOpenError> {
         let extend = format!(
             "UPDATE schema_version SET lease_until = now() + interval '{LEASE}' WHERE only_row AND migrator = $1"
@@ -101,31 +108,66 @@ impl Lease {
         let version = check(client).await?;
         let applied = usize::try_from(version).unwrap_or_default();
         for (to, migration) in (1_i64..).zip(MIGRATIONS).skip(applied) {
-            self.extend(client).await?;
-            client.batch_execute(BEGIN).await?;
-            for part in *migration {
-                client.batch_execute(part).await?;
-            }
-            let note = "UPDATE schema_version SET version = $1 WHERE only_row AND migrator = $2 AND version = $1 - 1";
-            let noted = client.execute_typed(note, &[(&to, Type::INT8), (&self.holder, Type::UUID)]).await?;
-            if noted == 0 {
-                client.batch_execute("ROLLBACK").await?;
-                return Err(lost());
-            }
-            client.batch_execute("COMMIT").await?;
+            self.apply(client, to, migration).await?;
             tracing::info!(schema = to, "the database was brought up to date");
         }
         Ok(())
     }
 
-    /// Ends the lease, after what needed it. An error of that is returned before one of the end, which it may have caused.
+    /// Applies a migration. If others hold what it must lock, it lets those behind it go first, and tries again.
+    async fn apply(&self, client: &Client, to: i64, migration: &[&str]) -> Result<(), PostgresOpenError> {
+        for left in (0..LOCK_ATTEMPTS).rev() {
+            self.extend(client).await?;
+            match self.try_apply(client, to, migration).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {
+                    client.batch_execute("ROLLBACK").await?;
+                    return Err(lost());
+                }
+                Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                    client.batch_execute("ROLLBACK").await?;
+                    if left > 0 {
+                        tracing::warn!(
+                            schema = to,
+                            attempts_left = left,
+                            "another transaction keeps this server from bringing the database up to date; trying again"
+                        );
+                        tokio::time::sleep(LOCK_PAUSE).await;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(PostgresOpenError::Engine(format!(
+            "it cannot be brought up to date to schema {to}, because another transaction keeps its tables locked; end that, \
+             such as a long query or a dump (pg_stat_activity lists it), and start again"
+        )))
+    }
+
+    /// Returns false if another node has the lease by now.
+    async fn try_apply(&self, client: &Client, to: i64, migration: &[&str]) -> Result<bool, Error> {
+        client.batch_execute(&format!("{BEGIN}; SET LOCAL lock_timeout = {LOCK_LIMIT_MS}")).await?;
+        for part in migration {
+            client.batch_execute(part).await?;
+        }
+        let note =
+            "UPDATE schema_version SET version = $1 WHERE only_row AND migrator = $2 AND version = $1 - 1";
+        let noted = client.execute_typed(note, &[(&to, Type::INT8), (&self.holder, Type::UUID)]).await?;
+        if noted > 0 {
+            client.batch_execute("COMMIT").await?;
+        }
+        Ok(noted > 0)
+    }
+
+    /// Ends the lease after the work that needed it, whose error is returned rather than that of the end, which it may have
+    /// caused.
     pub(super) async fn end<T>(
         self,
         client: &Client,
         outcome: Result<T, PostgresOpenError>,
     ) -> Result<T, PostgresOpenError> {
         if outcome.is_err() {
-            // What failed in a transaction would keep the lease from being ended. Outside of one this is a warning.
+            // A failed transaction would prevent the end of the lease. Outside of one this is only a warning.
             let _undone = client.batch_execute("ROLLBACK").await;
         }
         let end =
@@ -151,7 +193,7 @@ async fn check(client: &Client) -> Result<i64, PostgresOpenError> {
     if schema > known { Err(PostgresOpenError::Newer { schema, known }) } else { Ok(schema) }
 }
 
-/// Creates the table with the version. Nodes that start at once can get in each other's way in the server's catalogue.
+/// Creates the table with the version. Nodes that start at the same time can conflict in the server's catalogue.
 async fn create(client: &Client) -> Result<(), PostgresOpenError> {
     for _ in 0..20 {
         match client.batch_execute(VERSION).await {

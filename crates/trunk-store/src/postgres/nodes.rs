@@ -16,7 +16,7 @@ use super::transaction::Transaction;
 use super::{PostgresStore, calls};
 use crate::{Answer, Node, Nodes, RunningCalls, StoreError};
 
-/// How a node's life is written: it waits behind no request and no call.
+/// The connections and the time limit for writes about nodes, which wait for no request and no call.
 const VITAL: (Line, Duration) = (Line::Vital, WRITE_LIMIT);
 
 /// The nodes that had a heartbeat or have calls. A node that was removed and has calls answered these before it learned that
@@ -65,7 +65,7 @@ async fn beat(transaction: &Transaction<'_>, at: Timestamp) -> Done<i64> {
     Ok(counted.ok_or(StoreError::Conflict)?.try_get(0)?)
 }
 
-/// Becomes the heir of a node that is as it was seen.
+/// Becomes the heir of a node whose row is unchanged since it was read.
 const TAKE_OVER: &str = "UPDATE node SET heir = $2, removed = false \
      WHERE number = $1 AND beats = $3 AND (heir IS NOT DISTINCT FROM $4 OR heir = $2) \
      AND (NOT removed OR EXISTS (SELECT 1 FROM running_call WHERE node = $1))";
@@ -124,7 +124,7 @@ async fn remove(transaction: &Transaction<'_>, number: i64) -> Done<bool> {
         return Ok(false);
     }
     for delete in [
-        // What is left are rows of calls with records, whose transactions met.
+        // Only rows of calls that also have records are left: their transactions ran at the same time.
         "DELETE FROM running_call r WHERE r.node = $1 AND EXISTS (SELECT 1 FROM call c WHERE c.id = r.id)",
         "DELETE FROM call_step WHERE node = $1",
         "DELETE FROM channel WHERE node = $1",

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use service_base::clock::Clock;
 
-/// Bits of a number that tell the nodes apart which draw one at the same time.
+/// Number of bits that distinguish the numbers of nodes that draw one at the same time.
 const NODE_BITS: u32 = 12;
 /// 2020-01-01 in microseconds since 1970: the numbers last until the year 2091.
 const EPOCH: i64 = 1_577_836_800_000_000;

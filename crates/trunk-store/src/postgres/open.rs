@@ -10,12 +10,12 @@ use tokio::sync::{Notify, watch};
 use super::address::{Address, CONNECT_LIMIT};
 use super::freshness::Freshness;
 use super::groups::Groups;
-use super::known::Known;
+use super::known::DirectoryCopy;
 use super::migrate::Lease;
 use super::numbers::Numbers;
 use super::open_error::PostgresOpenError;
 use super::polling;
-use super::seen::Seen;
+use super::seen::FeedState;
 use super::shards::Shards;
 use super::symbols::Symbols;
 use super::turns::Turns;
@@ -25,29 +25,29 @@ use crate::feed::Feed;
 use crate::list_cache::ListCache;
 use crate::{StoreLimits, WriteHealth};
 
-/// Maximum number of connections for the heartbeat and for what becomes of other nodes.
+/// Maximum number of connections for the heartbeat and the takeover of other nodes.
 const VITAL_CONNECTIONS: usize = 2;
 
-/// Where the database is, and how this node uses it.
+/// The address of the database, and the settings of this node.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PostgresOptions {
     /// The URL of the database, such as `postgres://trunk@db.example/trunk?sslmode=verify-full`, or parameters such as
     /// `host=/run/postgresql user=trunk dbname=trunk`. It may be that of a pooler in transaction mode.
     pub url: String,
-    /// The URL for a connection that listens for notifications of other nodes, which no pooler may share. `None` polls alone:
-    /// what another node wrote is then known 200 ms later, instead of at once.
+    /// The URL for a connection that listens for notifications of other nodes, which no pooler may share. With `None` the store
+    /// only polls: it then learns of writes of other nodes up to 200 ms later, instead of at once.
     pub listen: Option<String>,
     /// The number of this node, which no other running node of the database has. `None` takes one that no node had before.
     pub node: Option<i64>,
     /// The limits of reads and of stored records.
     pub limits: StoreLimits,
-    /// Maximum number of connections for reads and writes, at least 2. One more reads what other nodes write, and at most two
-    /// are for the heartbeat and what becomes of other nodes.
+    /// Maximum number of connections for reads and writes, at least 2. One more reads the writes of other nodes, and at most
+    /// two are for the heartbeat and the takeover of other nodes.
     pub connections: usize,
     /// The types of records that are kept.
     pub registry: &'static [&'static ResourceSpec],
-    /// Generates what must be unique.
+    /// Generates the secrets and numbers that must be unique.
     pub ids: Ids,
 }
 
@@ -98,11 +98,11 @@ impl PostgresStore {
             numbers: Numbers::new(number),
             shards: Shards::default(),
             symbols: Arc::new(symbols),
-            known: Known::new(),
+            known: DirectoryCopy::new(),
             lists: ListCache::default(),
             turns: Turns::new(limits),
             feed: Arc::new(Feed::default()),
-            seen: Mutex::new(Seen::default()),
+            seen: Mutex::new(FeedState::default()),
             announced: Notify::new(),
             freshness,
             jobs_scheduled: watch::Sender::new(()),

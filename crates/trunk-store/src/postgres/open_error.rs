@@ -31,7 +31,7 @@ pub enum PostgresOpenError {
          stopped, or name another database"
     )]
     Unfinished,
-    /// An attribute became unique, and stored records have the same value of it. The records are unchanged.
+    /// An attribute became unique, and stored records share a value. The records are unchanged.
     #[error(
         "the database has {records} records with a value of {attribute} that another record of their account has ({}), and \
          this trunk-server requires it to be unique; change them with the trunk-server that wrote it", values.join(", ")
@@ -54,7 +54,7 @@ impl From<tokio_postgres::Error> for PostgresOpenError {
     }
 }
 
-/// What makes a database accessible that was not.
+/// A hint for the operator how to make the database accessible.
 fn advice(error: &tokio_postgres::Error) -> &'static str {
     match error.code() {
         None => "; check that PostgreSQL runs there, and the host, port, password and sslmode of the URL",

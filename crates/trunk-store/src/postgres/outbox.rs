@@ -1,8 +1,8 @@
 //! The outbox: events to deliver, and the history of attempts.
 //!
 //! The events of a subject are a queue, which one node at a time sends, under a lease. The queues of an owner are in
-//! [`lanes`](lane::LANES), each of which counts its events and knows when the next one is due. Locks are taken in the order
-//! lanes, queues, events; of each in the order of its key.
+//! [`lanes`](lane::LANES), each of which has the number of its events and the time when the next one is due. Locks are taken in
+//! the order lanes, queues, events, and within each of these in the order of the keys.
 
 mod due;
 mod history;

@@ -2,17 +2,17 @@
 //!
 //! A transaction writes its rows with the database's time, as its last statement, and commits a little later; so a row may
 //! become visible after later ones were read. Each poll therefore reads again from the oldest transaction that was in
-//! progress at the last one, and drops the rows that it has seen, by their ids. The server shows only transactions of the same
+//! progress at the last poll, and drops the rows that it has seen, by their ids. The server shows only transactions of the same
 //! user; so a poll in [`WIDE_INTERVAL`] reads again from [`OVERLAP`] before the last one, twice the longest transaction. A
 //! node marks the rows of its own writes as seen before it commits them; as long as it does not know whether they are
 //! committed, each poll reads again from the first of them.
 //!
-//! Of a record, effects are added in the order of its revisions, so that a copy never becomes older: the tasks that commit
-//! run in any order. Followers load anew when a reset comes behind later changes, when the clock was set back, and after a
-//! lost connection: it is not known then what was missed, or whether another server took over with less. A call that a node
-//! wanted to end meanwhile is named to them nevertheless.
+//! The effects of a record are added in the order of its revisions, so that a copy never becomes older: the tasks that commit
+//! run in any order. Followers load anew when a reset arrives after later changes, when the clock was set back, and after a
+//! lost connection: changes may then have been missed, or another server may have taken over without the latest ones. A call
+//! that a node wanted to end meanwhile is named to them nevertheless.
 //!
-//! Bounds: a poll reads [`MAX_ROWS`] rows, and followers load anew if there are more; rows are deleted after [`KEPT`].
+//! Bounds: a poll reads [`MAX_ROWS`] rows, and followers load anew if there are more; rows are deleted after [`ROW_MEMORY_MICROS`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -29,7 +29,7 @@ use super::change_rows::{ChangeRow, DOCUMENT_KINDS, MAX_ROWS, Polled, read_hang_
 use super::failure::Done;
 use super::parameter::Parameter;
 use super::run::ATTEMPT_LIMIT;
-use super::seen::{KEPT, RowId, Seen};
+use super::seen::{FeedState, ROW_MEMORY_MICROS, RowId};
 use super::transaction::Announcement;
 use super::{Node, call_rows, records};
 use crate::{Committed, RunningCall, StoredCharge, WriteHealth};
@@ -41,16 +41,16 @@ const POLL_LIMIT: Duration = Duration::from_secs(2);
 /// How far a poll reads back, in microseconds: twice the longest transaction.
 #[expect(clippy::cast_possible_truncation, reason = "it is six seconds")]
 const OVERLAP: i64 = 2 * ATTEMPT_LIMIT.as_micros() as i64;
-/// How far any poll reads back, in microseconds.
-const LEAST_OVERLAP: i64 = 100_000;
+/// How far every poll reads back at least, in microseconds.
+const MIN_OVERLAP_MICROS: i64 = 100_000;
 /// Time between two polls that read back by the whole overlap.
 const WIDE_INTERVAL: Duration = Duration::from_secs(2);
 /// The time without a poll after which rows may have been deleted unread, in microseconds.
-const MAX_GAP: i64 = KEPT / 2;
+const MAX_GAP: i64 = ROW_MEMORY_MICROS / 2;
 /// Time between two deletions of old rows.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The rows of a transaction that are about to be committed. They are taken back unless it succeeds.
+/// The marks of rows that are about to be committed. They are removed unless the transaction succeeds.
 pub(super) struct Marks<'a> {
     node: &'a Node,
     rows: Vec<RowId>,
@@ -76,11 +76,11 @@ impl Drop for Marks<'_> {
 }
 
 impl Node {
-    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub(super) fn seen(&self) -> MutexGuard<'_, FeedState> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the connections that nothing uses: those of a server that was lost without an end may be silent for ever.
+    /// Closes the idle connections: those of a server that disappeared without closing them may be silent for ever.
     fn leave_connections(&self) {
         for pool in [&self.pool, &self.vital_pool] {
             drop(pool.retain(|_, _| false));
@@ -94,8 +94,8 @@ impl Node {
         Marks { node: self, rows }
     }
 
-    /// Adds the effects of a transaction of this node to the feed. `position` is the greatest one of its rows. If records
-    /// were not collected for followers that came meanwhile, or a reset is late, all load anew.
+    /// Adds the effects of a transaction of this node to the feed. `position` is the greatest one of its rows. All followers
+    /// load anew if the effects on records were not collected but a follower now needs them, or if a reset is late.
     pub(super) fn publish(&self, announced: Vec<Announcement>, position: i64, has_links: bool) {
         let (mut effects, mut deleted, mut is_complete) = (Vec::new(), Vec::new(), true);
         let follows_records = self.feed.follows_records();
@@ -120,7 +120,7 @@ impl Node {
                     effects.push(Committed::Document { kind, id, customer });
                 }
                 Announcement::Account { number } => effects.push(Committed::Account { account: number }),
-                // A node counts its own calls itself.
+                // A node does not receive its own calls.
                 Announcement::TokenKeys
                 | Announcement::CallRunning { .. }
                 | Announcement::CallEnded { .. } => {}
@@ -141,9 +141,9 @@ impl Node {
     }
 }
 
-/// Takes what is committed now as seen: what a follower loads contains it.
+/// Marks the present commits as seen: the data that a follower loads contains them.
 pub(super) async fn begin(node: &Node, client: &Client) -> Done<()> {
-    // Of what is in progress, the rows are read later; rows that are older than the overlap are not read.
+    // The rows of transactions in progress are read later; rows that are older than the overlap are not read.
     let Polled { now, oldest, .. } = read_rows(client, i64::MAX).await?;
     let from = oldest.min(now - OVERLAP) - 1;
     let Polled { rows, .. } = read_rows(client, from).await?;
@@ -161,7 +161,7 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
         if !is_at_once {
             // A notification only shortens the wait.
             if let Ok(Err(_)) = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await {
-                // There are no notifications.
+                // The sender of notifications has ended: only the interval is left.
                 tokio::time::sleep(POLL_INTERVAL).await;
             }
         }
@@ -185,7 +185,7 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
                     };
                     tracing::warn!(error, node = node.number, "the changes of other nodes cannot be read");
                 }
-                // Reads and writes wait meanwhile, and most losses are of one connection.
+                // Reads and writes wait meanwhile, and most losses concern one connection.
                 (client, is_lost, is_at_once) = (None, true, !is_lost);
                 node.freshness.lose();
                 node.leave_connections();
@@ -197,7 +197,7 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
         {
             pruned = Stopwatch::start();
             let delete = "DELETE FROM change WHERE position < $1";
-            let before = node.seen().polled_at - KEPT;
+            let before = node.seen().polled_at - ROW_MEMORY_MICROS;
             let parameters: [Parameter<'_>; 1] = [(&before, Type::INT8)];
             let deleted = client.execute_typed(delete, &parameters);
             if !matches!(tokio::time::timeout(POLL_LIMIT, deleted).await, Ok(Ok(_))) {
@@ -216,8 +216,7 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wi
     if was_lost {
         node.freshness.prove(client, STATEMENT_LIMIT).await?;
         node.seen().forget();
-        // The database after a failover may have the same numbers of changes for other lists.
-        node.lists.state().clear();
+        node.lists.begin_epoch();
         return begin_anew(node, client).await;
     }
     let from = {
@@ -227,7 +226,7 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wi
     let Polled { now, oldest, rows } = read_rows(client, from).await?;
     let gap = now - node.seen().polled_at;
     if gap < 0 {
-        // The positions of what was written since the clock was set back may be before those that were read.
+        // Rows that were written after the clock was set back may have positions before those that were read.
         node.seen().forget();
     }
     if !(0..=MAX_GAP).contains(&gap) || rows.len() >= MAX_ROWS {
@@ -241,10 +240,10 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wi
     let effects = effects_of(node, client, &new).await?;
     let mut seen = node.seen();
     seen.rows.extend(new.iter().map(|(position, row, _)| (*row, Some(*position))));
-    // What this node has committed and does not know to be committed is read again: the marks may be taken back.
+    // Rows of this node whose commit is not confirmed yet are read again, because their marks may be removed.
     let unknown = in_flight.iter().filter(|(_, row, _)| !matches!(seen.rows.get(row), Some(Some(_))));
     let oldest = unknown.map(|(position, ..)| *position).fold(oldest, i64::min);
-    (seen.from, seen.wide_from) = (oldest.min(now - LEAST_OVERLAP) - 1, oldest.min(now - OVERLAP) - 1);
+    (seen.from, seen.wide_from) = (oldest.min(now - MIN_OVERLAP_MICROS) - 1, oldest.min(now - OVERLAP) - 1);
     seen.polled_at = now;
     let (mut write, mut is_in_order) = (Vec::with_capacity(effects.len()), true);
     for (position, number, revision, account, effect) in effects {
@@ -264,8 +263,8 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wi
     Ok(())
 }
 
-/// Reads everything that this node keeps, and makes its followers do so. Which calls were to be ended is in nothing that they
-/// load: they see it again, also if they have seen it before.
+/// Loads the node's copies anew, and makes its followers load anew too. The calls that nodes wanted to end are in none of the
+/// data that they load: they receive these again, even those that they have received before.
 async fn begin_anew(node: &Node, client: &Client) -> Done<()> {
     let from = node.seen().wide_from;
     begin(node, client).await?;
@@ -278,8 +277,8 @@ async fn begin_anew(node: &Node, client: &Client) -> Done<()> {
 /// An effect with its position and, for a record, its number, revision and account.
 type Effect = (i64, i64, i64, i64, Committed);
 
-/// The effects of the rows that other nodes wrote. Records are read as they are now. What the node keeps in memory is
-/// brought up to date first.
+/// The effects of the rows that other nodes wrote, with the current state of the records. The node's own copies are brought
+/// up to date first.
 async fn effects_of(node: &Node, client: &Client, rows: &[(i64, RowId, ChangeRow)]) -> Done<Vec<Effect>> {
     let mut accounts: HashSet<i64> = HashSet::new();
     let mut all = false;
@@ -310,7 +309,7 @@ async fn effects_of(node: &Node, client: &Client, rows: &[(i64, RowId, ChangeRow
         let plain = |effect| (*position, 0, 0, 0, effect);
         match row.what {
             what::RECORD => {
-                // The record may be gone, and its deletion follows; several changes of one record are one effect.
+                // The record may have been deleted, which a later row reports; several changes of one record are one effect.
                 if let Some(stored) = stored.remove(&row.number) {
                     let (number, revision) = (stored.record.number, stored.record.revision);
                     effects.push((*position, number, revision, stored.account, Committed::Stored(stored)));
@@ -340,7 +339,7 @@ async fn effects_of(node: &Node, client: &Client, rows: &[(i64, RowId, ChangeRow
             what::RESET_OF_ALL => {
                 effects.push(plain(Committed::Reset { account: None, accounts: row.revision != 0 }));
             }
-            // What became of a call since then is what counts: it may have ended, and several rows of it are one effect.
+            // Only the current state of a call counts: it may have ended, and several of its rows are one effect.
             what::CALL_RUNNING => {
                 effects.extend(running.remove(&row.subject).map(|call| plain(Committed::CallRunning(call))));
             }
@@ -367,7 +366,8 @@ async fn calls_of(
         of.map(|(_, _, row)| row.subject).collect()
     };
     let (running, ended) = (ids(what::CALL_RUNNING), ids(what::CALL_ENDED));
-    // In this order: a call that ends in between is found as running, and its end is in a later poll or among these rows.
+    // In this order: a call that ends between the two reads is found as running, and its end is among these rows or in a later
+    // poll.
     let running =
         if running.is_empty() { Vec::new() } else { call_rows::running_with(client, &running).await? };
     let ended = if ended.is_empty() { Vec::new() } else { call_rows::charges_of(client, &ended).await? };
@@ -376,7 +376,7 @@ async fn calls_of(
 }
 
 impl Node {
-    /// Notes whether the database can be reached.
+    /// Records whether the database can be reached.
     pub(super) fn report(&self, is_there: bool) {
         let health = if is_there { WriteHealth::Writable } else { WriteHealth::Away };
         self.health.send_if_modified(|known| {

@@ -1,9 +1,9 @@
 //! The numbers of records, and the quotas of accounts.
 //!
 //! The number of an account's records of a type is the sum of [`SHARDS`] rows. A transaction adds to one of them as late as it
-//! can, and holds that row until it is committed: so at most as many transactions as there are rows have added what others do
-//! not see yet. A transaction that adds few records and sees a sum that is far enough below the quota is therefore within it
-//! in any case. Every other one locks all rows first, and sees the exact number.
+//! can, and holds that row until it is committed. So at most [`SHARDS`] transactions have added numbers that others do not see
+//! yet, and a transaction that adds few records and sees a sum far enough below the quota is within the quota in any case. Every
+//! other one locks all rows first, and sees the exact number.
 
 use std::collections::BTreeMap;
 
@@ -18,9 +18,9 @@ use super::transaction::Transaction;
 use crate::{Scope, StoreError};
 
 /// Maximum number of records of a type that a transaction may add without locking all rows.
-pub(super) const FEW: u8 = 32;
-/// What others may add at most that a transaction does not see, and what it adds itself.
-const MARGIN: i64 = SHARDS as i64 * FEW as i64;
+pub(super) const MAX_ADDED_UNLOCKED: u8 = 32;
+/// The most records that other transactions may have added unseen, together with those of this transaction.
+const MARGIN: i64 = SHARDS as i64 * MAX_ADDED_UNLOCKED as i64;
 
 /// The numbers of records of each account and type that have a quota.
 #[derive(Debug, Default)]
@@ -66,11 +66,11 @@ pub(super) async fn read(
         }
     }
     for ((account, kind), count) in &mut counts {
-        // What a transaction adds at several times counts as much as what it adds at once.
+        // The records that a transaction adds in several steps count together.
         let counted = transaction.counted(*account, *kind);
         count.records += counted;
-        let is_near =
-            counted + count.added > i64::from(FEW) || count.records + count.added > count.quota - MARGIN;
+        let is_near = counted + count.added > i64::from(MAX_ADDED_UNLOCKED)
+            || count.records + count.added > count.quota - MARGIN;
         if !transaction.is_exact && is_near && count.records < count.quota {
             return Err(Failure::NearQuota);
         }
@@ -138,8 +138,8 @@ pub(super) async fn add(client: &Client, shard: i16, counted: &BTreeMap<(i64, i6
     Ok(())
 }
 
-/// Fails, and so ends the transaction, if one of the counts is near its quota by now: account, type and quota. It is one
-/// statement, so that the commit can be sent behind it.
+/// Fails, and so ends the transaction, if one of the counts (account, type and quota) is near its quota by now. It is one
+/// statement, so that the commit can be sent right after it.
 pub(super) async fn check(client: &Client, guards: &[(i64, i64, i64)]) -> Done<()> {
     if guards.is_empty() {
         return Ok(());

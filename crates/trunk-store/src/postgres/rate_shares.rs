@@ -1,7 +1,7 @@
 //! Shares of rate limits that the nodes hold, and a row of each limit that is locked to take some.
 //!
-//! With that lock, a transaction sees what every other one has taken, as with channels. Shares end by the database's clock, and
-//! the rows of a dead node with them. To return a share needs no lock: who counts the old number takes less.
+//! With that lock, a transaction sees the shares that every other one has taken, as with channels. Shares expire by the
+//! database's clock, those of a dead node too. Returning a share needs no lock: a node that counts the old number takes less.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::PostgresStore;
 use super::failure::Done;
 use super::transaction::Transaction;
 use crate::store::SHARE_LEASE;
-use crate::{Answer, AskedShare, HeldShare, RateShares, RateSubject};
+use crate::{Answer, HeldShare, RateShares, RateSubject, ShareRequest};
 
 impl RateSubject {
     /// The subject as it is stored.
@@ -38,14 +38,14 @@ macro_rules! now {
 const LOCK: &str = "INSERT INTO rate_share_turn AS t (subject, turns) \
      SELECT s, 1 FROM unnest($1::text[]) AS given (s) ORDER BY s COLLATE \"C\" \
      ON CONFLICT (subject) DO UPDATE SET turns = t.turns + 1";
-/// What the other nodes hold, and what they need beyond it.
+/// The parts that the other nodes hold, and those that they need beyond them.
 const OTHERS: &str = concat!(
     "SELECT subject, sum(held)::bigint, sum(greatest(needed - held, 0))::bigint FROM rate_share \
      WHERE subject = ANY ($1) AND node <> $2 AND until > ",
     now!(),
     " GROUP BY subject"
 );
-/// Stores what this node holds and needs.
+/// Stores the parts that this node holds and needs.
 const HOLD: &str = concat!(
     "INSERT INTO rate_share (subject, node, held, needed, until) SELECT s, $1, h, n, u + ",
     now!(),
@@ -55,17 +55,18 @@ const HOLD: &str = concat!(
 );
 const RETURN: &str = "DELETE FROM rate_share WHERE node = $1 AND subject = ANY ($2)";
 
-async fn hold(transaction: &Transaction<'_>, asked: &[AskedShare]) -> Done<Vec<HeldShare>> {
+async fn hold(transaction: &Transaction<'_>, requests: &[ShareRequest]) -> Done<Vec<HeldShare>> {
     let own = transaction.node.number;
-    let subjects: Vec<String> = asked.iter().map(|asked| asked.subject.text()).collect();
-    let returned = |asked: &AskedShare| asked.most == 0;
-    let of = |is_returned: bool| -> Vec<&str> {
-        let all = asked.iter().zip(&subjects).filter(|(asked, _)| returned(asked) == is_returned);
+    let subjects: Vec<String> = requests.iter().map(|request| request.subject.text()).collect();
+    let returned = |request: &ShareRequest| request.wanted == 0;
+    let subjects_of = |is_returned: bool| -> Vec<&str> {
+        let all = requests.iter().zip(&subjects).filter(|(request, _)| returned(request) == is_returned);
         all.map(|(_, subject)| subject.as_str()).collect()
     };
-    let (held, over) = (of(false), of(true));
-    if !over.is_empty() {
-        transaction.execute_typed(RETURN, &[(&own, Type::INT8), (&over, Type::TEXT_ARRAY)]).await?;
+    let (held, no_longer_held) = (subjects_of(false), subjects_of(true));
+    if !no_longer_held.is_empty() {
+        let parameters = &[(&own as _, Type::INT8), (&no_longer_held as _, Type::TEXT_ARRAY)];
+        transaction.execute_typed(RETURN, parameters).await?;
     }
     let mut others: HashMap<String, (u32, u32)> = HashMap::new();
     if !held.is_empty() {
@@ -78,19 +79,19 @@ async fn hold(transaction: &Transaction<'_>, asked: &[AskedShare]) -> Done<Vec<H
             others.insert(row.try_get(0)?, (number(1)?, number(2)?));
         }
     }
-    let given: Vec<HeldShare> = asked
+    let granted: Vec<HeldShare> = requests
         .iter()
         .zip(&subjects)
-        .map(|(asked, subject)| {
+        .map(|(request, subject)| {
             let (others, missing) = others.get(subject).copied().unwrap_or_default();
-            asked.given(others, missing)
+            request.granted(others, missing)
         })
         .collect();
     if !held.is_empty() {
-        let rows = || asked.iter().zip(&given).filter(|(asked, _)| !returned(asked));
-        let shares: Vec<i64> = rows().map(|(_, given)| given.held.into()).collect();
-        let needed: Vec<i64> = rows().map(|(asked, _)| asked.least.into()).collect();
-        let lasts: Vec<i64> = rows().map(|(asked, _)| millis(SHARE_LEASE + asked.memory)).collect();
+        let rows = || requests.iter().zip(&granted).filter(|(request, _)| !returned(request));
+        let shares: Vec<i64> = rows().map(|(_, granted)| granted.held.into()).collect();
+        let needed: Vec<i64> = rows().map(|(request, _)| request.needed.into()).collect();
+        let lasts: Vec<i64> = rows().map(|(request, _)| millis(SHARE_LEASE + request.memory)).collect();
         let parameters = &[
             (&own as _, Type::INT8),
             (&held as _, Type::TEXT_ARRAY),
@@ -100,7 +101,7 @@ async fn hold(transaction: &Transaction<'_>, asked: &[AskedShare]) -> Done<Vec<H
         ];
         transaction.execute_typed(HOLD, parameters).await?;
     }
-    Ok(given)
+    Ok(granted)
 }
 
 fn millis(duration: Duration) -> i64 {
@@ -118,24 +119,24 @@ const FORGET_TURNS: &str = "DELETE FROM rate_share_turn WHERE subject IN (\
      WHERE NOT EXISTS (SELECT 1 FROM rate_share s WHERE s.subject = t.subject) \
      ORDER BY subject LIMIT $1 FOR UPDATE)";
 
-async fn forget(transaction: &Transaction<'_>, most: u64) -> Done<u64> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
+async fn forget(transaction: &Transaction<'_>, limit: u64) -> Done<u64> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut forgotten = 0;
     for delete in [FORGET, FORGET_TURNS] {
-        forgotten += transaction.execute_typed(delete, &[(&most, Type::INT8)]).await?;
+        forgotten += transaction.execute_typed(delete, &[(&limit, Type::INT8)]).await?;
     }
     Ok(forgotten)
 }
 
 impl RateShares for PostgresStore {
-    fn hold_shares(&self, asked: Vec<AskedShare>) -> Answer<'_, Vec<HeldShare>> {
-        if asked.is_empty() {
+    fn hold_shares(&self, requests: Vec<ShareRequest>) -> Answer<'_, Vec<HeldShare>> {
+        if requests.is_empty() {
             return Answer::ready(Ok(Vec::new()));
         }
-        self.node.write(asked, |transaction, asked| Box::pin(hold(transaction, asked)))
+        self.node.write(requests, |transaction, requests| Box::pin(hold(transaction, requests)))
     }
 
-    fn forget_shares(&self, most: u64) -> Answer<'_, u64> {
-        self.node.write(most, |transaction, most| Box::pin(forget(transaction, *most)))
+    fn forget_shares(&self, limit: u64) -> Answer<'_, u64> {
+        self.node.write(limit, |transaction, limit| Box::pin(forget(transaction, *limit)))
     }
 }

@@ -1,7 +1,7 @@
 //! Writes records, with their index and their links, inside the transaction of a write.
 //!
-//! What a decision depends on is locked first: the record itself by the update that counts its revision, and the records to
-//! which it links against deletion. New records of one write that follow each other are inserted together.
+//! Rows that a decision depends on are locked first: the record itself by the update that counts its revision, and the records
+//! to which it links against deletion. Consecutive new records of one write are inserted together.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,7 @@ use super::transaction::{Announcement, Transaction};
 use crate::content::Content;
 use crate::{NO_ACCOUNT, Record, Scope, StoreError};
 
-/// A record to insert.
+/// A record to insert, with its stored form and its links.
 pub(super) struct New<'a> {
     pub(super) scope: Scope,
     pub(super) id: Uuid,
@@ -47,8 +47,8 @@ struct Links {
 }
 
 impl Links {
-    /// Links to a record of the same owner or of none; twice is once. If there is none by now, the caller must apply the rules
-    /// again. Returns the number of a target that was added.
+    /// Adds a link to a record of the same owner or of no account; a repeated link has no effect. Fails if the target no longer
+    /// exists: the caller must apply the rules again. Returns the number of a target that was added.
     fn add(
         &mut self,
         transaction: &Transaction<'_>,
@@ -95,7 +95,7 @@ async fn find_all(transaction: &Transaction<'_>, ids: &[Uuid]) -> Done<Found> {
     rows.iter().map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?)))).collect()
 }
 
-/// Inserts records, in their order. The first one that cannot be inserted fails all.
+/// Inserts records, in their order. If one of them cannot be inserted, none is.
 pub(super) async fn insert_all(
     transaction: &Transaction<'_>,
     new: &[New<'_>],
@@ -175,7 +175,7 @@ fn insert_rows(transaction: &Transaction<'_>, new: &[New<'_>], records: &[Record
         owned(attributes, &Type::TEXT_ARRAY),
         owned(metas, &Type::TEXT_ARRAY),
     ];
-    // If another transaction has one of them since they were looked for, the next attempt finds it.
+    // If another transaction has inserted one of them since the check, the next attempt finds it.
     transaction.later(Late::new(insert, parameters).contested(&["record_id", "record_pkey"]));
 }
 
@@ -184,7 +184,7 @@ fn announce(transaction: &Transaction<'_>, scope: Scope, record: &Record) {
     transaction.announce(Announcement::Record { account: scope.owner(), record, links: Vec::new() });
 }
 
-/// Locks a record against changes. Returns false if it is not as it was read.
+/// Locks a record against changes. Returns false if it was changed since it was read.
 async fn lock(transaction: &Transaction<'_>, record: &Record) -> Done<bool> {
     let select = "SELECT 1 FROM record WHERE number = $1 AND id = $2 AND revision = $3 FOR NO KEY UPDATE";
     let parameters: [Parameter<'_>; 3] =
@@ -205,7 +205,7 @@ pub(super) async fn replace(
     let Content { text, gained, released } = content;
     let meta = meta.map(str::to_owned).or_else(|| before.meta.clone());
     let targets: Vec<Uuid> = links.iter().flat_map(|(_, ids)| ids).copied().collect();
-    // The lock is first: what is taken by this record's own change at another node is no reason to refuse this one.
+    // The lock comes first: a value that this record itself took by a change at another node must not refuse this write.
     let (is_same, mut taken, found) = tokio::try_join!(biased;
         lock(transaction, before),
         Taken::read(transaction, std::iter::once((scope, gained.as_slice()))),
@@ -288,7 +288,7 @@ pub(super) async fn change_members(
     Ok(())
 }
 
-/// Fails unless the revision of a record still matches. It stays until the end of the transaction.
+/// Fails unless the revision of a record still matches. It cannot change until the end of the transaction.
 pub(super) async fn check_unchanged(transaction: &Transaction<'_>, record: &Record) -> Done<()> {
     let select = "SELECT 1 FROM record WHERE number = $1 AND id = $2 AND revision = $3 FOR SHARE";
     let same = transaction
@@ -390,7 +390,7 @@ pub(super) async fn change_sum(
         return Ok(());
     }
     let content = Content::of_changed(symbols, spec, &before, &attributes)?;
-    // It is large.
+    // Boxed because the future is large.
     Box::pin(replace(transaction, Scope { account, spec }, &before, &content, &[], None)).await?;
     Ok(())
 }

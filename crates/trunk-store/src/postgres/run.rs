@@ -1,10 +1,10 @@
 //! Runs reads and transactions on connections of the pool, and repeats those that may succeed when they are repeated.
 //!
 //! A read changes nothing, so it is repeated if its connection broke. A transaction is repeated if it lost against another
-//! one, and if its connection broke before its end was asked for: nothing of it was done then. If the connection breaks
-//! while the end is on its way, it is not known whether it was committed.
+//! one, and if its connection broke before the commit was sent, so that nothing was changed. If the connection breaks after
+//! that, it is unknown whether the transaction was committed.
 //!
-//! The server enforces the time limits. The client's own limits are longer, for a server that is not heard any more; the
+//! The server enforces the time limits. The client's own limits are longer, for a server that no longer answers; the
 //! connection is closed then.
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use tokio::sync::OwnedRwLockReadGuard;
 use tokio_postgres::Client;
 
 use super::failure::{Done, Failure};
-use super::statements::{Kept, Reading, Statements, Writing};
+use super::statements::{Reading, RepeatableStatements, Statements, Writing};
 use super::transaction::{Announcement, Ending, Transaction};
 use super::{Node, change_rows, idempotency, late, quotas, records};
 use crate::idempotency::KeyUse;
@@ -30,28 +30,28 @@ pub(super) const MAX_WAITING: usize = 4_096;
 pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(2);
 /// The longest time of a read of fixed cost, with its repetitions.
 const READ_LIMIT: Duration = Duration::from_secs(2);
-/// The longest time of one attempt at a transaction without its end.
+/// The longest time of one attempt at a transaction, without its commit.
 pub(super) const ATTEMPT_LIMIT: Duration = Duration::from_secs(3);
-/// The time after which it is given up to learn whether a transaction was committed. A commit may wait for a standby.
+/// The longest time of a commit, which may wait for a standby. After it, the outcome counts as unknown.
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);
 /// The time in which a transaction is repeated.
 const WRITE_BUDGET: Duration = Duration::from_secs(4);
-/// The most attempts at a transaction that loses against others.
-const ATTEMPTS: u32 = 20;
-/// How often a read or transaction is repeated because its connection broke: a restart of the server breaks all of the
-/// pool, and each is found out once.
-const RECONNECTS: u32 = 3;
+/// Maximum number of attempts at a transaction that loses against others.
+const MAX_ATTEMPTS: u32 = 20;
+/// Maximum number of repetitions of a read or transaction because its connection broke. A restart of the server breaks all
+/// connections of the pool, and each is only noticed when it is used.
+const MAX_RECONNECTS: u32 = 3;
 
-/// Which connections a read or write uses.
+/// The pool of connections that a read or write uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
-    /// Those of the pool, for which it waits its turn behind requests and calls.
+    /// The common pool, whose connections requests and calls wait for.
     Common,
-    /// Those of what keeps this node alive: under overload it would else be taken for dead.
+    /// The pool for heartbeats and takeovers: under overload other nodes would otherwise take this one for dead.
     Vital,
 }
 
-/// A connection of a pool. Unless it is given back, it is closed: what was asked on it may still be unanswered.
+/// A connection of a pool. It is closed unless it is returned to the pool, because statements on it may still be unanswered.
 struct Connection(Option<Object>);
 
 impl Connection {
@@ -90,7 +90,7 @@ impl Node {
             if self.freshness.permits(Object::metrics(&object).created) {
                 return Ok(object);
             }
-            // It was opened before a loss.
+            // The connection was opened before the database was lost.
             drop(Object::take(object));
         }
     }
@@ -108,7 +108,7 @@ impl Node {
         }
     }
 
-    /// Logs that the database is away.
+    /// Logs that no connection to the database can be opened.
     fn report_away(&self, error: &PoolError) {
         tracing::debug!(%error, node = self.number, "the database cannot be reached");
     }
@@ -130,7 +130,7 @@ impl Node {
         T: Send,
         F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T> + Send + Sync,
     {
-        let read = Kept::new(arguments, read);
+        let read = RepeatableStatements::new(arguments, read);
         self.read_within((line, READ_LIMIT), None, &read).await?;
         read.take()
     }
@@ -147,7 +147,7 @@ impl Node {
         T: Send,
         F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T> + Send + Sync,
     {
-        let read = Kept::new(arguments, read);
+        let read = RepeatableStatements::new(arguments, read);
         let _turn = self.turns.wait(asker).await?;
         let limit = self.limits.time;
         let begin = format!(
@@ -155,7 +155,7 @@ impl Node {
              SET LOCAL idle_in_transaction_session_timeout = {0}",
             limit.as_millis().max(1)
         );
-        // What the server needs for the last statement is not its time alone.
+        // The last statement may end somewhat after its time limit.
         self.read_within((Line::Common, limit + limit / 2), Some(&begin), &read).await?;
         read.take()
     }
@@ -170,7 +170,7 @@ impl Node {
         tokio::time::timeout(limit, attempts).await.unwrap_or(Err(StoreError::TooLong))
     }
 
-    /// Reads, in a transaction if there is a statement that begins it, until the connection stays.
+    /// Reads, in a transaction if there is a statement that begins it, until the connection does not break.
     async fn attempt_reads(
         &self,
         line: Line,
@@ -187,7 +187,7 @@ impl Node {
                 }
                 Ok::<(), Failure>(())
             };
-            // What is read without the transaction is not returned, and changes nothing.
+            // If the transaction did not begin, the results are discarded, and nothing was changed.
             let outcome = async { tokio::try_join!(biased; beginning, read.run(client)) }.await.map(|_| ());
             let is_usable = match &outcome {
                 Err(failure) if failure.is_broken() => false,
@@ -199,7 +199,7 @@ impl Node {
                 connection.give_back();
             }
             match outcome {
-                Err(failure) if failure.is_broken() && reconnects < RECONNECTS => reconnects += 1,
+                Err(failure) if failure.is_broken() && reconnects < MAX_RECONNECTS => reconnects += 1,
                 outcome => return outcome.map_err(|failure| failure.into_store_error(false)),
             }
         }
@@ -243,9 +243,9 @@ impl Node {
         T: Send + 'static,
         F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Send + Sync + 'static,
     {
-        // A store that is closed waits for the writes that have begun.
+        // Closing the store waits for the writes that have begun.
         let Ok(open) = Arc::clone(&self.gate).try_read_owned() else { return Answer::ready(Err(closed())) };
-        let written = Arc::new(Kept::new(arguments, write));
+        let written = Arc::new(RepeatableStatements::new(arguments, write));
         let (node, used) = (Arc::clone(self), KeyUse::current());
         let run = tokio::spawn(node.run_to_the_end(open, on, used, Arc::clone(&written) as Arc<dyn Writing>));
         Answer::later(async move {
@@ -282,21 +282,23 @@ impl Node {
                 Ok(()) => return Ok(()),
                 Err(Failure::NearQuota) if !is_exact => is_exact = true,
                 Err(failure)
-                    if failure.is_lost_race() && attempts < ATTEMPTS && since.elapsed() < WRITE_BUDGET =>
+                    if failure.is_lost_race()
+                        && attempts < MAX_ATTEMPTS
+                        && since.elapsed() < WRITE_BUDGET =>
                 {
-                    // Of those that lost against each other, the next attempts begin at different times.
+                    // The next attempts of transactions that lost against each other begin at different times.
                     let jitter = self.number() >> 12 & 7;
                     let pause = u64::from(attempts) + u64::try_from(jitter).unwrap_or_default();
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
                 Err(failure) if failure.is_lost_race() => return Err(StoreError::Overloaded),
-                Err(failure) if failure.is_broken() && reconnects < RECONNECTS => reconnects += 1,
+                Err(failure) if failure.is_broken() && reconnects < MAX_RECONNECTS => reconnects += 1,
                 Err(failure) => return Err(failure.into_store_error(true)),
             }
         }
     }
 
-    /// Runs a transaction once. Every failure means that nothing was done, but [`StoreError::Unknown`].
+    /// Runs a transaction once. Every failure except [`StoreError::Unknown`] means that nothing was changed.
     async fn attempt(
         &self,
         connection: Connection,
@@ -310,11 +312,11 @@ impl Node {
         let transaction = Transaction::new(client, self, limit, is_exact);
         let statements = async {
             write.run(&transaction).await?;
-            // After the work: it is what fails more often.
+            // After the work, which fails more often.
             if let Some(used) = used {
                 idempotency::claim(&transaction, used).await?;
             }
-            // What is sent with the end must be part of the transaction.
+            // The statements that are sent with the commit must be part of the transaction.
             transaction.begun().await
         };
         let outcome = tokio::time::timeout(limit + limit / 2, statements).await;
@@ -338,15 +340,15 @@ impl Node {
         finished
     }
 
-    /// Ends a transaction: runs what waits to be sent, counts, announces to the other nodes, commits, and adds what was changed to
-    /// the feed of this node. The statements are sent together with the commit, which does nothing if one of them fails.
+    /// Ends a transaction: runs the statements that wait to be sent, counts, announces the changes to the other nodes, commits, and
+    /// adds the changes to the feed of this node. The statements are sent together with the commit, which fails if one of them does.
     async fn finish(&self, client: &Client, ending: Ending) -> Done<()> {
         let Ending { late, mut announced, counted, guards } = ending;
         let rows: Vec<i64> = announced.iter().map(|_| self.number()).collect();
         let shard = self.shards.next();
         let numbers: Vec<i64> = announced.iter().filter_map(record_number).collect();
         let with_links = self.feed.follows_records();
-        // Before the commit, so that no poll adds to the feed what this write adds itself.
+        // Before the commit, so that no poll adds the effects to the feed that this write adds itself.
         let marks = self.mark(&rows);
         let statements = async {
             tokio::try_join!(biased;
@@ -359,7 +361,7 @@ impl Node {
                 async {
                     if announced.is_empty() { Ok(0) } else { change_rows::write_rows(client, self, &rows, &announced).await }
                 },
-                // A commit that waits for a standby must not be cut off: it would be done here and not there.
+                // A commit that waits for a standby must not be interrupted: it would be durable here and not there.
                 async { Ok(client.batch_execute("SET LOCAL statement_timeout = 0; COMMIT").await?) },
             )
         };
@@ -367,7 +369,7 @@ impl Node {
             Ok(Ok(((), (), (), links, position, ()))) => (links, position),
             Ok(Err(failure)) if !failure.is_broken() => return Err(failure),
             _ => {
-                // A look-up must not be answered from what may have changed.
+                // Look-ups must not use a copy that may be outdated.
                 self.known.doubt();
                 return Err(StoreError::Unknown.into());
             }
@@ -377,7 +379,7 @@ impl Node {
         if !announced.is_empty() {
             self.announced.notify_one();
         }
-        self.know(client, &announced).await;
+        self.update_known(client, &announced).await;
         for announcement in &mut announced {
             if let Announcement::Record { record, links: of, .. } = announcement {
                 *of = records::by_relationship(&self.symbols, record.kind, links.get(&record.number));
@@ -387,8 +389,8 @@ impl Node {
         Ok(())
     }
 
-    /// Brings what this node keeps in memory up to date with what it has committed.
-    async fn know(&self, client: &Client, announced: &[Announcement]) {
+    /// Updates this node's copies in memory with the changes that it has committed.
+    async fn update_known(&self, client: &Client, announced: &[Announcement]) {
         for announcement in announced {
             let known = match announcement {
                 Announcement::Account { number }
@@ -401,7 +403,7 @@ impl Node {
                 _ => continue,
             };
             if known.is_err() {
-                // The next look-up reads it.
+                // The next look-up loads the directory anew.
                 self.known.doubt();
             }
         }

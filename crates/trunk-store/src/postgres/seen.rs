@@ -1,31 +1,31 @@
-//! What a node remembers of the change feed, so that nothing is in it twice.
+//! The rows and revisions that are in a node's change feed already, so that no change is added twice.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use service_base::clock::Stopwatch;
 
-/// How long it is remembered which revision of a record is in the feed: longer than a commit takes.
-pub(super) const REMEMBERED: Duration = Duration::from_secs(30);
+/// How long the newest revision of a record in the feed is remembered: longer than a commit takes.
+pub(super) const REVISION_MEMORY: Duration = Duration::from_secs(30);
 /// How long rows are kept, in microseconds.
-pub(super) const KEPT: i64 = 60_000_000;
+pub(super) const ROW_MEMORY_MICROS: i64 = 60_000_000;
 
-/// What distinguishes a row from all others: the node that wrote it, and a number of that node.
+/// The identity of a row: the node that wrote it, and a number of that node.
 pub(super) type RowId = (i64, i64);
 
-/// What is in the feed of this node already.
+/// The changes that are in the feed of this node already.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    /// The position behind which the next poll reads.
+pub(super) struct FeedState {
+    /// The position after which the next poll reads.
     pub(super) from: i64,
-    /// The position behind which a poll reads that takes nothing for granted.
+    /// The position after which a poll with the whole overlap reads.
     pub(super) wide_from: i64,
     /// The database's time at the last poll.
     pub(super) polled_at: i64,
     /// The rows that a later poll may read again, with their positions or later ones: those of a transaction of this
     /// node have none until it is known to be committed.
     pub(super) rows: HashMap<RowId, Option<i64>>,
-    /// What is in the feed of each record.
+    /// The newest revision of each record in the feed.
     newest: HashMap<i64, Newest>,
     /// The position of the last reset of each account, and of all.
     resets: BTreeMap<Option<i64>, i64>,
@@ -40,8 +40,8 @@ struct Newest {
     added: Stopwatch,
 }
 
-impl Seen {
-    /// Whether a record's effect is newer than what is in the feed, which it then is.
+impl FeedState {
+    /// Returns true if a record's effect is newer than those in the feed, and records it as the newest.
     pub(super) fn is_newer(&mut self, account: i64, number: i64, revision: i64, position: i64) -> bool {
         let is_reset = |of: Option<i64>| self.resets.get(&of).is_some_and(|reset| *reset > position);
         if is_reset(Some(account)) || is_reset(None) {
@@ -54,8 +54,8 @@ impl Seen {
         is_newer
     }
 
-    /// Notes a reset of an account or of all. Returns true if a later change of one of its records is in the feed
-    /// already: followers that see the reset behind it would drop what they know of that record.
+    /// Records a reset of an account or of all. Returns true if a later change of one of its records is in the feed
+    /// already: followers that receive the reset after it would drop that record.
     pub(super) fn is_late_reset(&mut self, account: Option<i64>, position: i64) -> bool {
         let last = self.resets.entry(account).or_insert(position);
         *last = position.max(*last);
@@ -73,8 +73,8 @@ impl Seen {
     pub(super) fn prune(&mut self) {
         let from = self.wide_from;
         self.rows.retain(|_, position| position.is_none_or(|position| position > from));
-        self.newest.retain(|_, newest| newest.added.elapsed() < REMEMBERED);
-        self.resets.retain(|_, position| *position > from - KEPT);
+        self.newest.retain(|_, newest| newest.added.elapsed() < REVISION_MEMORY);
+        self.resets.retain(|_, position| *position > from - ROW_MEMORY_MICROS);
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_reset_is_late_if_a_later_change_of_its_account_is_in_the_feed() {
-        let mut seen = Seen::default();
+        let mut seen = FeedState::default();
         assert!(seen.is_newer(1, 10, 0, 100));
         assert!(!seen.is_newer(1, 10, 0, 101), "it is in the feed");
         assert!(!seen.is_late_reset(Some(1), 100));

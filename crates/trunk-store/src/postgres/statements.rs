@@ -12,8 +12,7 @@ use crate::StoreError;
 /// The future of the statements of a read or transaction.
 pub(super) type Statements<'a, T> = Pin<Box<dyn Future<Output = Done<T>> + Send + 'a>>;
 
-/// The statements of a read, of which each kind is one type. Without it, the code that repeats them would be compiled anew for
-/// each.
+/// The statements of a read, as a trait object: otherwise the code that repeats them would be compiled anew for each read.
 pub(super) trait Reading: Send + Sync {
     fn run<'c>(&'c self, client: &'c Client) -> Statements<'c, ()>;
 }
@@ -23,14 +22,14 @@ pub(super) trait Writing: Send + Sync {
     fn run<'c>(&'c self, transaction: &'c Transaction<'c>) -> Statements<'c, ()>;
 }
 
-/// Statements with their arguments, and what their last attempt returned.
-pub(super) struct Kept<A, T, F> {
+/// Statements with their arguments, and the result of their last attempt.
+pub(super) struct RepeatableStatements<A, T, F> {
     arguments: A,
     statements: F,
     returned: Mutex<Option<T>>,
 }
 
-impl<A, T, F> Kept<A, T, F> {
+impl<A, T, F> RepeatableStatements<A, T, F> {
     pub(super) fn new(arguments: A, statements: F) -> Self {
         Self { arguments, statements, returned: Mutex::new(None) }
     }
@@ -47,13 +46,13 @@ impl<A, T, F> Kept<A, T, F> {
         Self::new(arguments, statements)
     }
 
-    /// What was returned by the attempt that succeeded.
+    /// The result of the attempt that succeeded.
     pub(super) fn take(&self) -> Result<T, StoreError> {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(StoreError::Unknown)
     }
 }
 
-impl<A, T, F> Reading for Kept<A, T, F>
+impl<A, T, F> Reading for RepeatableStatements<A, T, F>
 where
     A: Send + Sync,
     T: Send,
@@ -67,7 +66,7 @@ where
     }
 }
 
-impl<A, T, F> Writing for Kept<A, T, F>
+impl<A, T, F> Writing for RepeatableStatements<A, T, F>
 where
     A: Send + Sync,
     T: Send,

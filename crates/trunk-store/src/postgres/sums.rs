@@ -18,7 +18,7 @@ use super::transaction::Transaction;
 pub(super) struct Differences(BTreeMap<(i64, &'static str), (&'static ResourceSpec, i64)>);
 
 impl Differences {
-    /// Adds what a record, as it is linked now, contributes to sums; `sign` is 1, or -1 to take it away.
+    /// Adds the contribution of a record, with its present links, to sums; `sign` is 1, or -1 to subtract it.
     pub(super) async fn add(
         &mut self,
         transaction: &Transaction<'_>,
@@ -46,7 +46,7 @@ impl Differences {
         Ok(())
     }
 
-    /// Adds what a new record contributes to the sums of one that it links to.
+    /// Adds the contribution of a new record to the sums of a record that it links to.
     pub(super) fn add_link(
         &mut self,
         symbols: &Symbols,
@@ -64,7 +64,7 @@ impl Differences {
         }
     }
 
-    /// Returns what changes: the number of the record with the sum, its type, the sum's attribute and the difference.
+    /// Returns the changes: the number of the record with the sum, its type, the sum's attribute and the difference.
     pub(super) fn changes(self) -> impl Iterator<Item = (i64, &'static ResourceSpec, &'static str, i64)> {
         self.0
             .into_iter()

@@ -1,4 +1,4 @@
-//! TLS to the database, with the names and meanings that `libpq` has for it.
+//! TLS to the database, with the settings of `libpq`, and their names.
 //!
 //! `sslmode` is `disable`, `prefer` (the default: TLS if the server has it), `require` (TLS with any certificate, or one of
 //! `sslrootcert` if that is given), `verify-ca` (a certificate of a trusted authority) or `verify-full` (and of the server's
@@ -21,10 +21,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
-/// What the server must prove.
+/// What the server's certificate must prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// No TLS.
+    /// The connection uses no TLS.
     Disable,
     Prefer,
     Require,
@@ -44,7 +44,7 @@ impl Proof {
         })
     }
 
-    /// The mode of the client, which knows no verification.
+    /// The mode for the client library, which does not verify certificates itself.
     pub(super) fn mode(self) -> SslMode {
         match self {
             Self::Disable => SslMode::Disable,
@@ -189,7 +189,7 @@ impl ServerCertVerifier for AnyName {
     }
 }
 
-/// Makes one TLS connection.
+/// Makes one TLS connection to a host.
 pub(super) struct Connector {
     config: Arc<ClientConfig>,
     /// `None` for a socket in a folder, which has no name and no TLS.
@@ -227,10 +227,10 @@ where
     }
 }
 
-/// A connection inside TLS.
+/// A connection that is encrypted with TLS.
 pub(super) struct Stream<S>(tokio_rustls::client::TlsStream<S>);
 
-/// Passwords are not bound to the connection: `verify-full` is what protects them.
+/// Passwords are not bound to the TLS channel: only `verify-full` protects them.
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Stream<S> {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()

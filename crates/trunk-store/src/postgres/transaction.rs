@@ -1,4 +1,4 @@
-//! A transaction of a write, and what it collects for its end: what every node learns, and the numbers of records.
+//! A transaction of a write, and the data that it collects for its end: announcements to all nodes, and numbers of records.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::{DocumentKind, Record};
 /// The ids of the members of each relationship of a record.
 pub(super) type Links = Vec<(&'static str, Vec<Uuid>)>;
 
-/// What a transaction changed, for the other nodes.
+/// A change of a transaction that other nodes must receive.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Announcement {
     /// A record was created or changed. The links are added when the transaction ends, for followers of this node.
@@ -38,14 +38,14 @@ pub(super) enum Announcement {
     HangUp { call: Uuid },
     /// The keys that sign tokens were rotated.
     TokenKeys,
-    /// Records were deleted, as [`Committed::Reset`](crate::Committed::Reset) says.
+    /// Records were deleted, as [`Committed::Reset`](crate::Committed::Reset) describes.
     Reset { account: Option<i64>, accounts: bool },
 }
 
 /// A transaction, which begins with its first statement.
 ///
-/// A statement is sent when `BEGIN` has succeeded: without it, it would be a transaction of its own. Only those that are
-/// [harmless](Self::harmless) then are sent behind a `BEGIN` that has no answer yet.
+/// A statement is sent once `BEGIN` has succeeded: otherwise it would be a transaction of its own. Only statements for which
+/// that is [harmless](Self::harmless) are sent after a `BEGIN` without an answer yet.
 pub(super) struct Transaction<'a> {
     client: &'a Client,
     begin: String,
@@ -59,14 +59,14 @@ pub(super) struct Transaction<'a> {
     schedules: AtomicBool,
 }
 
-/// What is done when the transaction ends.
+/// The data for the end of a transaction.
 #[derive(Default)]
 pub(super) struct Ending {
     pub(super) late: Vec<Late>,
     pub(super) announced: Vec<Announcement>,
     /// By how much the number of records changed, by account and type; zero if records only changed.
     pub(super) counted: BTreeMap<(i64, i64), i64>,
-    /// The quotas that must not be near by then: account, type and quota.
+    /// The quotas that must not be near at the end: account, type and quota.
     pub(super) guards: Vec<(i64, i64, i64)>,
 }
 
@@ -87,18 +87,18 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// The client, for statements that are given one. The transaction has begun.
+    /// The client, for functions that run statements on one. The transaction has begun.
     pub(super) async fn client(&self) -> Done<&'a Client> {
         self.run(async { Ok(()) }).await?;
         Ok(self.client)
     }
 
-    /// Statements that do no harm as transactions of their own, because they change nothing, or nothing that means anything.
+    /// Statements that are harmless as transactions of their own, because they change nothing that is ever read.
     pub(super) fn harmless(&self) -> Harmless<'_, 'a> {
         Harmless(self)
     }
 
-    /// Adds a statement for whose outcome nothing waits.
+    /// Adds a statement whose outcome is not awaited.
     pub(super) fn later(&self, statement: Late) {
         self.waiting().push(statement);
     }
@@ -119,7 +119,7 @@ impl<'a> Transaction<'a> {
         self.run(self.client.execute_typed(sql, parameters)).await
     }
 
-    /// Runs a statement behind those that wait to be sent.
+    /// Runs a statement after those that wait to be sent.
     async fn run<T>(&self, statement: impl Future<Output = Result<T, Error>>) -> Done<T> {
         self.begun().await?;
         let late = std::mem::take(&mut *self.waiting());
@@ -132,7 +132,7 @@ impl<'a> Transaction<'a> {
         self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds to what every node learns when the transaction is committed.
+    /// Adds an announcement to all nodes, which is made when the transaction is committed.
     pub(super) fn announce(&self, announcement: Announcement) {
         self.ending().announced.push(announcement);
     }
@@ -142,17 +142,17 @@ impl<'a> Transaction<'a> {
         *self.ending().counted.entry((account, kind)).or_default() += by;
     }
 
-    /// What this transaction has added to the number of records of a type.
+    /// The change of the number of records of a type by this transaction.
     pub(super) fn counted(&self, account: i64, kind: i64) -> i64 {
         self.ending().counted.get(&(account, kind)).copied().unwrap_or_default()
     }
 
-    /// Makes the end fail if the number of records of a type is near a quota by then.
+    /// Makes the end of the transaction fail if the number of records of a type is near a quota by then.
     pub(super) fn guard(&self, account: i64, kind: i64, quota: i64) {
         self.ending().guards.push((account, kind, quota));
     }
 
-    /// Notes that a job is scheduled, which is reported after the commit.
+    /// Records that a job is scheduled, which is reported after the commit.
     pub(super) fn note_schedule(&self) {
         self.schedules.store(true, Ordering::Relaxed);
     }
@@ -162,7 +162,7 @@ impl<'a> Transaction<'a> {
         self.schedules.load(Ordering::Relaxed)
     }
 
-    /// Takes what was collected for the end.
+    /// Takes the data for the end.
     pub(super) fn take_ending(&self) -> Ending {
         let late = std::mem::take(&mut *self.waiting());
         Ending { late, ..std::mem::take(&mut *self.ending()) }
@@ -173,7 +173,7 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// Statements that may be sent before it is known that the transaction has begun. If it has not, that is the error.
+/// Statements that may be sent before the transaction is known to have begun. If it has not, they return that error.
 pub(super) struct Harmless<'t, 'a>(&'t Transaction<'a>);
 
 impl Harmless<'_, '_> {
@@ -191,7 +191,7 @@ impl Harmless<'_, '_> {
 
     async fn run<T>(&self, statement: impl Future<Output = Result<T, Error>>) -> Done<T> {
         if !self.0.waiting().is_empty() {
-            // They are sent before it, and need the transaction.
+            // Waiting statements are sent before this one, and need the transaction.
             return self.0.run(statement).await;
         }
         let ((), done) = tokio::try_join!(biased; self.0.begun(), async { Ok(statement.await?) })?;

@@ -16,7 +16,7 @@ use crate::StoreError;
 use crate::transfer::error::TransferError;
 use crate::transfer::place::Place;
 
-/// Opens a connection.
+/// Opens a connection without time limits.
 async fn connect(place: &Place) -> Result<Client, TransferError> {
     let refused = |error| refused(place, &error);
     let Place::Server(url) = place else {
@@ -33,7 +33,7 @@ fn refused(place: &Place, error: &PostgresOpenError) -> TransferError {
     TransferError::OpenServer { place: place.to_string(), why: error.to_string() }
 }
 
-/// The error of an end that failed, with what the server said.
+/// The error of an end that failed, with the server's message.
 fn failed(place: &Place, failure: Failure) -> TransferError {
     let error = match failure {
         Failure::Engine(error) => {

@@ -7,14 +7,14 @@ use tokio::sync::oneshot;
 
 use crate::{Asker, StoreError, StoreLimits};
 
-/// The long reads that wait and run.
+/// The waiting and the running long reads.
 #[derive(Debug, Clone)]
 pub(super) struct Turns {
     queue: Arc<Mutex<FairQueue<Asker, oneshot::Sender<Turn>>>>,
     limits: StoreLimits,
 }
 
-/// A long read that runs. Dropping it begins the next one.
+/// A running long read. Dropping it begins the next one.
 #[derive(Debug)]
 pub(super) struct Turn {
     turns: Turns,
@@ -51,7 +51,7 @@ impl Turns {
         (queue.waiting() as u64, queue.running() as u64)
     }
 
-    /// Begins what may run. A turn for which no read waits any more ends as it is dropped.
+    /// Begins the reads that may run. A turn whose read is no longer awaited ends when it is dropped.
     fn begin(&self) {
         loop {
             let next = self.lock().begin_next();

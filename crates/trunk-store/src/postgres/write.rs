@@ -15,8 +15,8 @@ use crate::content::Content;
 use crate::{Answer, Change, KeyUse, Record, Scope, Writes};
 
 /// Maximum number of records that are inserted together.
-const MAX_TOGETHER: usize = 1_000;
-/// What each change adds to the time limit of a commit: nearly all have one to three changes, and an import has thousands.
+const MAX_RECORDS_PER_INSERT: usize = 1_000;
+/// The time that each change adds to the limit of a commit: most commits have one to three changes, and an import has thousands.
 pub(super) const TIME_PER_CHANGE: Duration = Duration::from_millis(2);
 /// The longest time of a statement of a reset, which deletes all records of an account.
 const RESET_LIMIT: Duration = Duration::from_mins(1);
@@ -30,11 +30,11 @@ pub(super) async fn apply(
     let mut rest = changes;
     while let Some(((change, content), after)) = rest.split_first() {
         let is_insert = |(change, _): &&&(Change, Content)| matches!(change, Change::Insert { .. });
-        let inserts = rest.iter().take(MAX_TOGETHER).take_while(is_insert).count();
+        let inserts = rest.iter().take(MAX_RECORDS_PER_INSERT).take_while(is_insert).count();
         if inserts > 0 {
             let (these, after) = rest.split_at(inserts);
             let new: Vec<New<'_>> = these.iter().copied().filter_map(new).collect();
-            // It is large.
+            // Boxed because the future is large.
             made.extend(Box::pin(write::insert_all(transaction, &new, &mut sums)).await?);
             rest = after;
             continue;
@@ -79,8 +79,8 @@ fn new((change, content): &(Change, Content)) -> Option<New<'_>> {
     Some(New { scope: *scope, id: *id, created_at, attributes, links, meta, content })
 }
 
-/// The targets of the conditions at the beginning that are about the same relationship of an account's records. An order has
-/// one condition for each number that it takes.
+/// The targets of the leading conditions that concern the same relationship of an account's records. An order has one
+/// condition for each number that it takes.
 fn unlinked_together(changes: &[&(Change, Content)]) -> Option<(Scope, &'static str, Vec<Uuid>)> {
     let (Change::Unlinked { owners, relationship, .. }, _) = changes.first()? else { return None };
     let is_same = |of: &Scope, through: &str| {
@@ -93,7 +93,7 @@ fn unlinked_together(changes: &[&(Change, Content)]) -> Option<(Scope, &'static 
     Some((*owners, *relationship, targets.collect()))
 }
 
-/// Applies a change that is no insert of a record, no schedule, no condition on links and no event.
+/// Applies a change other than an insert of a record, a schedule, a condition on links and an event.
 async fn apply_one(
     transaction: &Transaction<'_>,
     change: &Change,

@@ -1,4 +1,4 @@
-//! Accounts and keys: their tables, and what the directory in memory is made of.
+//! Accounts and keys: their tables, and reading them for the directory in memory.
 
 use std::sync::Arc;
 

@@ -10,19 +10,19 @@ use super::row::{record, uuid};
 use super::symbols::Symbols;
 use crate::{StoreError, StoredRecord};
 
-/// Number of records of any type that [`records_after`] passes over: no index has the records of one type of all accounts
-/// in the order of their numbers, and a read must not run for as long as the database is large.
-const MAX_PASSED_OVER: i64 = 10_000;
-/// Number of accounts in which [`has_none`] looks for a record of a type.
+/// Maximum number of records of other types that [`records_after`] skips: no index has the records of one type of all
+/// accounts in the order of their numbers, and the time of a read must not grow with the database.
+const MAX_SKIPPED: i64 = 10_000;
+/// Maximum number of accounts in which [`has_none`] looks for a record of a type.
 const MAX_ACCOUNTS: usize = 1_000;
 
 const NEXT_ACCOUNT: &str = "SELECT min(account) FROM record WHERE account > ?1";
 const OF_ACCOUNT: &str = "SELECT 1 FROM record WHERE account = ?1 AND kind = ?2";
-/// A number is never used twice, so a range of numbers has at most as many records as numbers.
+/// Selects by a range of record numbers, which has at most as many records as numbers, because none is used twice.
 const OF_TYPE: &str = "SELECT number, id, revision, attributes, meta, account FROM record \
                        WHERE number > ?2 AND number <= ?3 AND +kind = ?1 ORDER BY number LIMIT ?4";
 const NEXT_NUMBER: &str = "SELECT min(number) FROM record WHERE number > ?1";
-/// The order of the tables is fixed: the links of a page are a range of an index, and the records behind them are not.
+/// The order of the joined tables is fixed: the links of a page are a range of an index, and their targets are not.
 const LINKS: &str = "SELECT l.owner, l.number, l.relationship, r.id FROM link l CROSS JOIN record r ON r.number = l.target \
                      WHERE l.owner >= ?1 AND l.owner <= ?2 AND l.relationship >= ?3 AND l.relationship <= ?4";
 
@@ -39,7 +39,7 @@ pub(super) fn records_after(
     if after <= 0 && has_none(connection, kind)? {
         return Ok((Vec::new(), None));
     }
-    let last = after.saturating_add(MAX_PASSED_OVER);
+    let last = after.saturating_add(MAX_SKIPPED);
     let mut found = Vec::new();
     {
         let mut statement = connection.prepare_cached(OF_TYPE).map_err(failed)?;
@@ -64,7 +64,7 @@ pub(super) fn records_after(
     Ok((found, next))
 }
 
-/// Whether no account has a record of a type. If there are many accounts, it is not found out.
+/// Returns true if no account has a record of a type. With more than [`MAX_ACCOUNTS`] accounts it returns false.
 fn has_none(connection: &Connection, kind: i64) -> Result<bool, StoreError> {
     let mut next = connection.prepare_cached(NEXT_ACCOUNT).map_err(failed)?;
     let mut of_account = connection.prepare_cached(OF_ACCOUNT).map_err(failed)?;
@@ -80,8 +80,8 @@ fn has_none(connection: &Connection, kind: i64) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// Adds the members of each relationship to records in the order of their numbers, in the order in which they were linked. One
-/// statement reads those of all: a statement for each record takes longer than to read the record.
+/// Adds the members of each relationship, in the order in which they were linked, to records in the order of their numbers. One
+/// statement reads the links of all: a statement for each record takes longer than reading the record.
 fn add_links(
     connection: &Connection,
     symbols: &Symbols,

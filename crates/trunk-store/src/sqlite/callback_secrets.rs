@@ -39,6 +39,26 @@ pub(super) fn add(connection: &Connection, account: i64, secret: &CallbackSecret
     }
 }
 
+/// Enables the secret with this text, or adds it.
+pub(super) fn ensure(
+    connection: &Connection,
+    account: i64,
+    secret: &CallbackSecret,
+) -> Result<(), StoreError> {
+    let stored = connection
+        .prepare_cached(
+            "SELECT id FROM callback_secret WHERE account = ?1 AND secret = ?2 ORDER BY enabled DESC, created_at, id",
+        )
+        .map_err(failed)?
+        .query_row(params![account, secret.secret.expose()], |row| uuid(row, 0))
+        .optional()
+        .map_err(failed)?;
+    match stored {
+        Some(id) => enable(connection, account, id, true).map(|_| ()),
+        None => add(connection, account, &CallbackSecret { is_enabled: true, ..secret.clone() }),
+    }
+}
+
 fn disable_all(connection: &Connection, account: i64) -> Result<(), StoreError> {
     connection
         .prepare_cached("UPDATE callback_secret SET enabled = 0 WHERE account = ?1 AND enabled = 1")

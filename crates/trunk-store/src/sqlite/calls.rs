@@ -8,17 +8,17 @@ use super::error::failed;
 use super::row::uuid;
 use crate::{CallQuery, StoreError, StoredCall, StoredCharge};
 
-/// The most records of an account or a trunk that are sorted for a page in the order of their numbers. The indexes have the
-/// order of times: with more of them, each page would read and sort all of them, and records are passed over instead.
-const MOST_SORTED: i64 = 20_000;
-/// The number of records of an account, and of a trunk, since a time, as far as the third parameter.
+/// Maximum number of records of an account or a trunk that are sorted by their numbers for a page. The indexes are in the order
+/// of times, so with more records, each page would read and sort all of them; other records are skipped instead.
+const MAX_SORTED: i64 = 20_000;
+/// Counts the records of an account, or of a trunk, since a time, up to the number in the third parameter.
 const COUNT_OF_ACCOUNT: &str =
     "SELECT count(*) FROM (SELECT 1 FROM call WHERE account = ?1 AND ended_at >= ?2 LIMIT ?3)";
 const COUNT_OF_TRUNK: &str =
     "SELECT count(*) FROM (SELECT 1 FROM call WHERE trunk = ?1 AND ended_at >= ?2 LIMIT ?3)";
 
-/// Inserts a call record. An existing record with the same id is unchanged: the caller repeats a write whose outcome it
-/// does not know.
+/// Inserts a call record. An existing record with the same id is unchanged: the caller repeats writes whose outcome is
+/// unknown.
 pub(super) fn insert(connection: &Connection, call: &StoredCall) -> Result<(), StoreError> {
     connection
         .prepare_cached(
@@ -55,7 +55,7 @@ pub(super) fn list(connection: &Connection, query: &CallQuery) -> Result<Vec<Sto
     Ok(select(connection, query, None)?.into_iter().map(|(_, call)| call).collect())
 }
 
-/// The records behind a number, the lowest first, or with `None` all of them, the highest first. Each has its number.
+/// The records after a number, in ascending order, or with `None` all of them, in descending order. Each has its number.
 pub(super) fn select(
     connection: &Connection,
     query: &CallQuery,
@@ -70,23 +70,23 @@ pub(super) fn select(
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 
-/// Whether more than [`MOST_SORTED`] records are of the trunk of a query, or of its account, since its beginning.
+/// Whether more than [`MAX_SORTED`] records of the query's trunk, or of its account, are in its period.
 fn has_many(connection: &Connection, query: &CallQuery) -> Result<bool, StoreError> {
     let (count, owner) = match (query.trunk, query.account) {
         (Some(trunk), _) => (COUNT_OF_TRUNK, SqlValue::Blob(trunk.as_bytes().to_vec())),
         (None, Some(account)) => (COUNT_OF_ACCOUNT, SqlValue::Integer(account)),
-        // Nothing else leads to an index by which they would have to be sorted.
+        // No other condition selects an index that requires sorting.
         (None, None) => return Ok(false),
     };
     let from = query.from.map_or(i64::MIN, Timestamp::as_unix_millis);
     let found: i64 = connection
         .prepare_cached(count)
-        .and_then(|mut select| select.query_row(params![owner, from, MOST_SORTED + 1], |row| row.get(0)))
+        .and_then(|mut select| select.query_row(params![owner, from, MAX_SORTED + 1], |row| row.get(0)))
         .map_err(failed)?;
-    Ok(found > MOST_SORTED)
+    Ok(found > MAX_SORTED)
 }
 
-/// The text of a statement and its parameters. With `passes_over` it has no index but the numbers.
+/// The text of a statement and its parameters. With `passes_over` it uses no index but the numbers.
 fn statement(query: &CallQuery, after: Option<i64>, passes_over: bool) -> (String, Vec<SqlValue>) {
     let mut conditions = vec!["1".to_owned()];
     let mut parameters: Vec<SqlValue> = Vec::new();
@@ -96,7 +96,7 @@ fn statement(query: &CallQuery, after: Option<i64>, passes_over: bool) -> (Strin
             conditions.push(condition.replace('?', &format!("?{}", parameters.len())));
         }
     };
-    // A column with a sign is looked up in no index.
+    // The unary plus before a column keeps the engine from using an index on it.
     let (account, trunk) =
         if passes_over { ("+account = ?", "+trunk = ?") } else { ("account = ?", "trunk = ?") };
     add(account, query.account.map(SqlValue::Integer));
@@ -230,14 +230,14 @@ mod tests {
         // One is before the time of the query, and one of another account.
         add(1, 1, 4);
         add(2, 2, 5);
-        (0..MOST_SORTED).for_each(|number| add(3 + number, 1, 5 + number % 7));
+        (0..MAX_SORTED).for_each(|number| add(3 + number, 1, 5 + number % 7));
         assert!(!has_many(&transaction, &of(1)).unwrap());
         let numbers = || {
             let page = select(&transaction, &CallQuery { limit: 3, ..of(1) }, Some(i64::MIN)).unwrap();
             page.into_iter().map(|(_, call)| call.id.as_u128()).collect::<Vec<_>>()
         };
         assert_eq!(numbers(), [3, 4, 5]);
-        add(3 + MOST_SORTED, 1, 5);
+        add(3 + MAX_SORTED, 1, 5);
         assert!(has_many(&transaction, &of(1)).unwrap() && !has_many(&transaction, &of(2)).unwrap());
         assert!(has_many(&transaction, &CallQuery { trunk: Some(Uuid::from_u128(1)), ..of(1) }).unwrap());
         assert_eq!(numbers(), [3, 4, 5]);

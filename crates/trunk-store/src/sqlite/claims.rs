@@ -65,7 +65,7 @@ pub(super) fn claimed(
 }
 
 /// Returns the record of the type that has claimed this text, of any account, and the number of its account. Of records that
-/// share it, one claims it; when that is gone, another one still has it.
+/// share a text, one claims it; once that one is deleted, another one is returned.
 pub(super) fn claimant(
     connection: &Connection,
     symbols: &Symbols,

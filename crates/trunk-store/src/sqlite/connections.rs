@@ -66,7 +66,7 @@ impl Connections {
         }
     }
 
-    /// The [number of the state](super::states::States::current) that a read sees which begins now, or a later one.
+    /// The [number of the state](super::states::States::current) that a read beginning now sees, unless it sees a later one.
     pub(super) fn state(&self) -> Option<u64> {
         match self {
             Self::Memory { counts, .. } => counts.states.current(),
@@ -110,7 +110,7 @@ impl Connections {
         let used = KeyUse::current();
         let work = move |connection: &Connection| {
             let result = work(connection)?;
-            // After the work: a write that fails before it has changed anything costs the others of its group nothing.
+            // After the work: a write that fails before it has changed anything does not affect the others of its group.
             used.as_ref().map(|used| idempotency::claim(connection, used)).transpose()?;
             Ok(result)
         };
@@ -128,7 +128,7 @@ impl Connections {
             }
             Self::File { queue, counts, .. } => {
                 let queue = lock(queue).clone();
-                // Before it is queued: the writer may take it at once.
+                // Counted before it is queued, because the writer may take it at once.
                 counts.queued();
                 match queue.map(|queue| queue.try_send(task as Box<dyn QueuedWrite>)) {
                     // Without a queue the task is dropped, and its reply channel reports that the store is closed.

@@ -95,7 +95,7 @@ pub(super) fn list(connection: &Connection, query: &DocumentQuery) -> Result<Vec
     rows.map_err(failed)
 }
 
-/// Selects the documents with a key from the oldest on, behind a place.
+/// Selects the documents with a key, the oldest first, after a position.
 const PAGE: &str = "SELECT d.number, d.id, d.customer, d.created_at, d.deleted, d.revision, d.body \
     FROM document_key k JOIN document d ON d.number = k.document \
     WHERE k.kind = ?1 AND k.name = ?2 AND k.value = ?3 AND (k.created_at, k.document) > (?4, ?5) \
@@ -282,7 +282,7 @@ fn write_keys(
     Ok(())
 }
 
-/// Deletes the keys in a table that a document shall not have any more. Returns those that it does not have yet.
+/// Deletes the keys in a table that a document must no longer have. Returns those that it does not have yet.
 fn missing_keys<'a>(
     connection: &Connection,
     table: &str,
@@ -314,14 +314,14 @@ fn missing_keys<'a>(
     Ok(added.map(|(name, value)| (*name, value.as_str())).collect())
 }
 
-/// The error for keys of a document of which one is named twice.
+/// The error for a document that names one of its keys twice.
 fn repeated(keys: &[(&str, &str)]) -> StoreError {
     let again =
         keys.iter().enumerate().find(|(at, key)| keys.iter().take(*at).any(|earlier| earlier == *key));
     StoreError::Taken(again.map(|(_, key)| key.0.to_owned()).unwrap_or_default())
 }
 
-/// Selects the next kind of which documents exist.
+/// Selects the next kind with documents.
 const NEXT_KIND: &str = "SELECT min(kind) FROM document WHERE kind > ?1";
 
 /// Selects the time of creation of the newest document of a kind, of the deleted ones or of the others.
@@ -346,7 +346,7 @@ pub(super) fn newest(connection: &Connection) -> Result<i64, StoreError> {
     Ok(newest)
 }
 
-/// Deletes all documents except the state of the platform, customers and what identifies or configures them. A reset
+/// Deletes all documents except the state of the platform, customers, and their credentials and configuration. A reset
 /// keeps those, like accounts and keys, and the price plans of accounts unless the accounts are deleted too.
 pub(super) fn reset(connection: &Connection, accounts: bool) -> Result<(), StoreError> {
     use DocumentKind::{AccessKey, Agent, Customer, Number, OutboundConfig, Platform, PricePlan};

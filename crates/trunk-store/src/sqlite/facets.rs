@@ -59,7 +59,7 @@ pub(super) fn delete(
         if entries.peek().is_none() {
             continue;
         }
-        // It is looked up once, since a look-up costs a third of an execution.
+        // The statement is looked up once, since a look-up costs a third of an execution.
         let mut delete = connection.prepare_cached(sql).map_err(failed)?;
         for entry in entries {
             let field = symbols.member(scope.spec.name, entry.path);

@@ -41,7 +41,7 @@ pub(super) struct Files {
     _registration: Registration,
 }
 
-/// The paths of a database, and the files that must be there.
+/// The paths of a database, with the file that each must lead to.
 #[derive(Debug, Clone)]
 pub(super) struct Watched(Vec<(PathBuf, FileId)>);
 
@@ -57,7 +57,7 @@ impl Drop for Registration {
 
 impl Drop for Files {
     fn drop(&mut self) {
-        // A child that was forked meanwhile has the descriptors until it runs its program: to close them here would not
+        // A child process that was forked meanwhile has the descriptors until it runs its program, so closing them here would not
         // release the locks.
         for locked in [Some(&self.database), self.older_lock.as_ref()].into_iter().flatten() {
             if let Err(error) = locked.unlock() {
@@ -80,7 +80,7 @@ impl Files {
         if before.as_ref().is_some_and(|found| open_databases.contains(&file_id(found))) {
             return Err(in_use());
         }
-        // The file is created here and not by the engine, so that other users can at no time read the keys in it.
+        // The file is created here and not by the engine, so that other users can never read the keys in it.
         let database =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
         let database = database.map_err(access)?;
@@ -171,7 +171,7 @@ impl Files {
         OpenOptions::new().read(true).write(true).open(with_suffix(&self.path, "-wal"))
     }
 
-    /// The paths that are checked, and the files that must be there.
+    /// The paths that are checked, with the file that each must lead to.
     pub(super) fn watched(&self) -> Watched {
         self.watched.clone()
     }

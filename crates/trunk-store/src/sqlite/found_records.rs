@@ -1,8 +1,7 @@
-//! What was read last from the current state of the database, so that it is not read twice: records by their ids, and the numbers
-//! of changes of lists.
+//! A cache of recent reads from the current state of the database: records by their ids, and the numbers of changes of lists.
 //!
-//! An entry has the number of the state that it was read from ([`States`](super::states::States)), which the reader asked for
-//! before it read, and is returned to readers of that state alone. So a commit, of whichever account, ends all entries.
+//! An entry has the number of the state that it was read from ([`States`](super::states::States)), which the reader requested
+//! before it read, and is returned only to readers of that state. So a commit of any account invalidates all entries.
 //!
 //! Bounds: [`PLACES`] records of [`MAX_BYTES`], and [`MAX_LISTS`] numbers of changes.
 
@@ -16,22 +15,22 @@ use uuid::Uuid;
 use super::queued_write::lock;
 use crate::{Record, Scope};
 
-/// The number of places for records. A record has one place, and another one with the same place takes it.
+/// The number of places for records. Each record has one place, from which another record with the same place evicts it.
 const PLACES: usize = 512;
-/// The most bytes of a record's attributes and `meta`. One that has more is read each time.
+/// Maximum size of a cached record's attributes and `meta` in bytes. Larger records are read each time.
 const MAX_BYTES: usize = 8 << 10;
-/// The most numbers of changes.
+/// Maximum number of cached numbers of changes.
 const MAX_LISTS: usize = 1024;
 
-/// What was read last from the current state.
+/// The cached reads of the current state.
 pub(super) struct FoundRecords {
     places: Box<[Mutex<Place>]>,
-    /// By the owner of the records and the name of their type.
+    /// The numbers of changes, by the owner of the records and the name of their type.
     changes: Mutex<HashMap<(i64, &'static str), KnownChanges, RandomState>>,
     hasher: RandomState,
 }
 
-/// A place is empty in most servers, so that it takes no more than a pointer.
+/// A place for a record. Most places of most servers stay empty, so an empty one takes only a pointer.
 type Place = Option<Box<Found>>;
 
 struct Found {
@@ -76,7 +75,7 @@ impl FoundRecords {
         let Some(place) = self.place(record.id) else { return };
         let found = Found { state, owner: scope.owner(), record: record.clone() };
         let replaced = lock(place).replace(Box::new(found));
-        // After the lock was released.
+        // Freed after the lock was released.
         drop(replaced);
     }
 
@@ -103,7 +102,7 @@ impl FoundRecords {
     }
 }
 
-/// Records can hold passwords, so nothing of them is shown.
+/// Records can contain passwords, so none is shown.
 impl std::fmt::Debug for FoundRecords {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FoundRecords").finish_non_exhaustive()

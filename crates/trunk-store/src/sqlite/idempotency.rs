@@ -112,7 +112,7 @@ pub(super) fn keep(
     Ok(())
 }
 
-/// Deletes keys that were used at a time or before. Returns their number.
+/// Deletes keys that were used at a time or before. Returns the number of deleted keys.
 pub(super) fn forget(connection: &Connection, until: Timestamp, most: u64) -> Result<u64, StoreError> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let numbers: Vec<i64> = connection

@@ -2,8 +2,8 @@
 //!
 //! A list that is sorted or filtered by an attribute finds records through their index entries. An attribute that gains a
 //! `sort`, `filter` or `unique` mark has none for the records that are stored already, and one whose kind changes has
-//! entries of another form. The table `indexed` knows the form of each attribute's entries; what differs from the
-//! declaration is built here, in batches, each of which notes how far it came: a start that is cut off goes on there.
+//! entries of another form. The table `indexed` has the form of each attribute's entries; entries that differ from the
+//! declaration are built here, in batches, each of which records its progress: after an interrupted start, the next one continues there.
 
 use std::collections::{HashMap, HashSet};
 
@@ -50,17 +50,17 @@ pub(super) struct Duplicates {
 /// The stale attributes of a type that has records.
 pub(super) type Unfinished = Vec<(&'static ResourceSpec, Vec<Stale>)>;
 
-/// The noted form of each attribute's entries, by its field; and the last visited record, if building was cut off.
-type Noted = HashMap<i64, (String, Option<i64>)>;
+/// The recorded form of each attribute's entries, by its field; and the last visited record, if building was interrupted.
+type RecordedForms = HashMap<i64, (String, Option<i64>)>;
 
-/// Notes the form of what is declared, and deletes entries of another form. Returns the types whose records are yet to be
+/// Records the declared forms, and deletes entries of another form. Returns the types whose records are yet to be
 /// indexed by [`finish`].
 pub(super) fn begin(transaction: &Transaction<'_>, symbols: &Symbols) -> rusqlite::Result<Unfinished> {
-    let noted = noted(transaction)?;
-    forget_undeclared(transaction, symbols, &noted)?;
+    let recorded = recorded(transaction)?;
+    forget_undeclared(transaction, symbols, &recorded)?;
     let mut unfinished = Vec::new();
     for spec in symbols.registry() {
-        let stale = stale(&noted, symbols, spec);
+        let stale = stale(&recorded, symbols, spec);
         if stale.is_empty() {
             continue;
         }
@@ -78,7 +78,7 @@ pub(super) fn begin(transaction: &Transaction<'_>, symbols: &Symbols) -> rusqlit
     Ok(unfinished)
 }
 
-/// Builds what is missing. Returns duplicates of an attribute that became unique: nothing of that attribute is kept then.
+/// Builds the missing entries. Returns duplicates of an attribute that became unique, whose entries are then discarded.
 pub(super) fn finish(
     connection: &mut Connection,
     symbols: &Symbols,
@@ -92,20 +92,24 @@ pub(super) fn finish(
     Ok(None)
 }
 
-fn noted(connection: &Connection) -> rusqlite::Result<Noted> {
+fn recorded(connection: &Connection) -> rusqlite::Result<RecordedForms> {
     let mut select = connection.prepare("SELECT field, form, after FROM indexed")?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
     rows.collect()
 }
 
-/// Forgets the form of attributes that are not indexed any more: records written meanwhile get no entries.
-fn forget_undeclared(connection: &Connection, symbols: &Symbols, noted: &Noted) -> rusqlite::Result<()> {
+/// Forgets the form of attributes that are no longer indexed: records that are written from now on have no entries.
+fn forget_undeclared(
+    connection: &Connection,
+    symbols: &Symbols,
+    recorded: &RecordedForms,
+) -> rusqlite::Result<()> {
     let declared: HashSet<i64> = symbols
         .registry()
         .iter()
         .flat_map(|spec| paths(spec).into_iter().map(|entry| symbols.member(spec.name, entry.path)))
         .collect();
-    for field in noted.keys().filter(|field| !declared.contains(*field)) {
+    for field in recorded.keys().filter(|field| !declared.contains(*field)) {
         connection.prepare_cached("DELETE FROM indexed WHERE field = ?1")?.execute(params![field])?;
     }
     Ok(())
@@ -115,11 +119,11 @@ fn paths(spec: &'static ResourceSpec) -> Vec<IndexEntry> {
     index_of(spec, &Map::new())
 }
 
-fn stale(noted: &Noted, symbols: &Symbols, spec: &'static ResourceSpec) -> Vec<Stale> {
+fn stale(recorded: &RecordedForms, symbols: &Symbols, spec: &'static ResourceSpec) -> Vec<Stale> {
     let mut stale = Vec::new();
     for entry in paths(spec) {
         let (field, form) = (symbols.member(spec.name, entry.path), form_of(spec, &entry));
-        let after = match noted.get(&field) {
+        let after = match recorded.get(&field) {
             Some((found, None)) if *found == form => continue,
             Some((found, after)) if *found == form => *after,
             _ => None,
@@ -142,8 +146,8 @@ fn build(
         let mut batch = batch(&transaction, symbols.kind(spec.name), after, BATCH)?;
         let Some((last, ..)) = batch.last() else {
             note(&transaction, stale, None)?;
-            // In the transaction of the note: a start that is cut off between them would leave an index with holes that the
-            // next one takes for finished.
+            // In the transaction that records the progress: if a start was interrupted between them, the next one would take an
+            // incomplete index for finished.
             let found = duplicates(&transaction, spec, stale)?;
             transaction.commit()?;
             break found;
@@ -209,7 +213,7 @@ fn delete_other_forms(transaction: &Transaction<'_>, stale: &[Stale]) -> rusqlit
     Ok(())
 }
 
-/// Notes the form of an attribute, and whether it is yet to be built from the first record or from where it was cut off.
+/// Records the form of an attribute, and the record after which building must begin or continue, if it is not finished.
 fn note_form(transaction: &Transaction<'_>, stale: &Stale, has_records: bool) -> rusqlite::Result<()> {
     let after = has_records.then(|| stale.after.unwrap_or(0));
     transaction
@@ -268,8 +272,8 @@ fn insert(
     transaction.prepare_cached(sql)?.execute(params![account, field, entry.value, record]).map(|_| ())
 }
 
-/// Finds records without an entry of an attribute that became unique. Forgets then what was built of every attribute that
-/// became unique, because those after the first one with duplicates have not been checked.
+/// Finds records without an entry of an attribute that became unique. If there are any, discards the entries of every
+/// attribute that became unique, because the attributes after the first one with duplicates have not been checked.
 fn duplicates(
     connection: &Connection,
     spec: &'static ResourceSpec,

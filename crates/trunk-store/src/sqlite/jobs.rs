@@ -56,7 +56,7 @@ impl Jobs for SqliteStore {
     }
 
     fn release_jobs(&self, node: i64, running: Vec<JobLease>) -> Answer<'_, u64> {
-        // A start after an orderly stop finds none, and writes nothing.
+        // After an orderly stop there are none, and the start writes nothing.
         let held = self.connections.read(|connection| {
             connection.prepare_cached(HELD).and_then(|mut select| select.exists([node])).map_err(failed)
         });
@@ -115,7 +115,7 @@ fn check_size(what: &'static str, bytes: usize, most: usize) -> Result<(), Store
     if bytes > most { Err(StoreError::JobTooLarge { what, most }) } else { Ok(()) }
 }
 
-/// Refuses a further job if the account has its maximum. A job that it has already may be scheduled again.
+/// Refuses a further job if the account has the maximum number of jobs. A job that exists may be scheduled again.
 fn check_quota(connection: &Connection, job: &Job, account: i64) -> Result<(), StoreError> {
     let most = i64::try_from(MAX_JOBS_PER_ACCOUNT).unwrap_or(i64::MAX);
     let is_full = connection

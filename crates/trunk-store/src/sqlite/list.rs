@@ -24,7 +24,7 @@ use crate::{ListQuery, Listing, Order, Record, Scope, StoreError};
 
 pub(super) use crate::list_cache::ListCache;
 
-/// What the evaluation of a list uses.
+/// The connection, caches and declarations that the evaluation of a list uses.
 pub(super) struct Lists<'a> {
     pub(super) connection: &'a Connection,
     pub(super) symbols: &'a Symbols,
@@ -43,8 +43,8 @@ impl Lists<'_> {
         Ok(Listing { records, total, changes: is_cacheable(query).then_some(count.changes) })
     }
 
-    /// As [`list`](Self::list), of a list that [is looked up](crate::list_plan::is_looked_up) and has at most `most` records. Its
-    /// numbers are found anew each time, which takes about as long as to find them in the cache.
+    /// As [`list`](Self::list), for a list that [is looked up](crate::list_plan::is_looked_up) and has at most `most` records. Its
+    /// record numbers are not cached, because finding them takes about as long as a look-up in the cache.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`] if there are more.
@@ -128,8 +128,8 @@ impl Lists<'_> {
         if let Some(page) = self.page_from_index(query, count)? {
             return Ok(page);
         }
-        let is_cacheable = is_cacheable(query);
-        if is_cacheable && let Some(numbers) = self.cache.get(query, count.changes) {
+        let (is_cacheable, epoch) = (is_cacheable(query), self.cache.epoch());
+        if is_cacheable && let Some(numbers) = self.cache.get(query, count.changes, epoch) {
             return Ok(Page::of(&numbers, query));
         }
         let numbers = if query.linked_from.is_none() && query.conditions.is_empty() {
@@ -139,7 +139,7 @@ impl Lists<'_> {
         };
         let page = Page::of(&numbers, query);
         if is_cacheable {
-            self.cache.insert(query, count.changes, numbers);
+            self.cache.insert(query, count.changes, epoch, numbers);
         }
         Ok(page)
     }
@@ -211,7 +211,7 @@ impl Lists<'_> {
 
     /// Reads the records with these numbers, in the same order, of at most `max_bytes` bytes.
     fn records(&self, scope: Scope, numbers: &[i64], max_bytes: usize) -> Result<Vec<Record>, StoreError> {
-        // One statement for all records: a statement for each would find its way from the root of the table each time.
+        // One statement for all records: a statement for each would search from the root of the table each time.
         let mut select = self
             .connection
             .prepare_cached(
@@ -227,7 +227,7 @@ impl Lists<'_> {
             budget.take(&record)?;
             records.push(record);
         }
-        // SQLite joins in the written order and SQL does not promise it.
+        // SQLite joins in the written order, but SQL does not guarantee it.
         if records.iter().map(|record| record.number).ne(numbers.iter().copied()) {
             return Err(StoreError::Failed("the records of a page are not those of its index".to_owned()));
         }

@@ -1,4 +1,4 @@
-//! How much of a file the engine maps into memory.
+//! Limits the part of a file that the engine maps into memory.
 
 use rusqlite::Connection;
 
@@ -7,8 +7,8 @@ pub(super) fn map(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA mmap_size = 268435456;")
 }
 
-/// Makes a connection map its file anew. What the engine has read stays mapped otherwise, and the memory of a process that reads
-/// a whole database once would include the database.
+/// Makes a connection map its file anew. Otherwise all pages that the engine has read stay mapped, and the memory of a process
+/// that reads a whole database once would include the database.
 pub(super) fn forget_read_pages(connection: &Connection) {
     // If it fails, more memory is in use, or reads copy more.
     let _mapped = connection.execute_batch("PRAGMA mmap_size = 0;").and_then(|()| map(connection));

@@ -57,12 +57,13 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0019_call_id_column.sql"),
 ];
 
-/// What the migrations make of an empty database, and their rows: a new database is created with it, since migrating an
+/// The tables and rows that the migrations create in an empty database. A new database is created with it, since migrating an
 /// empty one takes five times as long. A test compares the two, and rewrites the file.
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// The schema after which API keys are not in any table any more. Files of this schema and older ones are rewritten.
-const WITHOUT_KEYS: usize = 17;
+/// The first schema without API keys in any table. Files of this schema and older ones are rewritten, because a rewrite that
+/// was interrupted leaves this schema.
+const FIRST_SCHEMA_WITHOUT_KEYS: usize = 17;
 
 /// Maximum number of connections for reads by a key.
 const READER_CONNECTIONS: usize = 4;
@@ -176,8 +177,8 @@ impl SqliteStore {
     }
 }
 
-/// Returns a database in memory without records. It is made once in a process: copying its pages takes a tenth of the time of
-/// making them, and a suite of tests may start a server for each test.
+/// Returns a database in memory without records. It is created once in a process: copying its pages takes a tenth of the time
+/// of creating them, and a suite of tests may start a server for each test.
 fn copy_of_empty() -> rusqlite::Result<Connection> {
     static EMPTY: Mutex<Option<Connection>> = Mutex::new(None);
     let mut empty = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
@@ -204,7 +205,7 @@ pub(super) fn unusable(path: &Path, error: rusqlite::Error) -> OpenError {
     }
 }
 
-/// Refuses an empty or truncated file that the engine would replace by a new database or take for a complete one.
+/// Refuses an empty or truncated file, which the engine would replace by a new database or take for a complete one.
 fn check_header(files: &Files, noted: Option<CommitCount>, path: &Path) -> Result<(), OpenError> {
     let access = |error| OpenError::Access { file: path.to_owned(), error };
     let damaged = |why: &str| Err(OpenError::Damaged { file: path.to_owned(), why: why.to_owned() });
@@ -243,8 +244,8 @@ fn check_header(files: &Files, noted: Option<CommitCount>, path: &Path) -> Resul
     if !logged && !length.is_multiple_of(page_bytes) { damaged("its end is truncated") } else { Ok(()) }
 }
 
-/// Refuses a database of another program or of a newer server, and a damaged one. One to which a transfer was begun is only
-/// accepted to go on with that.
+/// Refuses a database of another program or of a newer server, and a damaged one. The target of an unfinished transfer is
+/// accepted only to continue that transfer.
 ///
 /// The connection is read-only, because merely closing a writable one could checkpoint a log into the file.
 pub(super) fn identify(canonical: &Path, path: &Path, is_target: bool) -> Result<(), OpenError> {
@@ -257,7 +258,7 @@ pub(super) fn identify(canonical: &Path, path: &Path, is_target: bool) -> Result
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(engine)?;
     if application == 0 && schema == 0 && tables == 0 {
-        // A server was stopped while it created the file.
+        // A server was stopped while it was creating the file.
         return Ok(());
     }
     if application == i64::from(TRANSFER_ID) && !is_target {
@@ -302,10 +303,10 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Transacti
         mark(&transaction, MIGRATIONS.len())?;
         return Ok(transaction);
     }
-    if schema <= WITHOUT_KEYS {
-        apply(connection, schema, WITHOUT_KEYS)?.commit()?;
+    if schema <= FIRST_SCHEMA_WITHOUT_KEYS {
+        apply(connection, schema, FIRST_SCHEMA_WITHOUT_KEYS)?.commit()?;
         rewrite(connection)?;
-        schema = WITHOUT_KEYS;
+        schema = FIRST_SCHEMA_WITHOUT_KEYS;
     }
     apply(connection, schema, MIGRATIONS.len())
 }
@@ -313,9 +314,9 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Transacti
 /// Rewrites the file and empties its log, so that nothing that was deleted remains in them.
 fn rewrite(connection: &Connection) -> rusqlite::Result<()> {
     tracing::info!("the database is rewritten once, so that no API key remains in it");
-    // The copy that it makes may not fit in memory, unlike what the temporary store holds otherwise.
+    // The copy of the file may not fit in memory, unlike the usual temporary data.
     connection.execute_batch("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY;")?;
-    // The log of writes has pages with keys too.
+    // The write-ahead log has pages with keys too.
     let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if is_busy {
         let why =

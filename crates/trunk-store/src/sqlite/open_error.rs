@@ -18,7 +18,7 @@ pub enum OpenError {
     Foreign {
         /// The path of the file.
         file: PathBuf,
-        /// What the file is instead.
+        /// A description of the file, such as its kind or size.
         why: String,
     },
     /// The file is a damaged or truncated database, which this server does not repair.
@@ -26,7 +26,7 @@ pub enum OpenError {
     Damaged {
         /// The path of the database.
         file: PathBuf,
-        /// What of the file is damaged, as found by this server or reported by the engine.
+        /// The damage, as found by this server or reported by the engine.
         why: String,
     },
     /// A newer server wrote the database.
@@ -59,7 +59,7 @@ pub enum OpenError {
         /// The error of the operating system.
         error: std::io::Error,
     },
-    /// An attribute became unique, and stored records have the same value of it. The records are unchanged.
+    /// An attribute became unique, and stored records share a value. The records are unchanged.
     #[error(
         "the database {} has {records} records with a value of {attribute} that another record of their account has \
          ({}), and this trunk-server requires it to be unique; change them with the trunk-server that wrote it",
@@ -85,7 +85,7 @@ pub enum OpenError {
     },
 }
 
-/// What makes a file accessible that was not.
+/// A hint for the operator how to make the file accessible.
 fn advice(file: &Path, error: &std::io::Error) -> String {
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

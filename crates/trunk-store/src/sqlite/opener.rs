@@ -1,8 +1,8 @@
-//! Opens the connections for reads: one of each kind with the database, and further ones when they are first needed. Each takes
-//! some hundred kilobytes, and few servers ever need all of them.
+//! Opens the connections for reads: one of each kind with the database, and further ones when they are first needed. Each uses
+//! some hundred kilobytes of memory, and few servers ever need all of them.
 //!
-//! A further connection is opened only while every file is at its path, which is checked before and after: it would read another
-//! file otherwise, or make a new log. If one is not, reads go on with the connections that are open.
+//! A further connection is opened only while every file is at its path, which is checked before and after: otherwise it would
+//! read another file, or create a new log. If a file is missing, reads use the connections that are open.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub(super) struct Opener {
 }
 
 impl Opener {
-    /// Of the database at a canonical path, whose files all exist.
+    /// An opener for the database at a canonical path, whose files all exist.
     pub(super) fn new(path: PathBuf, watched: Watched) -> Self {
         Self { path, watched }
     }
@@ -54,7 +54,7 @@ impl Opener {
 /// Opens a connection for reads by a key.
 pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | NO_MUTEX)?;
-    // What is in the file is read where it is mapped. The cache, of 512 KiB, has pages of the log alone, and each commit empties
+    // Pages of the file are read where it is mapped. The cache, of 512 KiB, contains only pages of the log, and each commit empties
     // it.
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512;")?;
     map(&connection)?;

@@ -9,12 +9,12 @@ use tokio::sync::oneshot;
 use super::states::States;
 use crate::StoreError;
 
-/// The writes that wait, and the commits since the database was opened.
+/// The number of waiting writes, and of commits since the database was opened.
 #[derive(Debug, Default)]
 pub(super) struct WriteCounts {
     waiting: AtomicU64,
     commits: AtomicU64,
-    /// The numbers of the states that the commits make.
+    /// The numbers of the states that the commits create.
     pub(super) states: States,
 }
 
@@ -29,7 +29,7 @@ impl WriteCounts {
         self.waiting.fetch_sub(writes as u64, Ordering::Relaxed);
     }
 
-    /// Counts a commit.
+    /// Counts a commit that succeeded.
     pub(super) fn committed(&self) {
         self.commits.fetch_add(1, Ordering::Relaxed);
     }
@@ -57,8 +57,8 @@ pub(super) struct Task<T, F, D> {
     reply: oneshot::Sender<Reply<T, F>>,
 }
 
-/// The result of a write, and its work, which the caller drops: the writer's thread is the limit of all writes, and need not
-/// free what they hold.
+/// The result of a write, and its work, which is dropped on the caller's thread: the writer's thread limits the rate of all
+/// writes, and should not spend time on freeing memory.
 pub(super) type Reply<T, F> = (Result<T, StoreError>, F);
 
 impl<T, F, D> Task<T, F, D> {
@@ -85,7 +85,7 @@ where
         if let Ok(result) = &outcome {
             done(result);
         }
-        // The caller may have dropped the future; the write is done nevertheless.
+        // The caller may have dropped the future; the write is committed nevertheless.
         let _unsent = reply.send((outcome, work));
     }
 }

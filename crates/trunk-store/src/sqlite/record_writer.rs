@@ -58,8 +58,7 @@ impl RecordWriter<'_> {
         meta: Option<String>,
     ) -> Result<Record, StoreError> {
         let Content { text, gained: entries, .. } = content;
-        // Checked before anything is changed: a name that is taken is a frequent mistake, and this way it needs no
-        // rollback.
+        // Checked before any change: a name that is taken is a frequent mistake, and this way it needs no rollback.
         for entry in entries.iter().filter(|entry| entry.unique) {
             self.check_free(scope, entry)?;
         }
@@ -287,7 +286,7 @@ impl RecordWriter<'_> {
     /// Counts a change among the records of a type, and adds `by` to their number.
     fn count_change(&self, scope: Scope, by: i64) -> Result<(), StoreError> {
         let kind = self.symbols.kind(scope.spec.name);
-        // All but the first change of an account find the row. To insert it and to update it if it exists is to look twice.
+        // All but the first change of an account find the row; `INSERT … ON CONFLICT` would look it up twice.
         let counted = self
             .execute(
                 "UPDATE record_count SET records = records + ?3, changes = changes + 1 \
@@ -347,8 +346,8 @@ impl RecordWriter<'_> {
                 params![owner, relationship, target.as_bytes().as_slice(), scope.owner(), NO_ACCOUNT],
             )
             .map_err(failed)?;
-        // Nothing is inserted if the link exists. If there is no target, it existed when the caller applied the rules, and was
-        // deleted since: the caller must apply them again.
+        // Nothing is inserted if the link exists already. A missing target existed when the caller applied the rules, and was deleted
+        // since: the caller must apply them again.
         if linked == 0 && self.number_of(scope, target)?.is_none() {
             return Err(StoreError::Conflict);
         }

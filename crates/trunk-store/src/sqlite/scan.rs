@@ -147,7 +147,7 @@ impl Scans {
             return Err(closed());
         }
         state.turns.push(asker, scan).map_err(|_| StoreError::Crowded)?;
-        // An asker at its limit waits for its own reads, and not for a thread.
+        // An asker at its limit waits for its own reads, not for a thread.
         let needs_thread = !state.sources.is_empty() && state.turns.startable() > state.idle;
         let source = if needs_thread { state.sources.pop() } else { None };
         drop(state);
@@ -165,7 +165,7 @@ impl Scans {
         let source = match source {
             Source::Unopened(opener) => {
                 let Some(connection) = opener.scan_reader() else {
-                    // Below those that are open, which are used first.
+                    // At the bottom of the stack: open connections are used first.
                     lock(&self.shared.state).sources.insert(0, Source::Unopened(opener));
                     return;
                 };
@@ -262,7 +262,7 @@ fn run_scan(shared: &Arc<Shared>, source: &mut Source, mut scan: Box<dyn Scan>) 
             run_interruptible(connection, stop, &mut *scan)
         }
         Source::Shared(memory) => run_in_slices(shared, memory, &mut *scan),
-        // It is opened before a thread starts.
+        // A connection is opened before its thread starts.
         Source::Unopened(_) => Err(closed()),
     };
     scan.answer(outcome);

@@ -1,10 +1,8 @@
-//! Numbers of the states of the database that readers can see, so that what was read from a state is known to be that of the
-//! current one.
+//! Numbers of the states of the database that readers can see, by which a cached read is known to be current.
 //!
 //! The process has the only writer, so the number changes with each of its commits: once before the commit, when a reader can
 //! still see the state before it, and once after it, when no reader can. Between the two a state has no number. So no reader
-//! takes what was read before a commit for current while another one already sees the commit, and none does after a write was
-//! answered.
+//! takes data from before a commit for current while another one already sees the commit, or after the write was answered.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,7 +14,7 @@ const CLOSED: u64 = 1 << 63;
 pub(super) struct States(AtomicU64);
 
 impl States {
-    /// Begins a commit.
+    /// Begins a commit: until it ends, the current state has no number.
     pub(super) fn begin_commit(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
@@ -26,7 +24,7 @@ impl States {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Leaves all further states without a number.
+    /// Closes the numbering: no later state has a number.
     pub(super) fn close(&self) {
         self.0.fetch_or(CLOSED, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! The store of the embedded engine: each part of the trait, and where its methods run.
+//! The store of the embedded engine: each part of the trait, with the threads on which its methods run.
 
 mod accounts;
 mod callback_secrets;
@@ -91,8 +91,8 @@ impl SqliteStore {
     }
 }
 
-/// Each write is added to the feed after its commit and before its answer, in the order of the commits. Other nodes do not
-/// exist.
+/// Each write is added to the feed after its commit and before its answer, in the order of the commits. There are no other
+/// nodes.
 impl ChangeFeed for SqliteStore {
     fn follow(&self, interest: Interest) -> Follower {
         self.feed.follow(interest)

@@ -19,7 +19,7 @@ use crate::StoreError;
 pub(super) struct Differences(BTreeMap<(i64, &'static str), (&'static ResourceSpec, i64)>);
 
 impl Differences {
-    /// Adds what a record, as it is linked now, contributes to sums; `sign` is 1, or -1 to take it away.
+    /// Adds the contribution of a record, with its present links, to sums; `sign` is 1, or -1 to subtract it.
     pub(super) fn add(
         &mut self,
         connection: &Connection,
@@ -48,7 +48,7 @@ impl Differences {
         Ok(())
     }
 
-    /// Returns what changes: the number of the record with the sum, its type, the sum's attribute and the difference.
+    /// Returns the changes: the number of the record with the sum, its type, the sum's attribute and the difference.
     pub(super) fn changes(self) -> impl Iterator<Item = (i64, &'static ResourceSpec, &'static str, i64)> {
         self.0
             .into_iter()

@@ -13,7 +13,7 @@ pub(super) fn intern(
     connection: &Connection,
     registry: &'static [&'static ResourceSpec],
 ) -> rusqlite::Result<Symbols> {
-    // All in one read: a look-up of each declared name would be a good part of a start.
+    // All in one read: looking up each declared name would take a large part of a start.
     let mut select = connection.prepare("SELECT name, number FROM symbol")?;
     let known = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut numbers: HashMap<String, i64> = known.collect::<rusqlite::Result<_>>()?;

@@ -4,8 +4,8 @@
 //! successful flush of the same pages would then prove nothing. So it is switched off, and checkpoints run here, where
 //! the error is seen.
 //!
-//! If a commit fails because its flush failed, its frames are complete in the log all the same, and the next start would
-//! take them for a commit. The engine knows the valid length of the log, and everything behind it is cut off.
+//! If a commit fails because its flush failed, its frames are nevertheless complete in the log, and the next start would
+//! take them for a commit. The engine reports the valid length of the log, and everything after it is cut off.
 //!
 //! Growth: a checkpoint waits for no reader (it is passive), and copies the log as far as the oldest reader has seen it.
 //! The log is written from its beginning again once all of it is copied and no reader uses it. So reads that overlap

@@ -1,15 +1,15 @@
-//! Inserts of several rows by one statement. To begin a statement and to end it costs about as much as to insert a small row.
+//! Inserts several rows with one statement. Beginning and ending a statement costs about as much as inserting a small row.
 
 use rusqlite::{Connection, Error, ToSql};
 
-/// Most rows that one statement inserts. More are inserted by several.
-const MOST_ROWS: usize = 16;
+/// Maximum number of rows that one statement inserts. More rows are inserted by several statements.
+const MAX_ROWS: usize = 16;
 
 /// The statements that insert one row into a table, two rows, and so on.
 ///
 /// They are `OR FAIL`: the rows before one that fails stay, so that the engine need not copy the pages that a statement
-/// changes in order to take them back. The caller fails with the write then, which is rolled back as a whole: the writer sees
-/// by the number of changes, which counts these rows, that it must be.
+/// changes in order to undo it. The write then fails and is rolled back as a whole: the writer sees from the number of
+/// changes, which includes these rows, that this is necessary.
 pub(super) struct WideInsert(Vec<String>);
 
 impl WideInsert {
@@ -20,7 +20,7 @@ impl WideInsert {
             let rows: Vec<String> = (0..rows).map(|row| values(shared + 1 + 2 * row)).collect();
             format!("INSERT OR FAIL INTO {into} VALUES {}", rows.join(", "))
         };
-        Self((1..=MOST_ROWS).map(statement).collect())
+        Self((1..=MAX_ROWS).map(statement).collect())
     }
 
     /// Inserts rows, each of which has two values of its own.
@@ -30,8 +30,8 @@ impl WideInsert {
         shared: &[i64],
         rows: &[(A, B)],
     ) -> rusqlite::Result<()> {
-        for rows in rows.chunks(MOST_ROWS) {
-            // There is one for every length of a chunk.
+        for rows in rows.chunks(MAX_ROWS) {
+            // There is one statement for every length of a chunk.
             let sql = self.0.get(rows.len().saturating_sub(1)).ok_or(Error::InvalidQuery)?;
             let mut insert = connection.prepare_cached(sql)?;
             for (at, value) in (1_usize..).zip(shared) {
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn any_number_of_rows_is_inserted_as_single_inserts_would_do_it() {
-        for count in [0, 1, 2, MOST_ROWS, MOST_ROWS + 1, 3 * MOST_ROWS + 5] {
+        for count in [0, 1, 2, MAX_ROWS, MAX_ROWS + 1, 3 * MAX_ROWS + 5] {
             let (connection, insert) = table();
             let wanted: Vec<(i64, String)> =
                 (0..count).map(|row| (i64::try_from(row).unwrap(), row.to_string())).collect();

@@ -171,7 +171,7 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         "DELETE FROM job WHERE account IS NOT NULL AND (?1 IS NULL OR account = ?1)",
     ];
     let of_accounts = [
-        // The number of an account that is deleted is not used again. Of all others the rows stay, as above.
+        // The number of a deleted account is not used again. The rows of all other accounts stay, as above.
         "DELETE FROM record_count WHERE account = ?1",
         "DELETE FROM account WHERE ?1 IS NULL OR number = ?1",
     ];

@@ -1,10 +1,10 @@
 //! The writer thread: it commits writes in groups, answers after the commit, and stops for good after a failed flush.
 //!
-//! After a failed flush it is not known what is on the disk, and a later successful flush does not change that: the
+//! After a failed flush the contents of the disk are unknown, and a later successful flush does not change that: the
 //! kernel has forgotten which pages it lost. So the first failed flush ends writing for good. The write-ahead log is
 //! truncated to the last acknowledged commit, reads continue from it, and only a restart, which reads the file again,
-//! permits writes again. A full disk is different: what did not fit was not done, and small test writes show when there
-//! is space again.
+//! permits writes again. A full disk is different: a write that did not fit changed nothing, and small test writes show when
+//! there is space again.
 //!
 //! Bounds: a group has at most [`MAX_GROUP_WRITES`] writes, and takes no further one after [`MAX_GROUP_CHANGES`] changes;
 //! [`Connections`](super::connections::Connections) bounds the queue.
@@ -30,15 +30,15 @@ use health::HealthReporter;
 
 /// Maximum number of writes in one transaction. Larger groups gain little and delay the writes that arrive meanwhile.
 const MAX_GROUP_WRITES: usize = 256;
-/// Number of rows changed by a group after which it takes no further write that comes while it runs: as many as so many writes
-/// of ordinary records change. The first callers of a group wait for those that join, which may be far larger.
+/// Number of changed rows after which a running group accepts no further writes: about the rows of [`MAX_GROUP_WRITES`] writes of
+/// ordinary records. The first callers of a group wait for the writes that join it, which may be far larger.
 const MAX_GROUP_CHANGES: u64 = 32 * MAX_GROUP_WRITES as u64;
 /// How often an idle writer checks that its files are in place, and whether a full disk has space again.
 const IDLE_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Delay before the next checkpoint after one that failed.
 const CHECKPOINT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// A write that was refused because of what is stored, and its error.
+/// A write that was refused because of stored data, and its error.
 type Refused = (Box<dyn QueuedWrite>, StoreError);
 
 /// The writer of a database in a file.
@@ -100,8 +100,8 @@ impl Writer {
         self.checkpoint_if_due(false);
     }
 
-    /// Takes a write that came while a group of so many ran. It shares the commit of the group: the next one would be a flush
-    /// later.
+    /// Takes a write that arrived while a group of `group` writes ran, so that it shares the commit of the group instead of
+    /// waiting for the next flush.
     fn take_another(
         &self,
         writes: &Receiver<Box<dyn QueuedWrite>>,
@@ -130,8 +130,8 @@ impl Writer {
         }
         let changes_before_group = self.connection.total_changes();
         let mut done = Vec::with_capacity(group.len());
-        // Writes that are refused for what the group may have changed. Reads see that after the commit: a caller that looks
-        // for the reason before does not find it, and one that decides again is only refused again.
+        // Writes that are refused because of data that the group may have changed. Reads see these changes only after the commit:
+        // before it, a caller would not find the reason, and a repeated write would only be refused again.
         let mut refused: Vec<Refused> = Vec::new();
         let mut taken = group.len();
         let mut group = group.into_iter();
@@ -141,7 +141,7 @@ impl Writer {
             let before = self.connection.total_changes();
             match run_catching_panics(&self.connection, &mut *write) {
                 Ok(()) => done.push(write),
-                // First: nothing is committed after a failed flush, whatever it had to do with.
+                // The first case: nothing is committed after a failed flush, whichever write caused it.
                 Err(error @ StoreError::Ended) => {
                     rollback(&self.connection);
                     done.push(write);
@@ -162,7 +162,7 @@ impl Writer {
                 Err(_) => {
                     rollback(&self.connection);
                     done.push(write);
-                    // What they were refused for was taken back with the group.
+                    // The changes because of which they were refused were rolled back with the group.
                     done.extend(refused.into_iter().map(|(write, _)| write));
                     done.extend(group);
                     return Err(done);
@@ -210,7 +210,7 @@ impl Writer {
         self.commit(done, refused, changes_before_group);
     }
 
-    /// Commits the transaction and answers all of its writes, and then those that were refused for what it may have changed.
+    /// Commits the transaction and answers all of its writes, and then those that were refused because of its changes.
     fn commit(&mut self, group: Vec<Box<dyn QueuedWrite>>, refused: Vec<Refused>, changes_before_group: u64) {
         let outcome = if self.connection.total_changes() == changes_before_group {
             // A transaction without changes needs no flush and is not counted.
@@ -232,7 +232,7 @@ impl Writer {
             }
             Err(error) => {
                 self.refuse(group, &error);
-                // What they were refused for may not be stored. They themselves have certainly changed nothing.
+                // The changes because of which they were refused may not be stored. They themselves have certainly changed nothing.
                 let error = if error == StoreError::Unknown { StoreError::Ended } else { error };
                 self.refuse(refused.into_iter().map(|(write, _)| write).collect(), &error);
             }
@@ -298,7 +298,7 @@ impl Writer {
         match error {
             StoreError::Full => self.health.report_full(writes.len()),
             StoreError::Ended | StoreError::Unknown => {
-                // Before a commit, only a failed flush returns these errors.
+                // Before a commit, these errors can only come from a failed flush.
                 self.health.end("a flush to the disk failed".to_owned());
                 self.health.count_refused(writes.len());
             }
@@ -407,7 +407,7 @@ pub(super) fn disable_checkpoint_on_close(connection: &Connection) {
     }
 }
 
-/// Whether a write was refused for what is stored, which other writes of its group may have changed.
+/// Whether a write was refused because of stored data, which other writes of its group may have changed.
 fn is_for_what_is_stored(error: &StoreError) -> bool {
     matches!(error, StoreError::Conflict | StoreError::Taken(_) | StoreError::Quota { .. })
 }

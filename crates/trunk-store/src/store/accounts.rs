@@ -12,14 +12,14 @@ use crate::answer::Answer;
 pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// Returns the account that owns a key.
     ///
-    /// Every request asks for it, so an engine answers from memory what it can: it keeps what it has read until its
-    /// [change feed](crate::ChangeFeed) names the account. A removed key is refused as soon as the feed's guarantee says.
+    /// Every request looks up its key, so an engine answers from memory if possible: it keeps accounts that it has read until
+    /// its [change feed](crate::ChangeFeed) names them. A removed key is refused within the time that the feed guarantees.
     fn account_by_key(&self, digest: KeyDigest) -> Answer<'_, Option<Arc<Account>>>;
 
     /// Returns a key with its owner and the limits of its use, from memory as [`account_by_key`](Self::account_by_key).
     fn key_by_digest(&self, digest: KeyDigest) -> Answer<'_, Option<KnownKey>>;
 
-    /// Returns the key with this id, as [`key_by_digest`](Self::key_by_digest). Every request with a token asks for the
+    /// Returns the key with this id, as [`key_by_digest`](Self::key_by_digest). Every request with a token looks up the
     /// key that the token was minted with.
     fn key_by_id(&self, id: Uuid) -> Answer<'_, Option<KnownKey>>;
 

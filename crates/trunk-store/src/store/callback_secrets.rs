@@ -18,6 +18,13 @@ pub trait CallbackSecrets: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Quota`](crate::StoreError::Quota) if it has [`MAX_CALLBACK_SECRETS`](crate::MAX_CALLBACK_SECRETS).
     fn add_callback_secret(&self, account: i64, secret: CallbackSecret) -> Answer<'_, ()>;
 
+    /// Enables the account's secret with the text of this one, or adds this one, enabled, if it has none. The account's other
+    /// secrets are disabled. Nodes that ensure the same text at once store it once.
+    ///
+    /// # Errors
+    /// As those of [`add_callback_secret`](Self::add_callback_secret).
+    fn ensure_callback_secret(&self, account: i64, secret: CallbackSecret) -> Answer<'_, ()>;
+
     /// Returns the secrets of an account, the oldest first.
     fn callback_secrets(&self, account: i64) -> Answer<'_, Vec<CallbackSecret>>;
 

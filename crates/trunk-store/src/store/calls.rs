@@ -11,8 +11,8 @@ pub trait Calls: Send + Sync + std::fmt::Debug {
     /// Returns the records of calls that ended or were refused, the newest first.
     fn calls(&self, query: CallQuery) -> Answer<'_, Vec<StoredCall>>;
 
-    /// Returns the records behind a number, with their numbers, which ascend about in the order in which the calls ended: the
-    /// lowest first. `i64::MIN` is before the first one.
+    /// Returns the records after a number, the lowest first, with their numbers, which ascend approximately in the order in which
+    /// the calls ended. `i64::MIN` is before the first one.
     fn calls_after(&self, query: CallQuery, number: i64) -> Answer<'_, Vec<(i64, StoredCall)>>;
 
     /// Deletes the records of calls that ended before this time, among the `most` oldest records. Returns how many

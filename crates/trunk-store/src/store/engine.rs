@@ -1,4 +1,4 @@
-//! The engine itself: its health, and its end.
+//! The engine itself: its health, and closing it.
 
 use tokio::sync::watch;
 
@@ -6,16 +6,16 @@ use crate::answer::Answer;
 use crate::health::{MissingCommits, WriteHealth};
 use crate::load::Load;
 
-/// The engine as this process sees it.
+/// The state of the engine in this process.
 pub trait Engine: Send + Sync + std::fmt::Debug {
-    /// Returns a receiver of whether writes of this process are accepted. While they are not because the disk is full, the
-    /// engine tests by itself whether it has space again.
+    /// Returns a receiver of the write health: whether writes of this process are accepted. While they are refused because the
+    /// disk is full, the engine tests by itself whether it has space again.
     fn write_health(&self) -> watch::Receiver<WriteHealth>;
 
     /// Returns the acknowledged commits that were missing from the database when it was opened.
     fn missing_commits(&self) -> Option<MissingCommits>;
 
-    /// Returns how busy the engine is. It reads nothing that is stored.
+    /// Returns the load of the engine. It reads no stored data.
     fn load(&self) -> Load;
 
     /// Fails if the store cannot be read now.

@@ -7,15 +7,15 @@ use didww_types::Timestamp;
 use crate::answer::Answer;
 use crate::outbox::{Attempted, Backlog, Bounds, Delivery, Dropped, Due, Owner, PendingEvent};
 
-/// Reads events, and records what became of their delivery. Events are queued by
+/// Reads events, and records the outcome of their delivery. Events are queued by
 /// [`Change::Emit`](crate::Change::Emit).
 pub trait Events: Send + Sync + std::fmt::Debug {
-    /// Returns the events that are due, and leases their subjects to the node that asks. Of an account's subject it returns
-    /// at most 100 from the head of its queue, in their order; of a customer's subject, the first. The first event of every
-    /// owner comes before the second of any, so that a long queue does not hide the events of another owner.
+    /// Returns the events that are due, and leases their subjects to the calling node. For an account's subject it returns
+    /// at most 100 from the head of its queue, in their order; for a customer's subject, the first. The first event of every
+    /// owner comes before the second of any, so that a long queue does not delay the events of another owner.
     ///
-    /// Of a subject that another node holds nothing is returned until the lease runs out. Each call extends the leases that
-    /// the node holds already, so a node that sends must call it more often than its leases run out.
+    /// No event of a subject that another node holds is returned until the lease expires. Each call extends the leases that
+    /// the node holds already, so a sending node must call it more often than its leases expire.
     fn due_events(&self, due: Due) -> Answer<'_, Vec<PendingEvent>>;
 
     /// Returns when the next event that is not due yet will be due.
@@ -33,7 +33,7 @@ pub trait Events: Send + Sync + std::fmt::Debug {
 
     /// Drops events of customers that exceed a bound, the oldest first, at most `most` in total. Of a queue that is too
     /// long it drops at least a hundredth of the bound. The next event of the same call takes the place of a dropped
-    /// one. Returns what was dropped, by customer; empty if nothing exceeds a bound.
+    /// one. Returns the numbers of dropped events by customer; empty if no queue exceeds a bound.
     fn drop_surplus(&self, bounds: Bounds, most: u64) -> Answer<'_, Vec<Dropped>>;
 
     /// Counts the undelivered and the dropped events of one owner, or of all owners.

@@ -1,4 +1,4 @@
-//! The part of the store that keeps jobs: which are due, and which node runs them.
+//! The part of the store that keeps jobs: their due times, and the nodes that run them.
 //!
 //! Jobs are scheduled, cancelled, completed and rescheduled by [`Change`](crate::Change)s, so that each shares its
 //! transaction with the write that it belongs to.

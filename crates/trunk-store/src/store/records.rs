@@ -30,11 +30,11 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Crowded`], [`StoreError::TooLong`], [`StoreError::TooLarge`], or a failure of the engine.
     fn list(&self, query: ListQuery) -> Answer<'_, Listing>;
 
-    /// Returns how often records of a type were changed in an account, or links that they have: the number grows with each
-    /// change. A link is had by the record that declares its relationship, and goes with the other one when that is deleted,
-    /// which counts as a change of that one's type alone. No two states have the same number, so a page with this number in its
-    /// [`changes`](Listing::changes) is that of the state that was read. `None` if the engine would take about as long as it
-    /// takes to read a page.
+    /// Returns the number of changes of the records of a type in an account, and of their links. A link belongs to the record
+    /// whose type declares the relationship. Deleting the record at its other end also deletes the link, which counts only as a
+    /// change of that record's type. No two states have the same number, so a page with this number in its
+    /// [`changes`](Listing::changes) is a page of the state that was read. `None` if the engine cannot read the number faster
+    /// than a page.
     ///
     /// # Errors
     /// Only a failure of the engine.
@@ -99,7 +99,7 @@ const RECORDS_PER_READ: u64 = 1_000;
 
 /// Passes every record of a type, of all accounts, to `visit`, the oldest first. The reads are not one state of the
 /// database: a caller that keeps copies [follows](crate::ChangeFeed::follow) the store first, and applies the changes
-/// since then after the last record. The next records are read while `visit` runs, so two pages are in memory.
+/// since then after the last record. The next page is read while `visit` runs, so two pages are in memory.
 ///
 /// # Errors
 /// A failure of the engine; `visit` has been called for some records then.

@@ -9,8 +9,8 @@ use crate::token_key::{TokenKey, TokenKeyRotation};
 pub trait TokenKeys: Send + Sync + std::fmt::Debug {
     /// Returns the keys, the oldest first.
     ///
-    /// Every request with a token asks for them, so an engine answers from memory, as it does for
-    /// [`account_by_key`](crate::Accounts::account_by_key), and within the same time knows what another node changed.
+    /// Every request with a token needs them, so an engine answers from memory, as it does for
+    /// [`account_by_key`](crate::Accounts::account_by_key), and learns of changes by another node within the same time.
     fn token_keys(&self) -> Answer<'_, Arc<[TokenKey]>>;
 
     /// Adds a key and removes old ones, in one transaction. Returns the keys afterwards, the oldest first; at most

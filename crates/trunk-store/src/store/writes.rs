@@ -4,8 +4,8 @@ use crate::answer::Answer;
 use crate::change::Change;
 use crate::record::Record;
 
-/// Writes. Each is one transaction, durable before it is answered; what it changed is in the
-/// [change feed](crate::ChangeFeed) by then.
+/// Writes. Each is one transaction, which is durable, and whose changes are in the
+/// [change feed](crate::ChangeFeed), before it is answered.
 pub trait Writes: Send + Sync + std::fmt::Debug {
     /// Applies all of the changes or none of them. Returns the record of each [`Change::Insert`] and
     /// [`Change::Replace`], in the order of the changes.
@@ -24,7 +24,7 @@ pub trait Writes: Send + Sync + std::fmt::Debug {
     }
 
     /// Applies changes and then resets, as [`reset`](Self::reset), in one transaction: if one of the changes fails, nothing is
-    /// deleted. They are of records that stay, such as what the accounts share.
+    /// deleted. The changes concern records that the reset keeps, such as those that all accounts share.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).

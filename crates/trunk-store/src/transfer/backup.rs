@@ -6,8 +6,8 @@
 //! {"end":[{"table":"account","rows":1,"digest":"..."}]}
 //! ```
 //!
-//! The check is the beginning of a digest over all rows up to and with this one, so that a change is found at its row, and a row
-//! that was removed at the next one. Every byte of a row's line is determined by the row and those before it: other forms of the
+//! The check is the beginning of a digest over all rows up to and including this one, so that a changed row is found at its line,
+//! and a removed row at the next one. Every byte of a row's line is determined by the row and those before it: other forms of the
 //! same row are refused too. Checks and digests detect damage and mistakes, not a forger, who can compute them.
 //!
 //! The file holds secrets. It is created with the mode 0600 under a temporary name, flushed, read back, and renamed.
@@ -27,14 +27,14 @@ use super::step::{Phase, Report, Step};
 use super::table::Table;
 use super::tally::{Tally, Total};
 
-/// What the head of a backup has as its format.
-const NAME: &str = "trunk-server backup";
-/// Maximum size of a line: far more than a row with the largest response or record has.
+/// The member `format` of the head of a backup.
+const FORMAT_NAME: &str = "trunk-server backup";
+/// Maximum size of a line in bytes: far more than a row with the largest response or record.
 const MAX_LINE: u64 = 512 << 20;
 /// Number of rows between two reports.
 const REPORT_EVERY: u64 = 1_000;
 
-/// What wrote a backup, and from what.
+/// The server that wrote a backup, and the database that it was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackupHead {
@@ -44,7 +44,7 @@ pub struct BackupHead {
     pub schema: i64,
     /// The version of the server.
     pub server: String,
-    /// When it was written.
+    /// When the backup was written, as an RFC 3339 timestamp in UTC.
     pub at: String,
 }
 
@@ -58,7 +58,7 @@ impl BackupHead {
 pub(super) fn head_line(head: &BackupHead) -> String {
     let BackupHead { engine, schema, server, at } = head;
     let [engine, server, at, name] =
-        [engine.as_str(), server.as_str(), at.as_str(), NAME].map(|text| json!(text));
+        [engine.as_str(), server.as_str(), at.as_str(), FORMAT_NAME].map(|text| json!(text));
     format!(
         r#"{{"format":{name},"version":{FORMAT},"server":{server},"engine":{engine},"schema":{schema},"at":{at}}}"#
     ) + "\n"
@@ -87,7 +87,7 @@ pub(super) struct BackupFile {
 }
 
 impl BackupFile {
-    /// Reads a backup.
+    /// Reads a whole backup, and checks that it is intact.
     pub(super) fn check(path: &Path, report: Report<'_>) -> Result<Self, TransferError> {
         let mut reader = Reader::open(path)?;
         let mut done: u64 = 0;
@@ -137,7 +137,7 @@ impl BackupFile {
     }
 }
 
-/// Reads the lines of a backup, and compares each with what it must be.
+/// Reads the lines of a backup, and verifies the check of each.
 struct Reader {
     path: PathBuf,
     lines: BufReader<File>,
@@ -164,8 +164,8 @@ impl Reader {
             totals: Vec::new(),
         };
         let head = reader.read_line()?;
-        if head.get("format").and_then(Value::as_str) != Some(NAME) {
-            return Err(reader.damaged("it is no backup of trunk-server"));
+        if head.get("format").and_then(Value::as_str) != Some(FORMAT_NAME) {
+            return Err(reader.damaged("it is not a backup of trunk-server"));
         }
         match head.get("version").and_then(Value::as_u64) {
             Some(FORMAT) => {}
@@ -237,7 +237,7 @@ impl Reader {
         }
         match serde_json::from_slice(&self.text) {
             Ok(Value::Object(members)) => Ok(members),
-            _ if self.line == 1 => Err(self.damaged("it is no backup of trunk-server")),
+            _ if self.line == 1 => Err(self.damaged("it is not a backup of trunk-server")),
             _ => Err(self.damaged("it cannot be read")),
         }
     }
@@ -246,7 +246,7 @@ impl Reader {
         TransferError::File { file: self.path.clone(), what: "read", error }
     }
 
-    /// Names the line, and the row before it.
+    /// The error for damage at the present line, which it names with the row before it.
     fn damaged(&self, why: &str) -> TransferError {
         let at = match self.tally.place() {
             Some((table, rows)) => {

@@ -17,18 +17,18 @@ pub enum TransferError {
     /// A database on a server cannot be opened.
     #[error("{place}: {why}")]
     OpenServer {
-        /// The place, without a password.
+        /// The database, without its password.
         place: String,
         /// Why it cannot be opened.
         why: String,
     },
-    /// The text names no place where a database can be.
+    /// The text is not the address of a database.
     #[error(transparent)]
     Place(#[from] NoPlace),
     /// There is no database to read.
     #[error("there is no database at {}: name the file of an existing one", file.display())]
     Missing {
-        /// The path.
+        /// The path of the file, as the operator wrote it.
         file: PathBuf,
     },
     /// The source has another schema than this server.
@@ -38,7 +38,7 @@ pub enum TransferError {
         else { "use the newer trunk-server that wrote it" }
     )]
     Schema {
-        /// The source.
+        /// The source, without its password.
         place: String,
         /// The version of its schema.
         schema: i64,
@@ -50,37 +50,37 @@ pub enum TransferError {
         "{place} is the target of a move or restore that did not end; repeat that one, or name another source"
     )]
     Unfinished {
-        /// The source.
+        /// The source, without its password.
         place: String,
     },
-    /// Nodes of the source write it.
+    /// Nodes still write the source.
     #[error(
         "{place} is in use: node {} had a heartbeat in the last {seconds} seconds; stop every trunk-server of it, and wait \
          that long after a crash", .nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
     InUse {
-        /// The source.
+        /// The source, without its password.
         place: String,
         /// The numbers of the nodes.
         nodes: Vec<i64>,
-        /// The time in which a node that runs has a heartbeat.
+        /// The time in seconds within which a running node has a heartbeat.
         seconds: u64,
     },
-    /// The target has data.
+    /// The target has rows already.
     #[error("{place} is not empty: it has rows of the table {}; name a new database", table.name())]
     NotEmpty {
-        /// The target.
+        /// The target, without its password.
         place: String,
         /// The first table that has rows.
         table: Table,
     },
-    /// The source is not what it was when the transfer to this target began.
+    /// The source has changed since the transfer to this target began.
     #[error(
         "{place} has the first {rows} rows of the table {} of another source, or of this one before it changed; delete the \
          target, and begin again with a new one", table.name()
     )]
     SourceChanged {
-        /// The target.
+        /// The target, without its password.
         place: String,
         /// The table up to which the target was written.
         table: Table,
@@ -90,16 +90,16 @@ pub enum TransferError {
     /// Another transfer writes the target.
     #[error("{place} is written by another move or restore; let that one end")]
     Overtaken {
-        /// The target.
+        /// The target, without its password.
         place: String,
     },
-    /// The target does not hold what was written to it.
+    /// The rows of the target differ from those of the source after the transfer.
     #[error(
         "{place} differs from the source in the table {}: it has {written}, and the source has {read}; delete the target, \
          and report this", table.name()
     )]
     Differs {
-        /// The target.
+        /// The target, without its password.
         place: String,
         /// The first table that differs.
         table: Table,
@@ -111,9 +111,9 @@ pub enum TransferError {
     /// A file of a backup cannot be read or written.
     #[error("the backup {} cannot be {what}: {error}", file.display())]
     File {
-        /// The path.
+        /// The path of the file, as the operator wrote it.
         file: PathBuf,
-        /// What was tried: `read` or `written`.
+        /// The failed operation: `read` or `written`.
         what: &'static str,
         /// The error of the operating system.
         error: std::io::Error,
@@ -121,38 +121,38 @@ pub enum TransferError {
     /// The file for a backup exists.
     #[error("{} exists; name a new file for the backup, or delete this one first", file.display())]
     Exists {
-        /// The path.
+        /// The path of the file, as the operator wrote it.
         file: PathBuf,
     },
-    /// The file is no backup, or is truncated or altered.
+    /// The file is not a backup, or is truncated or altered.
     #[error("the backup {} is not intact: {at}: {why}; nothing was restored from it, use another copy", file.display())]
     Damaged {
-        /// The path.
+        /// The path of the file, as the operator wrote it.
         file: PathBuf,
-        /// The line, and the row if it is one of a row.
+        /// The line, and its row if it has one.
         at: String,
-        /// What is wrong with it.
+        /// The damage that was found.
         why: String,
     },
-    /// The file has a format that this server does not know.
+    /// The file has a newer format than this server reads.
     #[error(
         "the backup {} has format {format}, and this trunk-server reads formats up to {known}; use the newer trunk-server \
          that wrote it", file.display()
     )]
     Format {
-        /// The path.
+        /// The path of the file, as the operator wrote it.
         file: PathBuf,
         /// The number of its format.
         format: u64,
         /// The newest format that this server reads.
         known: u64,
     },
-    /// An end of the transfer failed.
+    /// The database of the source or of the target failed.
     #[error("{place}: {error}; repeat the command")]
     Store {
-        /// The source or the target.
+        /// The source or the target, without its password.
         place: String,
-        /// What failed.
+        /// The error of that database.
         error: StoreError,
     },
 }

@@ -1,4 +1,4 @@
-//! Pages on their way from a source, which reads them on a thread or in a task of its own.
+//! Passes pages from a source, which reads them on a thread or in a task of its own, to the consumer.
 
 use tokio::sync::mpsc;
 
@@ -8,7 +8,7 @@ use super::row::{Page, Row};
 use super::table::Table;
 use crate::StoreError;
 
-/// What a source sends. Without an end, it stopped reading.
+/// A message of a source. If its last message is not an end, it failed.
 enum Message {
     Begin(u64),
     Page(Page),
@@ -64,7 +64,7 @@ impl Pages {
     }
 }
 
-/// The end at which a source puts its rows in. Once the pages are not read any more, it returns [`Unread`].
+/// The sending end, for the rows of a source. It returns [`Unread`] once the consumer has ended.
 pub(crate) struct PageSender {
     messages: mpsc::Sender<Result<Message, TransferError>>,
     table: Option<Table>,
@@ -72,10 +72,10 @@ pub(crate) struct PageSender {
     bytes: usize,
 }
 
-/// The pages are not read any more.
+/// The consumer of the pages has ended.
 pub(crate) struct Unread;
 
-/// Connects a source of a name to who reads its pages.
+/// Creates the two ends for a source with this name.
 pub(crate) fn pages(place: impl Into<String>) -> (PageSender, Pages) {
     let (sender, messages) = mpsc::channel(PAGES_AHEAD);
     let sender = PageSender { messages: sender, table: None, rows: Vec::new(), bytes: 0 };
@@ -83,7 +83,7 @@ pub(crate) fn pages(place: impl Into<String>) -> (PageSender, Pages) {
 }
 
 impl PageSender {
-    /// Says how many rows there are.
+    /// Sends the number of rows of the source.
     pub(crate) async fn begin(&self, rows: u64) -> Result<(), Unread> {
         self.messages.send(Ok(Message::Begin(rows))).await.map_err(|_| Unread)
     }
@@ -113,7 +113,7 @@ impl PageSender {
         }
     }
 
-    /// Sends what is left, and the outcome.
+    /// Sends the last page, and the outcome.
     pub(crate) async fn end(mut self, outcome: Result<(), TransferError>) -> Result<(), Unread> {
         match outcome {
             Ok(()) => {

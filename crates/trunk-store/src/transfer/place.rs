@@ -1,9 +1,9 @@
-//! Where a database is.
+//! The address of a database: a path, or the URL of a PostgreSQL server.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a database is. It is printed without its password.
+/// The address of a database. It is printed without its password.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Place {
     /// The path of an embedded database.
@@ -12,13 +12,13 @@ pub enum Place {
     Server(String),
 }
 
-/// A text names no place where a database can be.
+/// The error for a text that is not the address of a database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` names no database: {expected}")]
 pub struct NoPlace {
     /// The text, without a password.
     pub given: String,
-    /// An imperative sentence that states what is a place.
+    /// An imperative sentence that states the valid addresses.
     pub expected: &'static str,
 }
 
@@ -65,10 +65,10 @@ fn is_parameters(text: &str) -> bool {
     matches!(first, Some("host" | "hostaddr" | "port" | "user" | "dbname" | "password"))
 }
 
-/// The parameters that are shown of a server without a URL.
+/// The parameters of a server that are shown if its address is not a URL.
 const SHOWN: [&str; 5] = ["host", "hostaddr", "port", "user", "dbname"];
 
-/// The text of a place without its password, for messages. It is a place of the same kind. A path stays as it is.
+/// The text of an address without its password, for messages. It is an address of the same kind. A path is unchanged.
 pub fn without_password(text: &str) -> String {
     if !is_parameters(text) {
         let url = text.split_once("://");
@@ -78,7 +78,7 @@ pub fn without_password(text: &str) -> String {
         word.split_once('=').is_some_and(|(name, value)| SHOWN.contains(&name) && !value.is_empty())
     };
     let shown = text.split_whitespace().filter(is_shown).collect::<Vec<_>>().join(" ");
-    // A quoted value can have spaces: a word of it can look like a parameter.
+    // A quoted value can have spaces, so a part of it can look like a parameter.
     if shown.is_empty() || text.contains(['\'', '\\']) { "dbname=…".to_owned() } else { shown }
 }
 
@@ -88,7 +88,7 @@ fn url_without_password(scheme: &str, rest: &str) -> String {
         Some((who, place)) => {
             let user = who.split([':', '/', '?', '@']).next().unwrap_or_default();
             if who.contains('?') {
-                // The part behind the `@` is a host, or the end of a password among the parameters.
+                // The part after the `@` is a host, or the end of a password among the parameters.
                 return format!("{scheme}://{user}@…");
             }
             (format!("{user}@"), place)

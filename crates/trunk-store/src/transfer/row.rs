@@ -91,7 +91,7 @@ impl Row {
     /// # Errors
     /// What is wrong, without the value: it may be a secret.
     pub(crate) fn decode(table: Table, row: &Value) -> Result<Self, String> {
-        let members = row.as_object().ok_or("it is no object")?;
+        let members = row.as_object().ok_or("it is not an object")?;
         let columns = table.columns();
         if members.len() != columns.len() {
             return Err(format!("it has {} members instead of {}", members.len(), columns.len()));
@@ -172,7 +172,7 @@ mod tests {
             (r#"{"name":"secret","values":1}"#, "`value` is missing"),
             (r#"{"name":"secret","value":"1"}"#, "`value` has a value of another kind"),
             (r#"{"name":null,"value":1}"#, "`name` has a value of another kind"),
-            (r#"["secret",1]"#, "it is no object"),
+            (r#"["secret",1]"#, "it is not an object"),
         ];
         for (text, why) in refused {
             assert_eq!(decode(text), Err(why.to_owned()), "{text}");

@@ -1,4 +1,4 @@
-//! Where the rows of a transfer come from.
+//! The source of a transfer: a database, or a backup file.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::step::Report;
 use crate::server_transfer::ServerSource;
 use crate::sqlite::transfer::SqliteSource;
 
-/// Where the rows of a transfer come from.
+/// The source of the rows of a transfer.
 #[derive(Debug)]
 pub struct Source(Inner);
 
@@ -22,7 +22,7 @@ enum Inner {
 }
 
 impl Source {
-    /// A database, which may be in use: what is read is one state of it, and a write is wholly in that or not at all.
+    /// A database, which may be in use: the rows are those of one state, which contains each write completely or not at all.
     ///
     /// # Errors
     /// [`TransferError`] if there is none.
@@ -33,8 +33,8 @@ impl Source {
         }))
     }
 
-    /// A database that no server uses: nothing is written to it that the target would lack. A file is locked against servers
-    /// as long as the source lives. On a server, the heartbeats of nodes tell.
+    /// A database that no server uses, so that no write is missing in the target. A file is locked against servers as long as
+    /// the source exists. In a database on a server, no node may have a recent heartbeat.
     ///
     /// # Errors
     /// [`TransferError::InUse`], or as [`database`](Self::database).
@@ -49,7 +49,7 @@ impl Source {
         }))
     }
 
-    /// A backup. It is read completely, to find out whether it is intact.
+    /// A backup. It is read completely, to check that it is intact.
     ///
     /// # Errors
     /// [`TransferError::Damaged`], [`TransferError::Format`], or [`TransferError::File`].
@@ -65,7 +65,7 @@ impl Source {
         }
     }
 
-    /// What wrote the source.
+    /// The head of a backup of this source: the engine, its schema, and the server.
     pub(super) fn head(&self) -> BackupHead {
         match &self.0 {
             Inner::Sqlite(_) => BackupHead::of("sqlite", SqliteSource::SCHEMA),

@@ -1,27 +1,27 @@
-//! How far a transfer is.
+//! The progress of a transfer.
 
-/// What a transfer does now.
+/// A phase of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Reads the whole backup, to find out whether it is intact.
+    /// Reads the whole backup, to check that it is intact.
     Check,
-    /// Writes the rows.
+    /// Writes the rows to the target.
     Copy,
-    /// Builds what is derived from the rows.
+    /// Builds the index and other derived rows.
     Index,
-    /// Reads the target back.
+    /// Reads the target back, and compares it with the source.
     Verify,
 }
 
-/// How far a transfer is.
+/// The progress of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// What it does.
+    /// The present phase.
     pub phase: Phase,
     /// Number of rows that are done in this phase.
     pub done: u64,
-    /// Number of rows in all; 0 if it is not known.
+    /// Number of all rows of this phase; 0 if it is not known.
     pub of: u64,
 }
 

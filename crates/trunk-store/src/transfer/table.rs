@@ -1,8 +1,8 @@
-//! The tables of a transfer: what a database holds, without what is derived from it and without what only one engine has.
+//! The tables of a transfer: the contents of a database, without derived rows and without those of only one engine.
 //!
 //! The names and the order of tables and columns are those of backup files, and every digest depends on them: a change is a
-//! new [`FORMAT`](super::bounds::FORMAT). A number is here if others refer to it or see it; where only the order counts, the rows
-//! have the order, and the target numbers them anew.
+//! new [`FORMAT`](super::bounds::FORMAT). A row has its number if other rows or clients refer to it; where only the order counts,
+//! the rows are in that order, and the target numbers them anew.
 
 /// The kind of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,13 +82,13 @@ pub enum Table {
     Call,
     /// Calls that were answered and have no record yet.
     RunningCall,
-    /// Until when running calls are known to have been running. At most one row.
+    /// The time up to which running calls are known to have been running. At most one row.
     CallStep,
-    /// Jobs. None is leased: what a node was doing is due again.
+    /// Jobs, without leases: those that a node was running are due again.
     Job,
     /// Idempotency keys, and the responses that are kept.
     IdempotencyKey,
-    /// The greatest numbers ever given to accounts and records, which are not given again.
+    /// The greatest numbers that accounts and records ever had, which are not used again.
     Counter,
 }
 

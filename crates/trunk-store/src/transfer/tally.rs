@@ -19,14 +19,14 @@ pub struct Total {
     pub digest: String,
 }
 
-/// How far a target was written: the table of the last row, the number of its rows, and a digest of all rows so far.
+/// The progress of a target: the table of the last row, the number of its rows, and a digest of all rows so far.
 pub(crate) type Mark = Option<Total>;
 
-/// Counts the rows of one table after the other.
+/// Counts and digests the rows of one table after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     totals: Vec<Total>,
-    /// Over the names and digests of the tables that have ended.
+    /// The digest over the names and digests of the tables that have ended.
     ended: Sha256,
     current: Option<(Table, u64, Sha256)>,
     text: Vec<u8>,

@@ -11,7 +11,7 @@ use super::source::Source;
 use super::step::{Phase, Report, Step};
 use super::tally::{Tally, Total};
 
-/// Writes all rows of a source to a new file, reads it back, and renames it. Returns what was written.
+/// Writes all rows of a source to a new file, reads it back, and renames it. Returns the totals of each table.
 ///
 /// # Errors
 /// [`TransferError`]; no file has been created or changed then.
@@ -43,13 +43,13 @@ fn refuse_existing(file: &Path) -> Result<(), TransferError> {
     Ok(())
 }
 
-/// Removes what a backup left that was killed. It is not written again: where other users can write to the folder, it may be
-/// one of theirs, with another mode or open in their process.
+/// Removes the temporary file of a backup that was killed. It is not reused: if other users can write to the folder, it may be
+/// a file of theirs, with another mode or open in their process.
 fn remove_left(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
         Ok(found) if found.is_file() => {}
         Ok(_) => {
-            let why = format!("{} is in its way, and is no file; remove it", path.display());
+            let why = format!("{} exists already, and is not a file; remove it", path.display());
             return Err(io::Error::other(why));
         }
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -68,7 +68,7 @@ fn lock(file: &File, path: &Path) -> io::Result<()> {
         Err(TryLockError::Error(error)) => return Err(error),
     };
     let own = file.metadata()?;
-    // Before it was locked, the other backup may have renamed or removed it.
+    // Another backup may have renamed or removed the file before it was locked here.
     let is_own = |found: fs::Metadata| (found.dev(), found.ino()) == (own.dev(), own.ino());
     if is_locked && path.symlink_metadata().is_ok_and(is_own) {
         return Ok(());
@@ -120,7 +120,7 @@ impl<'a> Partial<'a> {
     }
 
     fn rename(mut self) -> Result<(), TransferError> {
-        // It may have been created meanwhile.
+        // The file may have been created meanwhile.
         refuse_existing(self.named)?;
         let renamed = fs::rename(&self.path, self.named).and_then(|()| {
             let folder = self.named.parent().filter(|folder| !folder.as_os_str().is_empty());

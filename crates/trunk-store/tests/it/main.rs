@@ -1,4 +1,4 @@
-//! The store, as its users see it: the contract of the trait, the files, and what happens when they fail.
+//! The store, as its users see it: the contract of the trait, the files, and their failures.
 
 #![expect(unreachable_pub, reason = "nothing outside this binary can reach it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]

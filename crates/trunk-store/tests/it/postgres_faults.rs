@@ -1,4 +1,4 @@
-//! What the engine on PostgreSQL does when transactions meet, when the server is slow, and when it is away.
+//! The PostgreSQL engine with conflicting transactions, with a slow server, and without a server.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::support::postgres::{Database, Server, server};
 use crate::support::records::{account, commit, everything, found, id, insert, key, replace, trunk, trunks};
 use crate::support::{DEADLINE, within};
 
-/// Waits until something is true.
+/// Waits until a condition is true, which `what` describes.
 async fn until(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
     within(what, async {
         while !is_true().await {
@@ -290,7 +290,7 @@ async fn a_connection_that_was_in_use_while_the_database_was_lost_is_not_used_ag
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_takes_connections_and_is_silent_is_left_for_the_next_one() {
     let database = server().migrated().await;
-    // As a machine whose processes stand still: its kernel goes on.
+    // As a machine with stopped processes and a running kernel.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let parameters = database.parameters().replace("host=", "host=127.0.0.1,");

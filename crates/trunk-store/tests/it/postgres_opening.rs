@@ -51,7 +51,7 @@ async fn a_newer_schema_is_refused_with_both_numbers() {
     assert_eq!(database.execute("SELECT version, migrator FROM schema_version"), "99|", "nothing is changed");
 }
 
-/// What version 2 added to the tables of version 1.
+/// Removes the additions of version 2 to the tables of version 1.
 const WITHOUT_VERSION_2: &str =
     "DROP TABLE rate_share, rate_share_turn; UPDATE schema_version SET version = 1";
 
@@ -68,6 +68,60 @@ async fn a_database_of_the_version_before_is_brought_up_to_date_beside_a_node_th
     commit(&runs, vec![insert(trunks(1), id(2), trunk("b", &json!({})))]).await;
     commit(&new, vec![insert(trunks(1), id(3), trunk("c", &json!({})))]).await;
     assert_eq!(runs.list(everything(trunks(1))).await.unwrap().total, 3);
+}
+
+/// A transaction that has what version 2 adds to the tables of version 1, and keeps it to itself.
+async fn keeps_version_2_locked(database: &Database) -> tokio_postgres::Client {
+    database.execute(WITHOUT_VERSION_2);
+    let (keeps, connection) =
+        tokio_postgres::connect(&database.parameters(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    keeps.batch_execute("BEGIN; CREATE TABLE rate_share (other integer)").await.unwrap();
+    keeps
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_the_schema_that_waits_for_a_lock_gives_way_and_is_repeated() {
+    let database = server().migrated().await;
+    let keeps = keeps_version_2_locked(&database).await;
+    let opening = open(&database);
+    tokio::pin!(opening);
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                 AND wait_event_type = 'Lock' AND query LIKE '%UNLOGGED TABLE rate_share%'";
+    let until = async |number: &str| {
+        while database.execute(waits) != number {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let gives_way = async {
+        for number in ["1", "0", "1"] {
+            until(number).await;
+        }
+    };
+    within("giving way", async {
+        tokio::select! {
+            biased;
+            () = gives_way => {}
+            opened = &mut opening => panic!("it did not wait: {:?}", opened.map(drop)),
+        }
+    })
+    .await;
+    keeps.batch_execute("ROLLBACK").await.unwrap();
+    let store = within("opening", opening).await.unwrap();
+    commit(&store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await;
+    assert_eq!(database.execute("SELECT version, migrator FROM schema_version"), format!("{SCHEMA}|"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_never_receives_a_lock_ends_and_says_what_to_do() {
+    let database = server().migrated().await;
+    let keeps = keeps_version_2_locked(&database).await;
+    let error = within("giving up", open(&database)).await.unwrap_err();
+    assert!(error.to_string().contains("another transaction keeps its tables locked"), "{error}");
+    let version = "SELECT version, migrator FROM schema_version";
+    assert_eq!(database.execute(version), "1|", "nothing is changed, and another node may try");
+    keeps.batch_execute("ROLLBACK").await.unwrap();
+    within("opening", open(&database)).await.unwrap();
 }
 
 #[tokio::test]

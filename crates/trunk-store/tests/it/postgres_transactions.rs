@@ -11,7 +11,7 @@ use didww_types::Timestamp;
 use futures_util::future::join_all;
 use serde_json::json;
 use trunk_store::{
-    AskedChannels, Change, Channels as _, Nodes as _, PostgresOptions, PostgresStore, Record, RunningCall,
+    Change, ChannelRequest, Channels as _, Nodes as _, PostgresOptions, PostgresStore, Record, RunningCall,
     StoreError, Writes as _,
 };
 
@@ -192,13 +192,13 @@ async fn a_transaction_that_cannot_begin_leaves_nothing_although_statements_were
         );
         assert_eq!(dump(), before, "{write:?}");
     }
-    let asked = AskedChannels { trunk: id(3), calls: 0, more: 1, limit: 5 };
-    assert!(within("channels", store.hold_channels(vec![asked])).await.is_err());
+    let request = ChannelRequest { trunk: id(3), calls: 0, more: 1, limit: 5 };
+    assert!(within("channels", store.hold_channels(vec![request])).await.is_err());
     assert!(within("a heartbeat", store.heartbeat(Timestamp::from_unix_millis(9))).await.is_err());
     assert_eq!(dump(), before, "channels and heartbeats");
     spoiler.arm(false);
     for write in [&writes[0], &writes[2], &writes[7]] {
         commit(&store, write.clone()).await;
     }
-    assert_eq!(within("channels", store.hold_channels(vec![asked])).await.unwrap()[0].held, 1);
+    assert_eq!(within("channels", store.hold_channels(vec![request])).await.unwrap()[0].held, 1);
 }

@@ -163,6 +163,7 @@ macro_rules! part {
         an_account_has_at_most_one_enabled_secret
         a_secret_is_replaced_and_removed_in_its_own_account_only
         the_secrets_of_an_account_are_bounded_and_deleted_with_it
+        a_secret_that_is_ensured_is_enabled_and_stored_once
         of_secrets_that_are_enabled_at_once_one_is
     } };
     ($factory:ident calls) => { part! { @ $factory calls:

@@ -1,5 +1,7 @@
-//! Transfers: backups, restores and moves between engines. What is compared is every line of a backup behind its head.
+//! Transfers: backups, restores and moves between engines. Every line of a backup after its head is compared.
 
+#[cfg(feature = "postgres")]
+mod beginning;
 mod contents;
 mod many;
 
@@ -98,7 +100,7 @@ async fn a_restored_database_serves_as_the_one_before_it() {
     serves_as_before(&store).await;
 }
 
-/// Asks for what is derived: the index, uniqueness, counts, queues and counters.
+/// Reads derived data: the index, uniqueness, counts, queues and counters.
 async fn serves_as_before(store: &impl trunk_store::Store) {
     let listed = store.list(everything(trunks(1))).await.unwrap();
     assert_eq!((listed.total, listed.records.len()), (2, 2));
@@ -304,7 +306,7 @@ async fn a_backup_that_was_altered_is_refused_by_the_name_of_the_row() {
             ),
             "line",
         ),
-        ("no backup\n".to_owned(), "line 1: it is no backup of trunk-server"),
+        ("no backup\n".to_owned(), "line 1: it is not a backup of trunk-server"),
         (String::new(), "line 1: the file is truncated"),
     ];
     for (number, (altered, at)) in altered.into_iter().enumerate() {
@@ -347,7 +349,7 @@ async fn a_backup_writes_through_no_link_and_to_no_file_that_another_one_writes(
 
     std::os::unix::fs::symlink(&other, &partial).unwrap();
     let refused = back_up(&full, &file).await.unwrap_err().to_string();
-    assert!(refused.contains("full.backup.partial is in its way, and is no file"), "{refused}");
+    assert!(refused.contains("full.backup.partial exists already, and is not a file"), "{refused}");
     std::fs::remove_file(&partial).unwrap();
 
     std::fs::hard_link(&other, &partial).unwrap();
@@ -386,7 +388,6 @@ async fn a_backup_of_the_first_format_is_restored_row_by_row() {
 mod postgresql {
     use super::*;
     use crate::support::postgres::{Database, server};
-    use trunk_store::{PostgresOpenError, PostgresOptions, PostgresStore};
 
     fn place(database: &Database) -> Place {
         Place::parse(&database.parameters()).unwrap()
@@ -423,25 +424,6 @@ mod postgresql {
         assert_eq!(lines(&folder, &place(&other)).await, before);
         serves_as_before(&SqliteStore::open(&folder.path("file.db")).unwrap()).await;
         serves_as_before(&other.node(0).await).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_move_to_a_server_that_was_cut_off_goes_on_and_no_node_opens_it_meanwhile() {
-        let folder = Folder::new();
-        let many = folder.place("many.db");
-        many::fill(&folder.path("many.db"), 2_000).await;
-        let database = server().empty();
-        let target = place(&database);
-        for rows in [0, 900, 2_050] {
-            cut_off(&Source::database(&many).unwrap(), &target, rows).await;
-            let refused = PostgresStore::open(PostgresOptions::new(database.parameters())).await.unwrap_err();
-            assert!(matches!(refused, PostgresOpenError::Unfinished), "{refused}");
-        }
-        move_to(&many, &target).await.unwrap();
-        assert_eq!(lines(&folder, &target).await, lines(&folder, &many).await);
-        let refused = move_to(&many, &target).await.unwrap_err();
-        assert!(matches!(refused, TransferError::NotEmpty { table: Table::Account, .. }), "{refused}");
-        database.node(0).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use didww_types::Secret;
+use service_core::{AttemptError, Retries};
 use trunk_rules::outbound::Permission;
 use trunk_store::DocumentKind;
 use uuid::Uuid;
@@ -12,11 +14,12 @@ use super::texts::{LONG, SHORT, check_lengths};
 use crate::entity::{Entity, json_text};
 use crate::error::{ApiError, ApiResult, Status};
 use crate::records::access_keys::{AccessKeyRequest, AccessKeys};
+use crate::records::customers::Customers;
 use crate::request::{RequestContext, page_of};
 
 /// The shortest life of a key.
 const MIN_LIFE_SECONDS: i64 = 86_400;
-/// Most keys of a customer, expired ones included: the server holds all of them in memory. VoIPBIN documents no
+/// Maximum number of keys of a customer, expired ones included: the server holds all of them in memory. VoIPBIN documents no
 /// limit.
 const MAX_KEYS: u64 = 1_000;
 
@@ -46,28 +49,36 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     }
     let life = expire.filter(|seconds| *seconds >= MIN_LIFE_SECONDS).ok_or_else(ApiError::invalid_request)?;
     check_lengths(&[("name", &name, SHORT), ("detail", &detail, LONG)])?;
+    let _turn = request.platform.changes.lock().await;
+    let asked = AccessKeyRequest { name, detail, permission: Permission::CUSTOMER_ADMIN.0, expires: None };
+    let (key, token) = Retries::REQUEST.run(|| add(request, customer, asked.clone(), life)).await?;
+    request.platform.directory.put_key(&key);
+    Ok(json_text(&voipbin_types::AccessKey { token: Some(token), ..key.shown() }))
+}
+
+/// Stores a new key if the customer has fewer than the most. Of servers that add one at once, one is first, and the others count
+/// anew: each writes the customer as it is, unless another write came since the keys were counted. So a customer that is
+/// deleted meanwhile receives no key either.
+async fn add(
+    request: &RequestContext,
+    customer: Uuid,
+    asked: AccessKeyRequest,
+    life: i64,
+) -> Result<(Entity<AccessKeys>, Secret), AttemptError<ApiError>> {
     let platform = &request.platform;
-    let _turn = platform.changes.lock().await;
-    // A customer that is deleted meanwhile receives no key.
-    if platform.directory.customer(customer).is_none() {
-        return Err(ApiError::not_found());
-    }
     let store = &*platform.core.store;
+    let owner = Entity::<Customers>::find(store, customer).await?.filter(|owner| !owner.deleted);
+    let owner = owner.ok_or_else(ApiError::not_found)?;
     if store.count_documents(DocumentKind::AccessKey, "customer", customer.to_string()).await? >= MAX_KEYS {
         let message = format!("A customer has at most {MAX_KEYS} access keys.");
-        return Err(ApiError::new(Status::ResourceExhausted, "RESOURCE_LIMIT_EXCEEDED", message));
+        let refused = ApiError::new(Status::ResourceExhausted, "RESOURCE_LIMIT_EXCEEDED", message);
+        return Err(refused.into());
     }
     let (id, at) = platform.new_id_and_time();
-    let asked = AccessKeyRequest {
-        name,
-        detail,
-        permission: Permission::CUSTOMER_ADMIN.0,
-        expires: Some(expiry(at, life)),
-    };
+    let asked = AccessKeyRequest { expires: Some(expiry(at, life)), ..asked };
     let (key, token) = Entity::<AccessKeys>::generate(&platform.core.ids, (id, at), customer, asked);
-    store.commit(vec![key.put()]).await?;
-    platform.directory.put_key(&key);
-    Ok(json_text(&voipbin_types::AccessKey { token: Some(token), ..key.shown() }))
+    store.commit(vec![owner.put(), key.put()]).await?;
+    Ok((key, token))
 }
 
 /// The end of a key's life; at the latest the end of the year 9999.

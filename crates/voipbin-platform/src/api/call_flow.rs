@@ -12,7 +12,7 @@ use crate::platform::Platform;
 use crate::records::flows::{FlowPrivate, Flows};
 use crate::request::RequestContext;
 
-/// Most actions of a flow. VoIPBIN documents no limit.
+/// Maximum number of actions of a flow. VoIPBIN documents no limit.
 const MAX_ACTIONS: usize = 200;
 
 /// The flow that new calls run.

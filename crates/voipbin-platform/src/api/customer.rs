@@ -1,6 +1,7 @@
-//! The endpoints of the caller's own customer: what describes it, and where its webhooks go. Everything else
+//! The endpoints of the caller's own customer: its description, and the receiver of its webhooks. Everything else
 //! about a customer is decided over the control API.
 
+use service_core::{AttemptError, Retries};
 use trunk_rules::outbound::Permission;
 use voipbin_types::{CustomerBody, SupportMetadata};
 
@@ -19,7 +20,7 @@ pub(super) async fn get(request: &RequestContext) -> ApiResult {
     Ok(json_text(&shown))
 }
 
-/// Replaces what describes the customer: members that the body leaves out become empty. A customer that an
+/// Replaces the description of the customer: members that the body leaves out become empty. A customer that an
 /// earlier release created without a secret for its webhooks receives one with its first address.
 pub(super) async fn update(request: &RequestContext) -> ApiResult {
     let body: CustomerBody = request.decode_body()?;
@@ -40,13 +41,13 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
             customer.public.webhook_signed = true;
         }
         let public = &mut customer.public;
-        public.name = body.name;
-        public.detail = body.detail;
-        public.email = body.email;
-        public.phone_number = body.phone_number;
-        public.address = body.address;
-        public.webhook_method = body.webhook_method;
-        public.webhook_uri = body.webhook_uri;
+        public.name.clone_from(&body.name);
+        public.detail.clone_from(&body.detail);
+        public.email.clone_from(&body.email);
+        public.phone_number.clone_from(&body.phone_number);
+        public.address.clone_from(&body.address);
+        public.webhook_method.clone_from(&body.webhook_method);
+        public.webhook_uri.clone_from(&body.webhook_uri);
     })
     .await
 }
@@ -62,14 +63,20 @@ async fn own(request: &RequestContext) -> Result<Entity<Customers>, ApiError> {
     found.filter(|customer| !customer.deleted).ok_or_else(ApiError::not_found)
 }
 
-/// Changes the customer, with effect from the next request and call.
-async fn change(request: &RequestContext, apply: impl FnOnce(&mut Entity<Customers>) + Send) -> ApiResult {
-    let platform = &request.platform;
+/// Changes the customer, with effect from the next request and call. It is read and changed again if another server writes it
+/// meanwhile, as one does that adds an access key.
+async fn change(request: &RequestContext, apply: impl Fn(&mut Entity<Customers>) + Send + Sync) -> ApiResult {
+    let (platform, apply) = (&request.platform, &apply);
     let _turn = platform.changes.lock().await;
-    let mut customer = own(request).await?;
-    apply(&mut customer);
-    customer.private.updated_at = Some(platform.timestamps.next());
-    platform.core.store.commit(vec![customer.put()]).await?;
+    let mut customer = Retries::REQUEST
+        .run(|| async move {
+            let mut customer = own(request).await?;
+            apply(&mut customer);
+            customer.private.updated_at = Some(platform.timestamps.next());
+            platform.core.store.commit(vec![customer.put()]).await?;
+            Ok::<_, AttemptError<ApiError>>(customer)
+        })
+        .await?;
     // The revision that the commit stored.
     customer.revision = customer.revision.map(|revision| revision + 1);
     let shown = json_text(&customer.shown());

@@ -13,7 +13,7 @@ use crate::records::flow_events;
 use crate::records::flows::{self, FlowPrivate, Flows};
 use crate::request::{RequestContext, page};
 
-/// Most kept flows of a customer, as on VoIPBIN's own platform.
+/// Maximum number of kept flows of a customer, as on VoIPBIN's own platform.
 const MAX_FLOWS: u64 = 10_000;
 
 fn not_found() -> ApiError {

@@ -1,4 +1,4 @@
-//! Idempotency keys on the API: which requests have one, what identifies a request, and the errors for them.
+//! Idempotency keys on the API: the requests that use one, the identity of a request, and the errors.
 
 use axum::body::Bytes;
 use axum::response::Response;
@@ -55,13 +55,13 @@ impl Replay for KeyedAnswer {
     }
 }
 
-/// Returns the key of a POST. The other methods have the same effect when they are repeated, and their keys are ignored.
+/// Returns the key of a POST. The other methods are idempotent, and their keys are ignored.
 pub(super) fn key(parts: &Parts) -> Result<Option<SentKey>, KeyRefusal> {
     if parts.method == Method::POST { SentKey::of(&parts.headers) } else { Ok(None) }
 }
 
-/// What identifies a request: its path, its caller, and its body. The query of a POST has only credentials. The caller belongs to it because the agents
-/// of a customer have different permissions.
+/// The identity of a request: its path, its caller, and its body. The query of a POST has only credentials. The caller is part
+/// of it because the agents of a customer have different permissions.
 pub(super) struct Identity {
     path: String,
     caller: String,

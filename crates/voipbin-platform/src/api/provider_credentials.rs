@@ -38,7 +38,7 @@ pub(super) async fn set(request: &RequestContext) -> ApiResult {
     Retries::REQUEST
         .run(|| async move {
             let mut provider = existing(request, id).await?;
-            // The credentials are for the host that the provider had when the carrier was asked.
+            // The credentials are for the host that the provider had when the carrier's API returned them.
             if provider.public.hostname != *hostname {
                 return Err(ApiError::state_invalid().into());
             }
@@ -55,7 +55,7 @@ pub(super) async fn set(request: &RequestContext) -> ApiResult {
         .await
 }
 
-/// Forgets the credentials, and what the metadata states about the trunk that they belonged to.
+/// Forgets the credentials, and the metadata about the trunk that they belonged to.
 pub(super) async fn forget(request: &RequestContext) -> ApiResult {
     let id = request.text_id()?;
     request.caller.require_super_admin()?;

@@ -136,11 +136,11 @@ pub(super) fn carrier_error(error: CarrierError, carrier: &str) -> ApiError {
             "The carrier rejected the supplied credentials.",
         ),
         CarrierError::Unfit(sentence) => ApiError::invalid_argument(sentence),
-        // The carrier's own words state what is wrong with the request.
+        // The carrier's own text states what is wrong with the request.
         CarrierError::Refused(why) => ApiError::invalid_argument(format!("The carrier refused: {why}.")),
         CarrierError::Failed(why) => {
             tracing::warn!(%why, carrier, "a carrier could not set up a provider");
-            // A super admin reads it, who chose the API's address.
+            // Only the super admin who chose the API's address receives the text.
             ApiError::carrier_failed(why)
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn error_response(error: &ApiError, request_id: &str) -> Response {
     response
 }
 
-/// The response with which the API would answer this status, for a fault on purpose.
+/// The API's response with this status, for an injected fault.
 pub fn refusal(status: StatusCode, request_id: &str) -> Response {
     let mut response = error_response(&ApiError::nearest_to(status), request_id);
     *response.status_mut() = status;

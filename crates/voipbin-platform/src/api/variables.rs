@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::error::{ApiError, Status};
 
-/// Most variables of a request.
+/// Maximum number of variables of a request.
 const MAX_VARIABLES: usize = 100;
-/// Most bytes of one value.
+/// Maximum number of bytes of one value.
 const MAX_VALUE_BYTES: usize = 32 * 1024;
-/// Most bytes of all names and values together.
+/// Maximum number of bytes of all names and values together.
 const MAX_TOTAL_BYTES: usize = 64 * 1024;
 
 /// Checks the limits, in VoIPBIN's order and with its messages. It checks them before the caller's

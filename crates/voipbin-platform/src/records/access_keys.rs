@@ -14,7 +14,7 @@ use crate::entity::{Entity, Kind};
 /// The number of characters of a key that its record shows: `vb_` and eight more.
 const PREFIX_LENGTH: usize = 11;
 
-/// An access key. This is what the control API shows of one.
+/// An access key, as the control API shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessKey {
     /// The id of the key, which is not the key itself.

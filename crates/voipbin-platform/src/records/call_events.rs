@@ -2,7 +2,7 @@
 //!
 //! An event stores its time and, for a step of the flow, the action that began. Everything else that changes during a
 //! call follows from the order of the events. A call has at most [`MAX_EVENTS`] of them: beyond that, the oldest
-//! `call_updated` is dropped, and what it said of the action with it.
+//! `call_updated` is dropped, together with its action.
 
 use serde::{Deserialize, Serialize};
 use voipbin_types::{Action, BASIC, Call, CallStatus, Timestamp, to_json};
@@ -12,7 +12,7 @@ const MAX_EVENTS: usize = 50;
 /// Maximum length of the options of an action in bytes of JSON. Longer ones are left out of the event.
 const MAX_OPTION_BYTES: usize = 1_024;
 
-/// The event of every change that is none of the status.
+/// The type of events about changes other than those of the status.
 const UPDATED: &str = "call_updated";
 
 /// An event, as it is stored with the call.

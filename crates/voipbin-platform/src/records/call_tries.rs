@@ -1,4 +1,4 @@
-//! What a call tried: a record of each attempt at a provider, kept with the call.
+//! The attempts of a call: a record of each attempt at a provider, kept with the call.
 //!
 //! A call has at most [`MAX_TRIES`] of them; beyond that the oldest is dropped. The log has a line for each.
 
@@ -129,7 +129,7 @@ impl TryCursor {
         self.first = tries.len();
     }
 
-    /// Replaces the present provider's attempts by what the dialler knows of them now.
+    /// Replaces the present provider's attempts by the dialler's present record of them.
     pub(crate) fn note(&mut self, tries: &mut Vec<CallTry>, attempted: Attempted, known: Vec<Try>) {
         tries.truncate(self.first);
         // Most calls have exactly one.

@@ -146,7 +146,7 @@ impl Entity<Customers> {
     }
 }
 
-/// An agent: a user of a customer who logs in with a password. This is what the control API shows of one.
+/// An agent, as the control API shows it: a user of a customer who logs in with a password.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Agent {
     /// The agent's id.

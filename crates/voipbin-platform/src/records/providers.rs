@@ -17,14 +17,14 @@ pub struct ProviderPrivate {
     /// The SIP credentials of the provider's trunk. A provider that was created by hand has none, until a request
     /// sets them.
     pub sip: Option<SipCredentials>,
-    /// The networks from which the provider's trunk took calls when its carrier's API was last asked. Empty where that
+    /// The networks from which the provider's trunk accepted calls at the last check of its carrier's API. Empty where that
     /// is not known: of a provider that was created by hand or by an earlier release, of a carrier that does not state
-    /// it, and of a trunk of this server's own, which the server can look at whenever it is asked.
+    /// it, and of a trunk of this server's own, which the server reads on demand.
     #[serde(default)]
     pub allowed_sip_ips: IpNetworks,
 }
 
-/// What answers the digest challenges of a carrier.
+/// The credentials for the digest challenges of a carrier.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SipCredentials {
     /// The user.
@@ -42,7 +42,7 @@ impl Kind for Providers {
 /// The member of the metadata that states that the provider has SIP credentials. It is absent otherwise, and is
 /// not stored.
 const HAS_CREDENTIALS: &str = "sip_credentials";
-/// The same for a trunk that took calls from any address.
+/// The same for a trunk that accepted calls from any address.
 const ACCEPTS_EVERY_ADDRESS: &str = "accepts_every_address";
 
 impl Entity<Providers> {

@@ -24,7 +24,7 @@ fn target_key(customer: Uuid, target: &str) -> String {
     format!("{customer} {target}")
 }
 
-/// Most routes of a customer to one target that are considered for a call: the newest ones.
+/// Maximum number of routes of a customer to one target that are considered for a call: the newest ones.
 const MAX_ROUTES_PER_TARGET: u64 = 1_000;
 
 /// The routes of a customer to a target, newest first; at most [`MAX_ROUTES_PER_TARGET`].

@@ -20,7 +20,7 @@ pub(crate) struct CarrierTrunk {
     pub(crate) sip: Option<SipCredentials>,
     /// The networks from which it takes calls; empty if that is not known, or if it is one of this server's own.
     pub(crate) allowed_sip_ips: IpNetworks,
-    /// Deletes what the setup created at the carrier. Nothing happens until it is awaited.
+    /// Deletes the objects that the setup created at the carrier. Nothing happens until it is awaited.
     pub(crate) undo: BoxFuture<'static, ()>,
 }
 
@@ -28,11 +28,11 @@ pub(crate) struct CarrierTrunk {
 pub(crate) struct TrunkLogin {
     /// The credentials; none if the trunk has none, because it accepts calls by their address.
     pub(crate) sip: Option<SipCredentials>,
-    /// The facts about the trunk that the carrier's API returned; none if it was not asked.
+    /// The facts about the trunk that the carrier's API returned; none if it was not called.
     pub(crate) trunk: Option<TrunkNotes>,
 }
 
-/// What a provider states about its trunk.
+/// The metadata of a provider about its trunk.
 #[derive(Default)]
 pub(crate) struct TrunkNotes {
     /// The prefix that the carrier expects before the called number; empty for none.
@@ -43,11 +43,11 @@ pub(crate) struct TrunkNotes {
     pub(crate) allowed_sip_ips: IpNetworks,
 }
 
-/// Why a setup failed. What it had created at the carrier is already deleted, as far as that was possible.
+/// Why a setup failed. The objects that it had created at the carrier are already deleted, if that was possible.
 pub(crate) enum CarrierError {
     /// The carrier does not accept the API key.
     Credentials,
-    /// The request does not fit this carrier or this server; the sentence states what would.
+    /// The request does not fit this carrier or this server; the sentence states what would fit.
     Unfit(String),
     /// The carrier refuses the request, in these words.
     Refused(String),

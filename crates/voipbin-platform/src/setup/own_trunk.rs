@@ -1,6 +1,6 @@
 //! Whether a trunk that a setup created is one of this server's own, whose calls its own carrier edge takes.
 //!
-//! The address of the carrier's API does not show it: a proxy, a name or a container network can stand between.
+//! The address of the carrier's API does not show it: a proxy, a name or a container network can be in between.
 //! The store does: it has the API key's account, and the trunk in it.
 
 use didww_types::resources::VoiceOutTrunk;

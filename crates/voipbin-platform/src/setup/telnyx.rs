@@ -149,7 +149,7 @@ impl Transaction {
         Ok(id)
     }
 
-    /// Deletes the objects that were created. What cannot be deleted is logged for the operator.
+    /// Deletes the objects that were created. Objects that cannot be deleted are logged for the operator.
     async fn undo(self) {
         for (path, id) in self.created.iter().rev() {
             let deleted = tokio::time::timeout(self.timeouts.undo, self.client.delete(path, id)).await;

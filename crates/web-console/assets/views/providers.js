@@ -25,7 +25,7 @@ export const providers = {
         { title: 'Prefix', cell: (provider) => provider.tech_prefix || none() },
         { title: 'Codecs', cell: (provider) => provider.codecs || 'any' },
         { title: 'Credentials', cell: (provider) => (provider.metadata?.sip_credentials ? 'yes' : 'none') },
-        { title: 'Warning', class: 'why-cell', cell: (provider) => (provider.metadata?.accepts_every_address ? h('span', { class: 'warn-text' }, 'Its trunk took calls from any address when the carrier was last asked.') : none()) },
+        { title: 'Warning', class: 'why-cell', cell: (provider) => (provider.metadata?.accepts_every_address ? h('span', { class: 'warn-text' }, 'Its trunk accepted calls from any address at the last check of the carrier.') : none()) },
       ],
     });
     async function refresh() {

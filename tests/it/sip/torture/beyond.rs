@@ -1,4 +1,4 @@
-//! What the torture messages stand for, where no torture message looks.
+//! Cases that the torture messages suggest, but do not contain.
 
 use super::{final_answer, open};
 use crate::sip::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge};

@@ -59,7 +59,7 @@ async fn longreq() {
 #[tokio::test]
 async fn dblreq() {
     let (edge, _trunk) = open().await;
-    // Over UDP, what follows the first request is no part of it, and no request either.
+    // Over UDP, the bytes after the first request are neither a part of it nor a request.
     assert_eq!(over_udp(&edge, "dblreq").await.code(), 405);
     assert_eq!(edge.counts().await, [0, 0, 0]);
     // In a stream, it is the next request.

@@ -15,7 +15,7 @@ async fn ipv6_bad() {
 
 #[tokio::test]
 async fn port_ambiguous() {
-    // What stands in the brackets is the address, so it is valid and has no port.
+    // The text in brackets is the address, so it is valid and has no port.
     answered("port-ambiguous", 405).await;
 }
 

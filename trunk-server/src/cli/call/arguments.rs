@@ -48,7 +48,7 @@ pub struct PlaceCall {
     #[arg(long, value_name = "SECONDS", default_value_t = 2)]
     pub duration: u32,
 
-    /// The transport of SIP
+    /// The SIP transport
     #[arg(long, value_name = "TRANSPORT", default_value_t = Transport::Udp)]
     pub transport: Transport,
 
@@ -60,7 +60,7 @@ pub struct PlaceCall {
     #[arg(long, env = "TRUNK_SERVER_SIP_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:5060")]
     pub sip_listen: String,
 
-    /// The same over TLS
+    /// The SIP address of the running server over TLS
     #[arg(
         long,
         env = "TRUNK_SERVER_SIP_TLS_LISTEN",
@@ -69,7 +69,7 @@ pub struct PlaceCall {
     )]
     pub sip_tls_listen: String,
 
-    /// The certificates of authorities that the server's may come from, in PEM [default: those of the system]
+    /// The CA certificates to trust for the server's certificate, in PEM [default: those of the system]
     #[arg(long, value_name = "FILE")]
     pub tls_roots: Option<PathBuf>,
 
@@ -113,11 +113,11 @@ pub enum G711 {
 /// A transport of SIP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Transport {
-    /// Datagrams.
+    /// SIP over UDP.
     Udp,
-    /// A connection.
+    /// SIP over TCP.
     Tcp,
-    /// An encrypted connection.
+    /// SIP over TLS.
     Tls,
 }
 

@@ -1,4 +1,4 @@
-//! Why a test call was not placed.
+//! The error of a test call that was not placed.
 
 /// Why a call was not placed.
 #[derive(Debug, thiserror::Error)]
@@ -12,26 +12,26 @@ pub enum CallError {
     Address {
         /// The address that cannot be used, as configured.
         at: String,
-        /// What is wrong with it.
+        /// The problem with the address.
         why: String,
     },
-    /// The API could not be asked for the trunk.
+    /// The trunk could not be read from the API.
     #[error(
-        "the API at {at} cannot be asked for the trunk: {why}; set --listen to the address of the running server"
+        "the trunk cannot be read from the API at {at}: {why}; set --listen to the address of the running server"
     )]
     Api {
-        /// The address that was asked, `HOST:PORT`.
+        /// The address of the request, `HOST:PORT`.
         at: String,
         /// Why the request failed, or how it was refused.
         why: String,
     },
-    /// The platform did not place the call, or could not be asked for it.
+    /// The platform did not place the call, or could not be reached.
     #[error(
         "the platform at {at} cannot place the call: {why}; --listen is the address of the running server, and \
          --access-key a key with the permission of a super admin"
     )]
     Platform {
-        /// The address that was asked, `HOST:PORT`.
+        /// The address of the request, `HOST:PORT`.
         at: String,
         /// Why the request failed, or how it was refused.
         why: String,

@@ -1,5 +1,5 @@
 //! A test call through a provider of the communication platform. The running server dials it like a customer's call, so
-//! that the provider's record, its credentials and the server's address are what is tested.
+//! that the provider's record, its credentials and the server's address are tested.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const MAX_PAGES: usize = 100;
 /// The pause between two reads of the call.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// Maximum time from the request until the call has ended, beside the duration of the answered call.
+/// Maximum time from the request until the call has ended, not counting the duration of the answered call.
 const MAX_SETUP: Duration = Duration::from_mins(5);
 
 /// Places the call, and returns when it has ended.
@@ -29,7 +29,7 @@ pub(super) async fn place(call: &PlaceCall, provider: &str, key: &str) -> Result
         value.get(member).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     let (name, hostname, id) = (text(&provider, "name"), text(&provider, "hostname"), text(&provider, "id"));
-    // The platform takes numbers with a plus sign alone.
+    // The platform accepts only numbers with a plus sign.
     let number = |text: &str| if text.starts_with('+') { text.to_owned() } else { format!("+{text}") };
     let to = number(&call.to);
     let from = call.from.as_deref().map(number);
@@ -63,7 +63,7 @@ pub(super) async fn place(call: &PlaceCall, provider: &str, key: &str) -> Result
     let why = match (&tries, &call_id) {
         _ if answered => None,
         (None, _) => Some(format!(
-            "unknown: the control API at {} cannot be asked for what the call tried",
+            "unknown: the attempts of the call cannot be read from the control API at {}",
             call.control_listen
         )),
         // The server's own edge states its reason under the same Call-ID.
@@ -74,7 +74,7 @@ pub(super) async fn place(call: &PlaceCall, provider: &str, key: &str) -> Result
         .or_else(|| last.map(|tried| text(tried, "outcome"))),
     };
     let no_audio = match &call_id {
-        // The carrier may be the server's own edge, which knows more.
+        // If the carrier is the server's own edge, the edge has a more precise reason.
         Some(call_id) if answered => {
             reason::no_audio(call, call_id).await.or_else(|| last.and_then(no_media))
         }
@@ -155,7 +155,7 @@ impl PlatformClient<'_> {
             let call = match read {
                 Ok(call) => call,
                 Err(error) if elapsed >= max => return Err(error),
-                // The call goes on, though one reading failed: for example because of the rate limit.
+                // A failed read, for example because of the rate limit, does not end the call.
                 Err(_) => {
                     tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
                     continue;
@@ -183,7 +183,7 @@ impl PlatformClient<'_> {
     }
 }
 
-/// What a call tried at carriers, oldest first; `None` if the control API cannot be asked.
+/// The attempts of a call at carriers, oldest first; `None` if the control API cannot be read.
 async fn tries(call: &PlaceCall, customer: &str, id: &str) -> Option<Vec<Value>> {
     let path = format!("/control/v1/customers/{customer}/calls/{id}/tries");
     let headers = bearer(call.control_token.as_ref());
@@ -206,7 +206,7 @@ async fn ladder(call: &PlaceCall, call_id: &str) -> Option<String> {
     status.is_success().then_some(text)
 }
 
-/// An attempt in a line.
+/// An attempt as one line of text.
 pub(super) fn line(tried: &Value) -> String {
     let text = |member: &str| tried.get(member).and_then(Value::as_str).unwrap_or_default();
     let mut line = "tried".to_owned();

@@ -1,6 +1,6 @@
 //! The reason of a call's outcome: from the control API if it can be reached, else from the response. The edge's recent
-//! attempts have the sentence of the log, also where no trunk is proven; the call record has it longer. An answered call
-//! without audio has its reason from the entry of its end.
+//! attempts have the sentence of the log, even if no trunk was authenticated; the call record keeps it longer. The reason why
+//! an answered call has no audio is in the entry of its end.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use sip_dialler::CallMessages;
 use super::arguments::PlaceCall;
 use crate::cli::exchange::{bearer, escaped, exchange};
 
-/// How often the record of the call is asked for, which is written after the response.
-const ATTEMPTS: u32 = 10;
-/// The pause between two of these attempts.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Maximum number of reads of the call's record, which is written after the response.
+const MAX_READS: u32 = 10;
+/// The pause between two of these reads.
+const READ_INTERVAL: Duration = Duration::from_millis(100);
 /// The number of latest records of the number that are searched.
 const MAX_RECORDS: u32 = 20;
 
@@ -22,11 +22,11 @@ const MAX_RECORDS: u32 = 20;
 pub(super) struct FinalResponse {
     pub(super) code: u16,
     pub(super) phrase: String,
-    /// The headers that explain it.
+    /// The values of the headers that explain it.
     explanations: Vec<String>,
 }
 
-/// What the call asks of the edge, for a decision without a call.
+/// The properties of the call, for a decision of the edge without a call.
 pub(super) struct Question<'a> {
     pub(super) local: IpAddr,
     pub(super) to: &'a str,
@@ -92,7 +92,7 @@ pub(super) async fn find(
     }
 }
 
-/// The edge's recent attempts with a `Call-ID`, newest first; `None` if the control API cannot be asked.
+/// The edge's recent attempts with a `Call-ID`, newest first; `None` if the control API cannot be read.
 async fn attempts_of(call: &PlaceCall, call_id: &str) -> Option<Vec<Value>> {
     let path = format!("/control/v1/attempts?call_id={}&limit={MAX_RECORDS}", escaped(call_id));
     let headers = bearer(call.control_token.as_ref());
@@ -113,7 +113,7 @@ async fn of_record(call: &PlaceCall, call_id: &str, to: &str) -> Option<String> 
     // The filter finds a part of the dialled text, whose tech prefix may have characters that a query cannot have.
     let digits = to.rsplit(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
     let path = format!("/control/v1/calls?number={digits}&limit={MAX_RECORDS}");
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_READS {
         let headers = bearer(call.control_token.as_ref());
         let (status, answer) = exchange(&call.control_listen, &path, &headers, None).await.ok()?;
         if !status.is_success() {
@@ -124,7 +124,7 @@ async fn of_record(call: &PlaceCall, call_id: &str, to: &str) -> Option<String> 
         if let Some(record) = records.iter().find(is_it) {
             return sentence(record);
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(READ_INTERVAL).await;
     }
     None
 }
@@ -141,15 +141,15 @@ fn with_check(explanation: &str, check: Option<&str>) -> String {
 }
 
 /// Why an answered call had no audio: the sentence in the edge's entry of its end. `None` if it had audio, if this edge
-/// has no entry of the call, or if the control API cannot be asked.
+/// has no entry of the call, or if the control API cannot be read.
 pub(super) async fn no_audio(call: &PlaceCall, call_id: &str) -> Option<String> {
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_READS {
         let attempts = attempts_of(call, call_id).await.filter(|attempts| !attempts.is_empty())?;
         let has_ended = |attempt: &&Value| attempt.get("outcome").and_then(Value::as_str) == Some("ended");
         if let Some(ended) = attempts.iter().find(has_ended) {
             return ended.get("no_audio").and_then(Value::as_str).map(str::to_owned);
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(READ_INTERVAL).await;
     }
     None
 }

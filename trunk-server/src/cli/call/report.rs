@@ -1,4 +1,4 @@
-//! What happened to a test call.
+//! The report of a test call.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub(super) struct Step {
     pub(super) event: String,
 }
 
-/// What happened to a call.
+/// The course and the result of a call.
 pub(super) struct Report {
     pub(super) steps: Vec<Step>,
     pub(super) answered: bool,
@@ -19,7 +19,7 @@ pub(super) struct Report {
     /// The code and the reason phrase of the final response.
     pub(super) response: Option<(u16, String)>,
     pub(super) call_id: Option<String>,
-    /// What the running server tried at carriers, oldest first; empty for a call through the edge.
+    /// The running server's attempts at carriers, oldest first; empty for a call through the edge.
     pub(super) tries: Vec<Value>,
     /// The SIP messages as a diagram.
     pub(super) ladder: String,

@@ -11,7 +11,7 @@ use crate::cli::exchange::{bearer, exchange};
 /// The version of the API whose attributes are read.
 const API_VERSION: &str = "2026-04-16";
 
-/// What a call needs of a trunk.
+/// The properties of a trunk that a call needs.
 pub(super) struct Trunk {
     /// `None` for a trunk that accepts calls by address alone.
     pub(super) credentials: Option<SipCredentials>,

@@ -1,4 +1,4 @@
-//! A TLS client that trusts one certificate, which it has itself: that of the server on the same machine.
+//! A TLS client that trusts only the certificate of the server on the same machine, which it reads from a file.
 
 use std::path::Path;
 use std::sync::Arc;

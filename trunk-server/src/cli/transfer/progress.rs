@@ -1,4 +1,4 @@
-//! How far a transfer is: a bar if the standard error is a terminal, else a line for each tenth.
+//! The progress of a transfer: a bar if standard error is a terminal, else a line for each tenth.
 
 use std::io::IsTerminal as _;
 
@@ -30,7 +30,7 @@ impl Progress {
         self.phase = Some(step.phase);
         let Some(bar) = &self.bar else { return self.print(step, begins) };
         if begins {
-            // Both templates are constants of this file: a faulty one shows the style before it.
+            // Both templates are constants of this file; with an invalid one, the default style would be shown.
             if let Ok(style) = ProgressStyle::with_template(if step.of > 0 { BAR } else { LINE }) {
                 bar.set_style(style);
             }

@@ -208,7 +208,7 @@ fn check_digits(name: &'static str, prefix: Option<&str>) -> Result<(), ConfigEr
     }
 }
 
-/// Refuses a prefix that no called number begins with: a look-up takes none that begins with zero.
+/// Refuses a prefix that no called number can have: numbers in a look-up never begin with zero.
 fn check_destination(name: &'static str, prefix: Option<&str>) -> Result<(), ConfigError> {
     check_digits(name, prefix)?;
     match prefix {
@@ -219,7 +219,7 @@ fn check_destination(name: &'static str, prefix: Option<&str>) -> Result<(), Con
     }
 }
 
-/// Refuses a range of lengths that no number has.
+/// Refuses a range of lengths that no number can have.
 fn check_lengths(name: &'static str, min: u32, max: u32) -> Result<(), ConfigError> {
     if max < min {
         return Err(ConfigError::value(name, max.to_string(), "give at least the least number of digits"));
@@ -257,7 +257,7 @@ fn check_priced(name: &'static str, amount: Option<Money>, rejects: bool) -> Res
     check_amount(name, amount)
 }
 
-/// The name of the country with a code.
+/// The name of the country with this ISO code.
 fn named(name: &'static str, code: Option<&str>) -> Result<Option<String>, ConfigError> {
     let Some(code) = code else { return Ok(None) };
     let expected = "give the upper-case code of a country, such as GB";

@@ -1,5 +1,5 @@
-//! The HTTP client that sends spans: the one that the server's callbacks use too. The libraries' own would bring a second TLS
-//! stack.
+//! The HTTP client that sends spans. It uses the same library as the server's callbacks: the exporter's own client would add a
+//! second TLS stack.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,10 +9,10 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response, Respon
 use reqwest::Client;
 use tokio::runtime::Handle;
 
-/// Maximum number of bytes of an answer. One of a collector has a few.
+/// Maximum number of bytes of a response. Responses of collectors are short.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
-/// A collector, and whether it takes spans.
+/// A collector, and whether it accepts spans.
 #[derive(Debug)]
 pub(super) struct Collector {
     client: Client,
@@ -25,7 +25,7 @@ impl Collector {
     /// A client whose requests take at most this time.
     pub(super) fn new(runtime: Handle, is_https: bool, timeout: Duration) -> Result<Self, reqwest::Error> {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // This fails if another thread has installed one meanwhile, which is as good.
+            // This fails if another thread has installed one meanwhile, which has the same effect.
             let _installed = rustls::crypto::ring::default_provider().install_default();
         }
         let builder = Client::builder()
@@ -39,7 +39,7 @@ impl Collector {
         Ok(Self { client: builder.build()?, runtime, is_failing: AtomicBool::new(false) })
     }
 
-    /// Logs when the collector begins to fail, and when it takes spans again.
+    /// Logs when the collector begins to fail, and when it accepts spans again.
     fn note(&self, answered: &Result<Response<Bytes>, HttpError>) {
         let why = match answered {
             Ok(answer) if answer.status().is_success() => None,

@@ -15,7 +15,7 @@ use crate::config::otlp::check_endpoint;
 
 /// The path of traces below the address of a collector.
 const PATH: &str = "/v1/traces";
-/// The longest time of an export without a variable.
+/// The default timeout of an export.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An empty variable counts as none, as OpenTelemetry requires.
@@ -40,19 +40,19 @@ fn endpoint_of(
         return Ok(None);
     }
     if let Some(base) = setting {
-        // The configuration has checked it.
+        // The configuration has validated the URL.
         return Ok(Some(format!("{base}{PATH}")));
     }
     if let Some(whole) = variable(TRACES) {
-        // As it is, a slash at its end included.
+        // Unchanged, including a trailing slash.
         return check_endpoint(TRACES, &whole).map(|_| Some(whole));
     }
     let base = variable(ALL).map(|base| check_endpoint(ALL, &base)).transpose()?;
     Ok(base.map(|base| format!("{base}{PATH}")))
 }
 
-/// Whether ids of traces are exchanged with other services: unless `OTEL_PROPAGATORS` is `none`, or names other formats than that
-/// of W3C alone.
+/// Whether ids of traces are exchanged with other services: unless `OTEL_PROPAGATORS` is `none`, or names only formats other
+/// than that of W3C.
 pub(super) fn propagates() -> bool {
     has_tracecontext(variable("OTEL_PROPAGATORS").as_deref())
 }
@@ -61,7 +61,7 @@ fn has_tracecontext(propagators: Option<&str>) -> bool {
     propagators.is_none_or(|names| names.split(',').any(|name| name.trim() == "tracecontext"))
 }
 
-/// The longest time of an export, all its attempts included.
+/// The timeout of an export, including all its attempts.
 pub(super) fn timeout() -> Duration {
     let set =
         variable("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT").or_else(|| variable("OTEL_EXPORTER_OTLP_TIMEOUT"));
@@ -69,7 +69,8 @@ pub(super) fn timeout() -> Duration {
     millis.map_or(DEFAULT_TIMEOUT, Duration::from_millis)
 }
 
-/// What is stated of this process beside its spans: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` go before its own name.
+/// The attributes of this process, which are sent with its spans: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` override
+/// its own name.
 pub(super) fn resource() -> Resource {
     let own = [("service.name", "trunk-server"), ("service.version", env!("CARGO_PKG_VERSION"))];
     let detectors: [Box<dyn ResourceDetector>; 2] =

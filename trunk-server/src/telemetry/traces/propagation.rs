@@ -1,5 +1,5 @@
-//! The ids of traces in headers of requests (W3C Trace Context). Of other services, `traceparent` alone is read; what vendors add
-//! in `tracestate` is dropped.
+//! The ids of traces in headers of requests (W3C Trace Context). Only `traceparent` is read; the vendor-specific entries of
+//! `tracestate` are dropped.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub(super) const W3C: Propagation = Propagation { follow, traceparent };
 /// No format: each trace begins and ends in this server.
 pub(super) const NONE: Propagation = Propagation { follow: |_, _| {}, traceparent: |_| None };
 
-/// The one header that is read.
+/// The value of `traceparent`, the only header that is read.
 struct Header<'a>(&'a str);
 
 impl Extractor for Header<'_> {
@@ -32,7 +32,7 @@ impl Extractor for Header<'_> {
 fn follow(span: &Span, traceparent: &str) {
     let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Header(traceparent));
     if parent.has_active_span() {
-        // It fails for a span that is disabled.
+        // It fails only for a disabled span.
         let _disabled = span.set_parent(parent);
     }
 }

@@ -1,4 +1,4 @@
-//! Which traces are sent: what `OTEL_TRACES_SAMPLER` says, with a bound on what other services decide.
+//! The choice of the traces to send: by `OTEL_TRACES_SAMPLER`, with a limit on traces that other services sampled.
 //!
 //! Anybody who can send a request can mark its trace as sampled. If that always counted, a stranger could have every request sent to
 //! the collector of an operator who wants a tenth of them, and fill the queue that the other spans need.
@@ -12,11 +12,11 @@ use service_base::buckets::Bucket;
 use service_base::clock::Clock;
 use service_base::rate::Rate;
 
-/// Traces a second that are sent for the sake of other services alone, and at once.
-const MOST_OF_OTHERS: Rate = Rate::per_second(20, 20);
+/// The limit on traces that are sent only because another service sampled them: the rate in a second, and the burst.
+const MAX_SENT_FOR_OTHERS: Rate = Rate::per_second(20, 20);
 
-/// The sampler of the environment. A trace that it would not have sent by itself is sent because another service samples it, up to
-/// the bound; beyond that it is not.
+/// The sampler of the environment. A trace that it would not sample itself is sent if another service sampled it, up to the
+/// limit.
 #[derive(Debug, Clone)]
 pub(super) struct BoundedSampler {
     own: Box<dyn ShouldSample>,
@@ -53,7 +53,7 @@ impl ShouldSample for BoundedSampler {
         }
         let alone = self.own.should_sample(None, trace, name, kind, attributes, links);
         let is_sent = alone.decision != SamplingDecision::Drop
-            || self.of_others.take(MOST_OF_OTHERS, self.clock.now().as_unix_millis());
+            || self.of_others.take(MAX_SENT_FOR_OTHERS, self.clock.now().as_unix_millis());
         if is_sent { decided } else { alone }
     }
 }

@@ -14,10 +14,10 @@ use crate::terminal::note;
 const COLUMNS: [&str; 9] =
     ["id", "effect", "method", "path", "resource", "status", "delay_ms", "matched", "hits"];
 
-/// What to do with the faults of a server.
+/// The subcommands of `trunkctl lab faults`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum FaultsCommand {
-    /// List the faults with what each of them took, oldest first
+    /// List the faults with the number of requests that each was applied to, oldest first
     List {
         /// The format
         #[arg(short, long, value_enum, default_value_t)]
@@ -25,35 +25,35 @@ pub enum FaultsCommand {
     },
     /// Read a fault
     Get {
-        /// The number of the fault
+        /// The id of the fault
         fault: String,
         /// The format
         #[arg(short, long, value_enum, default_value_t)]
         output: Format,
     },
-    /// Set a fault
+    /// Add a fault
     Add(Box<Add>),
     /// Remove a fault
     Remove {
-        /// The number of the fault
+        /// The id of the fault
         fault: String,
     },
     /// Remove all faults
     Clear,
 }
 
-/// A new fault. The server decides on what is valid.
+/// A new fault, which the server validates.
 #[derive(Debug, Clone, Args)]
 pub struct Add {
     #[allow(clippy::doc_markdown, reason = "help shows names as they are typed")]
-    /// What happens to a request: status, delay, slow_body, cut_body, close, reset or content_type; to a callback: status,
-    /// delay or lose; to a call: status, delay, no_answer, lost_ack, one_way_audio or packet_loss
+    /// The effect on a request: status, delay, slow_body, cut_body, close, reset or content_type; on a callback: status,
+    /// delay or lose; on a call: status, delay, no_answer, lost_ack, one_way_audio or packet_loss
     #[arg(long, required_unless_present = "file")]
     effect: Option<String>,
-    /// Take callbacks and webhooks instead of requests
+    /// Apply to callbacks and webhooks instead of requests
     #[arg(long)]
     callbacks: bool,
-    /// Take calls that a trunk admits instead of requests
+    /// Apply to calls that a trunk admits instead of requests
     #[arg(long, conflicts_with = "callbacks")]
     calls: bool,
     /// Only calls through this trunk, by its id
@@ -77,28 +77,28 @@ pub struct Add {
     /// From this matching request on, counted from 1
     #[arg(long, value_name = "NUMBER")]
     first: Option<u64>,
-    /// At most this number of requests
+    /// Maximum number of requests
     #[arg(long, value_name = "NUMBER")]
     times: Option<u64>,
-    /// With this probability, from 0 to 1
+    /// The probability for each request, from 0 to 1
     #[arg(long)]
     probability: Option<f64>,
-    /// Decides on what is random
+    /// The seed of random decisions
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
-    /// The status of the answer
+    /// The status of the response
     #[arg(long)]
     status: Option<u16>,
-    /// The body of the answer instead of the API's own error
+    /// The body of the response instead of the API's own error
     #[arg(long, value_name = "TEXT")]
     body: Option<String>,
-    /// The media type of the answer
+    /// The media type of the response
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
-    /// Milliseconds by which the answer is late
+    /// The delay of the response in milliseconds
     #[arg(long, value_name = "NUMBER")]
     delay_ms: Option<u64>,
-    /// Milliseconds up to which it is late at random, from --delay-ms on
+    /// The upper bound of a random delay in milliseconds; --delay-ms is the lower one
     #[arg(long, value_name = "NUMBER")]
     delay_up_to_ms: Option<u64>,
     /// Bytes of each piece of a slow body, or before the cut of a body
@@ -107,10 +107,10 @@ pub struct Add {
     /// Milliseconds before each piece of a slow body
     #[arg(long, value_name = "NUMBER")]
     pause_ms: Option<u64>,
-    /// The share of packets that are lost, such as 0.1
+    /// The share of packets to lose, such as 0.1
     #[arg(long, value_name = "SHARE")]
     loss: Option<f64>,
-    /// Let the request have its effect, and lose only its answer
+    /// Let the API execute the request, and lose only its response
     #[arg(long)]
     serve: bool,
     /// Read the members from a file, `-` is standard input; flags go before it
@@ -197,7 +197,7 @@ fn path(fault: &str) -> String {
     format!("/faults/{}", encode_component(fault))
 }
 
-/// A fault that is set, as one object. Its number is a text, as ids are.
+/// A fault as one object. Its id is a text, like other ids.
 fn flat(state: &Value) -> Value {
     let mut members = state.get("fault").and_then(Value::as_object).cloned().unwrap_or_default();
     for name in ["matched", "hits"] {

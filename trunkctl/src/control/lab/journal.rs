@@ -13,7 +13,7 @@ use crate::terminal::{note, print};
 
 const COLUMNS: [&str; 8] = ["number", "time", "method", "path", "query", "status", "duration_us", "fault"];
 
-/// What to do with the journal of a server, which keeps one if it was started with `--journal`.
+/// The subcommands of `trunkctl lab journal`. A server keeps a journal if it was started with `--journal`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum JournalCommand {
     /// List the last requests, newest first
@@ -24,7 +24,7 @@ pub enum JournalCommand {
         /// Only requests at or after this instant
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
-        /// At most this number of requests
+        /// Maximum number of requests
         #[arg(long, value_name = "NUMBER")]
         limit: Option<String>,
         /// The format
@@ -43,9 +43,9 @@ pub enum JournalCommand {
         #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
     },
-    /// Compare the requests with expected ones; the exit code is 3 if they did not come
+    /// Compare the requests with expected ones; the exit code is 3 if they differ
     Verify(Box<Verify>),
-    /// Forget all requests
+    /// Remove all requests from the journal
     Clear,
 }
 
@@ -75,7 +75,7 @@ pub struct Filter {
 /// The expected requests.
 #[derive(Debug, Clone, Args)]
 pub struct Verify {
-    /// What one expected request has
+    /// The properties of one expected request
     #[command(flatten)]
     filter: Filter,
     /// A parameter of its query, such as `page[size]=2`
@@ -84,13 +84,13 @@ pub struct Verify {
     /// Members of its body, as a JSON object
     #[arg(long, value_name = "JSON")]
     body: Option<String>,
-    /// Exactly this number of them
+    /// The exact number of these requests
     #[arg(long, value_name = "NUMBER")]
     count: Option<u64>,
-    /// This number of them, or more
+    /// Minimum number of these requests
     #[arg(long, value_name = "NUMBER")]
     at_least: Option<u64>,
-    /// This number of them, or fewer
+    /// Maximum number of these requests
     #[arg(long, value_name = "NUMBER")]
     at_most: Option<u64>,
     /// Read several expected requests from a file, `-` is standard input: `requests` is the list, `in_order` may be true
@@ -134,7 +134,7 @@ impl Verify {
     fn request(&self) -> Result<Value, Failure> {
         let parameters = self.query.iter().map(|pair| match pair.split_once('=') {
             Some((name, value)) => Ok((name.to_owned(), json!(value))),
-            None => Err(Failure::usage(format!("--query {pair}: right is NAME=VALUE"))),
+            None => Err(Failure::usage(format!("--query {pair}: expected NAME=VALUE"))),
         });
         let parameters = parameters.collect::<Result<Map<String, Value>, Failure>>()?;
         let body: Option<Map<String, Value>> = match &self.body {
@@ -177,7 +177,7 @@ impl JournalCommand {
     /// Runs the command.
     ///
     /// # Errors
-    /// The failures of requests, and expected requests that did not come.
+    /// The failures of requests, and missing expected requests.
     pub async fn run(&self, target: &Target) -> Result<(), Failure> {
         let service = Service::of(target)?;
         match self {

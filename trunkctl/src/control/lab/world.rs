@@ -17,7 +17,7 @@ use crate::terminal::{note, print};
 /// The path of the world.
 const PATH: &str = "/world";
 
-/// What to do with the world of a server.
+/// The subcommands of `trunkctl lab world`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum WorldCommand {
     /// Write accounts and records to a file that `load` and `trunk-server --world` read
@@ -37,10 +37,10 @@ pub enum WorldCommand {
     },
     /// Create the accounts of a file, and store its records: all of them or none
     Load {
-        /// The file, in TOML if its name ends so, else in JSON; - is standard input
+        /// The file: TOML if its name ends with .toml, else JSON; - is standard input
         #[arg(required_unless_present = "scenario", conflicts_with = "scenario")]
         file: Option<String>,
-        /// Load the world of this name, which the server contains
+        /// Load the server's built-in world of this name
         #[arg(long, value_name = "NAME")]
         scenario: Option<String>,
         /// Load the records of the file's only account into this one: its id or its name
@@ -106,7 +106,7 @@ fn write(file: &str, text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// List the worlds that a server contains
+/// List the built-in worlds of a server
 #[derive(Debug, Clone, Args)]
 pub struct Scenarios {
     /// The format
@@ -115,7 +115,7 @@ pub struct Scenarios {
 }
 
 impl Scenarios {
-    /// Prints the names and what is in them.
+    /// Prints the names and the descriptions of the worlds.
     ///
     /// # Errors
     /// The failures of requests.

@@ -1,4 +1,4 @@
-//! The accounts of a world: which of them exist, and what becomes of their settings and keys.
+//! The accounts of a world: finds existing ones, creates new ones, and changes their settings and keys.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Control {
     ) -> Result<Target<'w>, ControlError> {
         let count = world.accounts.len();
         if count != 1 {
-            return Err(invalid(format!("has {count} accounts; right is one, to load it into another")));
+            return Err(invalid(format!("has {count} accounts; expected one, to load it into another")));
         }
         let existing = self.account(id).await?;
         let name = existing.name.clone();
@@ -112,7 +112,7 @@ impl Control {
             }
             (None, Some(digest)) => digest.0,
             _ => {
-                let right = "right is one of `api_key` and `sha256`";
+                let right = "valid: one of `api_key` and `sha256`";
                 return Err(invalid(format!("has a key of account `{name}` with both or none; {right}")));
             }
         };

@@ -18,14 +18,14 @@ use crate::world::record::{CREATED_AT, UPDATED_AT};
 use crate::world::secrets::{add_credentials, replace_hidden};
 use crate::{Control, ControlError};
 
-/// Ids that are looked up at once: more are a long read.
+/// Maximum number of ids that are looked up at once: more are a long read.
 const AT_ONCE: usize = 100;
 
 const CONFIGURATION: &str = VoiceInTrunk::SPEC.attribute_name("configuration");
 
 impl Control {
-    /// The changes that set what [`world_changes`](Self::world_changes) leaves out, because the members are stored after their
-    /// owner.
+    /// The changes that set the links that [`world_changes`](Self::world_changes) leaves out, because their members are stored after
+    /// their owner.
     pub(super) async fn world_links(
         &self,
         placed: &[Placed<'_>],
@@ -121,7 +121,7 @@ impl Control {
     ) -> Result<(), AttemptError<ControlError>> {
         let own: BTreeSet<(Option<usize>, &str, Uuid)> =
             placed.iter().map(|one| (one.owner, one.spec.name, one.id)).collect();
-        let mut asked: BTreeMap<(Option<usize>, Vec<&'static str>), BTreeSet<Uuid>> = BTreeMap::new();
+        let mut wanted: BTreeMap<(Option<usize>, Vec<&'static str>), BTreeSet<Uuid>> = BTreeMap::new();
         for one in placed {
             for (name, members) in &one.links {
                 let Some(relationship) = one.spec.relationship(name) else { continue };
@@ -134,20 +134,20 @@ impl Control {
                 };
                 let others: BTreeSet<Uuid> = members.iter().copied().filter(|id| !is_in_file(id)).collect();
                 if !others.is_empty() {
-                    asked.entry((one.owner, targets)).or_default().extend(others);
+                    wanted.entry((one.owner, targets)).or_default().extend(others);
                 }
             }
         }
-        for ((owner, targets), ids) in asked {
+        for ((owner, targets), ids) in wanted {
             let ids: Vec<Uuid> = ids.into_iter().collect();
-            for some in ids.chunks(AT_ONCE) {
+            for chunk in ids.chunks(AT_ONCE) {
                 let mut found: BTreeSet<Uuid> = BTreeSet::new();
                 for spec in targets.iter().copied().filter_map(find) {
                     let records =
-                        self.core.store.find_all(scope(owner, spec, numbers), some.to_vec()).await?;
+                        self.core.store.find_all(scope(owner, spec, numbers), chunk.to_vec()).await?;
                     found.extend(records.into_iter().map(|record| record.id));
                 }
-                if let Some(absent) = some.iter().find(|id| !found.contains(*id)) {
+                if let Some(absent) = chunk.iter().find(|id| !found.contains(*id)) {
                     let targets = targets.join(" or ");
                     let message = format!(
                         "refers to {absent}, which is none of the {targets} of the account or the file"
@@ -160,8 +160,8 @@ impl Control {
     }
 }
 
-/// Adds what a new inbound trunk, or trunk of text messages, has of what its configuration leaves out, and that a new DID is
-/// blocked while it awaits its registration.
+/// Adds the defaults of the configuration of a new inbound trunk, or text message trunk, and blocks a new DID while it awaits its
+/// registration.
 fn complete(spec: &ResourceSpec, attributes: &mut Map<String, Value>) -> Result<(), ControlError> {
     let unreadable = |error: serde_json::Error| ControlError::invalid(CONFIGURATION, error.to_string());
     if spec.name == SmsTrunk::SPEC.name {
@@ -179,7 +179,7 @@ fn complete(spec: &ResourceSpec, attributes: &mut Map<String, Value>) -> Result<
     Ok(())
 }
 
-/// Whether a record is linked by this relationship only when all records are stored.
+/// Whether the members of this relationship are linked only after all records are stored.
 fn is_later_link(order: &[&'static ResourceSpec], placed: &Placed<'_>, name: &str) -> bool {
     placed.spec.relationship(name).is_some_and(|relationship| is_later(order, placed.spec, relationship))
 }
@@ -190,7 +190,7 @@ fn scope(owner: Option<usize>, spec: &'static ResourceSpec, numbers: &[i64]) -> 
     Scope { account, spec }
 }
 
-/// Why the store refused the records, in words of the file.
+/// The error for records that the store refused, with the names of the file.
 pub(super) fn refused(error: StoreError) -> AttemptError<ControlError> {
     match error {
         StoreError::Taken(field) if field == "id" => {

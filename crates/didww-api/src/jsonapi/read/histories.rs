@@ -1,4 +1,4 @@
-//! Random histories of writes. After each write, what is answered again is compared with what is read and rendered anew.
+//! Random histories of writes. After each write, responses from kept pages are compared with newly read and rendered ones.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ const TRUNKS: usize = 2;
 const DIDS: usize = 3;
 const OUTBOUND: usize = 4;
 
-/// The relationships that records of each type get, each with the place of its target.
+/// The relationships of the records of each type, each with the place of its target.
 const LINKS: [&[(&str, usize)]; 5] = [
     &[],
     &[],
@@ -52,7 +52,7 @@ const QUERIES: [(usize, &str); 13] = [
     (DIDS, "include=voice_in_trunk.voice_in_trunk_group,capacity_pool"),
     (DIDS, "fields[dids]=number,capacity_pool&page[number]=2&page[size]=2"),
     (OUTBOUND, ""),
-    // Of some trunks they are all DIDs that are not blocked.
+    // For some trunks these are all DIDs that are not blocked.
     (OUTBOUND, "include=dids"),
     (OUTBOUND, "include=dids.voice_in_trunk&sort=name"),
 ];
@@ -76,7 +76,7 @@ struct History {
     /// The ids of the records that were made, with the places of their types.
     made: Vec<(usize, Uuid)>,
     first_trunk: Uuid,
-    /// How many pages were answered again.
+    /// Number of responses from kept pages.
     answered_again: usize,
 }
 
@@ -107,7 +107,7 @@ impl History {
         links
     }
 
-    /// What a write of a record of a type sets.
+    /// The attributes that a write of a record of a type sets.
     fn changed(&mut self, place: usize) -> Map<String, Value> {
         let (flag, number) = (self.dice.roll(2) == 0, self.dice.roll(4));
         let changed = match place {

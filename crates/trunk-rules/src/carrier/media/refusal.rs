@@ -1,4 +1,4 @@
-//! Why media is refused, and what the response to it says.
+//! Why media is refused, and the response to it.
 
 use crate::carrier::{Cause, SdpError, Settings, Warning};
 
@@ -35,7 +35,7 @@ pub enum MediaRefusal {
 }
 
 impl MediaRefusal {
-    /// The disconnect cause.
+    /// The disconnect cause of a call with this refusal.
     pub const fn cause(&self) -> Cause {
         match self {
             Self::Unparsable(_) => Cause::SdpUnparsable,

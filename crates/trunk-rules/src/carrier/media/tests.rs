@@ -21,6 +21,20 @@ fn check(mode: &MediaEncryptionMode, sdp: &str) -> Result<Media, MediaRefusal> {
     negotiate(mode, &Settings::default(), Some(sdp.as_bytes())).map(Option::unwrap)
 }
 
+/// The answer to an offer of a new session.
+fn take_answer(
+    mode: &MediaEncryptionMode,
+    settings: &Settings,
+    sdp: Option<&[u8]>,
+) -> Result<Media, MediaRefusal> {
+    OwnOffer::new(mode, settings, None).take_answer(mode, sdp)
+}
+
+fn own_offer(mode: &MediaEncryptionMode, settings: &Settings) -> (Profile, Vec<Codec>) {
+    let offer = OwnOffer::new(mode, settings, None);
+    (offer.profile, offer.codecs.iter().map(|(_, codec)| *codec).collect())
+}
+
 fn signalling_only() -> Settings {
     Settings { dtls_signalling_only: true, ..Settings::default() }
 }
@@ -203,6 +217,52 @@ fn an_offer_of_our_own_has_the_profile_that_the_mode_demands_and_codecs_that_are
     let codecs = |accepted: &[Codec]| own_offer(&MediaEncryptionMode::Disabled, &settings(accepted)).1;
     assert_eq!(codecs(&[Codec::G729, Codec::Pcmu]), [Codec::Pcmu]);
     assert_eq!(codecs(&[Codec::G729]), [Codec::G729]);
+}
+
+#[test]
+fn a_later_offer_keeps_the_streams_the_profile_and_the_codec_of_its_session() {
+    let settings = Settings::default();
+    let mode = MediaEncryptionMode::Disabled;
+    let video = |sdp: &str| sdp.replace("m=audio", "m=video 5000 RTP/AVP 97 98\r\nm=audio");
+    let agreed = |mode: &MediaEncryptionMode, sdp: &str| {
+        Agreed::of(&check(mode, sdp).unwrap(), mode, &Settings::default())
+    };
+    assert_eq!(agreed(&mode, &offer("RTP/AVP", "0 8 101", &[])), None, "a new offer is as good");
+
+    let sdp = video(&offer("RTP/AVP", "18 96", &["rtpmap:96 telephone-event/8000"]));
+    let known = agreed(&mode, &sdp).unwrap();
+    let own = OwnOffer::new(&mode, &settings, Some(&known));
+    assert_eq!(own.stream, 1);
+    assert_eq!(own.others, [Box::<str>::from("video 0 RTP/AVP 97")]);
+    assert_eq!(own.codecs, [(18, Codec::G729), (8, Codec::Pcma), (0, Codec::Pcmu)]);
+    assert_eq!((own.profile, own.telephone_event, own.suite), (Profile::Avp, 96, None));
+    for (answer, at) in [(sdp.clone(), 1), (offer("RTP/AVP", "18", &[]), 0)] {
+        let media = own.take_answer(&mode, Some(answer.as_bytes())).unwrap();
+        assert_eq!((media.codec, media.stream), (Codec::G729, at));
+    }
+    let off = sdp.replace("40000", "0");
+    assert_eq!(own.take_answer(&mode, Some(off.as_bytes())), Err(MediaRefusal::StreamRefused));
+
+    // The number of the usual telephone events is that of the codec.
+    let known = agreed(&mode, &offer("RTP/AVPF", "101", &["rtpmap:101 opus/48000/2"])).unwrap();
+    let own = OwnOffer::new(&mode, &settings, Some(&known));
+    assert_eq!((own.codecs[0], own.telephone_event), ((101, Codec::Opus), 102));
+    assert_eq!(own.profile, Profile::Avpf);
+
+    let mode = MediaEncryptionMode::SrtpSdes;
+    let key = format!("crypto:1 {} inline:{KEY}", SRTP_SUITES[1]);
+    let sdp = offer("RTP/AVP", "8", &[&key]);
+    let known = agreed(&mode, &sdp).unwrap();
+    let own = OwnOffer::new(&mode, &settings, Some(&known));
+    assert_eq!((own.profile, own.suite), (Profile::Avp, Some(SRTP_SUITES[1])));
+    assert!(own.take_answer(&mode, Some(sdp.as_bytes())).is_ok());
+    let other = sdp.replace(SRTP_SUITES[1], SRTP_SUITES[0]);
+    assert_eq!(own.take_answer(&mode, Some(other.as_bytes())), Err(MediaRefusal::NoKey));
+
+    let many = "m=video 5000 RTP/AVP 97\r\n".repeat(8) + "m=audio";
+    let many = agreed(&MediaEncryptionMode::Disabled, &offer("RTP/AVP", "18", &[]).replace("m=audio", &many));
+    let own = OwnOffer::new(&mode, &settings, many.as_deref());
+    assert_eq!((own.stream, own.others.len()), (0, 0), "a bound on what a session keeps");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The items of a new order: what they need to be decided, and what they cost.
+//! The items of a new order: the records that their decision needs, and their prices.
 
 use std::collections::HashSet;
 
@@ -12,17 +12,19 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use crate::domain::needs::{Found, FoundRecord, Need, found};
-use crate::domain::proration::{PERIOD_DAYS, is_billed, pool_days, prorated};
+use crate::domain::proration::{Share, is_billed, pool_share};
 use crate::domain::{RecordChange, Refusal};
 
 /// The type of items of numbers.
 pub(super) const DIDS: &str = "did_order_items";
 const CHANNELS: &str = "capacity_order_items";
 
-/// The most numbers of an item, and of all items of an order: an order is carried out in one transaction.
+/// Maximum number of telephone numbers of an item, and of all items of an order: an order is carried out in one transaction.
 const MAX_NUMBERS: i64 = 1_000;
 const MAX_CHANNELS: i64 = 10_000;
 const MAX_CYCLES: i64 = 999;
+/// The most days of the first period that an order can ask for.
+const MAX_DAYS: i64 = 30;
 
 /// The members of an item, each with its first version.
 type Members = &'static [(&'static str, ApiVersion)];
@@ -42,21 +44,21 @@ const CHANNEL_MEMBERS: Members =
 /// The ways to select the numbers of an item, of which it has one at most.
 const SELECTORS: [&str; 3] = ["qty", "available_did_id", "did_reservation_id"];
 
-/// What the items of an order are, and cost.
+/// The decided items of an order, with their prices.
 pub(super) struct Priced {
-    /// The kind of thing, in words.
+    /// The description of the order, such as `DID`.
     pub(super) description: &'static str,
     /// The items as answers show them.
     pub(super) shown: Value,
     /// The ids of the numbers that the order takes out of stock.
     pub(super) held: Vec<String>,
-    /// The same ids: there can be a thousand, and each number in stock is looked for among them.
+    /// The same ids as a set: there can be a thousand, and each number in stock is searched among them.
     is_held: HashSet<String>,
-    /// How many numbers the items so far buy, those that are not in stock yet included.
+    /// Number of numbers that the items so far buy, including those that are not in stock yet.
     numbers: i64,
     /// The deletions of the reservations that become a part of the order.
     pub(super) reservations: Vec<RecordChange>,
-    /// What carries the order out needs to know of each item. Answers do not have it.
+    /// The data for carrying out each item. Answers do not show it.
     pub(super) plan: Value,
     pub(super) amount: Decimal,
 }
@@ -150,8 +152,8 @@ fn prefix(item: Item<'_>) -> Option<Need> {
     Some(Need::ById(NanpaPrefix::SPEC, vec![item.text("nanpa_prefix_id")?.to_owned()]))
 }
 
-/// How many numbers the items take together, as far as one reading of a stock provides them. An item behind others of the same
-/// group still finds its own among so many.
+/// The number of numbers that all items take together, up to the maximum of one read. With so many, an item after others of
+/// the same group still finds its own.
 fn wanted(items: &[Value]) -> u64 {
     let quantities = each(items).map(|(_, item)| item.quantity(MAX_NUMBERS).unsigned_abs());
     quantities.sum::<u64>().min(MAX_NUMBERS.unsigned_abs())
@@ -159,11 +161,11 @@ fn wanted(items: &[Value]) -> u64 {
 
 /// Numbers in stock of a group, and of a prefix if the item names one. Several items can share them.
 fn stock(item: Item<'_>, group: &str, wanted: u64) -> Need {
-    let mut of = vec![(AvailableDid::DID_GROUP.as_str(), group.to_owned())];
+    let mut links = vec![(AvailableDid::DID_GROUP.as_str(), group.to_owned())];
     if let Some(prefix) = item.text("nanpa_prefix_id") {
-        of.push((AvailableDid::NANPA_PREFIX.as_str(), prefix.to_owned()));
+        links.push((AvailableDid::NANPA_PREFIX.as_str(), prefix.to_owned()));
     }
-    Need::Owners(AvailableDid::SPEC, of, wanted)
+    Need::Owners(AvailableDid::SPEC, links, wanted)
 }
 
 fn pool(item: Item<'_>) -> Option<Need> {
@@ -175,7 +177,7 @@ fn breaks(item: Item<'_>) -> Option<Need> {
     Some(Need::Members(CapacityPool::SPEC, pool, CapacityPool::QTY_BASED_PRICINGS.as_str()))
 }
 
-/// What the items need, as far as what was read shows it.
+/// The needs of the items that follow from the records read so far.
 pub(super) fn needs(sent: &Map<String, Value>, read: &[Found]) -> Vec<Need> {
     let mut needs = Vec::new();
     let items = sent.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -202,19 +204,19 @@ pub(super) fn needs(sent: &Map<String, Value>, read: &[Found]) -> Vec<Need> {
     needs
 }
 
-/// What an order is made under, beside its items.
+/// The terms of an order, apart from its items.
 #[derive(Clone, Copy)]
 pub(super) struct Terms {
     /// Whether it can have more numbers than are in stock.
     pub(super) back_ordering: bool,
-    /// Whether the account can pay some days of the first period of numbers alone.
+    /// Whether the account can pay only some days of the first period of numbers.
     pub(super) prorates: bool,
     pub(super) now: Timestamp,
     /// The version of the request.
     pub(super) version: ApiVersion,
 }
 
-/// Decides on the items. Adds what is wrong with them to the refusals, after which the result has no meaning.
+/// Decides on the items. Adds their broken rules to the refusals; if there are any, the result has no meaning.
 pub(super) fn price(
     read: &[Found],
     items: &[Value],
@@ -238,7 +240,7 @@ pub(super) fn price(
         found(read, &number(item.text("available_did_id")?))?.first().map(|number| number.id.as_str())
     };
     let chosen = each(items).filter_map(chosen).collect();
-    let asked = Asked { read, wanted: wanted(items), terms, chosen };
+    let requested = RequestedOrder { read, wanted: wanted(items), terms, chosen };
     for (kind, item) in each(items) {
         let members = match kind {
             DIDS => DID_MEMBERS,
@@ -260,9 +262,9 @@ pub(super) fn price(
             continue;
         }
         let decided = if is_of_numbers {
-            numbers(&asked, item, &mut priced)?
+            numbers(&requested, item, &mut priced)?
         } else {
-            channels(&asked, item, &mut priced)?
+            channels(&requested, item, &mut priced)?
         };
         match decided {
             Ok((attributes, later)) => {
@@ -276,22 +278,22 @@ pub(super) fn price(
     Ok(priced)
 }
 
-/// What answers show of an item, and what carries it out needs.
+/// An item as answers show it, and the data for carrying it out.
 type Decided = Result<(Value, Value), Refusal>;
 
-/// What an order asks for as a whole, and what was read for it.
-struct Asked<'a> {
+/// The requested order as a whole, with the records that were read for it.
+struct RequestedOrder<'a> {
     read: &'a [Found],
     wanted: u64,
     terms: Terms,
-    /// The ids of the numbers that items name. The items that name none leave them.
+    /// The ids of the numbers that items name. Items without a named number do not take these.
     chosen: HashSet<&'a str>,
 }
 
-/// How long an item of numbers is paid and renewed.
+/// The paid days and the renewals of an item of numbers.
 struct Lasts {
-    /// The days of the first period that are paid.
-    days: i64,
+    /// What is paid of the first period.
+    share: Share,
     /// The number of renewals; `None` is without end.
     cycles: Option<i64>,
 }
@@ -301,12 +303,16 @@ fn lasts(item: Item<'_>, terms: Terms) -> Result<Lasts, Refusal> {
     let cycles = item.number("billing_cycles_count", 0, MAX_CYCLES)?;
     item.number("qty", 1, MAX_NUMBERS)?;
     // Without prorated billing the member is ignored, whatever it is.
-    let days = if terms.prorates { item.number("prorate_days_qty", 1, PERIOD_DAYS)? } else { None };
-    Ok(Lasts { days: days.unwrap_or(PERIOD_DAYS), cycles })
+    let days = if terms.prorates { item.number("prorate_days_qty", 1, MAX_DAYS)? } else { None };
+    Ok(Lasts { share: Share::first_days(days, terms.now), cycles })
 }
 
-fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Decided, DecodeError> {
-    let &Asked { read, wanted, terms, ref chosen } = asked;
+fn numbers(
+    requested: &RequestedOrder<'_>,
+    item: Item<'_>,
+    priced: &mut Priced,
+) -> Result<Decided, DecodeError> {
+    let &RequestedOrder { read, wanted, terms, ref chosen } = requested;
     let one = |need: Option<Need>| need.and_then(|need| found(read, &need)?.first());
     if let Some(refusal) = item.lacks("sku_id", terms) {
         return Ok(Err(refusal));
@@ -318,7 +324,7 @@ fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Dec
     if let (Some(_), Some(second)) = (selectors.next(), selectors.next()) {
         return Ok(Err(item.refuse(second, Violation::MustBeBlank)));
     }
-    let Lasts { days, cycles } = match lasts(item, terms) {
+    let Lasts { share, cycles } = match lasts(item, terms) {
         Ok(lasts) => lasts,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -369,10 +375,9 @@ fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Dec
         }
     }
     let unit: StockKeepingUnit = unit.decode()?;
-    let count = Decimal::from(quantity);
-    let setup = unit.setup_price.amount() * count;
-    let monthly = prorated(unit.monthly_price.amount() * count, days);
-    priced.amount += setup + monthly;
+    // An item of numbers shows what one of them costs.
+    let (setup, monthly) = (unit.setup_price.amount(), share.price(unit.monthly_price.amount()));
+    priced.amount += (setup + monthly) * Decimal::from(quantity);
     let later = json!({
         "did_group": group.id,
         "nanpa_prefix": item.text("nanpa_prefix_id"),
@@ -381,21 +386,25 @@ fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Dec
         "chosen": chosen_one,
         "channels": unit.channels_included_count,
         "cycles": cycles,
-        "days": days,
+        "days": share.part(),
         "monthly_price": unit.monthly_price,
     });
     priced.is_held.extend(taken.iter().cloned());
     priced.held.extend(taken);
-    let mut shown = prices(quantity, (setup, monthly), days);
+    let mut shown = prices(quantity, (setup, monthly), share);
     shown.insert("setup_price".to_owned(), json!(Money::new(setup)));
     shown.insert("monthly_price".to_owned(), json!(Money::new(monthly)));
     shown.insert("did_group_id".to_owned(), json!(group.id));
     Ok(Ok((Value::Object(shown), later)))
 }
 
-fn channels(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Decided, DecodeError> {
-    let read = asked.read;
-    if let Some(refusal) = item.lacks("capacity_pool_id", asked.terms) {
+fn channels(
+    requested: &RequestedOrder<'_>,
+    item: Item<'_>,
+    priced: &mut Priced,
+) -> Result<Decided, DecodeError> {
+    let read = requested.read;
+    if let Some(refusal) = item.lacks("capacity_pool_id", requested.terms) {
         return Ok(Err(refusal));
     }
     let pool = pool(item).and_then(|need| found(read, &need)?.first());
@@ -418,25 +427,26 @@ fn channels(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<De
     }
     let count = Decimal::from(quantity);
     // The next renewal of the pool pays its new channels with the others.
-    let days = pool_days(&pool, is_billed, asked.terms.now);
-    if days == 0 {
+    let share = pool_share(&pool, is_billed, requested.terms.now);
+    if share.days() == 0 {
         let refusal = item.refuse("capacity_pool_id", Violation::Invalid);
         return Ok(Err(refusal.because("the renewal of the pool is not paid yet")));
     }
-    let (once, monthly) = (setup.amount() * count, prorated(monthly.amount() * count, days));
+    let (once, monthly) = (setup.amount() * count, share.price(monthly.amount() * count));
     priced.amount += once + monthly;
-    let mut shown = prices(quantity, (once, monthly), days);
+    let mut shown = prices(quantity, (once, monthly), share);
     shown.insert("capacity_pool_id".to_owned(), json!(id));
-    Ok(Ok((Value::Object(shown), json!({ "capacity_pool": id, "qty": quantity, "days": days }))))
+    Ok(Ok((Value::Object(shown), json!({ "capacity_pool": id, "qty": quantity, "days": share.part() }))))
 }
 
-/// What answers show of every item: with what is paid once, and for the days of its first period.
-fn prices(quantity: i64, (once, monthly): (Decimal, Decimal), days: i64) -> Map<String, Value> {
+/// What answers show of every item: with what is paid once, and for the days of its first period, for one number or for all
+/// channels.
+fn prices(quantity: i64, (once, monthly): (Decimal, Decimal), share: Share) -> Map<String, Value> {
     let members = [
         ("qty", json!(quantity)),
         ("nrc", json!(Money::new(once))),
         ("mrc", json!(Money::new(monthly))),
-        ("prorated_mrc", json!(days < PERIOD_DAYS)),
+        ("prorated_mrc", json!(!share.is_whole())),
         ("billed_from", Value::Null),
         ("billed_to", Value::Null),
     ];

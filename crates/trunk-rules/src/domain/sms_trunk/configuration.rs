@@ -1,4 +1,4 @@
-//! What the configuration of a text message trunk permits: its type, its defaults, and what its attributes permit together.
+//! The rules of the configuration of a text message trunk: its type, its defaults, and combinations of its attributes.
 
 use didww_types::resources::{
     HttpInConfiguration, HttpOutConfiguration, SmppEsmeConfiguration, SmppSmscConfiguration, SmsBodyType,
@@ -97,12 +97,12 @@ fn merge(before: SmsConfiguration, sent: SmsConfiguration) -> SmsConfiguration {
     }
 }
 
-/// The configuration of a new trunk, with the defaults of what it leaves out.
+/// The configuration of a new trunk, with the defaults of absent attributes.
 pub(super) fn complete(sent: SmsConfiguration) -> SmsConfiguration {
     merge(defaults(&sent), sent)
 }
 
-/// What a new trunk of the type of `sent` has of what its request leaves out. Only the ports are documented.
+/// The defaults of a new trunk of the type of `sent`. Only the ports are documented.
 fn defaults(sent: &SmsConfiguration) -> SmsConfiguration {
     match sent {
         SmsConfiguration::SmsToEmail(_) => SmsConfiguration::SmsToEmail(Box::default()),
@@ -166,7 +166,7 @@ fn of_email(email: &SmsToEmailConfiguration, broken: &mut Vec<(&'static str, Vio
     required("message", is_blank(&email.message, MessageTemplate::as_str), broken);
 }
 
-/// A GET has no body. That of other requests has the form that its type says.
+/// A GET has no body. The body of other requests has the form of its type.
 fn of_http_in(http: &HttpInConfiguration, broken: &mut Vec<(&'static str, Violation)>) {
     required("url", is_blank(&http.url, AbsoluteCallbackUrl::as_str), broken);
     let Patch::Set(method) = &http.http_method else {

@@ -1,4 +1,4 @@
-//! What the configuration of an inbound trunk permits: its type, its defaults, and what its attributes permit together.
+//! The rules of the configuration of an inbound trunk: its type, its defaults, and combinations of its attributes.
 
 use didww_types::resources::{
     Codec, Codecs, DiversionInjectMode, DiversionRelayPolicy, MediaEncryptionMode, NetworkProtocolPriority,
@@ -122,7 +122,7 @@ fn is_blank(value: &Patch<String>) -> bool {
     !matches!(value, Patch::Set(text) if !text.trim().is_empty())
 }
 
-/// A trunk whose device registers has credentials for that, which stay while it does.
+/// A trunk whose device registers has credentials for it, which stay as long as it registers.
 fn register(context: &WriteContext<'_>, sip: &mut SipConfiguration) {
     if sip.enabled_sip_registration != Some(true) {
         (sip.incoming_auth_username, sip.incoming_auth_password) = (Patch::Clear, Patch::Clear);
@@ -166,7 +166,7 @@ fn sip_rules(sip: &SipConfiguration, draft: &mut Draft<VoiceInTrunk>) {
     draft.refusals.extend(broken.into_iter().map(|(name, violation)| refuse(name, violation)));
 }
 
-/// The shortest session time is not longer than the longest, and what is asked for is between them.
+/// The shortest session time is not longer than the longest, and the requested one is between them.
 fn session_timers(sip: &SipConfiguration, broken: &mut Vec<(&str, Violation)>) {
     let number = |time: Patch<SessionTime>| match time {
         Patch::Set(time) => Some(time.get()),
@@ -191,7 +191,7 @@ fn session_timers(sip: &SipConfiguration, broken: &mut Vec<(&str, Violation)>) {
     }
 }
 
-/// The configuration of a new trunk, with the defaults of what it leaves out.
+/// The configuration of a new trunk, with the defaults of absent attributes.
 pub fn complete_configuration(configuration: TrunkConfiguration) -> TrunkConfiguration {
     match configuration {
         TrunkConfiguration::Sip(sent) => {
@@ -203,7 +203,7 @@ pub fn complete_configuration(configuration: TrunkConfiguration) -> TrunkConfigu
     }
 }
 
-/// What a new trunk has of what its request leaves out, as recorded.
+/// The recorded defaults of a new trunk.
 fn defaults() -> SipConfiguration {
     let mut sip = SipConfiguration::default();
     (sip.username, sip.host, sip.port) = (Patch::Clear, Patch::Clear, Patch::Clear);

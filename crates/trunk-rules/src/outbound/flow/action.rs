@@ -37,7 +37,7 @@ impl FlowError {
     }
 }
 
-/// What the state machine does for an action.
+/// The behaviour of the state machine for an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Behaviour {
     Answer,

@@ -1,4 +1,4 @@
-//! Finds the events that are due, and leases their subjects to the node that asks. The cost depends on the number of events
+//! Finds the events that are due, and leases their subjects to the calling node. The cost depends on the number of events
 //! that are requested, not on how many wait.
 
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ use crate::{Due, EventForm, NewEvent, Owner, PendingEvent, StoreError};
 
 /// Maximum number of events of one subject.
 const MAX_EVENTS_OF_SUBJECT: usize = 100;
-/// Maximum number of events of one answer, whatever is asked for.
+/// Maximum number of returned events, whatever the requested number is.
 const MAX_EVENTS: u64 = 65_536;
 
 /// Selects the owners with due events, the owner whose event has been due longest first, and of each the due queues that no
@@ -91,7 +91,7 @@ pub(super) async fn due_events(node: &Arc<Node>, due: Due) -> Result<Vec<Pending
     heads.await
 }
 
-/// A lease that ends before this time is extended: when a quarter of it has passed, so that not every call writes.
+/// Leases that end before this time are extended: once a quarter of their time has passed, so that not every call writes.
 fn soon(due: Due) -> Timestamp {
     let (now, until) = (due.now.as_unix_millis(), due.until.as_unix_millis());
     Timestamp::from_unix_millis(now.saturating_add(until.saturating_sub(now) / 4 * 3))
@@ -177,12 +177,12 @@ async fn lease(
 /// are returned in all.
 async fn heads(client: &Client, due: Due, queues: &[Queue], mut remaining: usize) -> Done<Vec<PendingEvent>> {
     let subjects: Vec<Uuid> = queues.iter().map(|queue| queue.subject).collect();
-    // A customer's event is sent alone, so the events behind it are not needed yet.
-    let most = |queue: &Queue| match queue.owner {
+    // A customer's event is sent alone, so the events after it are not needed yet.
+    let max_events = |queue: &Queue| match queue.owner {
         Owner::Account(_) => i64::try_from(remaining.min(MAX_EVENTS_OF_SUBJECT - 1) + 1).unwrap_or(1),
         Owner::Customer(_) => 1,
     };
-    let most: Vec<i64> = queues.iter().map(most).collect();
+    let most: Vec<i64> = queues.iter().map(max_events).collect();
     let rows = client
         .query_typed(
             HEADS,
@@ -190,7 +190,7 @@ async fn heads(client: &Client, due: Due, queues: &[Queue], mut remaining: usize
         )
         .await?;
     let mut events = Vec::with_capacity(rows.len());
-    // The place of the last first event, and whether those behind it are left out.
+    // The place of the last first event, and whether the events after it are left out.
     let (mut place, mut is_over) = (0, true);
     for row in &rows {
         let own: i64 = row.try_get(0)?;

@@ -1,4 +1,4 @@
-//! The history of attempts.
+//! The history of delivery attempts, of which the newest are kept.
 
 use didww_types::Timestamp;
 use tokio_postgres::types::Type;
@@ -11,7 +11,7 @@ use crate::{Delivery, Owner};
 
 /// Number of attempts that are kept for the operator. Older ones are deleted.
 const MAX_HISTORY: i64 = 100_000;
-/// One attempt in so many, about, deletes the old ones: to find them costs as much as they are.
+/// About one attempt in this many deletes the old ones, because finding them costs more the more there are.
 const ATTEMPTS_PER_DELETION: i64 = 1_024;
 
 pub(super) async fn insert(transaction: &Transaction<'_>, delivery: &Delivery) -> Done<()> {
@@ -44,8 +44,8 @@ pub(super) async fn insert(transaction: &Transaction<'_>, delivery: &Delivery) -
     Ok(())
 }
 
-pub(super) async fn list(client: &Client, of: Option<Owner>, limit: u64) -> Done<Vec<Delivery>> {
-    let (account, customer) = of.map(columns).unzip();
+pub(super) async fn list(client: &Client, owner: Option<Owner>, limit: u64) -> Done<Vec<Delivery>> {
+    let (account, customer) = owner.map(columns).unzip();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = client
         .query_typed(

@@ -1,4 +1,4 @@
-//! Reads a database while its nodes go on: in one transaction, which sees one state.
+//! Reads a database while its nodes serve: in one transaction, which sees one state.
 
 use didww_types::Timestamp;
 use service_base::clock::Clock;
@@ -29,7 +29,7 @@ pub(crate) struct ServerSource {
 
 /// Why reading ended.
 enum Stop {
-    /// The pages are not read any more.
+    /// The reader of the pages has ended.
     Unread,
     Failed(Failure),
     Refused(TransferError),
@@ -122,7 +122,7 @@ impl ServerSource {
         Ok(())
     }
 
-    /// Refuses what is no database of this schema, or the target of a transfer.
+    /// Refuses a database of another schema, and the target of a transfer.
     async fn identify(&self, client: &Client) -> Result<(), Stop> {
         let place = || self.place.to_string();
         let known = self.schema();

@@ -1,6 +1,6 @@
-//! The statements that read and write the rows of a transfer. What is read has the types of the columns' kinds: `bigint`,
-//! `boolean`, `text`, `uuid`, `bytea`. What is written comes as a table `given` with the columns, those of [`derived`], and
-//! `place`, the position of the row in its table from 1: the number of rows whose own number is not part of a transfer.
+//! The statements that read and write the rows of a transfer. Reads return the types of the columns' kinds: `bigint`,
+//! `boolean`, `text`, `uuid`, `bytea`. Writes read a table `given` with the columns, those of [`derived`], and `place`, the
+//! position of the row in its table from 1, which becomes the number of rows whose own number is not part of a transfer.
 
 use crate::transfer::table::{Kind, Table};
 
@@ -142,7 +142,7 @@ const INSERT_CALL: &str = "INSERT INTO call (number, id, account, trunk, ended_a
 const INSERT_DELIVERY: &str = "INSERT INTO delivery (number, account, customer, subject, url, events, attempt, at, status, error) \
     SELECT place, account, coalesce(customer, '00000000-0000-0000-0000-000000000000'), subject, url, events, \
     attempt, at, status::integer, error FROM given";
-/// A node that does not exist has the calls, until one that does finds it dead.
+/// The calls are assigned to a node that does not exist, until a live node finds it dead.
 const INSERT_RUNNING_CALL: &str = "INSERT INTO running_call (id, number, node, account, trunk, answered_at, acknowledged, attributes) \
     SELECT id, place, 0, account, trunk, answered_at, acknowledged, attributes FROM given";
 const INSERT_IDEMPOTENCY_KEY: &str = "INSERT INTO idempotency_key (scope, digest, number, fingerprint, request, used_at, status, content_type, \
@@ -161,7 +161,7 @@ const INSERT_JOB: &str = "INSERT INTO job (number, kind, subject, account, due_a
 const INSERT_DROPPED: &str = "INSERT INTO outbox_lane (account, customer, lane, waiting, dropped, last) \
     SELECT account, coalesce(customer, '00000000-0000-0000-0000-000000000000'), 0, 0, dropped, 0 FROM given";
 
-/// The statements that compute what is derived from the rows, but for the index, and note that this was done.
+/// The statements that compute all derived rows except the index, and record that this was done.
 pub(super) const DERIVE: &str = "\
     DELETE FROM record_count; \
     INSERT INTO record_count (account, kind, shard, records, changes) \

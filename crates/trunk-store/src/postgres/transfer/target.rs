@@ -33,7 +33,7 @@ pub(crate) struct ServerTarget {
     symbols: Symbols,
     /// The names of types and relationships that have a symbol.
     known: HashSet<String>,
-    /// Where the last page ended.
+    /// The position at which the last page ended.
     mark: Mark,
 }
 
@@ -47,6 +47,12 @@ impl std::fmt::Debug for ServerTarget {
 fn columns(mark: Option<&Total>) -> (&'static str, i64) {
     mark.map_or(("", 0), |mark| (mark.table.name(), i64::try_from(mark.rows).unwrap_or(i64::MAX)))
 }
+
+/// Waits for a node that creates an account, which locks this row until the account can be seen, and makes later ones wait. The
+/// row is removed if it is new, since an empty database has none.
+const LOCK_ACCOUNTS: &str = "INSERT INTO counter (name, value) VALUES ('account', 0) \
+     ON CONFLICT (name) DO UPDATE SET value = counter.value; \
+     DELETE FROM counter WHERE name = 'account' AND value = 0";
 
 impl ServerTarget {
     /// Opens an empty database, or one to which a transfer was cut off. Returns how far that came.
@@ -70,26 +76,46 @@ impl ServerTarget {
     }
 
     /// Reads how far a transfer came, or begins one if the database is empty. Otherwise returns a table that has rows.
+    ///
+    /// The row of the transfer is written first, in the transaction that finds the tables empty: of two transfers that begin at
+    /// once one waits here for the other, and no node creates an account in between.
     async fn begin(&mut self) -> Done<Result<Mark, Table>> {
         let names = self.client.query_typed("SELECT name FROM symbol", &[]).await?;
         self.known = names.iter().map(|row| Ok(row.try_get(0)?)).collect::<Done<_>>()?;
+        self.client.batch_execute(BEGIN).await?;
+        let insert = "INSERT INTO transfer (only_row, name, rows, digest, derived) VALUES (true, '', 0, '', false) \
+                     ON CONFLICT (only_row) DO NOTHING";
+        let begun = if self.client.execute_typed(insert, &[]).await? > 0 {
+            self.client.batch_execute(LOCK_ACCOUNTS).await?;
+            self.filled_table().await?.map_or(Ok(None), Err)
+        } else {
+            self.begun().await?
+        };
+        self.client.batch_execute(if begun.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+        Ok(begun)
+    }
+
+    /// Reads how far a transfer came that was begun before.
+    async fn begun(&self) -> Done<Result<Mark, Table>> {
         let read = "SELECT name, rows, digest FROM transfer";
-        if let Some(row) = self.client.query_typed_opt(read, &[]).await? {
-            let (name, rows, digest): (&str, i64, String) =
-                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            let rows = u64::try_from(rows).unwrap_or_default();
-            return Ok(Ok(Table::named(name).map(|table| Total { table, rows, digest })));
-        }
+        let Some(row) = self.client.query_typed_opt(read, &[]).await? else {
+            // It has ended meanwhile, and left an account at least.
+            return Ok(Err(Table::Account));
+        };
+        let (name, rows, digest): (&str, i64, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let rows = u64::try_from(rows).unwrap_or_default();
+        Ok(Ok(Table::named(name).map(|table| Total { table, rows, digest })))
+    }
+
+    /// A table that has rows.
+    async fn filled_table(&self) -> Done<Option<Table>> {
         for table in Table::ALL {
             let is_filled = format!("SELECT EXISTS ({})", select(table));
             if self.client.query_typed_one(&is_filled, &[]).await?.try_get(0)? {
-                return Ok(Err(table));
+                return Ok(Some(table));
             }
         }
-        let begin =
-            "INSERT INTO transfer (only_row, name, rows, digest, derived) VALUES (true, '', 0, '', false)";
-        self.client.execute_typed(begin, &[]).await?;
-        Ok(Ok(None))
+        Ok(None)
     }
 
     /// Writes a page whose first row has this position, and where it ends, in one transaction.
@@ -111,7 +137,7 @@ impl ServerTarget {
     async fn try_write(&mut self, page: &Page, position: u64, mark: &Total) -> Done<bool> {
         let Self { client, known, .. } = self;
         client.batch_execute(BEGIN).await?;
-        // First of all: another transfer waits here for this one, and then finds the position changed.
+        // The first statement: another transfer waits here for this one, and then finds the position changed.
         let (before, (name, rows)) = (columns(self.mark.as_ref()), columns(Some(mark)));
         let note = "UPDATE transfer SET name = $1, rows = $2, digest = $3 WHERE name = $4 AND rows = $5";
         let noted = client
@@ -136,7 +162,7 @@ impl ServerTarget {
         Ok(true)
     }
 
-    /// Computes what is derived from the rows. The index is built in batches, each of which notes how far it came.
+    /// Computes all rows that are derived from others. The index is built in batches, each of which records its progress.
     pub(crate) async fn derive(&mut self) -> Result<(), TransferError> {
         let refused = |error| refused(&self.place, &error);
         let is_derived = self.client.query_typed_opt("SELECT 1 FROM transfer WHERE derived", &[]).await;
@@ -151,20 +177,20 @@ impl ServerTarget {
         lease.end(&self.client, built).await.map_err(refused)
     }
 
-    /// Reads the rows back.
+    /// Reads the rows back, to compare them with the source.
     pub(crate) async fn pages(&self) -> Result<Pages, TransferError> {
         ServerSource::of_target(&self.place).pages().await
     }
 
-    /// Makes the database one that a node serves.
+    /// Marks the transfer as complete, so that nodes can serve the database.
     pub(crate) async fn finish(self) -> Result<(), TransferError> {
         let ended = self.client.batch_execute("DELETE FROM transfer").await;
         ended.map_err(|error| failed(&self.place, error.into()))
     }
 }
 
-/// Whether it is a database with an account, and no target of a transfer. Asked before anything of it is changed: its nodes may
-/// be of another release.
+/// Whether this is a database with an account, and not the target of a transfer. Checked before it is changed, because its
+/// nodes may be of another release.
 async fn is_filled(client: &Client) -> Done<bool> {
     let exist = "SELECT to_regclass('account') IS NOT NULL AND to_regclass('transfer') IS NOT NULL";
     let exist: bool = client.query_typed_one(exist, &[]).await?.try_get(0)?;

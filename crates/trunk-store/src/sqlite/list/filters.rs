@@ -54,7 +54,7 @@ impl Lists<'_> {
         self.selected(&text, parameters, usize::MAX)
     }
 
-    /// As [`matching`](Self::matching), if an index selects the records and has at most `most` entries of them. No more of its
+    /// As [`matching`](Self::matching), if an index selects the records and has at most `most` entries for them. No more
     /// entries are read.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
         "record r".clone_into(&mut sql.from);
         sql.number = "r.number";
         let (account, kind) = (sql.parameter(query.scope.owner()), sql.parameter(symbols.kind(spec.name)));
-        // Where a condition selects records by their numbers, the plus keeps the engine from reading all of the type.
+        // Where a condition selects records by their numbers, the unary plus keeps the engine from reading all records of the type.
         let selects = |condition: &Condition| selects_by_number(symbols, spec, condition);
         let plus = if query.conditions.iter().any(selects) { "+" } else { "" };
         sql.conditions.push(format!("{plus}r.account = {account} AND {plus}r.kind = {kind}"));
@@ -247,7 +247,7 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let to_any = lead_to(sql, symbols, &steps, &ends);
             sql.one_of(&format!("({to_any})"), &condition.values)
         }
-        // A test that this engine does not know must not match all records.
+        // A test that this engine does not support must not match all records.
         _ => "0".to_owned(),
     }
 }
@@ -346,7 +346,7 @@ fn or_unrelated(
     }
 }
 
-/// Adds the ids among these values as parameters. Text that is no id matches no record.
+/// Adds the ids among these values as parameters. Texts that are not ids match no record.
 fn ids(sql: &mut Sql, values: &[IndexValue]) -> String {
     let id = |value: &IndexValue| match value {
         IndexValue::Text(text) => Uuid::parse_str(text).ok(),

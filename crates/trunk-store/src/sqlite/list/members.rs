@@ -8,11 +8,12 @@ use crate::sqlite::error::failed;
 use crate::sqlite::row::uuid;
 use crate::{Scope, StoreError};
 
-/// Selects type, id and place of members. Without an order, which no index has, no more links are read than are selected.
+/// Selects type, id and place of members. It has no `ORDER BY`, for which there is no index, so that only the selected links
+/// are read.
 const OF_OWNER: &str = "SELECT s.name, r.id, l.number FROM link l CROSS JOIN record r ON r.number = l.target \
                         CROSS JOIN symbol s ON s.number = r.kind \
                         WHERE l.owner = ?1 AND l.relationship = ?2 LIMIT ?3";
-/// The same from the other side of the links.
+/// The same for relationships that are stored from the other side.
 const OF_TARGET: &str = "SELECT s.name, r.id, l.owner FROM link l CROSS JOIN record r ON r.number = l.owner \
                          CROSS JOIN symbol s ON s.number = r.kind \
                          WHERE l.target = ?1 AND l.relationship = ?2 LIMIT ?3";

@@ -186,23 +186,23 @@ fn an_account_that_keeps_too_many_lists_loses_its_own() {
             Condition { test: FilterTest::Equals("blocked"), values: vec![IndexValue::Integer(n)] };
         ListQuery { scope: dids(account), ..query(Vec::new(), vec![condition]) }
     };
-    let is_cached = |account, n| cache.get(&of(account, n), 1).is_some();
-    cache.insert(&of(1, 0), 1, vec![1, 2, 3]);
+    let is_cached = |account, n| cache.get(&of(account, n), 1, 0).is_some();
+    cache.insert(&of(1, 0), 1, 0, vec![1, 2, 3]);
     for n in 0..1_000 {
-        cache.insert(&of(2, n), 1, vec![n; 3]);
+        cache.insert(&of(2, n), 1, 0, vec![n; 3]);
     }
     assert!(is_cached(1, 0) && is_cached(2, 999) && is_cached(2, 940) && !is_cached(2, 0));
     for account in 3..10 {
         for n in 0..64 {
-            cache.insert(&of(account, n), 1, vec![n; 3]);
+            cache.insert(&of(account, n), 1, 0, vec![n; 3]);
         }
     }
     assert!(!is_cached(1, 0), "the least recently used list is evicted if there are too many in total");
-    assert!(cache.get(&of(9, 3), 2).is_none(), "after a change a list is invalid");
-    cache.insert(&of(9, 4), 2, vec![4]);
-    assert!(cache.get(&of(9, 4), 1).is_none());
+    assert!(cache.get(&of(9, 3), 2, 0).is_none(), "after a change a list is invalid");
+    cache.insert(&of(9, 4), 2, 0, vec![4]);
+    assert!(cache.get(&of(9, 4), 1, 0).is_none());
     assert!(!is_cached(9, 3) && is_cached(8, 3), "and so are the other lists of the same records");
-    cache.insert(&of(8, 0), 1, vec![0; crate::list_cache::MAX_NUMBERS_PER_ACCOUNT]);
+    cache.insert(&of(8, 0), 1, 0, vec![0; crate::list_cache::MAX_NUMBERS_PER_ACCOUNT]);
     assert!(is_cached(8, 0) && !is_cached(8, 3), "a long list evicts many short ones of its account");
 }
 

@@ -29,14 +29,14 @@ pub(super) const FIRST_EVENTS: &str = concat!(
     " FROM outbox WHERE first = 1 AND account = ?1 AND customer IS ?2 AND due_at <= ?3 ORDER BY due_at, number LIMIT ?4"
 );
 
-/// Selects the events behind the first one of a subject.
+/// Selects the events after the first one of a subject.
 pub(super) const FOLLOWING_EVENTS: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM outbox WHERE subject = ?1 AND outcome IS NULL AND number > ?2 ORDER BY number LIMIT ?3"
 );
 
-/// Selects when the next first event of any subject is due. The events behind a first event are due no earlier.
+/// Selects when the next first event of any subject is due. The events after a first event are due no earlier.
 pub(super) const NEXT_DUE: &str = "SELECT min(due_at) FROM outbox WHERE first = 1 AND due_at > ?1";
 
 /// Returns the events that are due: those whose due time has passed, unless an earlier event of the same subject is not
@@ -61,7 +61,7 @@ pub(in crate::sqlite) fn due(connection: &Connection, due: Due) -> Result<Vec<Pe
     let mut remaining = limit - first_events.len();
     let mut events = Vec::with_capacity(first_events.len());
     for (_, first) in first_events {
-        // A customer's event is sent alone, so the events behind it are not needed yet.
+        // A customer's event is sent alone, so the events after it are not needed yet.
         let following = match first.event.form.owner() {
             Owner::Account(_) => {
                 following(connection, &first, remaining.min(MAX_EVENTS_OF_SUBJECT - 1), now)?
@@ -86,7 +86,7 @@ fn owners(connection: &Connection, due: Due) -> Result<Vec<(i64, Option<Uuid>)>,
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 
-/// Returns the due events behind the first one of a subject, up to the first that is not due.
+/// Returns the due events after the first one of a subject, up to the first that is not due.
 fn following(
     connection: &Connection,
     first: &PendingEvent,

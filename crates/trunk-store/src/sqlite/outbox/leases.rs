@@ -1,5 +1,5 @@
-//! The leases of subjects. A database in a file has one node, and a process that ends holds nothing any more, so they are
-//! in memory: they keep apart those who ask under different numbers.
+//! The leases of subjects. A database in a file has one node, and the leases of a process end with it, so they are kept in
+//! memory. They only separate callers with different node numbers.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ const MAX_SUBJECTS: usize = 16_384;
 pub(in crate::sqlite) struct Leases(Mutex<HashMap<Uuid, (i64, Timestamp)>>);
 
 impl Leases {
-    /// Leases the subjects of events to the node that asks, and leaves out those that another node holds.
+    /// Leases the subjects of events to the calling node, and leaves out those that another node holds.
     pub(in crate::sqlite) fn take(&self, due: Due, mut events: Vec<PendingEvent>) -> Vec<PendingEvent> {
         let mut leases = self.lock();
         for (_, until) in leases.values_mut().filter(|(holder, _)| *holder == due.node) {

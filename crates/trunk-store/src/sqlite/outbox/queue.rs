@@ -58,7 +58,7 @@ pub(super) fn update_backlog(
 pub(super) const DELETE_FINISHED: &str = "DELETE FROM outbox \
     WHERE outcome IS NOT NULL AND number <= (SELECT max(number) FROM outbox) - ?1";
 
-/// Deletes finished events that are followed by at least [`MAX_HISTORY`] later events.
+/// Deletes finished events after which at least [`MAX_HISTORY`] later events were queued.
 pub(super) fn delete_finished(connection: &Connection) -> Result<(), StoreError> {
     connection
         .prepare_cached(DELETE_FINISHED)

@@ -1,4 +1,4 @@
-//! Where reads and writes of callback secrets run. None is kept in memory.
+//! Reads and writes of callback secrets, of which none is kept in memory.
 
 use didww_types::Secret;
 use uuid::Uuid;
@@ -11,6 +11,12 @@ impl CallbackSecrets for SqliteStore {
     fn add_callback_secret(&self, account: i64, secret: CallbackSecret) -> Answer<'_, ()> {
         Answer::later(
             self.connections.write(move |connection| callback_secrets::add(connection, account, &secret)),
+        )
+    }
+
+    fn ensure_callback_secret(&self, account: i64, secret: CallbackSecret) -> Answer<'_, ()> {
+        Answer::later(
+            self.connections.write(move |connection| callback_secrets::ensure(connection, account, &secret)),
         )
     }
 

@@ -1,4 +1,4 @@
-//! Where reads of calls run.
+//! Reads of calls: lists of records are long reads; running calls and charges are read on the caller's thread.
 
 use didww_types::Timestamp;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Where reads of documents run.
+//! Reads of documents, which run on the caller's thread: each reads a bounded number.
 
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! Where reads and writes of the outbox run.
+//! Reads and writes of the outbox.
 
 use std::time::Duration;
 

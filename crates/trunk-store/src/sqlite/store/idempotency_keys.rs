@@ -1,4 +1,4 @@
-//! Where reads and writes of idempotency keys run.
+//! Reads and writes of idempotency keys.
 
 use didww_types::Timestamp;
 

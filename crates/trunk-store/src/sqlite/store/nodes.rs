@@ -1,4 +1,4 @@
-//! The only node of a database in a file. A process that starts finds the calls of the one before as its own.
+//! The only node of a database in a file. A process that starts takes over the calls of the previous one as its own.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,7 +8,8 @@ use super::super::running::{self, NODE};
 use super::SqliteStore;
 use crate::{Answer, Node, Nodes, RunningCalls, StoreError};
 
-/// The number of heartbeats, and the last one. They are in memory: they say that this process lives.
+/// The number of heartbeats, and the time of the last one. They are kept in memory, because they only show that this process
+/// is alive.
 #[derive(Debug, Default)]
 pub(super) struct Heartbeats(Mutex<(i64, Option<Timestamp>)>);
 

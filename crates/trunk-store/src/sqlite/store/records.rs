@@ -1,4 +1,4 @@
-//! Where reads of records run.
+//! Reads of records: short ones on the caller's thread, others as long reads.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl SqliteStore {
 
 impl Records for SqliteStore {
     fn find(&self, scope: Scope, id: Uuid) -> Answer<'_, Option<Record>> {
-        // Before the record is read: a commit since then makes another state, of which it may or may not be.
+        // Before the record is read: a later commit creates another state, to which the record that is read may belong.
         let state = self.connections.state();
         if let Some(record) = state.and_then(|state| self.found.get(state, scope, id)) {
             return Answer::ready(Ok(Some(record)));

@@ -26,7 +26,7 @@ impl Writes for SqliteStore {
                 if written.is_complete || !to.follows_records() {
                     to.append(Arc::clone(&written.effects));
                 } else {
-                    // It was applied before the first follower of records came, and committed after.
+                    // The write was applied before the first follower of records began, and committed after.
                     to.lose();
                 }
                 if schedules {

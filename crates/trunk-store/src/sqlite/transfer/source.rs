@@ -1,5 +1,5 @@
 //! Reads a database in a file, also while a server writes it: in one read transaction, which sees one state, on a connection
-//! that cannot write. The write-ahead log cannot restart meanwhile, and grows by what the server writes.
+//! that cannot write. The write-ahead log cannot restart meanwhile, and grows with each write of the server.
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ pub(crate) struct SqliteSource {
 
 /// Why reading ended.
 enum Stop {
-    /// The pages are not read any more.
+    /// The reader of the pages has ended.
     Unread,
     Failed(TransferError),
 }
@@ -100,7 +100,7 @@ async fn read(path: &Path, is_target: bool, sender: &mut PageSender) -> Result<(
     Ok(())
 }
 
-/// Refuses what is no database of this schema. The first read begins the transaction's view.
+/// Refuses a database of another program or schema. The first read begins the transaction's view.
 fn identify(connection: &Connection, path: &Path, is_target: bool) -> Result<(), Stop> {
     let number = |pragma: &str| {
         let read = connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));

@@ -1,10 +1,10 @@
-//! The statements that read and write the rows of a transfer. Parameters are the columns in their order, and behind them the
-//! position of the row in its table, from 1: the number of rows whose own number is not part of a transfer.
+//! The statements that read and write the rows of a transfer. The parameters are the columns in their order, and then the
+//! position of the row in its table, from 1, which becomes the number of rows whose own number is not part of a transfer.
 
 use crate::transfer::table::Table;
 
-/// Selects the rows of a table in their order. A `CROSS JOIN` is executed in the order in which it is written, which is that of
-/// the rows: nothing is sorted.
+/// Selects the rows of a table in their order. A `CROSS JOIN` is executed in the order in which it is written, which is the
+/// order of the rows, so nothing is sorted.
 pub(super) const fn select(table: Table) -> &'static str {
     match table {
         Table::Account => {
@@ -129,7 +129,7 @@ pub(super) const fn inserts(table: Table) -> &'static [&'static str] {
     }
 }
 
-/// The statements that compute what is derived from the rows, but for the index, and note that this was done.
+/// The statements that compute all derived rows except the index, and record that this was done.
 pub(super) const DERIVE: &[&str] = &[
     "DELETE FROM record_count",
     "INSERT INTO record_count (account, kind, records, changes) \
@@ -146,9 +146,9 @@ pub(super) const DERIVE: &[&str] = &[
     "UPDATE transfer SET derived = 1",
 ];
 
-/// The tables of the schema that are not those of a transfer: what is derived, and what belongs to one file.
+/// The tables of the schema that are not part of a transfer: those with derived rows, and those that belong to one file.
 #[cfg(test)]
-pub(super) const OTHER_TABLES: [&str; 12] = [
+pub(super) const UNTRANSFERRED_TABLES: [&str; 12] = [
     "backlog",
     "claim",
     "commits",
@@ -180,7 +180,7 @@ mod tests {
             names.collect::<Result<Vec<String>, _>>().map_err(failed)
         });
         for table in tables.unwrap() {
-            let is_known = Table::named(&table).is_some() || OTHER_TABLES.contains(&table.as_str());
+            let is_known = Table::named(&table).is_some() || UNTRANSFERRED_TABLES.contains(&table.as_str());
             assert!(
                 is_known,
                 "{table} is new: add it to the tables of a transfer, or to those that have no part in it"

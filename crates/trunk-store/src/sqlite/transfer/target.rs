@@ -35,7 +35,7 @@ pub(crate) struct SqliteTarget {
     connection: Connection,
     path: PathBuf,
     symbols: Arc<Symbols>,
-    /// The names of types and relationships that have a symbol, as far as they were met.
+    /// The names of types and relationships in the rows so far, which all have a symbol.
     known: HashSet<String>,
     _files: Files,
 }
@@ -113,7 +113,7 @@ impl SqliteTarget {
         written.map_err(|error| store_error(path, failed(error)))
     }
 
-    /// Computes what is derived from the rows. The index is built in batches, each of which notes how far it came.
+    /// Computes all rows that are derived from others. The index is built in batches, each of which records its progress.
     pub(crate) fn derive(&mut self) -> Result<(), TransferError> {
         let Self { connection, path, symbols, .. } = self;
         let derive = |transaction: Transaction<'_>| {
@@ -130,13 +130,13 @@ impl SqliteTarget {
         refuse(path, duplicates.map_err(|error| store_error(path, failed(error)))?)
     }
 
-    /// Reads the rows back.
+    /// Reads the rows back, to compare them with the source.
     pub(crate) async fn pages(&self) -> Result<Pages, TransferError> {
         SqliteSource::of_target(&self.path).pages().await
     }
 
-    /// Makes the file a database of this server. A note of commits that is left of another database at this path is removed:
-    /// the next start would report all of those as missing.
+    /// Makes the file a database of this server. The commit count of another database that was at this path is removed: the
+    /// next start would report those commits as missing.
     pub(crate) fn finish(mut self) -> Result<(), TransferError> {
         match std::fs::remove_file(commits::note_path(&self.path)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -155,8 +155,8 @@ impl SqliteTarget {
     }
 }
 
-/// Refuses a database that has an account before anything of it is changed: to open it as a target brings the schema of an
-/// older server up to date.
+/// Refuses a database that has an account before it is changed: opening it as a target would migrate the schema of an older
+/// server.
 fn refuse_filled(path: &Path) -> Result<(), TransferError> {
     let engine = |error| TransferError::from(unusable(path, error));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -1,4 +1,4 @@
-//! Publishes the health of the writer, and logs each change of it once and refused writes as a count.
+//! Publishes the health of the writer, and logs each change once and refused writes as a count.
 
 use std::time::Duration;
 

@@ -145,7 +145,7 @@ pub(super) async fn an_account_that_changed_since_it_was_read_is_not_saved(store
 pub(super) async fn no_change_of_an_account_undoes_another_one(one: &impl Store, other: &impl Store) {
     let before = one.create_account(account(1, "first"), key(11, "key-1")).await.unwrap();
     let was = || (*before).clone();
-    let changes = [
+    let variants = [
         ("name", Account { name: "other".to_owned(), ..was() }),
         ("version", Account { version: ApiVersion::V2026_11_19, ..was() }),
         ("features", Account { features: Features::of([Feature::Emergency]), ..was() }),
@@ -153,7 +153,7 @@ pub(super) async fn no_change_of_an_account_undoes_another_one(one: &impl Store,
         ("record_quota", Account { record_quota: Some(7), ..was() }),
     ];
     let late = Account { rate_limit: Some(99), ..(*before).clone() };
-    for (member, account) in changes {
+    for (member, account) in variants {
         let changed = one.save_account(Arc::clone(&before), account).await.unwrap();
         assert_ne!(changed, before, "{member}");
         let saved = other.save_account(Arc::clone(&before), late.clone()).await;

@@ -71,6 +71,43 @@ pub(super) async fn the_secrets_of_an_account_are_bounded_and_deleted_with_it(st
     assert_eq!(refused, Err(StoreError::Conflict));
 }
 
+pub(super) async fn a_secret_that_is_ensured_is_enabled_and_stored_once(store: &impl Store) {
+    let one = created(store, 1, "one").await;
+    let ensure =
+        async |number, text| store.ensure_callback_secret(one, callback_secret(number, text, false)).await;
+    assert_eq!(ensure(1, "first").await, Ok(()));
+    assert_eq!(ids(store, one).await, (vec![id(1)], vec![id(1)]));
+    assert_eq!(ensure(2, "second").await, Ok(()));
+    assert_eq!(ids(store, one).await, (vec![id(1), id(2)], vec![id(2)]));
+    assert_eq!(ensure(3, "first").await, Ok(()), "it has that one");
+    assert_eq!(ids(store, one).await, (vec![id(1), id(2)], vec![id(1)]));
+    assert_eq!(ensure(4, "first").await, Ok(()), "and it is enabled");
+    assert_eq!(ids(store, one).await, (vec![id(1), id(2)], vec![id(1)]));
+    for number in 3..=u128::from(MAX_CALLBACK_SECRETS) {
+        store.add_callback_secret(one, callback_secret(number, "other", false)).await.unwrap();
+    }
+    let full = StoreError::Quota { kind: "callback_secrets", most: MAX_CALLBACK_SECRETS };
+    assert_eq!((ensure(99, "third").await, ensure(99, "second").await), (Err(full), Ok(())));
+    assert_eq!(ids(store, one).await.1, [id(2)]);
+    let unknown = store.ensure_callback_secret(one + 1, callback_secret(99, "third", true)).await;
+    assert_eq!(unknown, Err(StoreError::Conflict));
+}
+
+/// Nodes that start at once ensure the secret that all of them are configured with.
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
+pub(super) async fn nodes_that_ensure_a_secret_at_once_store_one(nodes: [&impl Store; 3]) {
+    for round in 0..10_u128 {
+        let owner = created(nodes[0], 100 + 20 * round, &format!("account {round}")).await;
+        let ensured = nodes.into_iter().zip(1_u128..).map(|(node, number)| {
+            node.ensure_callback_secret(owner, callback_secret(1_000 + 10 * round + number, "same", true))
+        });
+        let outcomes = join_all(ensured).await;
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        let (all, enabled) = ids(nodes[1], owner).await;
+        assert_eq!((all.len(), enabled), (1, all.clone()), "round {round}");
+    }
+}
+
 pub(super) async fn of_secrets_that_are_enabled_at_once_one_is(store: &impl Store) {
     let one = created(store, 1, "one").await;
     let most = MAX_CALLBACK_SECRETS;

@@ -342,7 +342,7 @@ pub(super) async fn a_subject_is_sent_by_one_node_until_its_lease_runs_out(store
         "an attempt ends the lease, and whoever asks first gets the next event"
     );
     assert_eq!(labels(&due_as(store, NODE, 2_400).await), [1, 2, 5]);
-    // The first node is not heard of again.
+    // The first node does nothing any more.
     let taken = due_as(store, OTHER_NODE, 3_400).await;
     assert_eq!(labels(&taken), [1, 2, 4, 5], "each subject begins with what is not delivered");
     assert_eq!(due_as(store, NODE, 3_500).await, []);

@@ -1,4 +1,4 @@
-//! The change feed: what is in it, when, and how copies of stored data are kept by it.
+//! The change feed: its contents, their timing, and copies of stored data that follow it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

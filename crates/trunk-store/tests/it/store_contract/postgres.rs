@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trunk_store::{PostgresOptions, PostgresStore};
 
-use super::{Factory, accounts, channels, feed, nodes, rate_shares};
+use super::{Factory, accounts, callback_secrets, channels, feed, nodes, rate_shares};
 use crate::support::postgres::{Database, Pooler, server};
 use crate::support::within;
 
@@ -82,6 +82,30 @@ async fn nodes_that_ask_for_channels_at_once_receive_the_limit_and_no_more() {
     let database = server().migrated().await;
     let (one, other, third) = (database.node(0).await, database.node(1).await, database.node(2).await);
     channels::nodes_that_ask_at_once_receive_the_limit_and_no_more([&one, &other, &third]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn channels_of_trunks_without_calls_are_forgotten() {
+    let database = server().migrated().await;
+    let (one, other) = (database.node(0).await, database.node(1).await);
+    let rows =
+        || database.execute("SELECT (SELECT count(*) FROM channel), (SELECT count(*) FROM channel_turn)");
+    channels::channels_that_no_node_holds_are_forgotten(&one, &other, rows).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_channel_is_one_call_while_rows_of_channels_are_forgotten() {
+    let database = server().migrated().await;
+    let (one, other, third) = (database.node(0).await, database.node(1).await, database.node(2).await);
+    let forgets = database.node(3).await;
+    channels::no_channel_is_taken_twice_while_rows_are_forgotten([&one, &other, &third], &forgets).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_nodes_that_ensure_a_callback_secret_at_once_one_stores_it() {
+    let database = server().migrated().await;
+    let (one, other, third) = (database.node(0).await, database.node(1).await, database.node(2).await);
+    callback_secrets::nodes_that_ensure_a_secret_at_once_store_one([&one, &other, &third]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

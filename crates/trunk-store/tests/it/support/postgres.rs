@@ -130,7 +130,7 @@ impl Database {
         &self.name
     }
 
-    /// Executes statements. Returns what `psql` prints of them.
+    /// Executes statements. Returns the output of `psql`.
     pub fn execute(&self, sql: &str) -> String {
         self.server.execute(&self.name, sql)
     }

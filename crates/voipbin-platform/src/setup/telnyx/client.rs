@@ -29,9 +29,9 @@ const SERVICE: Service = Service {
     fields: SpanFields { attempts: "telnyx.attempts", request_id: "telnyx.request_id" },
 };
 
-/// Most bytes of a response. The description of a created object has about 3 kB.
+/// Maximum number of bytes of a response. The description of a created object has about 3 kB.
 const MAX_RESPONSE_BYTES: usize = 256 << 10;
-/// Most characters of the carrier's error texts that are passed on to the caller.
+/// Maximum number of characters of the carrier's error texts that are passed on to the caller.
 const MAX_ERROR_CHARS: usize = 600;
 
 /// A client with one API key.
@@ -54,7 +54,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     NoAnswer(Box<TransportError>),
     /// The path does not lead below the base URL.
-    #[error("{0} is no path below the base URL")]
+    #[error("{0} is not a path below the base URL")]
     Path(String),
 }
 

@@ -68,7 +68,7 @@ impl Server {
         &self.folder
     }
 
-    /// Executes statements in a database. Returns what `psql` prints of them.
+    /// Executes statements in a database. Returns the output of `psql`.
     pub fn execute(&self, database: &str, sql: &str) -> String {
         run(self.program("psql").args(["-qAt", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]))
     }

@@ -1,0 +1,25 @@
+//! What happens to an INVITE transaction after its INVITE.
+
+use std::net::IpAddr;
+
+use sip_transport::body::BodyRefusal;
+
+/// The content of a received ACK.
+#[derive(Debug)]
+pub(crate) struct Acknowledgement {
+    /// The source address, if it is known.
+    pub(crate) source: Option<IpAddr>,
+    /// The session description in its body.
+    pub(crate) description: Result<Option<Vec<u8>>, BodyRefusal>,
+}
+
+/// An event of an INVITE transaction, before or after its final response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InviteEvent {
+    /// The caller acknowledged the final response.
+    Acknowledged,
+    /// The caller cancelled the INVITE. The library has answered the CANCEL with 200.
+    Cancelled,
+    /// The transaction ended: the final response was acknowledged, or the time for that ran out.
+    Terminated,
+}

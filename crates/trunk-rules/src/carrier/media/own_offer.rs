@@ -1,0 +1,163 @@
+//! The offers that the edge makes: of a new session, and of one whose streams were agreed on before (RFC 3264 §8).
+//!
+//! A later offer has what RFC 3261 §14.2 asks for: everything that an offer of a new call has, and no fewer streams than
+//! the session has. The agreed codec and profile come along, because a client may have no other.
+
+use didww_types::resources::MediaEncryptionMode;
+
+use super::{Media, MediaRefusal, OFFERED_CODECS, OFFERED_SUITE, Protection, choose};
+use crate::carrier::{Codec, Direction, Profile, Settings, sdp};
+
+/// The most streams of a session that later offers keep. No telephone has more; a session with more is offered anew.
+const MAX_STREAMS: usize = 8;
+/// The longest `m=` value of a disabled stream that is kept.
+const MAX_DISABLED_BYTES: usize = 64;
+/// The usual payload type of telephone events.
+const TELEPHONE_EVENT: u8 = 101;
+
+/// What was agreed on in a session and later offers must keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreed {
+    stream: usize,
+    others: Box<[Box<str>]>,
+    profile: Profile,
+    payload_type: u8,
+    codec: Codec,
+    telephone_event: Option<u8>,
+    suite: Option<&'static str>,
+}
+
+impl Agreed {
+    /// What later offers must keep of agreed media. `None` if the offer of a new session keeps it too, as in most calls.
+    pub fn of(media: &Media, mode: &MediaEncryptionMode, settings: &Settings) -> Option<Box<Self>> {
+        let lines: &[String] = if media.lines.len() > MAX_STREAMS { &[] } else { &media.lines };
+        let others: Box<[Box<str>]> = lines
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != media.stream)
+            .map(|(_, line)| disabled(line).into_boxed_str())
+            .collect();
+        let suite = match &media.protection {
+            Protection::Sdes { suite, .. } => Some(*suite),
+            _ => None,
+        };
+        let new = OwnOffer::new(mode, settings, None);
+        let is_kept = others.is_empty()
+            && new.profile == media.profile
+            && new.suite == suite
+            && new.codecs.contains(&(media.payload_type, media.codec));
+        (!is_kept).then(|| {
+            Box::new(Self {
+                stream: if others.is_empty() { 0 } else { media.stream },
+                others,
+                profile: media.profile,
+                payload_type: media.payload_type,
+                codec: media.codec,
+                telephone_event: media.telephone_event,
+                suite,
+            })
+        })
+    }
+}
+
+/// The `m=` value that disables a stream.
+fn disabled(line: &str) -> String {
+    let mut words = line.split_ascii_whitespace();
+    let (kind, _port) = (words.next().unwrap_or("audio"), words.next());
+    let (profile, format) = (words.next().unwrap_or("RTP/AVP"), words.next().unwrap_or("0"));
+    let text = format!("{kind} 0 {profile} {format}");
+    if text.len() > MAX_DISABLED_BYTES { "audio 0 RTP/AVP 0".to_owned() } else { text }
+}
+
+/// An offer that the edge makes for a trunk, which its answer must fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnOffer<'a> {
+    /// The index of the audio stream.
+    pub stream: usize,
+    /// The `m=` values of the other streams, which are disabled, in their order.
+    pub others: &'a [Box<str>],
+    /// The transport profile.
+    pub profile: Profile,
+    /// The codecs with their payload types, the preferred one first.
+    pub codecs: Vec<(u8, Codec)>,
+    /// The payload type of telephone events.
+    pub telephone_event: u8,
+    /// The direction, from the edge's point of view.
+    pub direction: Direction,
+    /// The SRTP suite of the key in the offer, under the tag 1; `None` without a key.
+    pub suite: Option<&'static str>,
+}
+
+impl<'a> OwnOffer<'a> {
+    /// An offer with the profile that the mode demands and the usual codecs that are accepted, in both directions. In a
+    /// session it has what was agreed on first.
+    pub fn new(mode: &MediaEncryptionMode, settings: &Settings, agreed: Option<&'a Agreed>) -> Self {
+        let profile = match mode {
+            MediaEncryptionMode::SrtpSdes => Profile::Savp,
+            MediaEncryptionMode::SrtpDtls => Profile::DtlsSavp,
+            _ => Profile::Avp,
+        };
+        let suite = (profile == Profile::Savp).then_some(OFFERED_SUITE);
+        let numbered = |codec: &Codec| (codec.offered_payload_type(), *codec);
+        let is_accepted = |codec: &&Codec| settings.codecs.contains(codec);
+        let mut codecs: Vec<(u8, Codec)> = OFFERED_CODECS.iter().filter(is_accepted).map(numbered).collect();
+        if codecs.is_empty() {
+            codecs = settings.codecs.iter().map(numbered).collect();
+        }
+        let direction = Direction::SendRecv;
+        let Some(agreed) = agreed else {
+            let telephone_event = TELEPHONE_EVENT;
+            return Self { stream: 0, others: &[], profile, codecs, telephone_event, direction, suite };
+        };
+        let Agreed { stream, others, profile, payload_type, codec, telephone_event, suite } = agreed;
+        // A payload type keeps its codec for as long as the session lasts (RFC 3264 §8.3.2).
+        codecs.retain(|(number, known)| number != payload_type && known != codec);
+        codecs.insert(0, (*payload_type, *codec));
+        let is_free = |number: &u8| codecs.iter().all(|(taken, _)| taken != number);
+        let telephone_event =
+            telephone_event.filter(is_free).or_else(|| (TELEPHONE_EVENT..=127).find(is_free));
+        Self {
+            stream: *stream,
+            others,
+            profile: *profile,
+            telephone_event: telephone_event.unwrap_or(TELEPHONE_EVENT),
+            direction,
+            codecs,
+            suite: *suite,
+        }
+    }
+
+    /// Parses the answer to this offer. It must have the audio stream with the offered profile, a key if one was offered,
+    /// and one of the codecs.
+    pub fn take_answer(
+        &self,
+        mode: &MediaEncryptionMode,
+        answer: Option<&[u8]>,
+    ) -> Result<Media, MediaRefusal> {
+        let Some(answer) = answer.filter(|answer| !answer.trim_ascii().is_empty()) else {
+            return Err(MediaRefusal::NoAnswer);
+        };
+        let streams = sdp::parse(answer)?;
+        // Some clients leave disabled streams out.
+        let at = if streams.len() == 1 { 0 } else { self.stream };
+        let stream = streams.get(at).filter(|stream| stream.kind == "audio" && stream.port != 0);
+        let stream = stream.ok_or(MediaRefusal::StreamRefused)?;
+        if stream.profile != Some(self.profile) {
+            return Err(MediaRefusal::Profile(stream.profile_text.to_owned()));
+        }
+        let codecs: Vec<Codec> = self.codecs.iter().map(|(_, codec)| *codec).collect();
+        let media = choose(mode, &codecs, stream)?;
+        match media.protection {
+            // An SDES answer names the offered line by its tag.
+            Protection::Sdes { tag, suite, .. } if tag != 1 || Some(suite) != self.suite => {
+                Err(MediaRefusal::NoKey)
+            }
+            _ => Ok(Media {
+                stream: at,
+                lines: streams.iter().map(|stream| stream.line.to_owned()).collect(),
+                payload_types: stream.payload_types_of(&codecs),
+                ..media
+            }),
+        }
+    }
+}
