@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::certificates::Certificates;
 use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, source, until};
 use super::uac::{Call, Uac, unique};
 
@@ -118,4 +119,29 @@ async fn connections_beyond_the_limits_are_refused_until_others_end() {
     assert!(answers(&mut connect(&edge, other).await).await);
     assert!(!answers(&mut fourth).await);
     assert!(answers(&mut second).await && answers(&mut third).await);
+}
+
+#[tokio::test]
+async fn an_address_that_begins_one_tls_handshake_after_another_is_refused_and_others_are_not() {
+    let made = Certificates::make();
+    let (certificate, key) = (made.path("cert.pem"), made.path("key.pem"));
+    let edge = Edge::with_config(&format!(
+        "sip_tls_listen = \"127.0.0.1:0\"\ntls_cert = {certificate:?}\ntls_key = {key:?}\n"
+    ))
+    .await;
+    let _named = edge.trunk(json!({})).await;
+    let (address, flooder) = (edge.binary.sip_tls.unwrap(), source());
+    until("handshakes are refused", async || {
+        for _ in 0..100 {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((flooder, 0).into()).unwrap();
+            // It is closed at once: no number of open connections refuses it.
+            drop(socket.connect(address).await.unwrap());
+        }
+        edge.binary.log().contains("too many TLS handshakes").then_some(())
+    })
+    .await;
+    let client = Certificates::client(&made.folder.join("ca.pem"));
+    let mut other = Uac::tls(&edge, client).await.unwrap();
+    assert_eq!(other.options().await.code(), 200);
 }
