@@ -7,6 +7,7 @@ mod dialog;
 mod identity;
 mod incoming;
 mod invite_event;
+mod reconnections;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{EdgeConfig, EdgeError};
 use identity::{EdgeIdentity, named};
+use reconnections::Reconnections;
 
 pub(crate) use dialog::{Dialog, FinalResponse};
 pub(crate) use incoming::Incoming;
@@ -45,6 +47,7 @@ pub(crate) struct Stack {
     advertise: Option<IpAddr>,
     refused: Arc<RefusedConnections>,
     tap: Tap,
+    reconnections: Reconnections,
     /// Registers the listening addresses as sockets of this server, for as long as the stack exists.
     _entered: Vec<Entered>,
 }
@@ -119,6 +122,7 @@ impl Stack {
             tap: tap.clone(),
         };
         tokio::spawn(udp.serve(common.clone()));
+        let reconnections = Reconnections::new(&common, token.clone(), descriptors.clone(), sockets.clone());
         let refused = Arc::new(RefusedConnections::new());
         for (socket, identity) in listeners {
             // Each listener has its own limits: a full TCP listener does not block TLS.
@@ -145,6 +149,7 @@ impl Stack {
             advertise,
             refused,
             tap,
+            reconnections,
             _entered: entered,
         };
         Ok((stack, requests))
@@ -152,6 +157,11 @@ impl Stack {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The connections to callers that closed theirs.
+    pub(crate) fn reconnections(&self) -> &Reconnections {
+        &self.reconnections
     }
 
     /// Assigns the messages of a call to the trunk that it belongs to.

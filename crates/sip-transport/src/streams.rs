@@ -166,6 +166,8 @@ impl Listener {
                 if let Err(error) = ended {
                     tracing::debug!(%peer, %error, "a SIP connection ended");
                 }
+                // So that users of the connection notice its end.
+                token.cancel();
                 drop((slot, permit));
             });
         }

@@ -37,7 +37,7 @@ impl Call<'_> {
             headers.push(("Min-SE", least.as_str()));
         }
         let Some(dialog) = self.dialog.as_mut() else { return };
-        match dialog.refresh(&headers, &offer).await {
+        match dialog.refresh(&headers, &offer, self.stack.reconnections()).await {
             Some(sent) => {
                 let (sender, response) = oneshot::channel();
                 tokio::spawn(async move {
