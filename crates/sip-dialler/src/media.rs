@@ -126,8 +126,8 @@ impl Media {
         self.offer_in(codecs, Direction::SendRecv)
     }
 
-    /// The description for the offer of a session refresh, which changes nothing: a call on hold stays there, and audio that
-    /// was removed stays removed.
+    /// The description for the offer of a session refresh, which changes nothing: a call on hold stays there, and
+    /// audio that was removed stays removed.
     pub(crate) fn refresh_offer(&mut self, codecs: &[Codec]) -> String {
         match self.disabled_lines() {
             Some(lines) => sdp::answer_taken_out(&mut self.identity, &lines, self.address),
@@ -158,14 +158,14 @@ impl Media {
         sdp::own_offer(&mut self.identity, self.address, &offer, "")
     }
 
-    /// The `m=` values of an offer that leaves removed audio as it is; `None` while there is audio, or if the streams were
-    /// too many to keep.
+    /// The `m=` values of an offer that leaves removed audio as it is; `None` while there is audio, or if the
+    /// streams were too many to keep.
     pub(crate) fn disabled_lines(&self) -> Option<Vec<String>> {
         self.removed.as_deref().map(Removed::lines).filter(|lines| !lines.is_empty())
     }
 
-    /// Records what a description of the far end agreed on. `is_answer` is whether it answers an offer of ours: some far
-    /// ends leave disabled streams out of an answer, which stay in later offers.
+    /// Records what a description of the far end agreed on. `is_answer` is whether it answers an offer of ours:
+    /// some far ends leave disabled streams out of an answer, which stay in later offers.
     pub(crate) fn agree(&mut self, described: &Described, is_answer: bool) {
         let streams = self.agreed.as_deref().map_or(1, Agreed::streams);
         if !is_answer || described.lines.len() >= streams {

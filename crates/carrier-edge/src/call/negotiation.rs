@@ -62,8 +62,8 @@ impl Call<'_> {
         sdp::own_offer(identity, at, &offer, key)
     }
 
-    /// Makes the offer of a session refresh, which changes nothing: a call on hold stays there, and audio that the caller
-    /// removed stays removed.
+    /// Makes the offer of a session refresh, which changes nothing: a call on hold stays there, and audio that the
+    /// caller removed stays removed.
     pub(super) fn refresh_offer(&mut self) -> String {
         let at = self.media.as_ref().map(crate::media::Endpoint::address);
         match (self.sdp_state.disabled_lines(), at) {

@@ -30,8 +30,8 @@ impl SdpState {
         }
     }
 
-    /// The `m=` values of an offer that leaves removed audio as it is; `None` while there is audio, or if the streams were
-    /// too many to keep.
+    /// The `m=` values of an offer that leaves removed audio as it is; `None` while there is audio, or if the
+    /// streams were too many to keep.
     pub(super) fn disabled_lines(&self) -> Option<Vec<String>> {
         self.removed.as_deref().map(Removed::lines).filter(|lines| !lines.is_empty())
     }

@@ -1,8 +1,8 @@
 //! Resolves the host names in session descriptions.
 //!
-//! The caller chooses the name, and can send any number of offers. So the lookups of one call and of one account are rate
-//! limited, those of all calls and of one account are limited in number, and each has a timeout. After the timeout the
-//! system's resolver may still be at work; the lookup keeps its slots until the resolver returns.
+//! The caller chooses the name, and can send any number of offers. So the lookups of one call and of one account
+//! are rate limited, those of all calls and of one account are limited in number, and each has a timeout. After the
+//! timeout the system's resolver may still be at work; the lookup keeps its slots until the resolver returns.
 
 use std::net::IpAddr;
 use std::sync::Arc;

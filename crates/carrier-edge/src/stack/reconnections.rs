@@ -1,10 +1,10 @@
-//! New connections to callers over TCP that closed the one of their call: a BYE or a refresh of the edge would be lost without
-//! one (RFC 3261 §18.1.1).
+//! New connections to callers over TCP that closed the one of their call: a BYE or a refresh of the edge would be
+//! lost without one (RFC 3261 §18.1.1).
 //!
-//! A caller chooses the address in its contact. So a connection leads only to the address that the call came from, or to a
-//! public one, and never to this machine's services; it is opened within [`CONNECT_TIMEOUT`], and the calls of a source
-//! together have at most [`MAX_OF_SOURCE`]. Over TLS none is opened: a contact is an address, for which callers have no
-//! certificate, and the requests of a call over TLS must not be sent without encryption.
+//! A caller chooses the address in its contact. So a connection leads only to the address that the call came from,
+//! or to a public one, and never to this machine's services; it is opened within [`CONNECT_TIMEOUT`], and the calls
+//! of a source together have at most [`MAX_OF_SOURCE`]. Over TLS none is opened: a contact is an address, for which
+//! callers have no certificate, and the requests of a call over TLS must not be sent without encryption.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -25,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 use trunk_rules::carrier::no_media_to;
 use trunk_rules::outbound::SipUri;
 
-/// Time limit for a connection, with the wait for another one of the source that is being opened: its call waits meanwhile.
+/// Time limit for a connection, with the wait for another one of the source that is being opened: its call waits
+/// meanwhile.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Limit of connections to callers of one source, an IPv4 address or an IPv6 network of 64 bits.
 const MAX_OF_SOURCE: usize = 4;
@@ -50,7 +51,8 @@ pub(crate) struct Reconnections {
 }
 
 impl Reconnections {
-    /// `token` ends the connections. `common` receives what arrives on them, of which its filter decides on requests alone.
+    /// `token` ends the connections. `common` receives what arrives on them, of which its filter decides on
+    /// requests alone.
     pub(super) fn new(
         common: &Intake,
         token: CancellationToken,
@@ -73,8 +75,8 @@ impl Reconnections {
     /// A connection to the address in a URI, for a call that came from `source`.
     ///
     /// # Errors
-    /// Why there is none: the URI names a host or another transport, the address is not allowed or not reachable, or a limit
-    /// is reached.
+    /// Why there is none: the URI names a host or another transport, the address is not allowed or not reachable,
+    /// or a limit is reached.
     pub(super) async fn connect(&self, source: IpAddr, uri: &str) -> Result<SipConnection, String> {
         let target = target_of(uri).ok_or("the contact or route is not an address over TCP")?;
         if let Some(why) = forbidden(target, source, &self.own) {
@@ -140,8 +142,8 @@ impl Reconnections {
     }
 }
 
-/// The filter of a connection that was opened here. A response on it belongs to a request that was sent there, although its
-/// address may be that of no source of calls.
+/// The filter of a connection that was opened here. A response on it belongs to a request that was sent there,
+/// although its address may be that of no source of calls.
 struct Filter {
     requests: Arc<dyn MessageFilter>,
 }

@@ -8,8 +8,8 @@ use service_base::buckets::Buckets;
 use service_base::forwarded::origin;
 use service_base::rate::Rate;
 
-/// The handshakes of an address in one of the two buckets that it draws on: together 32 a second, and 256 at once. That is
-/// the default share of connections, which a client opens again all at once when it has lost them.
+/// The handshakes of an address in one of the two buckets that it draws on: together 32 a second, and 256 at once.
+/// That is the default share of connections, which a client opens again all at once when it has lost them.
 const HANDSHAKES: Rate = Rate::per_second(16, 128);
 
 /// The TLS handshakes of one listener, for each IPv4 address and each IPv6 network of 64 bits.

@@ -76,8 +76,8 @@ pub struct Removed {
 }
 
 impl Removed {
-    /// What later offers must keep of a description with these `m=` values, as [`taken_out`](super::taken_out) returns them.
-    /// Of more than eight streams nothing is kept.
+    /// What later offers must keep of a description with these `m=` values, as [`taken_out`](super::taken_out)
+    /// returns them. Of more than eight streams nothing is kept.
     pub fn of(lines: &[String]) -> Self {
         let lines: &[String] = if lines.len() > MAX_STREAMS { &[] } else { lines };
         let is_audio = |line: &String| line.split_ascii_whitespace().next() == Some("audio");
