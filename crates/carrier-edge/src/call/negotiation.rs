@@ -66,12 +66,13 @@ impl Call<'_> {
     /// caller removed stays removed.
     pub(super) fn refresh_offer(&mut self) -> String {
         let at = self.media.as_ref().map(crate::media::Endpoint::address);
+        let direction = self.sdp_state.direction.reversed();
         match (self.sdp_state.disabled_lines(), at) {
             (Some(lines), Some(at)) => {
                 self.sdp_state.awaits_answer = true;
                 sdp::answer_taken_out(&mut self.sdp_state.identity, &lines, at)
             }
-            _ => self.offer(self.sdp_state.direction.reversed()),
+            _ => self.offer(direction),
         }
     }
 
