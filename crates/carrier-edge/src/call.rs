@@ -257,7 +257,7 @@ impl Call<'_> {
             // The BYE is sent before the call is removed, because the server may stop right after. Its answer
             // is not awaited.
             let reason = format!("SIP;cause={};text=\"{}\"", ending.code, ending.reason);
-            Box::pin(dialog.bye(&reason)).await;
+            Box::pin(dialog.bye(&reason, self.stack.reconnections())).await;
         }
         (ending, None)
     }

@@ -68,7 +68,7 @@ impl Endpoint {
             is_ipv6,
             stream,
             read_budget: Budget::new(READ_PACKETS_PER_SECOND, READ_BURST),
-            call_lookups: CallLookups::default(),
+            call_lookups: CallLookups::new(call_state.account()),
             loss: None,
         };
         if let Some(media) = media {

@@ -9,6 +9,7 @@ mod incoming;
 mod invite_event;
 mod kept_answer;
 mod named_headers;
+mod reconnections;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{EdgeConfig, EdgeError};
 use identity::{EdgeIdentity, named};
+use reconnections::Reconnections;
 
 pub(crate) use dialog::{Dialog, FinalResponse};
 pub(crate) use incoming::Incoming;
@@ -50,6 +52,7 @@ pub(crate) struct Stack {
     contact: Mutex<Option<(SocketAddr, &'static str, Arc<str>)>>,
     refused: Arc<RefusedConnections>,
     tap: Tap,
+    reconnections: Reconnections,
     /// Registers the listening addresses as sockets of this server, for as long as the stack exists.
     _entered: Vec<Entered>,
 }
@@ -124,6 +127,7 @@ impl Stack {
             tap: tap.clone(),
         };
         tokio::spawn(udp.serve(common.clone()));
+        let reconnections = Reconnections::new(&common, token.clone(), descriptors.clone(), sockets.clone());
         let refused = Arc::new(RefusedConnections::new());
         for (socket, identity) in listeners {
             // Each listener has its own limits: a full TCP listener does not block TLS.
@@ -151,6 +155,7 @@ impl Stack {
             contact: Mutex::default(),
             refused,
             tap,
+            reconnections,
             _entered: entered,
         };
         Ok((stack, requests))
@@ -158,6 +163,11 @@ impl Stack {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The connections to callers that closed theirs.
+    pub(crate) fn reconnections(&self) -> &Reconnections {
+        &self.reconnections
     }
 
     /// Assigns the messages of a call to the trunk that it belongs to.
