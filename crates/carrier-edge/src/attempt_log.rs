@@ -11,7 +11,7 @@ use trunk_rules::carrier::{Cause, Challenge, Check, DigestFailure, Refusal};
 
 use super::attempt::Parts;
 use super::attempts::{
-    AttemptOutcome, Attempts, CHALLENGE_ANSWER_TIME, Facts, MAX_CALL_ID_BYTES, Message, Reason,
+    AttemptOutcome, Attempts, CHALLENGE_ANSWER_TIME, Explanation, Facts, MAX_CALL_ID_BYTES, Message, Reason,
     UnansweredChallenge, UnansweredChallenges,
 };
 use super::call_state::CallState;
@@ -50,7 +50,7 @@ pub(crate) fn admitted(inner: &Inner, call_state: &CallState, explanation: Strin
             trunk: Some(trunk),
             is_proven: true,
             reason: Reason { code: Some(200), ..Reason::default() },
-            explanation,
+            explanation: explanation.into(),
             no_audio: None,
         },
         now,
@@ -74,7 +74,7 @@ pub(crate) fn ended(inner: &Inner, call_state: &CallState, record: &CallRecord) 
             trunk: Some(trunk),
             is_proven: true,
             reason: Reason { cause: Some(cause), code: Some(code), check: None },
-            explanation: why.clone(),
+            explanation: why.as_str().into(),
             no_audio: record.no_audio.clone(),
         },
         now,
@@ -103,7 +103,7 @@ pub(crate) fn lost(inner: &Inner, record: &LostRecord) {
             trunk: terms.as_ref(),
             is_proven: true,
             reason: Reason { cause: Some(cause), code: Some(code), check: None },
-            explanation: why.to_owned(),
+            explanation: why.into(),
             no_audio: None,
         },
         now,
@@ -139,7 +139,7 @@ pub(crate) fn enter_challenge(
     now: Timestamp,
 ) {
     let (source, transport, code) = (message.source, message.transport, challenge.code);
-    let call_id: Box<str> = (&*message.call_id).into();
+    let call_id = message.call_id.clone();
     let facts = Facts {
         message,
         outcome: AttemptOutcome::Challenged,
@@ -151,13 +151,14 @@ pub(crate) fn enter_challenge(
             cause: Some(Challenge::CAUSE.id()),
             code: Some(code),
         },
-        explanation: challenge.explanation(),
+        explanation: Explanation::OfChallenge(challenge),
         no_audio: None,
     };
     let was_entered = attempts.enter(facts, now);
     // A truncated `Call-ID` would not match that of the request that answers the challenge.
     let is_whole = call_id.len() < MAX_CALL_ID_BYTES;
     if was_entered && is_whole && (challenge.failure == DigestFailure::NoHeader || challenge.stale) {
+        let call_id = call_id.into_owned().into();
         unanswered.sent(UnansweredChallenge { call_id, source, transport, code }, is_known, now);
     }
 }
@@ -183,7 +184,7 @@ pub(crate) fn unanswered_challenges(inner: &Inner) {
             code: Some(code),
         };
         let message = Message { call_id: (&*call_id).into(), source, transport };
-        let outcome = AttemptOutcome::ChallengeUnanswered;
+        let (outcome, explanation) = (AttemptOutcome::ChallengeUnanswered, explanation.into());
         inner.attempts.enter(
             Facts { message, outcome, trunk: None, is_proven: false, reason, explanation, no_audio: None },
             now,
@@ -212,7 +213,7 @@ pub(crate) fn of_refusal<'a>(message: Message<'a>, refusal: &'a Refusal) -> Fact
             cause: Some(refusal.cause.id()),
             code: Some(refusal.code),
         },
-        explanation: refusal.explanation.clone(),
+        explanation: refusal.explanation.as_str().into(),
         no_audio: None,
     }
 }
@@ -252,7 +253,7 @@ pub(crate) fn refused_unchecked(inner: &Inner, request: &Incoming, code: u16, wh
         tracing::info!(%source, call_id, code, why, "refused");
     }
     let reason = Reason { code: Some(code), ..Reason::default() };
-    let (outcome, explanation) = (AttemptOutcome::Refused, why.to_owned());
+    let (outcome, explanation) = (AttemptOutcome::Refused, why.into());
     inner.attempts.enter(
         Facts { message, outcome, trunk: None, is_proven: false, reason, explanation, no_audio: None },
         now,

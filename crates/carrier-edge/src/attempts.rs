@@ -29,7 +29,7 @@ use ring::{Ring, RingLimits};
 pub use event::{AttemptEvent, AttemptOutcome};
 pub use query::AttemptQuery;
 
-pub(crate) use event::{Facts, Message, Reason, transport_name};
+pub(crate) use event::{Explanation, Facts, Message, Reason, transport_name};
 pub(crate) use unanswered_challenges::{
     CHALLENGE_ANSWER_TIME, MAX_CALL_ID_BYTES, UnansweredChallenge, UnansweredChallenges,
 };
@@ -156,7 +156,7 @@ mod tests {
             trunk: None,
             is_proven: false,
             reason: Reason::default(),
-            explanation: "no trunk allows the address".to_owned(),
+            explanation: "no trunk allows the address".into(),
             no_audio: None,
         }
     }

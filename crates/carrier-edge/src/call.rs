@@ -257,7 +257,7 @@ impl Call<'_> {
             // The BYE is sent before the call is removed, because the server may stop right after. Its answer
             // is not awaited.
             let reason = format!("SIP;cause={};text=\"{}\"", ending.code, ending.reason);
-            Box::pin(dialog.bye(&reason)).await;
+            Box::pin(dialog.bye(&reason, self.stack.reconnections())).await;
         }
         (ending, None)
     }
@@ -290,7 +290,7 @@ impl Call<'_> {
         }
         self.dialog = request.dialog();
         if let Some(dialog) = &mut self.dialog {
-            dialog.contact = self.stack.contact(&request).into();
+            dialog.contact = self.stack.contact(&request);
         }
         let description = self.description(offered.as_deref());
         if let Some(ending) = self.ring(&mut request, offered.is_some(), &description, &plan).await {
@@ -399,7 +399,7 @@ impl Call<'_> {
         let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
         let mut headers: Vec<(&str, &str)> =
             routes.iter().map(|route| ("Record-Route", route.as_str())).collect();
-        headers.push(("Contact", contact.as_str()));
+        headers.push(("Contact", &*contact));
         if !description.is_empty() {
             headers.push(("Content-Type", "application/sdp"));
         }

@@ -419,7 +419,7 @@ impl Front {
             trunk: None,
             is_proven: false,
             reason,
-            explanation: why,
+            explanation: why.into(),
             no_audio: None,
         };
         self.attempts.enter(facts, now);

@@ -34,6 +34,8 @@ pub(crate) struct Endpoint {
     /// The registration of the socket as one of this server, and its share of the file descriptors.
     _held: SocketGuard,
     address: SocketAddr,
+    /// The family of the socket, which `address` can differ from.
+    is_ipv6: bool,
     stream: Stream,
     read_budget: Budget,
     call_lookups: CallLookups,
@@ -50,9 +52,9 @@ impl Endpoint {
         media: Option<&Media>,
         now: Timestamp,
     ) -> Option<Self> {
-        let MediaSocket { socket, held } = inner.ports.bind(bind).await?;
+        let MediaSocket { socket, address, held } = inner.ports.bind(bind).await?;
         let socket = UdpSocket::from_std(socket).ok()?;
-        let address = SocketAddr::new(advertise, socket.local_addr().ok()?.port());
+        let (address, is_ipv6) = (SocketAddr::new(advertise, address.port()), address.is_ipv6());
         let signalling = call_state.origin.source.ip();
         let own = inner.core.own.clone();
         call_state.media.lock().local = Some(address);
@@ -63,9 +65,10 @@ impl Endpoint {
             socket,
             _held: held,
             address,
+            is_ipv6,
             stream,
             read_budget: Budget::new(READ_PACKETS_PER_SECOND, READ_BURST),
-            call_lookups: CallLookups::default(),
+            call_lookups: CallLookups::new(call_state.account()),
             loss: None,
         };
         if let Some(media) = media {
@@ -115,14 +118,15 @@ impl Endpoint {
             && !self.loss.as_mut().is_some_and(|loss| loss.takes_next())
         {
             // A packet that cannot be sent counts as lost.
-            let _lost = self.socket.send_to(&packet, self.reachable(target)).await;
+            let _lost = self.socket.send_to(&packet, of_family(target, self.is_ipv6)).await;
         }
     }
 
     /// Receives and echoes packets until the future is dropped. Cancel safe.
     pub(crate) async fn receive(&mut self, inner: &Inner) {
-        let (clock, is_ipv6) = (&inner.core.clock, self.is_ipv6());
-        let Self { socket, stream, read_budget, loss, .. } = self;
+        let clock = &inner.core.clock;
+        let Self { socket, is_ipv6, stream, read_budget, loss, .. } = self;
+        let is_ipv6 = *is_ipv6;
         let take = |packet: &mut [u8], from| {
             let echo = stream.receive(packet, from, clock.now(), clock.stopwatch(), &inner.media_bytes);
             if let Some(target) = echo
@@ -133,14 +137,6 @@ impl Endpoint {
             }
         };
         net::receive_loop(socket, clock, read_budget, take).await;
-    }
-
-    fn is_ipv6(&self) -> bool {
-        self.socket.local_addr().is_ok_and(|local| local.is_ipv6())
-    }
-
-    fn reachable(&self, target: SocketAddr) -> SocketAddr {
-        of_family(target, self.is_ipv6())
     }
 
     /// When the RTP timeout ends the call, unless another packet arrives.

@@ -106,6 +106,10 @@ impl RequestSlots {
 
 impl Counts {
     fn has_room(&self, limits: SlotLimits, source: IpAddr, subnet: IdentifyingSubnet) -> bool {
+        // No holder has more than all have together, which are fewer than any limit most of the time.
+        if self.all < limits.all.min(limits.of_subnet).min(limits.of_source) {
+            return true;
+        }
         let of_subnet = self.of_subnets.get(&subnet).copied().unwrap_or_default();
         let of_source = self.of_sources.get(&source).copied().unwrap_or_default();
         self.all < limits.all && of_subnet < limits.of_subnet && of_source < limits.of_source

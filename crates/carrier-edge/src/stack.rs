@@ -7,9 +7,12 @@ mod dialog;
 mod identity;
 mod incoming;
 mod invite_event;
+mod kept_answer;
+mod named_headers;
+mod reconnections;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
@@ -23,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{EdgeConfig, EdgeError};
 use identity::{EdgeIdentity, named};
+use reconnections::Reconnections;
 
 pub(crate) use dialog::{Dialog, FinalResponse};
 pub(crate) use incoming::Incoming;
@@ -43,8 +47,12 @@ pub(crate) struct Stack {
     tls_identity: Option<Arc<Identity>>,
     /// The address that messages name instead of the one that the peer sent its request to.
     advertise: Option<IpAddr>,
+    /// The contact that was asked for last, with the address and the transport that it is for: nearly always those of the next
+    /// one, and calls share the text.
+    contact: Mutex<Option<(SocketAddr, &'static str, Arc<str>)>>,
     refused: Arc<RefusedConnections>,
     tap: Tap,
+    reconnections: Reconnections,
     /// Registers the listening addresses as sockets of this server, for as long as the stack exists.
     _entered: Vec<Entered>,
 }
@@ -119,6 +127,7 @@ impl Stack {
             tap: tap.clone(),
         };
         tokio::spawn(udp.serve(common.clone()));
+        let reconnections = Reconnections::new(&common, token.clone(), descriptors.clone(), sockets.clone());
         let refused = Arc::new(RefusedConnections::new());
         for (socket, identity) in listeners {
             // Each listener has its own limits: a full TCP listener does not block TLS.
@@ -143,8 +152,10 @@ impl Stack {
             tls_address,
             tls_identity,
             advertise,
+            contact: Mutex::default(),
             refused,
             tap,
+            reconnections,
             _entered: entered,
         };
         Ok((stack, requests))
@@ -152,6 +163,11 @@ impl Stack {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The connections to callers that closed theirs.
+    pub(crate) fn reconnections(&self) -> &Reconnections {
+        &self.reconnections
     }
 
     /// Assigns the messages of a call to the trunk that it belongs to.
@@ -176,13 +192,23 @@ impl Stack {
 
     /// The value of `Contact` in responses to this request: the address that it was sent to, or the
     /// advertised one.
-    pub(crate) fn contact(&self, request: &Incoming) -> String {
+    pub(crate) fn contact(&self, request: &Incoming) -> Arc<str> {
         let (called, transport) = (request.local(), request.transport());
-        let (address, port) = (bracketed(named(self.advertise, called.ip())), called.port());
-        if request.is_secure() {
-            return format!("<sips:{address}:{port}>");
+        let is_secure = request.is_secure();
+        let mut last = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((address, over, contact)) = &*last
+            && !is_secure
+            && (*address, *over) == (called, transport)
+        {
+            return Arc::clone(contact);
         }
-        format!("<sip:{address}:{port};transport={transport}>")
+        let (address, port) = (bracketed(named(self.advertise, called.ip())), called.port());
+        if is_secure {
+            return format!("<sips:{address}:{port}>").into();
+        }
+        let contact: Arc<str> = format!("<sip:{address}:{port};transport={transport}>").into();
+        *last = Some((called, transport, Arc::clone(&contact)));
+        contact
     }
 
     /// Logs how many connections were refused since the last call.

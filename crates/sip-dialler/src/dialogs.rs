@@ -26,6 +26,8 @@ pub(crate) enum Inbound {
     Request(Box<Transaction>),
     /// The session description of an ACK, which answers an offer of ours.
     Answer(Vec<u8>),
+    /// A 2xx of ours to a re-INVITE was never acknowledged.
+    Unacknowledged,
 }
 
 impl Inbound {

@@ -87,7 +87,13 @@ impl Call {
                     }
                     // An unacceptable answer does not end the call, since the far end requested the offer.
                     Inbound::Answer(answer) => {
-                        log_unacceptable(Box::pin(self.apply_answer(&answer)).await);
+                        log_unacceptable(Box::pin(self.apply_later_answer(&answer)).await);
+                    }
+                    // RFC 3261 §14.2 and §13.3.1.4.
+                    Inbound::Unacknowledged => {
+                        tracing::info!("the carrier did not acknowledge the answer to its re-INVITE");
+                        Box::pin(self.hang_up(state.dialog)).await;
+                        return LegEnd::HungUp;
                     }
                 },
                 response = update_response(&mut state.update) => {
@@ -208,7 +214,7 @@ impl Call {
                 self.acks.send(invite.sequence, remote_tag(response), &ack, &state.dialog.hop).await;
                 // An unacceptable answer to a refresh leaves the media unchanged.
                 let described = session_description(&response.headers, &response.body).ok().flatten();
-                log_unacceptable(self.apply_answer(described.unwrap_or_default()).await);
+                log_unacceptable(self.apply_refresh_answer(described.unwrap_or_default()).await);
             }
             _ => {
                 let ack = invite.ack(response);
@@ -256,7 +262,7 @@ impl Call {
         further.extend(state.digest.take());
         let number = state.dialog.next_sequence();
         let codecs = &self.shared.config.codecs;
-        let offer = self.media.as_mut().map(|media| media.offer(codecs)).unwrap_or_default();
+        let offer = self.media.as_mut().map(|media| media.refresh_offer(codecs)).unwrap_or_default();
         let request = state.dialog.request(&self.origin, Method::Invite, number, further, offer);
         match Invite::send(&self.shared, request, state.dialog.hop.clone(), number).await {
             Ok(invite) => state.invite = Some(invite),

@@ -14,7 +14,8 @@ use service_base::log_limiter::LogLimiter;
 use service_base::net::{Budget, Use, is_own_address};
 use sip_transport::{MediaSocket, Ports, sdp};
 use trunk_rules::carrier::{
-    Codec, Direction, Media as Described, MediaHost, Profile, Settings, negotiate, no_media_to,
+    Agreed, Codec, Direction, Media as Described, MediaHost, OwnOffer, Removed, Settings, negotiate,
+    no_media_to,
 };
 
 use crate::egress::Egress;
@@ -52,6 +53,12 @@ pub(crate) struct Media {
     address: SocketAddr,
     /// The identity of the session in its descriptions.
     identity: sdp::Identity,
+    /// What later offers must keep; most calls have nothing.
+    agreed: Option<Box<Agreed>>,
+    /// The disabled streams, while the far end has removed the audio.
+    removed: Option<Box<Removed>>,
+    /// The agreed direction, from the far end's point of view.
+    direction: Direction,
     stream: Option<Stream>,
     /// The SSRC of the stream, the same in all its packets (RFC 3550).
     source: u32,
@@ -77,7 +84,7 @@ impl Media {
         let socket = &bound.socket;
         // Nothing is read, so the smallest buffer suffices; a larger one is harmless.
         let _granted = socket2::SockRef::from(socket).set_recv_buffer_size(0);
-        let address = SocketAddr::new(advertised, socket.local_addr().ok()?.port());
+        let address = SocketAddr::new(advertised, bound.address.port());
         let random = random.to_be_bytes();
         let [source @ .., _, _, _, _] = random;
         let [_, _, _, _, sequence @ .., _, _] = random;
@@ -87,6 +94,9 @@ impl Media {
             bound,
             address,
             identity,
+            agreed: None,
+            removed: None,
+            direction: Direction::SendRecv,
             stream: None,
             source: u32::from_be_bytes(source),
             sequence: u16::from_be_bytes(sequence),
@@ -111,9 +121,58 @@ impl Media {
         self.address
     }
 
-    /// The description for an offer of ours.
+    /// The description for an offer of ours: in both directions, in the streams that were negotiated (RFC 3264 §8).
     pub(crate) fn offer(&mut self, codecs: &[Codec]) -> String {
-        sdp::offer(&mut self.identity, self.address, codecs, Profile::Avp, "")
+        self.offer_in(codecs, Direction::SendRecv)
+    }
+
+    /// The description for the offer of a session refresh, which changes nothing: a call on hold stays there, and
+    /// audio that was removed stays removed.
+    pub(crate) fn refresh_offer(&mut self, codecs: &[Codec]) -> String {
+        match self.disabled_lines() {
+            Some(lines) => sdp::answer_taken_out(&mut self.identity, &lines, self.address),
+            None => self.offer_in(codecs, self.direction.reversed()),
+        }
+    }
+
+    /// `direction` is from our point of view.
+    fn offer_in(&mut self, codecs: &[Codec], direction: Direction) -> String {
+        let settings = settings();
+        let agreed = self.agreed.as_deref();
+        let offer = OwnOffer::new(&MediaEncryptionMode::Disabled, &settings, agreed);
+        // The agreed codec comes first, and the others in the configured order.
+        let mut ordered: Vec<(u8, Codec)> =
+            offer.codecs.first().copied().filter(|_| agreed.is_some()).into_iter().collect();
+        for codec in codecs {
+            let (number, codec) = (codec.offered_payload_type(), *codec);
+            if ordered.iter().all(|known| known.0 != number && known.1 != codec) {
+                ordered.push((number, codec));
+            }
+        }
+        let offer = OwnOffer { direction, codecs: ordered, ..offer };
+        let offer = match self.removed.as_deref() {
+            Some(removed) => removed.restored(offer),
+            None => offer,
+        };
+        // No key, because encrypted media are not negotiated.
+        sdp::own_offer(&mut self.identity, self.address, &offer, "")
+    }
+
+    /// The `m=` values of an offer that leaves removed audio as it is; `None` while there is audio, or if the
+    /// streams were too many to keep.
+    pub(crate) fn disabled_lines(&self) -> Option<Vec<String>> {
+        self.removed.as_deref().map(Removed::lines).filter(|lines| !lines.is_empty())
+    }
+
+    /// Records what a description of the far end agreed on. `is_answer` is whether it answers an offer of ours:
+    /// some far ends leave disabled streams out of an answer, which stay in later offers.
+    pub(crate) fn agree(&mut self, described: &Described, is_answer: bool) {
+        let streams = self.agreed.as_deref().map_or(1, Agreed::streams);
+        if !is_answer || described.lines.len() >= streams {
+            self.agreed = Agreed::of(described, &MediaEncryptionMode::Disabled, &settings());
+        }
+        self.removed = None;
+        self.direction = described.direction;
     }
 
     /// The description that answers an offer.
@@ -188,6 +247,12 @@ impl Media {
         (self.begins, self.next) = (true, now);
     }
 
+    /// Stops sending, because the far end removed the audio; `lines` are the `m=` values of its description.
+    pub(crate) fn remove(&mut self, lines: &[String]) {
+        self.disable();
+        self.removed = Some(Box::new(Removed::of(lines)));
+    }
+
     /// Stops sending until the next description.
     pub(crate) fn disable(&mut self) {
         (self.stream, self.begun) = (None, None);
@@ -255,8 +320,12 @@ fn not_allowed(shared: &Shared, carrier: IpAddr, to: SocketAddr) -> Option<&'sta
 
 /// The media of a session description; `None` for an empty text.
 pub(crate) fn described(body: &[u8]) -> Result<Option<Described>, trunk_rules::carrier::MediaRefusal> {
-    let settings = Settings { codecs: CODECS.to_vec(), ..Settings::default() };
-    negotiate(&MediaEncryptionMode::Disabled, &settings, Some(body))
+    negotiate(&MediaEncryptionMode::Disabled, &settings(), Some(body))
+}
+
+/// The settings under which descriptions are negotiated.
+fn settings() -> Settings {
+    Settings { codecs: CODECS.to_vec(), ..Settings::default() }
 }
 
 #[cfg(test)]

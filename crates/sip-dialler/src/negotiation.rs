@@ -11,8 +11,11 @@ use trunk_rules::carrier::{reason_phrase, taken_out};
 use crate::call::Call;
 use crate::dialogs::Inbound;
 use crate::media::described;
-use crate::responses::{complete, finish_in_background, respond};
+use crate::responses::{Completion, complete, finish_in_background, respond};
 use crate::stack::ALLOW;
+
+/// What the record of a try states while the carrier has removed the audio.
+const DISABLED: &str = "no media are sent: the carrier disabled the streams";
 
 impl Call {
     /// Applies the answer to an offer of ours.
@@ -23,6 +26,7 @@ impl Call {
         let carrier = self.carrier();
         match (described(answer), self.media.as_mut(), carrier) {
             (Ok(Some(described)), Some(media), Some(carrier)) => {
+                media.agree(&described, true);
                 let statement = media.apply(&self.shared, self.origin.egress, carrier, &described).await;
                 self.tries.media(&statement);
                 Ok(())
@@ -31,6 +35,31 @@ impl Call {
             (Ok(Some(_)), _, _) => Err("there is no media port".to_owned()),
             (Err(why), _, _) => Err(format!("the answer does not fit the offer: {why}")),
         }
+    }
+
+    /// Applies the answer to an offer of ours inside the call, which may refuse the audio.
+    ///
+    /// # Errors
+    /// As [`Self::apply_answer`].
+    pub(crate) async fn apply_later_answer(&mut self, answer: &[u8]) -> Result<(), String> {
+        if let (Some(lines), Some(media)) = (taken_out(answer), self.media.as_mut()) {
+            media.remove(&lines);
+            self.tries.media(DISABLED);
+            return Ok(());
+        }
+        self.apply_answer(answer).await
+    }
+
+    /// Applies the answer to the offer of a session refresh.
+    ///
+    /// # Errors
+    /// As [`Self::apply_answer`].
+    pub(crate) async fn apply_refresh_answer(&mut self, answer: &[u8]) -> Result<(), String> {
+        if self.media.as_ref().is_some_and(|media| media.disabled_lines().is_some()) {
+            // An answer cannot add a stream to an offer without one (RFC 3264 §6).
+            return Ok(());
+        }
+        self.apply_later_answer(answer).await
     }
 
     /// The address of the carrier that the INVITE was sent to.
@@ -64,6 +93,7 @@ impl Call {
         };
         let (body, offers) = match described(offer) {
             Ok(Some(offer)) => {
+                media.agree(&offer, false);
                 let statement = media.apply(&self.shared, self.origin.egress, carrier, &offer).await;
                 self.tries.media(&statement);
                 (media.answer(&offer), false)
@@ -71,8 +101,8 @@ impl Call {
             Ok(None) if is_invite => (media.offer(&self.shared.config.codecs), true),
             Ok(None) => (String::new(), false),
             Err(_) if let Some(lines) = taken_out(offer) => {
-                media.disable();
-                self.tries.media("no media are sent: the carrier disabled the streams");
+                media.remove(&lines);
+                self.tries.media(DISABLED);
                 (media.answer_disabled(&lines), false)
             }
             Err(why) => {
@@ -85,11 +115,13 @@ impl Call {
         respond(&mut request, 200, "OK", headers, body).await;
         let (dialogs, call_id) = (Arc::clone(&self.shared.dialogs), self.origin.call_id.clone());
         tokio::spawn(async move {
-            let answer = complete(request).await;
-            if offers && !answer.is_empty() {
-                // It is dropped if the call has ended or its queue is full.
-                let _undelivered = dialogs.deliver(&call_id, Inbound::Answer(answer));
-            }
+            let inbound = match complete(request).await {
+                Completion::Acknowledged(answer) if offers && !answer.is_empty() => Inbound::Answer(answer),
+                Completion::Unacknowledged if is_invite => Inbound::Unacknowledged,
+                _ => return,
+            };
+            // It is dropped if the call has ended or its queue is full.
+            let _undelivered = dialogs.deliver(&call_id, inbound);
         });
     }
 }

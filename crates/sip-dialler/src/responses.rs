@@ -41,18 +41,28 @@ pub(crate) async fn finish(mut request: Transaction, code: u16, phrase: &str, fu
     let _unused = complete(request).await;
 }
 
-/// Keeps an answered transaction until its end, so that retransmissions are answered. Returns the session
-/// description in its ACK; empty if there is none.
-pub(crate) async fn complete(mut request: Transaction) -> Vec<u8> {
+/// How an answered transaction ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Completion {
+    /// The far end acknowledged the answer; the session description in the ACK, empty if there is none.
+    Acknowledged(Vec<u8>),
+    /// No ACK arrived for as long as the answer was repeated. Only an INVITE has one.
+    Unacknowledged,
+    /// The endpoint or the connection ended first.
+    Abandoned,
+}
+
+/// Keeps an answered transaction until its end, so that retransmissions are answered.
+pub(crate) async fn complete(mut request: Transaction) -> Completion {
     // The library's timers end with the endpoint, which also closes this connection.
     let open = request.connection.as_ref().and_then(SipConnection::cancel_token).unwrap_or_default();
     let acknowledged = async {
-        let mut body = Vec::new();
+        let mut body = None;
         while !request.is_terminated() {
             match request.receive().await {
                 Some(SipMessage::Request(ack)) if ack.method == Method::Ack => {
                     let described = session_description(&ack.headers, &ack.body).ok().flatten();
-                    body = described.unwrap_or_default().to_vec();
+                    body = Some(described.unwrap_or_default().to_vec());
                 }
                 Some(_) => {}
                 None => break,
@@ -60,7 +70,11 @@ pub(crate) async fn complete(mut request: Transaction) -> Vec<u8> {
         }
         body
     };
-    open.run_until_cancelled(acknowledged).await.unwrap_or_default()
+    match open.run_until_cancelled(acknowledged).await {
+        Some(Some(body)) => Completion::Acknowledged(body),
+        Some(None) => Completion::Unacknowledged,
+        None => Completion::Abandoned,
+    }
 }
 
 /// Sends a final response in a task of its own.

@@ -12,7 +12,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::libc;
 use nix::sys::socket::{
@@ -93,16 +93,22 @@ impl Datagrams {
 
     async fn receive_until_cancelled(self: Arc<Self>, common: Intake) {
         let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
+        // The system writes the local address of each datagram into it, if the socket is bound to all of them.
+        let mut control =
+            self.is_bound_to_all().then(|| nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo));
         let mut turns = Turns::default();
+        let replies = Replies { datagrams: Arc::clone(&self), last: Mutex::default() };
         loop {
             let received = tokio::select! {
                 () = self.token.cancelled() => return,
-                received = net::receive(&self.socket, &mut turns, |_| self.receive(&mut buffer)) => received,
+                received = net::receive(&self.socket, &mut turns, |_| {
+                    self.receive(&mut buffer, control.as_deref_mut())
+                }) => received,
             };
             match received {
                 Ok(Received { length, source, local }) => {
                     let bytes = buffer.get(..length).unwrap_or_default();
-                    self.handle(&common, bytes, source, local).await;
+                    self.handle(&common, &replies, bytes, source, local).await;
                 }
                 // An error concerns a single datagram, so receiving continues even if it repeats.
                 Err(error) => tracing::debug!(%error, "a datagram could not be received"),
@@ -110,10 +116,17 @@ impl Datagrams {
         }
     }
 
-    async fn handle(self: &Arc<Self>, common: &Intake, bytes: &[u8], source: SocketAddr, local: IpAddr) {
+    async fn handle(
+        &self,
+        common: &Intake,
+        replies: &Replies,
+        bytes: &[u8],
+        source: SocketAddr,
+        local: IpAddr,
+    ) {
         let local = SocketAddr::new(local, self.address.port());
         let arrival = Arrival { source: canonical(source), local, transport: Transport::Udp };
-        if let FilterAction::Reply(response) = common.receive(bytes, &arrival, self).await {
+        if let FilterAction::Reply(response) = common.receive(bytes, &arrival, replies).await {
             let via = Head::of(bytes).and_then(|head| head.value(["Via", "v"]));
             let to = via.map_or(arrival.source, |via| {
                 response_address(&String::from_utf8_lossy(&via), arrival.source)
@@ -123,16 +136,10 @@ impl Datagrams {
     }
 
     /// Receives one datagram, with its source and the address that it was sent to.
-    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+    fn receive(&self, buffer: &mut [u8], control: Option<&mut [u8]>) -> io::Result<Received> {
         let mut slices = [IoSliceMut::new(buffer)];
-        let mut control =
-            self.is_bound_to_all().then(|| nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo));
-        let message = recvmsg::<SockaddrStorage>(
-            self.socket.as_raw_fd(),
-            &mut slices,
-            control.as_deref_mut(),
-            MsgFlags::empty(),
-        )?;
+        let message =
+            recvmsg::<SockaddrStorage>(self.socket.as_raw_fd(), &mut slices, control, MsgFlags::empty())?;
         let source = message.address.as_ref().and_then(address_of);
         let source = source.ok_or_else(|| io::Error::other("a datagram has no source"))?;
         let mut local = self.address.ip();
@@ -223,12 +230,44 @@ impl Datagrams {
     }
 }
 
-impl ReplyPath for Arc<Datagrams> {
+/// The way back to the senders of datagrams, for as long as the socket is served.
+struct Replies {
+    datagrams: Arc<Datagrams>,
+    /// The connection of the last datagram. A peer's datagrams come one after the other, and its calls share the connection.
+    last: Mutex<Option<LastConnection>>,
+}
+
+/// A connection, with the ends that it is for.
+struct LastConnection {
+    local: SocketAddr,
+    peer: SocketAddr,
+    connection: SipConnection,
+}
+
+impl Replies {
+    fn last(&self) -> MutexGuard<'_, Option<LastConnection>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last_between(&self, local: SocketAddr, peer: SocketAddr) -> Option<SipConnection> {
+        let last = self.last();
+        let last = last.as_ref().filter(|last| (last.local, last.peer) == (local, peer));
+        last.map(|last| last.connection.clone())
+    }
+}
+
+impl ReplyPath for Replies {
     const IS_DATAGRAM: bool = true;
 
     /// Sends from the address that the message was received on, and only to this address.
     async fn connection(&self, arrival: &Arrival, to: SocketAddr) -> rsipstack::Result<SipConnection> {
-        self.library_socket(arrival.local, Some(to)).await
+        if let Some(connection) = self.last_between(arrival.local, to) {
+            return Ok(connection);
+        }
+        let connection = self.datagrams.library_socket(arrival.local, Some(to)).await?;
+        let last = LastConnection { local: arrival.local, peer: to, connection: connection.clone() };
+        *self.last() = Some(last);
+        Ok(connection)
     }
 }
 

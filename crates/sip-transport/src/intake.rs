@@ -4,12 +4,13 @@
 //! parsed, marked with its [`Arrival`] and handed to the endpoint. A message that cannot be parsed is
 //! answered if possible, and does not affect other messages. Nothing here decides about a call.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rsipstack::sip::prelude::{HeadersExt as _, ToTypedHeader as _};
-use rsipstack::sip::{Request, SipMessage};
+use rsipstack::sip::{Header, Request, SipMessage};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transport::SipConnection;
 
@@ -20,7 +21,7 @@ use crate::limits::Limits;
 use crate::messages::Tap;
 use crate::readable;
 use crate::unreadable::{Unreadable, is_upper_case};
-use crate::via::{is_via, response_address, stamped};
+use crate::via::{is_via, names_its_source, response_address, stamped};
 
 /// The decision of a [`MessageFilter`] on a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -147,7 +148,9 @@ impl Intake {
     ) -> Result<(), Unreadable> {
         let mut message = parsed(bytes, body)?;
         if let SipMessage::Request(request) = &mut message {
-            stamp(request, arrival.source).map_err(|_| Unreadable::Via)?;
+            if !has_plain_via(request, arrival.source) {
+                stamp(request, arrival.source).map_err(|_| Unreadable::Via)?;
+            }
             arrival.mark(request, uri);
         }
         let rest = match &self.inspector {
@@ -187,7 +190,7 @@ struct Checked<'a> {
     /// The Request-URI as received; empty for a response.
     uri: &'a [u8],
     /// The topmost `Via` of a request.
-    via: Option<String>,
+    via: Option<Cow<'a, str>>,
     /// The body of a datagram.
     body: Option<&'a [u8]>,
     /// Whether the head is UTF-8.
@@ -208,7 +211,7 @@ impl<'a> Checked<'a> {
         }
         let via = head
             .filter(|_| request.is_some())
-            .map(|head| String::from_utf8_lossy(&head.value(["Via", "v"]).unwrap_or_default()).into_owned());
+            .map(|head| text_of(head.value(["Via", "v"]).unwrap_or_default()));
         if via.as_deref().is_some_and(|via| !is_via(via)) {
             return Err(Unreadable::Via);
         }
@@ -220,6 +223,23 @@ impl<'a> Checked<'a> {
         let head_length = bytes.len() - head.map_or(0, |head| head.rest.len());
         let is_text = bytes.get(..head_length).is_some_and(|head| std::str::from_utf8(head).is_ok());
         Ok(Self { uri: request.map_or(&[][..], |[_, uri, _]| uri), via, body, is_text })
+    }
+}
+
+/// Whether [`stamp`] would change nothing: the library does not have to read the topmost `Via` first.
+fn has_plain_via(request: &Request, source: SocketAddr) -> bool {
+    let topmost = request.headers.iter().find_map(|header| match header {
+        Header::Via(via) => Some(via.value()),
+        _ => None,
+    });
+    topmost.is_some_and(|via| names_its_source(via, source))
+}
+
+/// A value as text, in which what is no UTF-8 is replaced.
+fn text_of(value: Cow<'_, [u8]>) -> Cow<'_, str> {
+    match value {
+        Cow::Borrowed(value) => String::from_utf8_lossy(value),
+        Cow::Owned(value) => Cow::Owned(String::from_utf8_lossy(&value).into_owned()),
     }
 }
 
@@ -240,7 +260,7 @@ fn parsed(bytes: &[u8], body: Option<&[u8]>) -> Result<SipMessage, Unreadable> {
 fn stamp(request: &mut Request, source: SocketAddr) -> Result<(), rsipstack::sip::Error> {
     request.via_header_mut()?.update_first_value(|via| {
         via.typed()?;
-        Ok(stamped(&String::from_utf8_lossy(&unfolded(via.value().as_bytes())), source).into())
+        Ok(stamped(&String::from_utf8_lossy(&unfolded(via.value().as_bytes())), source).into_owned().into())
     })
 }
 

@@ -182,7 +182,8 @@ impl Tap {
         only_known: bool,
     ) {
         let Some(log) = &self.log else { return };
-        let Some(call_id) = call_id_of(bytes) else { return };
+        let Some(head) = Head::of(bytes) else { return };
+        let Some(call_id) = call_id_of(&head) else { return };
         let party = (self.stack, remote.ip());
         if only_known && !log.lock().contains(&call_id, party) {
             return;
@@ -200,15 +201,15 @@ impl Tap {
                 _ => "UDP",
             },
             length: bytes.len(),
-            bytes: mask::masked(bytes, MAX_MESSAGE_BYTES).into(),
+            bytes: mask::masked(bytes, Some(&head), MAX_MESSAGE_BYTES),
         };
         log.lock().add(&call_id, party, message);
     }
 }
 
 /// The `Call-ID` of a message, if it has one that can be stored.
-fn call_id_of(bytes: &[u8]) -> Option<Cow<'_, str>> {
-    let value = Head::of(bytes)?.value(["Call-ID", "i"])?;
+fn call_id_of<'a>(head: &Head<'a>) -> Option<Cow<'a, str>> {
+    let value = head.value(["Call-ID", "i"])?;
     let text = match value {
         Cow::Borrowed(value) => Cow::Borrowed(std::str::from_utf8(value).ok()?),
         Cow::Owned(value) => Cow::Owned(String::from_utf8(value).ok()?),

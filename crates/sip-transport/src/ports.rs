@@ -42,6 +42,8 @@ pub struct SocketAccounting {
 pub struct MediaSocket {
     /// The socket, which never blocks.
     pub socket: UdpSocket,
+    /// The address and the port that it is bound to, so that nothing has to ask the system.
+    pub address: SocketAddr,
     /// Must be kept as long as the socket is open.
     pub held: SocketGuard,
 }
@@ -65,9 +67,7 @@ impl Ports {
     /// may be open.
     pub async fn bind(&self, at: IpAddr) -> Option<MediaSocket> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(bound) =
-            spare.filter(|MediaSocket { socket, .. }| socket.local_addr().is_ok_and(|local| local.ip() == at))
-        {
+        if let Some(bound) = spare.filter(|spare| spare.address.ip() == at) {
             return Some(bound);
         }
         let permit = self.books.descriptors.take(self.books.share)?;
@@ -82,8 +82,11 @@ impl Ports {
             if let Ok(socket) = UdpSocket::bind(SocketAddr::new(at, port)) {
                 socket.set_nonblocking(true).ok()?;
                 let entered = self.books.own.enter(SocketAddr::new(at, port), self.books.purpose);
+                // For port 0 the system selects one.
+                let address = if port == 0 { socket.local_addr().ok()? } else { SocketAddr::new(at, port) };
                 return Some(MediaSocket {
                     socket,
+                    address,
                     held: SocketGuard { _entered: entered, _permit: permit },
                 });
             }
@@ -137,7 +140,8 @@ mod tests {
         let port = first.socket.local_addr().unwrap().port();
         ports.recycle(first);
         let second = ports.bind(here).await.unwrap();
-        assert_eq!(second.socket.local_addr().unwrap().port(), port);
+        assert_eq!(second.socket.local_addr().unwrap(), second.address);
+        assert_eq!(second.address.port(), port);
         ports.recycle(second);
         let third = ports.bind(elsewhere).await.unwrap();
         assert_eq!(

@@ -48,20 +48,20 @@ impl<'a> Reply<'a> {
             return None;
         }
         let mut bytes = Vec::with_capacity(max_bytes.min(1_024));
-        line(&mut bytes, format!("SIP/2.0 {} {}", self.code, self.phrase).as_bytes(), b"");
+        let code = self.code.to_string();
+        line(&mut bytes, &[b"SIP/2.0 ", code.as_bytes(), b" ", self.phrase.as_bytes()]);
         let mut vias = head.values(["Via", "v"]);
         let first = unfolded(vias.next()?);
-        line(&mut bytes, b"Via: ", stamped(&String::from_utf8_lossy(&first), source).as_bytes());
+        line(&mut bytes, &[b"Via: ", stamped(&String::from_utf8_lossy(&first), source).as_bytes()]);
         for via in vias {
-            line(&mut bytes, b"Via: ", via);
+            line(&mut bytes, &[b"Via: ", via]);
         }
         for (long, short) in [("From", "f"), ("To", "t"), ("Call-ID", "i"), ("CSeq", "")] {
             let Some(value) = head.value([long, short]) else { continue };
-            let name = format!("{long}: ");
             if long == "To" && !has_tag(&value) {
-                line(&mut bytes, name.as_bytes(), &[&*value, b";tag=", tag.as_bytes()].concat());
+                line(&mut bytes, &[b"To: ", &value, b";tag=", tag.as_bytes()]);
             } else {
-                line(&mut bytes, name.as_bytes(), &value);
+                line(&mut bytes, &[long.as_bytes(), b": ", &value]);
             }
         }
         let mut room = max_bytes.checked_sub(bytes.len() + TAIL.len())?;
@@ -70,7 +70,7 @@ impl<'a> Reply<'a> {
             match room.checked_sub(name.len() + value.len() + 4) {
                 Some(left) => {
                     room = left;
-                    line(&mut bytes, format!("{name}: ").as_bytes(), value.as_bytes());
+                    line(&mut bytes, &[name.as_bytes(), b": ", value.as_bytes()]);
                 }
                 None if is_needed => return None,
                 None => {}
@@ -81,9 +81,11 @@ impl<'a> Reply<'a> {
     }
 }
 
-fn line(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    bytes.extend_from_slice(name);
-    bytes.extend_from_slice(value);
+/// Adds a line of these parts.
+fn line(bytes: &mut Vec<u8>, parts: &[&[u8]]) {
+    for part in parts {
+        bytes.extend_from_slice(part);
+    }
     bytes.extend_from_slice(b"\r\n");
 }
 

@@ -6,6 +6,7 @@
 //! peer does not read, nothing is read from it, and a peer that accepts nothing for [`Limits::write_timeout`]
 //! is disconnected.
 
+mod handshakes;
 mod outgoing;
 mod slots;
 
@@ -38,6 +39,7 @@ use crate::intake::{FilterAction, Intake};
 pub use crate::limits::Limits;
 use crate::readable::without_null_tag;
 
+use handshakes::Handshakes;
 pub use outgoing::{Lease, OutgoingStream, SendError};
 use slots::Slot;
 pub use slots::{ConnectionSlots, Connections};
@@ -63,6 +65,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct RefusedConnections {
     too_many: LogLimiter,
+    handshakes: LogLimiter,
     failed: LogLimiter,
 }
 
@@ -77,13 +80,16 @@ impl RefusedConnections {
     pub const fn new() -> Self {
         Self {
             too_many: LogLimiter::new("SIP connections were refused: too many"),
+            handshakes: LogLimiter::new(
+                "SIP connections were refused: too many TLS handshakes of one address",
+            ),
             failed: LogLimiter::new("SIP connections could not be accepted"),
         }
     }
 
     /// Logs the sums that are due.
     pub fn write_log_summaries(&self, clock: &Clock) {
-        for kind in [&self.too_many, &self.failed] {
+        for kind in [&self.too_many, &self.handshakes, &self.failed] {
             kind.write_due_summary(clock.now());
         }
     }
@@ -118,6 +124,7 @@ impl Listener {
 
     async fn accept_connections(self) {
         let mut turns = Turns::default();
+        let handshakes = self.identity.as_ref().map(|_| Handshakes::default());
         loop {
             let accepted = tokio::select! {
                 () = self.token.cancelled() => return,
@@ -133,6 +140,12 @@ impl Listener {
                     continue;
                 }
             };
+            if handshakes.as_ref().is_some_and(|all| !all.admits(peer.ip(), self.clock.stopwatch())) {
+                if self.refused.handshakes.admits(peer.ip(), self.clock.now()) {
+                    tracing::warn!(%peer, "a SIP connection was refused: too many TLS handshakes of its address");
+                }
+                continue;
+            }
             let token = self.token.child_token();
             let permit = || self.descriptors.take(Share::Signalling);
             let slot = self.places.take(peer.ip(), &token);
@@ -153,6 +166,8 @@ impl Listener {
                 if let Err(error) = ended {
                     tracing::debug!(%peer, %error, "a SIP connection ended");
                 }
+                // So that users of the connection notice its end.
+                token.cancel();
                 drop((slot, permit));
             });
         }

@@ -1,7 +1,8 @@
 //! The syntax of a `Via` value, as far as a response needs it (RFC 3261 §20.42).
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 use crate::arrival::canonical;
 
@@ -12,6 +13,9 @@ const DEFAULT_PORT: u16 = 5060;
 ///
 /// Host names and parameters are not checked: a response is sent to the source address, whatever they are.
 pub(crate) fn is_via(line: &str) -> bool {
+    if plain_address(line).is_some() {
+        return true;
+    }
     parts_outside_quotes(line, ',').all(|value| {
         let sent = parts_outside_quotes(value, ';').next().unwrap_or_default();
         let mut slashes = sent.splitn(3, '/').map(str::trim);
@@ -32,6 +36,9 @@ pub(crate) fn is_via(line: &str) -> bool {
 /// and is answered at the port that it names (RFC 3261 §18.2.2). A sender that names another address is behind address
 /// translation, where only its source port leads back to it.
 pub(crate) fn response_address(line: &str, source: SocketAddr) -> SocketAddr {
+    if names_its_source(line, source) {
+        return source;
+    }
     let first = parts_outside_quotes(line, ',').next().unwrap_or_default();
     let mut parts = parts_outside_quotes(first, ';');
     let named = parts.next().and_then(sent_by);
@@ -46,10 +53,30 @@ pub(crate) fn response_address(line: &str, source: SocketAddr) -> SocketAddr {
     to
 }
 
+/// Whether a `Via` line is [plain](plain_address), and its address and port are those of the source. Nothing is added
+/// to such a line.
+pub(crate) fn names_its_source(line: &str, source: SocketAddr) -> bool {
+    let SocketAddr::V4(source) = source else { return false };
+    plain_address(line).is_some_and(|address| address.parse::<SocketAddrV4>() == Ok(source))
+}
+
+/// The host and the port of a line with one value of this form alone, which many peers send:
+/// `SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa`.
+fn plain_address(line: &str) -> Option<&str> {
+    let (address, branch) = line.strip_prefix("SIP/2.0/UDP ")?.split_once(";branch=")?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let is_address = |byte: u8| is_plain(byte) || byte == b':';
+    let has_both = !address.is_empty() && !branch.is_empty();
+    (has_both && address.bytes().all(is_address) && branch.bytes().all(is_plain)).then_some(address)
+}
+
 /// A `Via` line with the request's source address in its first value (RFC 3261 §18.2.1, RFC 3581 §4).
 ///
 /// An IPv6 address has no brackets there (§25.1, `via-received`): clients drop a response whose `Via` they cannot read.
-pub(crate) fn stamped(line: &str, source: SocketAddr) -> String {
+pub(crate) fn stamped(line: &str, source: SocketAddr) -> Cow<'_, str> {
+    if names_its_source(line, source) {
+        return Cow::Borrowed(line);
+    }
     let first = parts_outside_quotes(line, ',').next().unwrap_or_default();
     let others = line.get(first.len()..).unwrap_or_default();
     let mut parameters = parts_outside_quotes(first, ';');
@@ -73,13 +100,17 @@ pub(crate) fn stamped(line: &str, source: SocketAddr) -> String {
         }
     }
     value.push_str(others);
-    value
+    Cow::Owned(value)
 }
 
 /// The address in a text such as `SIP/2.0/UDP 192.0.2.1:5080`; `None` for a host name, and for the port 0.
 fn sent_by(text: &str) -> Option<SocketAddr> {
     let (_transport, at) = text.splitn(3, '/').nth(2)?.trim().split_once(char::is_whitespace)?;
-    let at: String = at.split_whitespace().collect();
+    let at: Cow<'_, str> = match at.trim() {
+        at if at.contains(char::is_whitespace) => Cow::Owned(at.split_whitespace().collect()),
+        // Nearly every address has no blanks beside its colon.
+        at => Cow::Borrowed(at),
+    };
     let address = at.parse::<SocketAddr>().ok().or_else(|| {
         let host = at.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&at);
         Some(SocketAddr::new(host.parse::<IpAddr>().ok()?, DEFAULT_PORT))
@@ -137,8 +168,32 @@ mod tests {
     }
 
     #[test]
+    fn only_a_plain_line_with_the_address_of_its_source_needs_no_stamp() {
+        let plain = "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-1.2_a";
+        let others = [
+            "SIP/2.0/UDP 192.0.2.1:5061;branch=z9hG4bKa",
+            "SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bKa",
+            "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa",
+            "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa;rport",
+            "SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bKa",
+            "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa;received=203.0.113.1",
+            "SIP/2.0/UDP 192.0.2.1:5060;branch=a, SIP/2.0/UDP 192.0.2.1:5060;branch=b",
+            "SIP/2.0/UDP 192.0.2.1:5060;branch=",
+            "SIP/2.0/UDP 192.0.2.1:5060",
+            "SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bKa",
+            "nonsense",
+        ];
+        let source: SocketAddr = "192.0.2.1:5060".parse().unwrap();
+        assert!(names_its_source(plain, source));
+        assert!(!names_its_source(plain, "[2001:db8::1]:5060".parse().unwrap()));
+        for line in others {
+            assert!(!names_its_source(line, source), "{line}");
+        }
+    }
+
+    #[test]
     fn a_via_names_the_source_and_no_address_that_its_sender_made_up() {
-        let stamp = |via: &str| stamped(via, "198.51.100.7:9".parse().unwrap());
+        let stamp = |via: &str| stamped(via, "198.51.100.7:9".parse().unwrap()).into_owned();
         for (via, expected) in [
             ("SIP/2.0/UDP 198.51.100.7:9;branch=a", "SIP/2.0/UDP 198.51.100.7:9;branch=a"),
             (
@@ -159,7 +214,8 @@ mod tests {
         }
         for by in ["[2001:db8::1]:5060", "pbx.example.com"] {
             let v6 =
-                stamped(&format!("SIP/2.0/UDP {by};branch=a;rport"), "[2001:db8::2]:5061".parse().unwrap());
+                stamped(&format!("SIP/2.0/UDP {by};branch=a;rport"), "[2001:db8::2]:5061".parse().unwrap())
+                    .into_owned();
             assert_eq!(v6, format!("SIP/2.0/UDP {by};branch=a;received=2001:db8::2;rport=5061"));
         }
         let same = "SIP/2.0/UDP [2001:DB8:0::2];branch=a";

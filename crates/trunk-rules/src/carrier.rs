@@ -79,7 +79,9 @@ pub use dtmf::{DTMF_MEDIA_TYPES, Dtmf, InfoError, Signal, info_signal};
 pub use emergency::{EmergencyCall, EmergencyCountry, EmergencyNumbers};
 pub use in_dialog::{InDialog, admit_in_dialog};
 pub use index::{IndexError, TrunkIndex};
-pub use media::{Agreed, Media, MediaRefusal, OFFERED_SUITE, OwnOffer, Protection, negotiate, taken_out};
+pub use media::{
+    Agreed, Media, MediaRefusal, OFFERED_SUITE, OwnOffer, Protection, Removed, negotiate, taken_out,
+};
 pub use media_address::no_media_to;
 pub use media_facts::{AgreedMedia, Dropped, Encryption, Flow, MediaFacts};
 pub use no_audio::{no_audio, no_audio_with};

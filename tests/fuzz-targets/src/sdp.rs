@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use didww_types::resources::MediaEncryptionMode;
 use sip_transport::sdp::{Identity, answer, answer_taken_out, offer, own_offer};
 use trunk_rules::carrier::{
-    Agreed, Codec, Direction, Media, OwnOffer, Profile, Settings, negotiate, taken_out,
+    Agreed, Codec, Direction, Media, OwnOffer, Profile, Removed, Settings, negotiate, taken_out,
 };
 
 use crate::fixtures;
@@ -71,6 +71,11 @@ pub fn sdp(data: &[u8]) {
     if let Some(lines) = taken_out(data) {
         let text = answer_taken_out(&mut identity, &lines, at);
         assert_eq!(taken_out(text.as_bytes()).unwrap().len(), lines.len());
+        let kept = Removed::of(&lines).lines();
+        if lines.len() <= 8 {
+            let text = answer_taken_out(&mut identity, &kept, at);
+            assert_eq!(taken_out(text.as_bytes()).unwrap().len(), lines.len());
+        }
     }
     let new = OwnOffer::new(&MediaEncryptionMode::SrtpSdes, &SETTINGS, None);
     let text = own_offer(&mut identity, at, &new, KEY);

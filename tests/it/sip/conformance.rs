@@ -123,6 +123,26 @@ async fn a_refusal_is_repeated_over_udp_until_its_ack_and_not_over_tcp() {
 }
 
 #[tokio::test]
+async fn a_challenge_is_repeated_until_an_ack_with_its_tag_and_its_number() {
+    let edge = Edge::start().await;
+    let _trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    call.invite(&[]).await;
+    let challenge = next_final(&mut call).await.unwrap();
+    assert_eq!(challenge.code(), 401, "{challenge:?}");
+    let without_tag = beside_the_invite(&call, "ACK", "");
+    let line = |name: &str| without_tag.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    let right = without_tag.replacen(&line("To: "), &format!("To: {}", challenge.header("To").unwrap()), 1);
+    let of_another = right.replacen(&line("CSeq: "), "CSeq: 99 ACK", 1);
+    for wrong in [&without_tag, &of_another] {
+        call.uac.send(wrong).await;
+        assert_eq!(next_final(&mut call).await.expect("it is repeated").code(), 401);
+    }
+    call.uac.send(&right).await;
+    assert!(call.uac.receive(LONGEST_INTERVAL).await.is_none(), "it is not repeated any more");
+}
+
+#[tokio::test]
 async fn a_refusal_that_is_never_acknowledged_is_repeated_for_32_seconds_and_not_longer() {
     let (edge, _trunk) = open().await;
     let mut call = Call::new(&edge, "9990404").await;

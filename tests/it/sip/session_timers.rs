@@ -196,6 +196,47 @@ async fn a_refresh_by_re_invite_leaves_a_call_on_hold() {
 }
 
 #[tokio::test]
+async fn audio_that_the_caller_removed_stays_removed_in_each_refresh_and_the_call_stays_up() {
+    let (edge, _) = frozen().await;
+    let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: INVITE"];
+    let (mut call, _) = up(&edge, &timer).await;
+    let port = call.media.local_addr().unwrap().port();
+    let audio = call.offer.clone();
+    let removed = audio.replace(&format!("m=audio {port}"), "m=video 0 RTP/AVP 31\r\nm=audio 0");
+    let disabled = "\r\nm=video 0 RTP/AVP 31\r\nm=audio 0 RTP/AVP 8 0 101\r\n";
+    let origin =
+        |message: &Message| message.body.lines().find(|line| line.starts_with("o=")).map(str::to_owned);
+    for number in 1..=2 {
+        // The refresh of the caller.
+        let answer = call.request("INVITE", &[], &removed).await;
+        assert!(answer.code() == 200 && answer.body.ends_with(disabled), "{answer:?}");
+        // The refresh of the edge, which changes nothing.
+        edge.advance(45).await;
+        let headers = ["Session-Expires: 90;refresher=uac", "Contact: <sip:x@127.0.0.1>"];
+        let refresh = call.asked("INVITE", "200 OK", &headers, &removed).await;
+        assert!(refresh.body.ends_with(disabled), "{}", refresh.body);
+        assert_eq!(origin(&refresh), origin(&answer));
+        edge.logs_again(number, &["agreed to go on with the session"]).await;
+        assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the call is up");
+    }
+    // Asked for an offer, the edge offers audio in its place. The caller refuses it.
+    call.acknowledgement.clone_from(&removed);
+    let offer = call.request("INVITE", &[], "").await;
+    assert!(offer.body.contains("\r\nm=video 0 RTP/AVP 31\r\nm=audio "), "{}", offer.body);
+    assert!(!offer.body.contains("m=audio 0 "), "{}", offer.body);
+    call.acknowledgement.clear();
+    let restored = loop {
+        let answer = call.request("INVITE", &[], &audio).await;
+        // Until the edge has read the ACK, its own offer is pending.
+        if answer.code() != 491 {
+            break answer;
+        }
+    };
+    assert!(restored.code() == 200 && !restored.body.contains("m=audio 0 "), "{restored:?}");
+    call.hang_up().await;
+}
+
+#[tokio::test]
 async fn a_session_that_the_caller_does_not_refresh_is_ended_before_its_end() {
     let (edge, trunk) = frozen().await;
     for (interval, given_up) in [(90, 60), (1800, 1768)] {

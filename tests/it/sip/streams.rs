@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use super::certificates::Certificates;
 use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, source, until};
 use super::uac::{Call, Uac, unique};
 
@@ -118,4 +119,56 @@ async fn connections_beyond_the_limits_are_refused_until_others_end() {
     assert!(answers(&mut connect(&edge, other).await).await);
     assert!(!answers(&mut fourth).await);
     assert!(answers(&mut second).await && answers(&mut third).await);
+}
+
+#[tokio::test]
+async fn an_address_that_begins_one_tls_handshake_after_another_is_refused_and_others_are_not() {
+    let made = Certificates::make();
+    let (certificate, key) = (made.path("cert.pem"), made.path("key.pem"));
+    let edge = Edge::with_config(&format!(
+        "sip_tls_listen = \"127.0.0.1:0\"\ntls_cert = {certificate:?}\ntls_key = {key:?}\n"
+    ))
+    .await;
+    let _named = edge.trunk(json!({})).await;
+    let (address, flooder) = (edge.binary.sip_tls.unwrap(), source());
+    until("handshakes are refused", async || {
+        for _ in 0..100 {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((flooder, 0).into()).unwrap();
+            // It is closed at once: no number of open connections refuses it.
+            drop(socket.connect(address).await.unwrap());
+        }
+        edge.binary.log().contains("too many TLS handshakes").then_some(())
+    })
+    .await;
+    let client = Certificates::client(&made.folder.join("ca.pem"));
+    let mut other = Uac::tls(&edge, client).await.unwrap();
+    assert_eq!(other.options().await.code(), 200);
+}
+
+#[tokio::test]
+async fn a_caller_that_closed_its_connection_is_hung_up_over_a_new_one_to_its_contact() {
+    let edge = Edge::with_config("[sip]\nconnections = 1\n").await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "rtp_timeout": 600 })).await;
+    let uac = Uac::tcp(&edge).await;
+    let listener = TcpListener::bind((uac.local.ip(), 0)).await.unwrap();
+    let contact = format!("sip:caller@{};transport=tcp", listener.local_addr().unwrap());
+    // The callee hangs up after ten seconds.
+    let mut call = Call::over(uac, &edge, "9990210").await;
+    call.contact = vec![format!("Contact: <{contact}>")];
+    assert_eq!(call.place(&trunk).await.code(), 200);
+    assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the ACK has arrived");
+    drop(std::mem::replace(&mut call.uac, Uac::udp(&edge).await));
+    until("the only place for a connection is free again", async || {
+        let mut stream = connect(&edge, source()).await;
+        answers(&mut stream).await.then_some(())
+    })
+    .await;
+    assert_eq!(edge.active().await.len(), 1);
+    edge.advance(10).await;
+    call.uac = Uac::accepted(&listener).await;
+    let bye = call.hung_up().await;
+    assert_eq!(bye.start, format!("BYE {contact} SIP/2.0"));
+    assert_eq!(edge.record(&trunk, 1).await["hung_up_by"], "far_end");
 }

@@ -28,6 +28,32 @@ async fn an_answer_that_is_never_acknowledged_is_repeated_and_then_the_call_is_e
 }
 
 #[tokio::test]
+async fn an_answer_to_a_re_invite_that_is_never_acknowledged_is_repeated_and_then_the_call_is_ended() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "rtp_timeout": 600 })).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
+    call.uri = Some(call.target().to_owned());
+    let invite = call.text("INVITE");
+    call.uac.send(&invite).await;
+    let sequence = call.sequence;
+    for what in ["an answer", "its repetition"] {
+        let answers = |message: &super::message::Message| {
+            message.code() == 200 && message.method() == "INVITE" && message.sequence() == sequence
+        };
+        call.uac.expect(what, None, answers).await;
+    }
+    assert_eq!(edge.active().await.len(), 1);
+    let bye = call.hung_up().await;
+    assert!(bye.header("Reason").is_some_and(|reason| reason.contains("NoAck")), "{bye:?}");
+    let record = edge.record(&trunk, 1).await;
+    assert_eq!(
+        (&record["disconnect_reason"], &record["hung_up_by"]),
+        (&json!("NoAck"), &json!("timer")),
+        "{record}"
+    );
+}
+
+#[tokio::test]
 async fn a_call_without_media_is_ended_after_the_rtp_timeout_and_media_puts_it_off() {
     let edge = Edge::start().await;
     edge.freeze().await;

@@ -67,6 +67,15 @@ impl Uac {
         Self { wire, transport: "TCP", local, waiting: VecDeque::new() }
     }
 
+    /// Over a connection that the server opens to this listener.
+    pub async fn accepted(listener: &tokio::net::TcpListener) -> Self {
+        let accepting = tokio::time::timeout(DEADLINE, listener.accept()).await;
+        let (stream, _) = accepting.expect("a connection is opened").unwrap();
+        let local = stream.local_addr().unwrap();
+        let wire = Wire::Stream(Box::new(stream), Vec::new());
+        Self { wire, transport: "TCP", local, waiting: VecDeque::new() }
+    }
+
     /// Over TLS, from a unique address; the server must prove that it is 127.0.0.1.
     pub async fn tls(edge: &Edge, config: Arc<rustls::ClientConfig>) -> std::io::Result<Self> {
         let (stream, local) = connect(edge.binary.sip_tls.expect("TLS is listened on")).await;

@@ -8,7 +8,7 @@ use didww_types::Timestamp;
 use rsipstack::sip::Transport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trunk_rules::carrier::TrunkTerms;
+use trunk_rules::carrier::{Challenge, TrunkTerms};
 
 /// What happened to an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -106,8 +106,36 @@ pub(crate) struct Facts<'a> {
     /// Whether the sender proved that it may use the trunk, so that the event belongs to the trunk's account.
     pub(crate) is_proven: bool,
     pub(crate) reason: Reason,
-    pub(crate) explanation: String,
+    pub(crate) explanation: Explanation<'a>,
     pub(crate) no_audio: Option<String>,
+}
+
+/// The sentence of an event, which is written only if the event is entered: of a flood few are.
+#[derive(Debug)]
+pub(crate) enum Explanation<'a> {
+    Text(Cow<'a, str>),
+    OfChallenge(&'a Challenge),
+}
+
+impl From<String> for Explanation<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+}
+
+impl<'a> From<&'a str> for Explanation<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+impl Explanation<'_> {
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text.into_owned(),
+            Self::OfChallenge(challenge) => challenge.explanation(),
+        }
+    }
 }
 
 impl Facts<'_> {
@@ -132,7 +160,7 @@ impl Facts<'_> {
             check: reason.check,
             cause: reason.cause,
             code: reason.code,
-            explanation,
+            explanation: explanation.into_text(),
             no_audio,
         }
     }

@@ -3,7 +3,7 @@
 use sip_transport::body::BodyRefusal;
 use sip_transport::sdp;
 use trunk_rules::carrier::{
-    Agreed, Direction, Media, MediaRefusal, OwnOffer, Protection, negotiate, sentence, taken_out,
+    Agreed, Direction, Media, MediaRefusal, OwnOffer, Protection, Removed, negotiate, sentence, taken_out,
 };
 
 use super::Call;
@@ -51,17 +51,52 @@ impl Call<'_> {
         let Some(at) = self.media.as_ref().map(crate::media::Endpoint::address) else { return String::new() };
         self.sdp_state.awaits_answer = true;
         let mode = &self.registered.call_state.trunk.media_encryption_mode;
-        let SdpState { identity, srtp_key, agreed, .. } = &mut self.sdp_state;
+        let SdpState { identity, srtp_key, agreed, removed, .. } = &mut self.sdp_state;
         let settings = &self.inner.config.settings;
         let offer = OwnOffer { direction, ..OwnOffer::new(mode, settings, agreed.as_deref()) };
+        let offer = match removed.as_deref() {
+            Some(removed) => removed.restored(offer),
+            None => offer,
+        };
         let key = srtp_key.get_or_insert_with(|| self.inner.core.ids.media_key().into());
         sdp::own_offer(identity, at, &offer, key)
+    }
+
+    /// Makes the offer of a session refresh, which changes nothing: a call on hold stays there, and audio that the
+    /// caller removed stays removed.
+    pub(super) fn refresh_offer(&mut self) -> String {
+        let at = self.media.as_ref().map(crate::media::Endpoint::address);
+        let direction = self.sdp_state.direction.reversed();
+        match (self.sdp_state.disabled_lines(), at) {
+            (Some(lines), Some(at)) => {
+                self.sdp_state.awaits_answer = true;
+                sdp::answer_taken_out(&mut self.sdp_state.identity, &lines, at)
+            }
+            _ => self.offer(direction),
+        }
+    }
+
+    /// Applies the answer to the offer of a session refresh.
+    ///
+    /// # Errors
+    /// As [`Self::answered_offer`].
+    pub(super) async fn answered_refresh(
+        &mut self,
+        answer: Result<Option<Vec<u8>>, BodyRefusal>,
+    ) -> Result<(), Ending> {
+        if self.sdp_state.disabled_lines().is_some() {
+            // An answer cannot add a stream to an offer without one (RFC 3264 §6).
+            self.sdp_state.awaits_answer = false;
+            return Ok(());
+        }
+        self.answered_offer("response", answer).await
     }
 
     fn answer_to(&mut self, media: &Media) -> String {
         let Some(at) = self.media.as_ref().map(crate::media::Endpoint::address) else { return String::new() };
         let mode = &self.registered.call_state.trunk.media_encryption_mode;
         self.sdp_state.agreed = Agreed::of(media, mode, &self.inner.config.settings);
+        self.sdp_state.removed = None;
         self.sdp_state.direction = media.direction;
         let SdpState { identity, srtp_key, .. } = &mut self.sdp_state;
         let key = match media.protection {
@@ -86,6 +121,7 @@ impl Call<'_> {
         {
             endpoint.remove_stream(self.inner.core.clock.now());
             self.sdp_state.direction = Direction::Inactive;
+            self.sdp_state.removed = Some(Box::new(Removed::of(&lines)));
             return Ok(sdp::answer_taken_out(&mut self.sdp_state.identity, &lines, endpoint.address()));
         }
         let Some(media) = negotiated? else { return Ok(String::new()) };
@@ -111,10 +147,19 @@ impl Call<'_> {
         self.sdp_state.awaits_answer = false;
         let mode = &self.registered.call_state.trunk.media_encryption_mode;
         let settings = &self.inner.config.settings;
-        let media = OwnOffer::new(mode, settings, self.sdp_state.agreed.as_deref())
-            .take_answer(mode, answer.as_deref())
-            .map_err(|refusal| self.no_media(&refusal, &flaw_of_answer(message, &refusal)))?;
+        let offer = OwnOffer::new(mode, settings, self.sdp_state.agreed.as_deref());
+        let offer = match self.sdp_state.removed.as_deref() {
+            Some(removed) => removed.restored(offer),
+            None => offer,
+        };
+        let media = match offer.take_answer(mode, answer.as_deref()) {
+            Ok(media) => media,
+            // The audio that the caller removed stays removed.
+            Err(MediaRefusal::StreamRefused) if self.sdp_state.removed.is_some() => return Ok(()),
+            Err(refusal) => return Err(self.no_media(&refusal, &flaw_of_answer(message, &refusal))),
+        };
         self.sdp_state.agreed = Agreed::of(&media, mode, settings);
+        self.sdp_state.removed = None;
         self.sdp_state.direction = media.direction;
         if let Some(endpoint) = self.media.as_mut() {
             endpoint.apply(self.inner, &media, self.inner.core.clock.now()).await;

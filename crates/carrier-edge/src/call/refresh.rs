@@ -26,9 +26,7 @@ impl Call<'_> {
         let (allows_update, contact) = (dialog.allows_update, dialog.contact.clone());
         session.wait();
         let (expires, least) = (session.terms.in_request(), self.min_session_interval.to_string());
-        // A call on hold stays there.
-        let direction = self.sdp_state.direction.reversed();
-        let offer = if allows_update { String::new() } else { self.offer(direction) };
+        let offer = if allows_update { String::new() } else { self.refresh_offer() };
         let mut headers = vec![
             ("Contact", &*contact),
             ("Allow", crate::stack::ALLOW),
@@ -39,7 +37,7 @@ impl Call<'_> {
             headers.push(("Min-SE", least.as_str()));
         }
         let Some(dialog) = self.dialog.as_mut() else { return };
-        match dialog.refresh(&headers, &offer).await {
+        match dialog.refresh(&headers, &offer, self.stack.reconnections()).await {
             Some(sent) => {
                 let (sender, response) = oneshot::channel();
                 tokio::spawn(async move {
@@ -83,7 +81,7 @@ impl Call<'_> {
                 self.session = timer.agreed().map(|terms| Session::new(terms, now));
                 tracing::debug!(call = %self.registered.call_state.origin.id, "the caller agreed to go on with the session");
                 if offered {
-                    self.answered_offer("response", description).await?;
+                    self.answered_refresh(description).await?;
                 }
             }
             408 | 481 => return Err(ending(Cause::SessionTimeout)),

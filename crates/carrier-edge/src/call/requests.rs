@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use sip_transport::session_timer::{Decision, Session, TimerHeaders};
-use trunk_rules::carrier::{Direction, reason_phrase};
+use trunk_rules::carrier::{Cause, Direction, reason_phrase};
 
 use super::Call;
 use crate::attempt_log::refused_in_call;
@@ -61,7 +61,7 @@ impl Call<'_> {
     /// Answers a request in the dialog with 200. `offers` is true if the body is an offer of the edge.
     async fn accept_request(&mut self, mut request: Incoming, body: &str, offers: bool) {
         let contact = self.stack.contact(&request);
-        let mut headers = vec![("Contact", contact.as_str()), ("Allow", crate::stack::ALLOW)];
+        let mut headers = vec![("Contact", &*contact), ("Allow", crate::stack::ALLOW)];
         headers.push(("Supported", crate::stack::SUPPORTED));
         if !body.is_empty() {
             headers.push(("Content-Type", "application/sdp"));
@@ -70,7 +70,7 @@ impl Call<'_> {
         if matches!(request.method(), "INVITE" | "UPDATE") {
             if let Some(dialog) = &mut self.dialog {
                 request.retarget(dialog);
-                dialog.contact = contact.as_str().into();
+                dialog.contact = Arc::clone(&contact);
                 self.registered.call_state.moved_to(request.source());
             }
             expires = self.agree_on_session(&request, self.inner.core.clock.now());
@@ -78,13 +78,19 @@ impl Call<'_> {
         headers.extend(expires.iter().map(|(name, value)| (*name, value.as_str())));
         request.respond(200, "OK", &headers, body).await;
         let call_state = Arc::clone(&self.registered.call_state);
+        let needs_acknowledgement = request.method() == "INVITE";
         tokio::spawn(async move {
-            request.wait_acknowledged().await;
-            if offers {
-                // An ended call does not need the answer. A call with a full queue loses it.
-                let _lost =
-                    call_state.mailbox.put(CallEvent::OfferAcknowledged(request.take_acknowledgement()));
-            }
+            let is_acknowledged = request.wait_acknowledged().await;
+            let event = if offers {
+                CallEvent::OfferAcknowledged(request.take_acknowledgement())
+            } else if needs_acknowledgement && !is_acknowledged {
+                // The same as of a first INVITE (RFC 3261 §14.2 and §13.3.1.4).
+                CallEvent::EndFor(Cause::NoAck)
+            } else {
+                return;
+            };
+            // An ended call does not need the event. A call with a full queue loses it.
+            let _lost = call_state.mailbox.put(event);
         });
     }
 

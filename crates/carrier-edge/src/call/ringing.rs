@@ -28,7 +28,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_mins(1);
 struct Provisional {
     code: u16,
     phrase: &'static str,
-    contact: String,
+    contact: Arc<str>,
     body: String,
 }
 
@@ -38,7 +38,7 @@ impl Provisional {
         let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
         let mut headers: Vec<(&str, &str)> =
             routes.iter().map(|route| ("Record-Route", route.as_str())).collect();
-        headers.extend([("Contact", self.contact.as_str()), ("Allow", crate::stack::ALLOW)]);
+        headers.extend([("Contact", &*self.contact), ("Allow", crate::stack::ALLOW)]);
         if !self.body.is_empty() {
             headers.push(("Content-Type", "application/sdp"));
         }

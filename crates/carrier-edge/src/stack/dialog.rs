@@ -3,13 +3,15 @@
 //!
 //! Requests are sent to the address that receives the responses to the caller's own requests: a contact behind address
 //! translation cannot be reached. The socket of a connection decides that, whatever destination the library passes to it.
+//! Only if the caller closed its connection, a new one is opened to its contact or proxy.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rsipstack::sip::{
-    Header, Headers, Method, Request, Response, Scheme, SipMessage, Transport, Uri, Version,
+    Header, Headers, Host, HostWithPort, Method, Request, Response, Scheme, SipMessage, Transport, Uri,
+    Version,
 };
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
@@ -20,6 +22,7 @@ use sip_transport::body::{BodyRefusal, session_description};
 use sip_transport::{uri_of, verbatim};
 
 use super::identity::EdgeIdentity;
+use super::reconnections::Reconnections;
 
 /// Time limit for writing a request to its connection, so that a stuck connection does not keep its call
 /// active.
@@ -40,7 +43,7 @@ pub(crate) struct Dialog {
     pub(super) local_address: SocketAddr,
     pub(super) transport: Transport,
     /// The value of `Contact`: where the caller sends its requests to.
-    pub(crate) contact: Box<str>,
+    pub(crate) contact: Arc<str>,
     pub(super) target: Box<str>,
     /// True if the caller's `Allow` lists UPDATE.
     pub(crate) allows_update: bool,
@@ -71,15 +74,26 @@ pub(crate) struct Sent {
 impl Dialog {
     /// Ends the dialog from the callee's side. Returns once the BYE has been sent; a background task handles
     /// its repetitions and its answer.
-    pub(crate) async fn bye(mut self, reason: &str) {
+    pub(crate) async fn bye(mut self, reason: &str, reconnections: &Reconnections) {
         let headers = vec![Header::Other("Reason".to_owned(), reason.to_owned())];
+        if !Box::pin(self.reconnect(reconnections)).await {
+            return;
+        }
         if let Some(sent) = self.send(Method::Bye, headers, "").await {
             tokio::spawn(sent.answer());
         }
     }
 
     /// Sends an UPDATE, or an INVITE if `offer` is not empty. `None` if it could not be sent.
-    pub(crate) async fn refresh(&mut self, headers: &[(&str, &str)], offer: &str) -> Option<Sent> {
+    pub(crate) async fn refresh(
+        &mut self,
+        headers: &[(&str, &str)],
+        offer: &str,
+        reconnections: &Reconnections,
+    ) -> Option<Sent> {
+        if !Box::pin(self.reconnect(reconnections)).await {
+            return None;
+        }
         let method = if offer.is_empty() { Method::Update } else { Method::Invite };
         let other = |(name, value): &(&str, &str)| Header::Other((*name).to_owned(), (*value).to_owned());
         let mut headers: Vec<Header> = headers.iter().map(other).collect();
@@ -87,6 +101,30 @@ impl Dialog {
             headers.push(Header::ContentType("application/sdp".into()));
         }
         self.send(method, headers, offer).await
+    }
+
+    /// Opens a new connection if the caller closed that of its call. Returns true if there is one, or none is needed.
+    async fn reconnect(&mut self, reconnections: &Reconnections) -> bool {
+        let token = self.connection.cancel_token().filter(|_| self.transport != Transport::Udp);
+        if token.is_none_or(|token| !token.is_cancelled()) {
+            return true;
+        }
+        let opened = if self.transport == Transport::Tcp {
+            let next = self.routes.first().map_or(&*self.target, |route| uri_of(route));
+            reconnections.connect(self.source.ip(), next).await
+        } else {
+            Err("it was one over TLS".to_owned())
+        };
+        match opened {
+            Ok(connection) => {
+                self.connection = connection;
+                true
+            }
+            Err(why) => {
+                tracing::debug!(%why, "the caller closed its connection, and there is no other one to it");
+                false
+            }
+        }
     }
 
     async fn send(&mut self, method: Method, headers: Vec<Header>, body: &str) -> Option<Sent> {
@@ -224,7 +262,10 @@ pub(super) fn contact_of(headers: &Headers) -> Result<Option<&str>, &'static str
     }
     let uri = uri_of(contact);
     let parsed = Uri::try_from(uri).map_err(|_| "the contact is not a URI")?;
-    let has_host = !parsed.host_with_port.to_string().is_empty();
+    let has_host = !matches!(
+        &parsed.host_with_port,
+        HostWithPort { host: Host::Domain(domain), port: None } if domain.0.is_empty()
+    );
     match parsed.scheme {
         Some(Scheme::Sip | Scheme::Sips) if has_host => Ok(Some(uri)),
         _ => Err("the contact is not a SIP URI"),

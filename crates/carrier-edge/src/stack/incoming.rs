@@ -21,6 +21,8 @@ use super::Dialog;
 use super::dialog::contact_of;
 use super::identity::EdgeIdentity;
 use super::invite_event::{Acknowledgement, InviteEvent};
+use super::kept_answer;
+use super::named_headers::NamedHeaders;
 use crate::attempts::transport_name;
 use crate::request_slots::RequestSlot;
 
@@ -30,12 +32,15 @@ pub(crate) struct Incoming(Box<Received>);
 struct Received {
     transaction: Transaction,
     arrival: Arrival,
+    named_headers: NamedHeaders,
     /// Its slot among the requests in progress.
     slot: Option<RequestSlot>,
     identity: Arc<EdgeIdentity>,
     acknowledgement: Option<Acknowledgement>,
     /// True if a fault loses each ACK on its way here.
     loses_acknowledgements: bool,
+    /// True if the transaction is dropped once its response was acknowledged.
+    ends_with_ack: bool,
     /// True if the request came without a local tag and received one from the edge.
     starts_dialog: bool,
     /// The URI in its `Contact`, or why it has none that can be used, once it was asked for: it is parsed as a URI.
@@ -53,12 +58,14 @@ impl Incoming {
         transaction.destination =
             Some(SipAddr { r#type: Some(arrival.transport), addr: arrival.source.into() });
         Self(Box::new(Received {
+            named_headers: NamedHeaders::of(&transaction.original.headers),
             transaction,
             arrival,
             slot: None,
             identity,
             acknowledgement: None,
             loses_acknowledgements: false,
+            ends_with_ack: false,
             starts_dialog: false,
             contact: OnceLock::new(),
         }))
@@ -125,8 +132,7 @@ impl Incoming {
 
     /// The number and the method of `CSeq`.
     pub(crate) fn sequence(&self) -> Option<(u32, &str)> {
-        let mut words = self.value("CSeq")?.split_ascii_whitespace();
-        Some((words.next()?.parse().ok()?, words.next()?))
+        self.0.named_headers.sequence(self.headers())
     }
 
     /// Returns true if a comma-separated header contains a token, such as an option tag, in any case of
@@ -162,7 +168,8 @@ impl Incoming {
     /// The values of a header as received, one for each line. A compact name is found by its long one.
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = move |header: &&Header| header.name().eq_ignore_ascii_case(name);
-        self.0.transaction.original.headers.iter().filter(named).map(|header| header.value().trim_start())
+        let headers: &[Header] = if self.0.named_headers.may_have(name) { &self.headers().0 } else { &[] };
+        headers.iter().filter(named).map(|header| header.value().trim_start())
     }
 
     /// The names of its headers, the long one of each, in the order of their lines.
@@ -175,15 +182,15 @@ impl Incoming {
     }
 
     pub(crate) fn call_id(&self) -> &str {
-        self.value("Call-ID").unwrap_or_default()
+        self.0.named_headers.call_id(self.headers()).unwrap_or_default()
     }
 
     pub(crate) fn remote_tag(&self) -> Option<&str> {
-        tag_of(self.value("From")?)
+        self.0.named_headers.remote_tag(self.headers())
     }
 
     pub(crate) fn local_tag(&self) -> Option<&str> {
-        tag_of(self.value("To")?)
+        self.0.named_headers.local_tag(self.headers())
     }
 
     /// The value of `Max-Forwards`; `None` without the header.
@@ -191,7 +198,7 @@ impl Incoming {
     /// # Errors
     /// Its text, if it is not a number.
     pub(crate) fn max_forwards(&self) -> Result<Option<u32>, &str> {
-        let value = self.value("Max-Forwards").map(str::trim);
+        let value = self.0.named_headers.max_forwards(self.headers()).map(str::trim);
         value.map(|value| value.parse().map_err(|_| value)).transpose()
     }
 
@@ -202,12 +209,14 @@ impl Incoming {
 
     /// Sets the local tag of the dialog, which every later response carries.
     pub(crate) fn set_local_tag(&mut self, tag: &str) {
-        self.0.starts_dialog = true;
-        for header in self.0.transaction.original.headers.iter_mut() {
+        let Received { transaction, named_headers, starts_dialog, .. } = &mut *self.0;
+        *starts_dialog = true;
+        for header in transaction.original.headers.iter_mut() {
             if let Header::To(to) = header {
                 *to = rsipstack::sip::headers::To::new(format!("{};tag={tag}", to.value()));
             }
         }
+        named_headers.read_local_tag(&transaction.original.headers);
     }
 
     /// Sends 100 Trying, with the `Timestamp` of the request (RFC 3261 §8.2.6.1).
@@ -247,8 +256,8 @@ impl Incoming {
         if let Err(error) = Box::pin(self.0.transaction.respond(response)).await {
             tracing::debug!(code, %error, "a response was not sent");
         }
-        if code >= 300 {
-            // For each refusal the library stores where its ACK would go. It never uses that entry, and scans
+        if code >= 300 && self.0.transaction.original.method == Method::Invite {
+            // For each refusal of an INVITE the library stores where its ACK would go. It never uses that entry, and scans
             // all entries whenever it removes a transaction.
             let tag = |tag: Option<&str>| tag.unwrap_or_default().to_owned();
             let (local_tag, remote_tag) = (tag(self.local_tag()), tag(self.remote_tag()));
@@ -264,10 +273,25 @@ impl Incoming {
         let original = &self.0.transaction.original;
         let mut all = Vec::with_capacity(headers.len() + 8);
         all.extend(original.headers.iter().filter(|header| is_copied(header)).cloned());
-        all.push(Header::Server(self.0.identity.server_name.as_str().into()));
-        let other = |(name, value): &(&str, &str)| Header::Other((*name).to_owned(), (*value).to_owned());
-        all.extend(headers.iter().map(other));
-        all.push(Header::ContentLength(u32::try_from(body.len()).unwrap_or_default().into()));
+        // The library copies each header of a response twice, and writes each into a text of its own. So the lines that neither it
+        // nor `kept_answer` looks for are one header.
+        let server_name = self.0.identity.server_name.as_str();
+        let further = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
+        let mut lines = String::with_capacity(server_name.len() + further + 32);
+        lines.push_str(server_name);
+        for (name, value) in headers {
+            match *name {
+                "Contact" => all.push(Header::Contact((*value).into())),
+                "Record-Route" => all.push(Header::RecordRoute((*value).into())),
+                _ => {
+                    for part in ["\r\n", *name, ": ", *value] {
+                        lines.push_str(part);
+                    }
+                }
+            }
+        }
+        let _infallible = write!(lines, "\r\nContent-Length: {}", body.len());
+        all.push(Header::Server(lines.into()));
         Response {
             status_code,
             wire_reason: None,
@@ -312,6 +336,7 @@ impl Incoming {
     /// Sends a challenge, and drops the stored response once it was acknowledged. A repeated INVITE is then
     /// challenged again, which costs less than keeping every first INVITE in memory for half a minute.
     pub(crate) async fn challenge(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
+        self.0.ends_with_ack = true;
         self.respond(code, phrase, headers, "").await;
         if self.wait_refusal_delivered().await {
             self.0.transaction.last_response = None;
@@ -381,11 +406,19 @@ impl Incoming {
                 );
                 continue;
             }
-            if self.0.loses_acknowledgements
-                && let TransactionEvent::Received(SipMessage::Request(request), _) = &event
+            if let TransactionEvent::Received(SipMessage::Request(request), _) = &event
                 && request.method == Method::Ack
             {
-                continue;
+                if self.0.loses_acknowledgements {
+                    continue;
+                }
+                if self.0.ends_with_ack {
+                    // The library would wait for copies of the ACK. The transaction is dropped, so it is not asked.
+                    if self.carries_local_tag(request) && self.has_number_of(request) {
+                        return InviteEvent::Acknowledged;
+                    }
+                    continue;
+                }
             }
             if matches!(event, TransactionEvent::Terminate(_)) {
                 // The marker of an earlier event, see below. A real end of the transaction is detected above.
@@ -416,21 +449,14 @@ impl Incoming {
         }
     }
 
-    /// Shortens the answer that the library keeps for half a minute, in case that a copy of the INVITE was delayed. The caller has
-    /// acknowledged it, so a copy needs only what names the dialog.
+    /// Shortens the answer that the library keeps, which the caller has acknowledged.
     fn shorten_answer(&self) {
         let Transaction { endpoint_inner, key, .. } = &self.0.transaction;
         endpoint_inner.finished_transactions.with_mut(|finished| {
             if let Some(Some(SipMessage::Response(response))) = finished.get_mut(key)
                 && response.status_code.code() < 300
             {
-                let names_dialog = |name: &str| {
-                    ["Contact", "Record-Route"].iter().any(|kept| name.eq_ignore_ascii_case(kept))
-                };
-                response.headers.retain(|header| is_copied(header) || names_dialog(header.name()));
-                response.headers.push(Header::ContentLength(0_u32.into()));
-                response.headers.0.shrink_to_fit();
-                response.body = Vec::new();
+                kept_answer::shorten(response);
             }
         });
     }
@@ -449,6 +475,12 @@ impl Incoming {
         tag.is_some() && tag == self.local_tag()
     }
 
+    /// Returns true if an ACK has the `CSeq` number of this request (RFC 3261 §17.1.1.3).
+    fn has_number_of(&self, ack: &rsipstack::sip::Request) -> bool {
+        let number = |sequence: Option<(u32, &str)>| sequence.map(|(number, _)| number);
+        number(NamedHeaders::of(&ack.headers).sequence(&ack.headers)) == number(self.sequence())
+    }
+
     /// Takes the received ACK, with the answer to an offer in the final response. `None` if no ACK arrived.
     pub(crate) fn take_acknowledgement(&mut self) -> Option<Acknowledgement> {
         self.0.acknowledgement.take()
@@ -464,7 +496,7 @@ impl Incoming {
             source: self.0.arrival.source,
             local_address: self.0.arrival.local,
             transport: self.0.arrival.transport,
-            contact: Box::default(),
+            contact: Arc::default(),
             target: self.contact().ok()??.into(),
             allows_update: self.lists("Allow", "UPDATE"),
             sequence: 0,

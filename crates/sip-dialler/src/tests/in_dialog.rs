@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 
 use super::carrier::{Carrier, description};
-use super::{Clock, Dialler, EVENT_TIMEOUT, Ids, LegEnd, ROUND_TRIP, config, dialler, ended, established};
+use super::{
+    Clock, Dialler, EVENT_TIMEOUT, Ids, LegEnd, LegEvent, ROUND_TRIP, config, dialler, ended, established,
+    next, placed, with_short_timers,
+};
 
 #[tokio::test]
 async fn the_far_end_hangs_up() {
@@ -193,6 +196,64 @@ async fn a_far_end_without_update_receives_a_reinvite() {
     carrier.answer(&invite, "481 Call/Transaction Does Not Exist", "", "").await;
     assert_eq!(carrier.expect("ACK").await.branch(), invite.branch());
     carrier.expect("BYE").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+}
+
+#[tokio::test]
+async fn a_refresh_by_reinvite_keeps_the_streams_and_the_direction_of_the_session() {
+    let (clock, dialler) = frozen().await;
+    let mut carrier = Carrier::udp().await;
+    let timer = "Session-Expires: 90;refresher=uac\r\n";
+    let (mut leg, first) = established(&dialler, &mut carrier, timer).await;
+    let contact = carrier.contact();
+    let answered = format!("{contact}{timer}");
+    let video = description(4000).replace("m=audio", "m=video 5000 RTP/AVP 31\r\nm=audio");
+    let hold = format!("{video}a=sendonly\r\n");
+    let removed = video.replace("m=audio 4000", "m=audio 0");
+    let ours = first.media();
+    let on_hold = format!("m=video 0 RTP/AVP 31\r\nm=audio {ours} RTP/AVP 8 0 101\r\n");
+    let disabled = "m=video 0 RTP/AVP 31\r\nm=audio 0 RTP/AVP 8 101\r\n";
+    for (number, offer, lines, direction) in
+        [(1, &hold, on_hold.as_str(), "\r\na=recvonly\r\n"), (2, &removed, disabled, "\r\n")]
+    {
+        carrier.request(&first, "INVITE", number, &contact, offer).await;
+        assert_eq!(carrier.next().await.code(), 200);
+        carrier.request(&first, "ACK", number, "", "").await;
+        clock.advance(Duration::from_secs(45));
+        let refresh = carrier.expect("INVITE").await;
+        assert!(refresh.body.contains(lines) && refresh.body.ends_with(direction), "{}", refresh.body);
+        carrier.answer(&refresh, "200 OK", &answered, offer).await;
+        carrier.expect("ACK").await;
+    }
+    // Asked for an offer, this side offers audio in its place, which the far end refuses.
+    carrier.request(&first, "INVITE", 3, &contact, "").await;
+    let offer = carrier.next().await;
+    let audio = format!("m=video 0 RTP/AVP 31\r\nm=audio {ours} RTP/AVP 8 0 101\r\n");
+    assert!(offer.body.contains(&audio) && offer.body.ends_with("\r\na=sendrecv\r\n"), "{}", offer.body);
+    carrier.request(&first, "ACK", 3, "", &removed).await;
+    leg.hang_up();
+    let bye = carrier.expect("BYE").await;
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+#[tokio::test]
+async fn an_answer_to_a_reinvite_that_is_never_acknowledged_ends_the_call() {
+    let dialler = with_short_timers().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+    carrier.pick_up(&invite, "", 4000).await;
+    // With such short timers the INVITE may have been repeated meanwhile.
+    carrier.await_next("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    let contact = carrier.contact();
+    carrier.request(&invite, "INVITE", 1, &contact, &description(4000)).await;
+    for _ in 0..2 {
+        let answer = carrier.await_next("SIP/2.0").await;
+        assert_eq!((answer.code(), answer.header("CSeq")), (200, "1 INVITE"), "it is repeated");
+    }
+    let bye = carrier.await_next("BYE").await;
+    carrier.answer(&bye, "200 OK", "", "").await;
     assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
 }
 

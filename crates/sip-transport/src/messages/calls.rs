@@ -75,6 +75,8 @@ struct Record {
     owner: Owner,
     /// When it was last used: a number that grows with each use.
     used: u64,
+    /// The use under which its group lists it: the last one, or an earlier one.
+    listed: u64,
     first: Vec<Message>,
     last: VecDeque<Message>,
     /// The bytes of `first`, and of all messages.
@@ -83,7 +85,8 @@ struct Record {
     omitted: u64,
 }
 
-/// The records of an owner, the least recently used first.
+/// The records of an owner, by the uses under which they are listed. A record that is used again keeps its place until it is
+/// the first one, because to drop records is rarer than to use them: what is listed there is never later than its last use.
 #[derive(Debug, Default)]
 struct Group {
     bytes: usize,
@@ -121,10 +124,10 @@ impl Pool {
         self.records += 1;
     }
 
-    /// Removes a record that was used at `used`.
-    fn remove(&mut self, owner: &Owner, used: u64, bytes: usize) {
+    /// Removes a record that is listed under `listed`.
+    fn remove(&mut self, owner: &Owner, listed: u64, bytes: usize) {
         let Some(group) = self.groups.get_mut(owner) else { return };
-        if group.records.remove(&used).is_none() {
+        if group.records.remove(&listed).is_none() {
             return;
         }
         self.sizes.remove(&(group.bytes, owner.clone()));
@@ -138,35 +141,50 @@ impl Pool {
         }
     }
 
-    /// Marks a record of the pool as used, and counts the bytes that it gained. `before` and `after` are when it was used, and
-    /// its bytes.
-    fn renew(&mut self, owner: &Owner, before: (u64, usize), after: (u64, usize)) {
-        let Some(group) = self.groups.get_mut(owner) else { return };
-        let Some(key) = group.records.remove(&before.0) else { return };
-        group.records.insert(after.0, key);
-        if before.1 == after.1 {
+    /// Counts the bytes that a record of the pool gained.
+    fn resize(&mut self, owner: &Owner, before: usize, after: usize) {
+        if before == after {
             return;
         }
-        let size = group.bytes - before.1 + after.1;
-        self.bytes = self.bytes - before.1 + after.1;
+        let Some(group) = self.groups.get_mut(owner) else { return };
+        let size = group.bytes - before + after;
+        self.bytes = self.bytes - before + after;
         self.sizes.remove(&(group.bytes, owner.clone()));
         group.bytes = size;
         self.sizes.insert((size, owner.clone()));
     }
 
-    /// The record to drop, if a limit is exceeded; `owner` is the one whose records changed.
-    fn excess(&self, owner: &Owner) -> Option<(Arc<str>, Party)> {
+    /// Lists a record under its last use.
+    fn relist(&mut self, owner: &Owner, listed: u64, used: u64) {
+        let Some(group) = self.groups.get_mut(owner) else { return };
+        if let Some(key) = group.records.remove(&listed) {
+            group.records.insert(used, key);
+        }
+    }
+
+    /// The first record of the group that exceeds a limit, if one does; `owner` is the one whose records changed.
+    fn excess(&self, owner: &Owner) -> Option<Listed> {
         let is_full = |bytes, count, max| bytes > max || count > records(max);
-        let own = self.groups.get(owner);
-        let own = own.filter(|group| is_full(group.bytes, group.records.len(), self.max_group_bytes));
+        let own = self.groups.get_key_value(owner);
+        let own = own.filter(|(_, group)| is_full(group.bytes, group.records.len(), self.max_group_bytes));
         let largest = || {
             let exceeds = is_full(self.bytes, self.records, self.max_bytes);
             let (_, owner) = self.sizes.last().filter(|_| exceeds)?;
-            self.groups.get(owner)
+            self.groups.get_key_value(owner)
         };
-        let (_, key) = own.or_else(largest)?.records.first_key_value()?;
-        Some(key.clone())
+        let (owner, group) = own.or_else(largest)?;
+        let (under, (call_id, party)) = group.records.first_key_value()?;
+        Some(Listed { owner: owner.clone(), under: *under, call_id: Arc::clone(call_id), party: *party })
     }
+}
+
+/// A record in the list of its group.
+#[derive(Debug)]
+struct Listed {
+    owner: Owner,
+    under: u64,
+    call_id: Arc<str>,
+    party: Party,
 }
 
 /// The stored records, and how much of their limits they use.
@@ -234,42 +252,69 @@ impl Calls {
     /// Changes a record, which is created if necessary, and drops records beyond the limits. Nothing happens
     /// if too many other addresses with owners use the `Call-ID`.
     fn change(&mut self, call_id: &str, party: Party, change: impl FnOnce(&mut Record)) {
-        if !self.has_room(call_id, party) {
-            return;
-        }
-        let key: Arc<str> = match self.by_call_id.get_key_value(call_id) {
-            Some((key, _)) => Arc::clone(key),
-            None => call_id.into(),
-        };
-        let records = self.by_call_id.entry(Arc::clone(&key)).or_default();
-        let found = records.iter().position(|record| record.party == party);
-        let at = found.unwrap_or_else(|| {
-            records.push(Record::new(party, call_id));
-            records.len() - 1
-        });
-        let Some(record) = records.get_mut(at) else { return };
-        let before = found.map(|_| (record.owner.clone(), record.used, record.bytes));
+        let records = self.by_call_id.get_mut(call_id);
+        let known = records.and_then(|records| records.iter_mut().find(|record| record.party == party));
+        let Some(record) = known else { return self.create(call_id, party, change) };
+        let (before, listed, had) = (record.owner.clone(), record.listed, record.bytes);
         change(record);
         self.uses += 1;
         record.used = self.uses;
         let (owner, used, bytes) = (record.owner.clone(), record.used, record.bytes);
-        match before {
+        if before == owner {
             // Nearly every message is one of a record that keeps its owner.
-            Some((same, was_used, had)) if same == owner => {
-                self.pool(&owner).renew(&owner, (was_used, had), (used, bytes));
-            }
-            before => {
-                if let Some((owner, used, bytes)) = before {
-                    self.pool(&owner).remove(&owner, used, bytes);
-                }
-                self.pool(&owner).insert(&owner, used, (key, party), bytes);
-            }
+            self.pool(&owner).resize(&owner, had, bytes);
+        } else {
+            record.listed = used;
+            self.pool(&before).remove(&before, listed, had);
+            self.list(call_id, party, &owner, (used, bytes));
         }
-        while let Some((call_id, party)) = self.pool(&owner).excess(&owner) {
-            if !self.remove(&call_id, party) {
+        self.drop_excess(&owner);
+    }
+
+    fn create(&mut self, call_id: &str, party: Party, change: impl FnOnce(&mut Record)) {
+        if !self.has_room(call_id, party) {
+            return;
+        }
+        let mut record = Record::new(party, call_id);
+        change(&mut record);
+        self.uses += 1;
+        (record.used, record.listed) = (self.uses, self.uses);
+        let (owner, used, bytes) = (record.owner.clone(), record.used, record.bytes);
+        self.by_call_id.entry(call_id.into()).or_default().push(record);
+        self.list(call_id, party, &owner, (used, bytes));
+        self.drop_excess(&owner);
+    }
+
+    /// Enters a record, which is stored, into the pool of its owner.
+    fn list(&mut self, call_id: &str, party: Party, owner: &Owner, (used, bytes): (u64, usize)) {
+        // The log's own copy of the text, which the list shares.
+        let Some((key, _)) = self.by_call_id.get_key_value(call_id) else { return };
+        let key = (Arc::clone(key), party);
+        self.pool(owner).insert(owner, used, key, bytes);
+    }
+
+    /// Drops records beyond the limits, after those of `owner` changed.
+    fn drop_excess(&mut self, owner: &Owner) {
+        while let Some(first) = self.pool(owner).excess(owner) {
+            if !self.relist(&first) && !self.remove(&first.call_id, first.party) {
                 break;
             }
         }
+    }
+
+    /// Lists a record under its last use. Returns false if it is listed there: then none of its group was not used for longer.
+    fn relist(&mut self, first: &Listed) -> bool {
+        let Some(records) = self.by_call_id.get_mut(&first.call_id) else { return false };
+        let Some(record) = records.iter_mut().find(|record| record.party == first.party) else {
+            return false;
+        };
+        if record.used == first.under {
+            return false;
+        }
+        record.listed = record.used;
+        let used = record.used;
+        self.pool(&first.owner).relist(&first.owner, first.under, used);
+        true
     }
 
     /// Whether the record exists or can be created. A record without an owner is removed for a new one.
@@ -291,7 +336,7 @@ impl Calls {
         if records.is_empty() {
             self.by_call_id.remove(call_id);
         }
-        self.pool(&record.owner).remove(&record.owner, record.used, record.bytes);
+        self.pool(&record.owner).remove(&record.owner, record.listed, record.bytes);
         true
     }
 
@@ -320,6 +365,7 @@ impl Record {
             party,
             owner: Owner::Address(party.1),
             used: 0,
+            listed: 0,
             first: Vec::new(),
             last: VecDeque::new(),
             first_bytes: 0,
@@ -360,13 +406,16 @@ impl Calls {
             let messages: usize = messages.map(|message| message.bytes.len() + MESSAGE_OVERHEAD).sum();
             messages + RECORD_OVERHEAD
         };
-        let is_right = |record: &Record| record.bytes >= bytes(record) && record.bytes < bytes(record) + 513;
+        let is_right = |record: &Record| {
+            let sum = bytes(record);
+            record.bytes >= sum && record.bytes < sum + 513 && record.listed <= record.used
+        };
         let is_listed = |call_id: &Arc<str>, record: &Record| {
             let pool = match &record.owner {
                 Owner::Named(_) => &self.owned,
                 Owner::Address(_) => &self.unowned,
             };
-            let listed = pool.groups.get(&record.owner).and_then(|group| group.records.get(&record.used));
+            let listed = pool.groups.get(&record.owner).and_then(|group| group.records.get(&record.listed));
             listed.is_some_and(|(listed, party)| *listed == *call_id && *party == record.party)
         };
         let is_right_group = |pool: &Pool, owner: &Owner, group: &Group| {

@@ -10,6 +10,8 @@
 //!
 //! Lines are recognised in head and body alike, because a body may contain another message.
 
+use std::sync::Arc;
+
 use memchr::{memchr, memrchr};
 
 use crate::head::{Head, logical_line};
@@ -39,35 +41,40 @@ const CREDENTIALS: [&[u8]; 4] =
     [b"authorization", b"proxy-authorization", b"authentication-info", b"proxy-authentication-info"];
 
 /// The first bytes of a message, with its secrets masked. A message that is cut ends with a whole line, since
-/// a part of a secret might not be recognised.
-pub(super) fn masked(bytes: &[u8], max_bytes: usize) -> Vec<u8> {
+/// a part of a secret might not be recognised. `head` is that of the message, if it has one.
+pub(super) fn masked(bytes: &[u8], head: Option<&Head<'_>>, max_bytes: usize) -> Arc<[u8]> {
     let kept = bytes.get(..max_bytes).map_or(bytes, |cut| {
         let end = memrchr(b'\n', cut).map_or(0, |at| at + 1);
         cut.get(..end).unwrap_or_default()
     });
-    let mut kept = kept.to_vec();
-    if carries_digits(bytes) {
-        let head = Head::of(bytes).map_or(0, |head| bytes.len() - head.rest.len());
-        for byte in kept.iter_mut().skip(head).filter(|byte| !matches!(byte, b'\r' | b'\n')) {
+    // Masked where it is kept: a message is copied once.
+    let mut kept: Arc<[u8]> = Arc::from(kept);
+    let Some(message) = Arc::get_mut(&mut kept) else { return Arc::default() };
+    if let Some(head) = head.filter(|head| carries_digits(head)) {
+        let length = bytes.len() - head.rest.len();
+        for byte in message.iter_mut().skip(length).filter(|byte| !matches!(byte, b'\r' | b'\n')) {
             *byte = DIGIT_MASK;
         }
     }
-    let mut rest = kept.as_mut_slice();
+    let mut rest = message;
     while !rest.is_empty() {
-        let (line, others) = rest.split_at_mut(logical_line(rest).len());
+        let first = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let is_folded = matches!(rest.get(first), Some(b' ' | b'\t'));
+        let length = if is_folded { logical_line(rest).len() } else { first };
+        let (line, others) = rest.split_at_mut(length);
         mask_line(line);
-        // A body has no continuation lines: a line with leading blanks is a line of its own.
-        let first = memchr(b'\n', line).map_or(line.len(), |at| at + 1);
-        let (_, continuations) = line.split_at_mut(first);
-        continuations.split_inclusive_mut(|byte| *byte == b'\n').for_each(mask_line);
+        if is_folded {
+            // A body has no continuation lines: what looks like one is a line of its own to those who read it.
+            let (_, continuations) = line.split_at_mut(first);
+            continuations.split_inclusive_mut(|byte| *byte == b'\n').for_each(mask_line);
+        }
         rest = others;
     }
     kept
 }
 
 /// Whether the body may report DTMF: every INFO does that has no other known purpose.
-fn carries_digits(bytes: &[u8]) -> bool {
-    let Some(head) = Head::of(bytes) else { return false };
+fn carries_digits(head: &Head<'_>) -> bool {
     let is_description = |kind: &&[u8]| kind.eq_ignore_ascii_case(b"application/sdp");
     let mut kinds = head.values(["Content-Type", "c"]).map(<[u8]>::to_ascii_lowercase);
     // Also of a start line that is not valid otherwise.
@@ -262,10 +269,14 @@ mod tests {
 
     use super::*;
 
+    fn all(bytes: &[u8], max_bytes: usize) -> Arc<[u8]> {
+        masked(bytes, Head::of(bytes).as_ref(), max_bytes)
+    }
+
     fn of(text: &str) -> String {
-        let masked = masked(text.as_bytes(), 65_536);
+        let masked = all(text.as_bytes(), 65_536);
         assert_eq!(masked.len(), text.len());
-        String::from_utf8(masked).unwrap()
+        String::from_utf8(masked.to_vec()).unwrap()
     }
 
     fn line(text: &str) -> String {
@@ -361,8 +372,8 @@ mod tests {
     #[test]
     fn a_cut_message_ends_with_a_whole_line() {
         let text = b"INVITE sip:x SIP/2.0\r\nCall-ID: x\r\nContact: <sip:a:secret@h>\r\n\r\n";
-        assert_eq!(masked(text, 50), b"INVITE sip:x SIP/2.0\r\nCall-ID: x\r\n");
-        assert_eq!(masked(text, text.len()), masked(text, usize::MAX));
+        assert_eq!(&*all(text, 50), b"INVITE sip:x SIP/2.0\r\nCall-ID: x\r\n");
+        assert_eq!(all(text, text.len()), all(text, usize::MAX));
     }
 
     proptest! {
@@ -380,7 +391,7 @@ mod tests {
 
         #[test]
         fn any_bytes_keep_their_length(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            prop_assert_eq!(masked(&bytes, 65_536).len(), bytes.len());
+            prop_assert_eq!(all(&bytes, 65_536).len(), bytes.len());
         }
     }
 }

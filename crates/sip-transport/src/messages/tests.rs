@@ -72,6 +72,25 @@ fn the_newest_messages_of_all_calls_are_listed_first() {
 }
 
 #[test]
+fn a_call_that_is_used_again_is_kept_longer_than_one_that_is_not() {
+    // Six records of an address.
+    let limits = MessageLogLimits { unowned: 24 << 10, address: 24 << 10, ..MessageLogLimits::default() };
+    let (log, tap) = log_of(limits);
+    let use_calls = |calls: &[&str]| {
+        for call in calls {
+            received(&tap, &invite(call), "198.51.100.9:5060");
+        }
+        let mut kept = log.call_ids();
+        kept.sort();
+        kept.concat()
+    };
+    assert_eq!(use_calls(&["a", "b", "c", "d", "e", "f"]), "abcdef");
+    assert_eq!(use_calls(&["a", "g"]), "acdefg", "the first one was used again");
+    assert_eq!(use_calls(&["d", "c", "h"]), "acdfgh");
+    assert_eq!(use_calls(&["i", "j"]), "cdghij", "each goes in its turn");
+}
+
+#[test]
 fn the_newest_of_thousands_of_messages_are_those_of_all_when_sorted() {
     let (log, tap) = log_of(MessageLogLimits::default());
     for _ in 0..50 {

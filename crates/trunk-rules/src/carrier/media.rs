@@ -11,7 +11,7 @@ use didww_types::resources::MediaEncryptionMode;
 use super::sdp::{self, Stream};
 use super::{Codec, Direction, MediaHost, Profile, SdpError, Settings, Setup};
 
-pub use own_offer::{Agreed, OwnOffer};
+pub use own_offer::{Agreed, OwnOffer, Removed};
 pub use refusal::MediaRefusal;
 
 const SRTP_SUITES: [&str; 2] = [OFFERED_SUITE, "AES_CM_128_HMAC_SHA1_32"];

@@ -10,6 +10,11 @@ const MAX_CHARS: usize = 300;
 /// Replaces double quotes by single ones and all other characters that a log or a header would escape by question
 /// marks, and cuts the text after 300 characters.
 pub fn sentence(text: &str) -> String {
+    // Nearly every sentence stays as it is, and is copied at once.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if text.len() <= MAX_CHARS && text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
     let plain = |character| match character {
         '"' => '\'',
         '\\' => '?',

@@ -95,16 +95,15 @@ impl Challenge {
 
     /// Returns the header values, one per algorithm, to send under [`Settings::challenge_header`].
     pub fn headers(&self, settings: &Settings, nonce: &str) -> Vec<String> {
-        let qop: Vec<&str> = settings.qop.iter().map(|qop| qop.name()).collect();
+        let qop = settings.qop.iter().map(|qop| qop.name()).collect::<Vec<&str>>().join(",");
         let stale = if self.stale { ", stale=true" } else { "" };
         settings
             .algorithms
             .iter()
             .map(|algorithm| {
                 format!(
-                    "Digest realm=\"{}\", nonce=\"{nonce}\", qop=\"{}\", algorithm={}{stale}",
+                    "Digest realm=\"{}\", nonce=\"{nonce}\", qop=\"{qop}\", algorithm={}{stale}",
                     settings.realm,
-                    qop.join(","),
                     algorithm.name()
                 )
             })

@@ -58,6 +58,58 @@ impl Agreed {
             })
         })
     }
+
+    /// The number of streams that later offers have.
+    pub fn streams(&self) -> usize {
+        self.others.len() + 1
+    }
+}
+
+/// The streams of a session from which all audio was removed, which later offers must keep (RFC 3264 §8.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// The index of the first audio stream.
+    stream: usize,
+    /// Its `m=` value; empty if nothing is kept.
+    audio: Box<str>,
+    others: Box<[Box<str>]>,
+}
+
+impl Removed {
+    /// What later offers must keep of a description with these `m=` values, as [`taken_out`](super::taken_out)
+    /// returns them. Of more than eight streams nothing is kept.
+    pub fn of(lines: &[String]) -> Self {
+        let lines: &[String] = if lines.len() > MAX_STREAMS { &[] } else { lines };
+        let is_audio = |line: &String| line.split_ascii_whitespace().next() == Some("audio");
+        let stream = lines.iter().position(is_audio).unwrap_or_default();
+        let mut kept: Vec<Box<str>> = lines.iter().map(|line| without_port(line).into_boxed_str()).collect();
+        let audio = if stream < kept.len() { kept.remove(stream) } else { Box::default() };
+        Self { stream, audio, others: kept.into_boxed_slice() }
+    }
+
+    /// The `m=` values of all streams, each with port 0, in their order; empty if there were too many.
+    pub fn lines(&self) -> Vec<String> {
+        if self.audio.is_empty() {
+            return Vec::new();
+        }
+        let (before, after) = self.others.split_at_checked(self.stream).unwrap_or_default();
+        let all = before.iter().chain(std::iter::once(&self.audio)).chain(after);
+        all.map(ToString::to_string).collect()
+    }
+
+    /// The offer that adds audio again, in the place of the stream that was removed (RFC 3264 §8.1).
+    pub fn restored<'a>(&'a self, offer: OwnOffer<'a>) -> OwnOffer<'a> {
+        OwnOffer { stream: self.stream, others: &self.others, ..offer }
+    }
+}
+
+/// The `m=` value of a stream with port 0: with all its formats, as an answer has it, unless it is long.
+fn without_port(line: &str) -> String {
+    let mut words = line.split_ascii_whitespace();
+    let (kind, _port) = (words.next().unwrap_or("audio"), words.next());
+    let rest: Vec<&str> = words.collect();
+    let text = format!("{kind} 0 {}", rest.join(" "));
+    if rest.len() < 2 || text.len() > MAX_DISABLED_BYTES { disabled(line) } else { text }
 }
 
 /// The `m=` value that disables a stream.

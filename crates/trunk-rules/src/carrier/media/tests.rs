@@ -266,6 +266,21 @@ fn a_later_offer_keeps_the_streams_the_profile_and_the_codec_of_its_session() {
 }
 
 #[test]
+fn removed_audio_stays_removed_in_later_offers_and_comes_back_in_its_place() {
+    let long = format!("application 9 {} 1", "X".repeat(100));
+    let lines = ["video 5000 RTP/AVP 96 97", "audio 0 RTP/AVP 8 0", long.as_str()].map(str::to_owned);
+    let removed = Removed::of(&lines);
+    let kept = ["video 0 RTP/AVP 96 97", "audio 0 RTP/AVP 8 0", "audio 0 RTP/AVP 0"];
+    assert_eq!(removed.lines(), kept);
+    let own = removed.restored(OwnOffer::new(&MediaEncryptionMode::Disabled, &Settings::default(), None));
+    assert_eq!(own.stream, 1);
+    assert_eq!(own.others, [Box::<str>::from(kept[0]), Box::<str>::from(kept[2])]);
+
+    let many: Vec<String> = std::iter::repeat_n("audio 0 RTP/AVP 8".to_owned(), 9).collect();
+    assert!(Removed::of(&many).lines().is_empty(), "a bound on what a session keeps");
+}
+
+#[test]
 fn an_answer_repeats_the_time_of_the_offer_where_it_can() {
     let time = |line: &str| {
         let sdp = offer("RTP/AVP", "8", &[]).replace("t=0 0", line);

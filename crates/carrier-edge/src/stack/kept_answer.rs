@@ -1,0 +1,78 @@
+//! The answer to an INVITE as the library keeps it for half a minute after the ACK, in case that a copy of the INVITE was delayed.
+
+use rsipstack::sip::{Header, Response};
+
+/// Shortens an answer that the caller has acknowledged: a copy of the INVITE needs only what names the dialog.
+///
+/// The library reads the `To` of a kept answer, and of its other headers none; so the lines of these are one header. A server that
+/// begins many calls a second keeps thousands of answers.
+pub(super) fn shorten(response: &mut Response) {
+    let (mut to, mut first, mut lines) = (None, None, String::with_capacity(512));
+    for header in response.headers.iter() {
+        match header {
+            Header::To(_) => to = Some(header.clone()),
+            Header::Via(_)
+            | Header::CallId(_)
+            | Header::From(_)
+            | Header::CSeq(_)
+            | Header::Contact(_)
+            | Header::RecordRoute(_) => {
+                if first.is_none() {
+                    first = Some(header.name().to_owned());
+                } else {
+                    lines.push_str("\r\n");
+                    lines.push_str(header.name());
+                    lines.push_str(": ");
+                }
+                lines.push_str(header.value());
+            }
+            _ => {}
+        }
+    }
+    lines.push_str("\r\nContent-Length: 0");
+    lines.shrink_to_fit();
+    let mut kept = Vec::with_capacity(2);
+    kept.extend(first.map(|name| Header::Other(name, lines)));
+    kept.extend(to);
+    response.headers.0 = kept;
+    response.body = Vec::new();
+}
+
+#[cfg(test)]
+mod tests {
+    use rsipstack::sip::SipMessage;
+
+    use super::*;
+
+    #[test]
+    fn what_names_the_dialog_stays_and_is_read_as_before() {
+        let text = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKa\r\nVia: SIP/2.0/UDP b\r\nFrom: <sip:a@h>;tag=f\r\n\
+                    To: <sip:b@h>;tag=t\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nServer: edge\r\nContact: <sip:h>\r\n\
+                    Record-Route: <sip:r;lr>\r\nContent-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0";
+        let read = |bytes: &[u8]| match SipMessage::try_from(bytes) {
+            Ok(SipMessage::Response(response)) => response,
+            _ => panic!("{}", String::from_utf8_lossy(bytes)),
+        };
+        let mut kept = read(text.as_bytes());
+        shorten(&mut kept);
+        assert_eq!(kept.headers.len(), 2);
+        let again = read(&kept.to_bytes());
+        let lines: Vec<(&str, &str)> =
+            again.headers.iter().map(|header| (header.name(), header.value())).collect();
+        assert_eq!(
+            lines,
+            [
+                ("Via", "SIP/2.0/UDP a;branch=z9hG4bKa"),
+                ("Via", "SIP/2.0/UDP b"),
+                ("From", "<sip:a@h>;tag=f"),
+                ("Call-ID", "c"),
+                ("CSeq", "1 INVITE"),
+                ("Contact", "<sip:h>"),
+                ("Record-Route", "<sip:r;lr>"),
+                ("Content-Length", "0"),
+                ("To", "<sip:b@h>;tag=t"),
+            ]
+        );
+        assert!(again.body.is_empty() && again.status_code.code() == 200);
+    }
+}

@@ -1,0 +1,87 @@
+//! Where connections to callers may lead, and how many there are.
+
+use rsipstack::transaction::EndpointBuilder;
+use service_base::net::Use;
+use sip_transport::{Tap, transport_layer};
+use tokio::net::TcpListener;
+
+use super::*;
+
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+#[test]
+fn a_contact_leads_to_its_address_over_tcp_and_to_no_name_and_over_nothing_else() {
+    for (uri, target) in [
+        ("sip:caller@192.0.2.1:5070;transport=tcp", Some("192.0.2.1:5070")),
+        ("sip:192.0.2.1;lr;transport=TCP", Some("192.0.2.1:5060")),
+        ("sip:caller@[2001:db8::1]", Some("[2001:db8::1]:5060")),
+        ("sip:caller@pbx.example.com;transport=tcp", None),
+        ("sip:caller@192.0.2.1;transport=udp", None),
+        ("sip:caller@192.0.2.1;transport=tls", None),
+        ("sips:caller@192.0.2.1;transport=tcp", None),
+        ("tel:+15551234", None),
+    ] {
+        assert_eq!(target_of(uri), target.map(|target| target.parse().unwrap()), "{uri}");
+    }
+}
+
+#[test]
+fn a_connection_leads_to_the_address_of_the_caller_or_to_a_public_one() {
+    let own = OwnSockets::default();
+    let _entered = own.enter("127.0.0.1:5060".parse().unwrap(), Use::Other);
+    for (target, source, may) in [
+        ("10.0.0.1:5060", "10.0.0.1", true),
+        ("10.0.0.2:5060", "10.0.0.1", false),
+        ("127.0.0.1:5070", "127.0.0.1", true),
+        ("127.0.0.1:5060", "127.0.0.1", false),
+        ("127.0.0.1:5070", "8.8.8.8", false),
+        ("10.0.0.1:5060", "8.8.8.8", false),
+        ("169.254.169.254:5060", "169.254.169.254", false),
+        ("8.8.4.4:5060", "8.8.8.8", true),
+        ("8.8.4.4:443", "8.8.8.8", false),
+        ("8.8.4.4:5060", "10.0.0.1", true),
+    ] {
+        let why = forbidden(target.parse().unwrap(), source.parse().unwrap(), &own);
+        assert_eq!(why.is_none(), may, "{target} for {source}: {why:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_calls_of_a_source_share_connections_of_which_they_have_few() {
+    let token = CancellationToken::new();
+    let endpoint = EndpointBuilder::new()
+        .with_transport_layer(transport_layer(token.clone()))
+        .with_cancel_token(token.clone())
+        .build();
+    let intake = Intake {
+        endpoint: endpoint.inner.clone(),
+        filter: None,
+        inspector: None,
+        limits: Limits::default(),
+        tap: Tap::new(None, "test"),
+    };
+    let reconnections =
+        Reconnections::new(&intake, token.clone(), Descriptors::new(1_024), OwnSockets::default());
+    let mut callers = Vec::new();
+    for _ in 0..=MAX_OF_SOURCE {
+        let listener = TcpListener::bind((HERE, 0)).await.unwrap();
+        let uri = format!("sip:caller@{};transport=tcp", listener.local_addr().unwrap());
+        callers.push((listener, uri));
+    }
+    let (_, last) = callers.last().unwrap();
+    for _ in 0..2 {
+        for (_, uri) in &callers[..MAX_OF_SOURCE] {
+            reconnections.connect(HERE, uri).await.unwrap();
+        }
+        assert!(reconnections.connect(HERE, last).await.is_err(), "too many");
+    }
+    assert_eq!(reconnections.places.available_permits(), MAX_OF_ALL - MAX_OF_SOURCE, "each is opened once");
+    // The caller closes one of them, and another may be opened.
+    let (first, _) = &callers[0];
+    let (accepted, _) = first.accept().await.unwrap();
+    drop(accepted);
+    while reconnections.connect(HERE, last).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    token.cancel();
+}
