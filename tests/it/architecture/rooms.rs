@@ -10,7 +10,8 @@ use super::imports::{circles, of_crate};
 use super::sources;
 
 /// Packages that no room depends on, and that ship with none.
-const OUTSIDE: [&str; 4] = ["trunk-benches", "trunk-examples", "trunk-fuzz-targets", "trunk-tests"];
+const OUTSIDE: [&str; 5] =
+    ["trunk-benches", "trunk-examples", "trunk-fuzz-targets", "trunk-shared-features", "trunk-tests"];
 
 /// Most files of a crate that may import each other in a circle.
 const LARGEST_CIRCLE: usize = 3;
