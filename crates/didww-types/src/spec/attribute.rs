@@ -97,8 +97,7 @@ pub struct AttributeSpec {
     /// The first version whose answers show the attribute: older ones have it in requests alone. `None` if every version that
     /// has it shows it.
     pub shown_since: Option<ApiVersion>,
-    /// The last version before [`shown_since`](Self::shown_since) whose answers show the attribute too; `None` if no version
-    /// before it does.
+    /// The last version before `shown_since` whose answers show the attribute too; `None` if no version before it does.
     pub shown_until: Option<ApiVersion>,
     /// Whether a list can be sorted by the attribute.
     pub sort: bool,

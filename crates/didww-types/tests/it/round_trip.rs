@@ -82,7 +82,8 @@ fn exports_of_2019_round_trip_unchanged_and_are_those_of_inbound_calls() {
     assert_eq!((export.export_type, export.status), (ExportType::CdrIn, ExportStatus::Pending));
     assert_eq!(export.filters.get("month"), Some(&json!("01")));
     let filters = ExportFilters::month(2019, 1).with("did_number", "1234556789");
-    let sent = |kind: ExportType| Export::create(kind, filters.clone()).to_sent().unwrap().at(Export::SPEC, version);
+    let sent =
+        |kind: ExportType| Export::create(kind, filters.clone()).to_sent().unwrap().at(Export::SPEC, version);
     let mut recorded = document("2017-09-18/cdr_exports.create.request.json")["data"]["attributes"].clone();
     recorded["filters"]["month"] = json!("1");
     assert_eq!(Value::Object(sent(ExportType::CdrIn).unwrap().attributes), recorded);
