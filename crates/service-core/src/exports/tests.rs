@@ -274,6 +274,28 @@ async fn a_file_of_several_parts_is_read_as_it_was_written() {
 }
 
 #[tokio::test]
+async fn a_plain_file_of_several_parts_is_read_as_it_was_written() {
+    let core = asked("cdr_in", 0).await;
+    let (owner, file) = (Owner { number: 1, id: ACCOUNT }, Uuid::from_u128(77));
+    let writer = FileWriter::new(&core, owner, EXPORT, file, core.clock.now());
+    let mut writer = writer.encoded(Encoding::Plain);
+    let mut written = String::new();
+    while written.len() < 1_200_000 {
+        let line = format!("{}\n", written.len());
+        writer.add(&line).await.unwrap();
+        written.push_str(&line);
+    }
+    writer.finish().await.unwrap();
+    assert_eq!(stored_parts(&core).await, 3);
+    let mut stream = Box::pin(parts::content(Arc::clone(&core), file));
+    let mut read = Vec::new();
+    while let Some(part) = stream.next().await {
+        read.extend(part.unwrap());
+    }
+    assert_eq!(read, written.as_bytes());
+}
+
+#[tokio::test]
 async fn an_export_that_is_too_large_for_a_file_is_given_up() {
     let core = asked("cdr_out", 0).await;
     // Texts that compression does not shorten much: 5 parts of half a mebibyte in hexadecimal digits.
