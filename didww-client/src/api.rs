@@ -24,7 +24,7 @@ pub use ensure::{Deed, Ensure, Ensured};
 pub use list_request::ListRequest;
 pub use record_request::RecordRequest;
 pub use relationship::{ToManyApi, ToOneApi};
-pub use upload::EncryptedUpload;
+pub use upload::{EncryptedUpload, EncryptedUploads};
 pub use waiting::Waiting;
 
 use crate::request::Request;

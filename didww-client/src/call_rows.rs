@@ -54,7 +54,7 @@ impl Cell for Option<Money> {
 
 macro_rules! rows {
     ($(#[$meta:meta])* $name:ident {
-        $($(#[$about:meta])* $field:ident: $ty:ty = $column:literal $(| $later:literal)?,)+
+        $($(#[$about:meta])* $field:ident: $ty:ty = $column:literal $(| $other:literal)?,)+
     }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Default)]
@@ -68,7 +68,7 @@ macro_rules! rows {
         impl ExportRow for $name {
             fn set(&mut self, column: &str, cell: String) -> Result<(), &'static str> {
                 match column {
-                    $($column $(| $later)? => self.$field = Cell::read(cell)?,)+
+                    $($column $(| $other)? => self.$field = Cell::read(cell)?,)+
                     _ => drop(self.extra.insert(column.to_owned(), cell)),
                 }
                 Ok(())
@@ -122,10 +122,11 @@ rows! {
 }
 
 rows! {
-    /// A row of a file of inbound calls (`cdr_in`). Times are in UTC, by the second; an amount is in US dollars.
+    /// A row of a file of inbound calls (`cdr_in`), also of one of a version up to 2021-04-19, which lacks many of the columns. Times
+    /// are in UTC, by the second; an amount is in US dollars.
     InboundCallRow {
         /// When the call began.
-        started_at: Option<Timestamp> = "Date/Time Start (UTC)",
+        started_at: Option<Timestamp> = "Date/Time Start (UTC)" | "Date/Time (UTC)",
         /// When the call was answered; `None` for an unanswered call.
         connected_at: Option<Timestamp> = "Date/Time Connect (UTC)",
         /// When the call ended.
@@ -143,9 +144,9 @@ rows! {
         /// The network of the caller number. Only files of exports of 2026-11-19 have this column.
         source_network: String = "Source Network",
         /// The DID that was called.
-        destination_did: String = "Destination DID",
+        destination_did: String = "Destination DID" | "DID",
         /// The duration of the call, in seconds.
-        duration: Option<u64> = "Duration (sec)",
+        duration: Option<u64> = "Duration (sec)" | "Duration (secs)",
         /// The number of the attempt to forward the call.
         attempt: Option<u64> = "Attempt",
         /// The code with which the call ended.
@@ -163,11 +164,11 @@ rows! {
         /// The name of the group that shares channels.
         capacity_group: String = "Capacity Group",
         /// The price for the toll-free call.
-        toll_free: Option<Money> = "Toll-free (USD)",
+        toll_free: Option<Money> = "Toll-free (USD)" | "TollFree Amount (USD)",
         /// The price for the part to a telephone number.
         pstn: Option<Money> = "PSTN (USD)",
         /// The price for a metered channel.
-        metered: Option<Money> = "Metered (USD)",
+        metered: Option<Money> = "Metered (USD)" | "Metered Channels Amount (USD)",
         /// The price for the caller's name.
         cnam_in: Option<Money> = "CNAM IN (USD)",
         /// The price of the call.

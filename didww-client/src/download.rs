@@ -9,7 +9,8 @@ use crate::request::Request;
 use crate::{Api, Error, ExportFile, ExportRow, Reason, RowError};
 
 impl Api<Export> {
-    /// Downloads the file of an export. The compressed file is kept in memory; it must not be larger than
+    /// Downloads the file of an export. The file is kept in memory as it was downloaded: compressed with gzip, or the text itself if
+    /// the export was created at a version up to 2021-04-19. It must not be larger than
     /// [`max_answer_bytes`](crate::ClientBuilder::max_answer_bytes), 64 MiB by default, and must arrive within the
     /// [`timeout`](crate::ClientBuilder::timeout) of a request: a client for larger files sets both.
     ///
@@ -21,8 +22,12 @@ impl Api<Export> {
         let url = export.url.as_deref().ok_or_else(|| unsent().refused(Reason::NotCompleted))?;
         let path = url.strip_prefix(self.client.base_url()).filter(|path| path.starts_with('/'));
         let path = path.ok_or_else(|| unsent().refused(Reason::Elsewhere))?;
-        let answer = self.client.raw(Method::GET, path).header("Accept", "application/gzip").send().await?;
-        Ok(ExportFile::new(answer.bytes().clone()))
+        // The name of the file has its form. The version of the client is that of the request, not of the export.
+        let is_plain = path.rsplit('.').next() == Some("csv");
+        let accepted = if is_plain { "text/csv" } else { "application/gzip" };
+        let answer = self.client.raw(Method::GET, path).header("Accept", accepted).send().await?;
+        let content = answer.bytes().clone();
+        Ok(if is_plain { ExportFile::plain(content) } else { ExportFile::new(content) })
     }
 
     /// Downloads the file of an export, and streams its rows, each read when the stream is polled for it.

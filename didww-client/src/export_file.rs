@@ -1,7 +1,7 @@
-//! The file of an export: kept compressed, and read one row at a time.
+//! The file of an export: kept as it was downloaded, and read one row at a time.
 
 use std::fmt;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::marker::PhantomData;
 
 use bytes::buf::Reader;
@@ -11,33 +11,69 @@ use flate2::read::MultiGzDecoder;
 use crate::ExportRow;
 use crate::csv_reader::{CsvError, CsvReader};
 
-/// A downloaded file, compressed in memory. `Debug` does not print its contents.
+/// A downloaded file, in memory as it was downloaded. `Debug` does not print its contents.
 #[derive(Clone)]
 pub struct ExportFile {
     content: Bytes,
+    is_compressed: bool,
 }
 
 impl ExportFile {
     /// Creates a file from its gzip bytes, such as those of a stored file.
     pub fn new(compressed: impl Into<Bytes>) -> Self {
-        Self { content: compressed.into() }
+        Self { content: compressed.into(), is_compressed: true }
     }
 
-    /// The file as it was downloaded: CSV, compressed with gzip.
+    /// Creates a file from its text, as exports of versions up to 2021-04-19 have it.
+    pub fn plain(text: impl Into<Bytes>) -> Self {
+        Self { content: text.into(), is_compressed: false }
+    }
+
+    /// The file as it was downloaded: CSV, compressed with gzip unless it is [plain](Self::plain).
     pub fn compressed(&self) -> &Bytes {
         &self.content
     }
 
-    /// Reads the file as CSV, decompressed as it is read. Reading fails where the content is not compressed with gzip.
+    /// Whether the file is compressed with gzip.
+    pub fn is_compressed(&self) -> bool {
+        self.is_compressed
+    }
+
+    /// Reads the file as CSV, decompressed as it is read. Reading fails where the content of a compressed file is not compressed
+    /// with gzip.
     pub fn csv(&self) -> impl Read + Send + use<> {
-        MultiGzDecoder::new(self.content.clone().reader())
+        self.source()
+    }
+
+    fn source(&self) -> Source {
+        let content = self.content.clone().reader();
+        if self.is_compressed {
+            Source::Gzip(Box::new(MultiGzDecoder::new(content)))
+        } else {
+            Source::Plain(content)
+        }
     }
 
     /// Reads the rows, one at a time. `T` is [`OutboundCallRow`](crate::OutboundCallRow) or
     /// [`InboundCallRow`](crate::InboundCallRow), or for any file a `BTreeMap<String, String>` of cells by their columns.
     pub fn rows<T: ExportRow>(&self) -> ExportRows<T> {
-        let source = BufReader::new(MultiGzDecoder::new(self.content.clone().reader()));
-        ExportRows { reader: CsvReader::new(source), header: None, is_over: false, row: PhantomData }
+        let reader = CsvReader::new(BufReader::new(self.source()));
+        ExportRows { reader, header: None, is_over: false, row: PhantomData }
+    }
+}
+
+/// The text of a file, as it is read.
+enum Source {
+    Gzip(Box<MultiGzDecoder<Reader<Bytes>>>),
+    Plain(Reader<Bytes>),
+}
+
+impl Read for Source {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Gzip(decoder) => decoder.read(into),
+            Self::Plain(content) => content.read(into),
+        }
     }
 }
 
@@ -60,7 +96,7 @@ pub struct RowError {
 
 /// The rows of a file, in its order. An empty file has none.
 pub struct ExportRows<T> {
-    reader: CsvReader<BufReader<MultiGzDecoder<Reader<Bytes>>>>,
+    reader: CsvReader<BufReader<Source>>,
     /// The names of the columns, once they are read.
     header: Option<Vec<String>>,
     is_over: bool,
@@ -165,6 +201,32 @@ mod tests {
         file("Prefix,Rate\n44,0.01\n").csv().read_to_string(&mut text).unwrap();
         assert_eq!(text, "Prefix,Rate\n44,0.01\n");
         assert!(ExportFile::new(b"no gzip".to_vec()).csv().read_to_string(&mut text).is_err());
+    }
+
+    #[test]
+    fn a_plain_file_has_the_rows_of_its_text() {
+        let text = "Date/Time (UTC),Source,DID,Destination,Duration (secs),Disconnect Initiator,Disconnect Code,Response,\
+                    TollFree Amount (USD),Termination Amount (USD),Metered Channels Amount (USD),Customer ID,\
+                    Sell Amount (Points)\n\
+                    2017-06-17 08:50:47,\"\",97286259413,iax:324@34234234,54,Origination,200,Bye,0.000,0.000,0.003,,0.000\n";
+        let file = ExportFile::plain(text);
+        assert!(!file.is_compressed() && ExportFile::new(text).is_compressed());
+        let rows: Vec<InboundCallRow> = file.rows().collect::<Result<_, _>>().unwrap();
+        let [row] = rows.as_slice() else { panic!("{rows:?}") };
+        assert_eq!(row.started_at.unwrap().to_string(), "2017-06-17T08:50:47.000Z");
+        assert_eq!(
+            (row.destination_did.as_str(), row.destination.as_str()),
+            ("97286259413", "iax:324@34234234")
+        );
+        assert_eq!((row.duration, row.disconnect_code, row.response.as_str()), (Some(54), Some(200), "Bye"));
+        assert_eq!(row.disconnect_initiator, "Origination");
+        let amounts = [row.toll_free, row.metered].map(|amount| amount.unwrap().to_string());
+        assert_eq!(amounts, ["0.0", "0.003"]);
+        let further: Vec<&str> = row.extra.keys().map(String::as_str).collect();
+        assert_eq!(further, ["Customer ID", "Sell Amount (Points)", "Termination Amount (USD)"]);
+        let mut read = String::new();
+        file.csv().read_to_string(&mut read).unwrap();
+        assert_eq!(read, text);
     }
 
     #[test]

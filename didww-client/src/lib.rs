@@ -70,7 +70,7 @@
 //! | relationships | [`ToManyApi`], [`ToOneApi`], [`ToMany`], [`ToOne`] |
 //! | errors | [`Error`]: `is_not_found`, `is_taken`, `field`, `request_id` |
 //! | callbacks | [`callback::receive`], and `SignedCallback` with the feature `axum` |
-//! | files for upload | [`EncryptedUpload`], and `EncryptionKeys` with the feature `encryption` |
+//! | files for upload | [`EncryptedUpload`], [`EncryptedUploads`], and `EncryptionKeys` with the feature `encryption` |
 //! | files of exports | `Api::download` and `download_rows`, with the feature `exports`; `wait_until_completed` |
 //! | prices of calls and text messages | [`VoiceInPrices`], [`VoiceOutPrices`], [`SmsPrices`], with hosts of their own |
 //! | programs without async | the module `blocking`, with the feature of that name |
@@ -252,7 +252,8 @@ pub use reqwest::{Method, StatusCode};
 
 #[cfg(feature = "http")]
 pub use api::{
-    Api, Deed, EncryptedUpload, Ensure, Ensured, ListRequest, RecordRequest, ToManyApi, ToOneApi, Waiting,
+    Api, Deed, EncryptedUpload, EncryptedUploads, Ensure, Ensured, ListRequest, RecordRequest, ToManyApi,
+    ToOneApi, Waiting,
 };
 #[cfg(feature = "http")]
 pub use builder::{ClientBuilder, PRODUCTION, PRODUCTION_TOKENS, SANDBOX, SANDBOX_TOKENS};

@@ -18,6 +18,7 @@ mod inbound;
 mod lists;
 mod money;
 mod numbers;
+mod older_exports;
 mod older_groups;
 mod older_uploads;
 mod order;

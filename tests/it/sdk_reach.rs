@@ -3,12 +3,15 @@
 
 use std::time::Duration;
 
+use didww_client::blocking::Wait as _;
 use didww_client::resources::{
-    AuthenticationMethod, Did, Export, ExportFilters, ExportType, OnCliMismatchAction, TrunkConfiguration,
-    VoiceInTrunk, VoiceOutTrunk, VoiceOutTrunkStatus,
+    AuthenticationMethod, Did, Export, ExportFilters, ExportType, OnCliMismatchAction, PublicKey,
+    TrunkConfiguration, VoiceInTrunk, VoiceOutTrunk, VoiceOutTrunkStatus,
 };
 use didww_client::values::{CapacityLimit, ExternalReference, IpNetworks, SipHost, ThresholdAmount};
-use didww_client::{ApiVersion, Client, Deed, EncryptedUpload, EncryptionKeys, Error, Id, OutboundCallRow};
+use didww_client::{
+    ApiVersion, Client, Deed, EncryptedUpload, EncryptionKeys, Error, Id, InboundCallRow, OutboundCallRow,
+};
 use serde_json::Value;
 use trunk_server::TestServer;
 use trunk_server::control::{NewDid, RecordMembers};
@@ -120,6 +123,108 @@ async fn a_file_is_encrypted_with_the_keys_of_the_service_and_accepted_in_every_
         let upload = EncryptedUpload::new(keys.fingerprint(), keys.encrypt(b"%PDF-1.7").unwrap());
         let file = client.encrypted_files().upload(upload).await.unwrap();
         assert_eq!(client.encrypted_files().get(&file.id).await.unwrap().id, file.id, "{version}");
+    }
+}
+
+/// A server whose account is at the oldest version, so that a client can have any, and the keys of its files.
+async fn with_keys() -> TestServer {
+    let server = engine::builder().version(ApiVersion::V2017_09_18).start().await;
+    for text in ["Zm9v", "Zm9vYmFy"] {
+        let key = RecordMembers::default().attribute("key", text);
+        server.control().put_record(None, "public_keys", None, key).await.unwrap();
+    }
+    server
+}
+
+async fn fingerprint(client: &Client) -> String {
+    let keys = client.public_keys().list().await.unwrap();
+    PublicKey::encryption_fingerprint(&keys.items).unwrap()
+}
+
+#[tokio::test]
+async fn several_files_are_sent_at_once_where_the_version_takes_them() {
+    let server = with_keys().await;
+    for version in ApiVersion::ALL {
+        let client = client(&server, version);
+        let files = client.encrypted_files();
+        if version == ApiVersion::V2017_09_18 {
+            let refused = files.upload(EncryptedUpload::new("any", "x")).await.unwrap_err();
+            assert!(refused.to_string().contains("it exists since 2021-04-19"), "{refused}");
+            continue;
+        }
+        let fingerprint = fingerprint(&client).await;
+        let one = || EncryptedUpload::new(fingerprint.as_str(), "1");
+        let file = files.upload(one().description("alone")).await.unwrap();
+        assert_eq!(file.description.as_deref(), Some("alone"), "{version}");
+        // The first file has no description, so that the one of the second file must not become its own.
+        let several =
+            || one().and("2").description("second").file_name("2.enc").and("3").description("third");
+        let sent = files.upload_several(several()).await;
+        if version >= ApiVersion::V2026_04_16 {
+            let Err(Error::NotSent(not_sent)) = sent else { panic!("{version}: {sent:?}") };
+            assert!(not_sent.to_string().contains("it takes one file in a request"), "{not_sent}");
+        } else {
+            let ids = sent.unwrap();
+            let mut described = Vec::new();
+            for id in &ids {
+                described.push(files.get(id).await.unwrap().description.clone());
+            }
+            assert_eq!(described, [None, Some("second".to_owned()), Some("third".to_owned())], "{version}");
+            assert_eq!(files.upload_several(one()).await.unwrap().len(), 1, "{version}");
+            let too_many = several().and("4").and("5").and("6");
+            assert_eq!(format!("{too_many:?}"), "EncryptedUploads { files: 6, .. }");
+            let Err(Error::NotSent(not_sent)) = files.upload_several(too_many).await else {
+                panic!("{version}")
+            };
+            assert!(not_sent.to_string().contains("it takes at most 5 files in a request"), "{not_sent}");
+            let stale = EncryptedUpload::new("stale", "1").and("2");
+            let stale = files.upload_several(stale).await;
+            assert!(matches!(stale, Err(Error::Validation(_))), "{version}: {stale:?}");
+        }
+        for file in files.list().all().await.unwrap() {
+            files.delete(&file.id).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_without_async_uploads_files_in_the_form_of_its_version() {
+    let server = with_keys().await;
+    for version in [ApiVersion::V2022_05_10, ApiVersion::V2026_04_16] {
+        let client = client(&server, version);
+        let fingerprint = fingerprint(&client).await;
+        let program = move || {
+            let files = client.encrypted_files();
+            let upload = EncryptedUpload::new(fingerprint, "1").description("one");
+            let file = files.upload(upload.clone()).wait().unwrap();
+            assert_eq!(file.description.as_deref(), Some("one"), "{version}");
+            let several = files.upload_several(upload.and("2")).wait();
+            assert_eq!(several.ok().map(|ids| ids.len()), (version == ApiVersion::V2022_05_10).then_some(2));
+        };
+        // A thread of the runtime would be refused.
+        let thread = std::thread::spawn(program);
+        tokio::task::spawn_blocking(move || thread.join()).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_export_of_the_oldest_versions_has_a_plain_file_that_is_read_as_rows() {
+    for version in [ApiVersion::V2017_09_18, ApiVersion::V2021_04_19] {
+        let server = engine::builder().version(ApiVersion::V2017_09_18).start().await;
+        let clock = server.control().clock().clone();
+        clock.freeze(Some("2026-11-29T12:00:00.000Z".parse().unwrap()));
+        let exports = client(&server, version).exports();
+        let body = |kind: ExportType| Export::create(kind, ExportFilters::month(2026, 11));
+        let outbound = exports.create(body(ExportType::CdrOut)).await;
+        assert!(matches!(outbound, Err(Error::NotSent(_))), "{version}: {outbound:?}");
+        let export = exports.create(body(ExportType::CdrIn)).await.unwrap();
+        assert_eq!(export.filters.get("month").and_then(Value::as_str), Some("11"), "{version}");
+        clock.advance(Duration::from_secs(5));
+        let waiting = exports.wait_until_completed(&export.id).every(Duration::from_millis(10));
+        let file = exports.download(&waiting.await.unwrap()).await.unwrap();
+        assert!(!file.is_compressed() && file.compressed().starts_with(b"Date/Time (UTC),"), "{version}");
+        assert_eq!(file.rows::<InboundCallRow>().count(), 0, "no call was made: {version}");
+        assert_eq!(exports.list().await.unwrap().total, Some(1), "{version}");
     }
 }
 

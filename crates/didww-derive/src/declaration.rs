@@ -72,6 +72,8 @@ pub(crate) struct Attr {
     pub(crate) update: bool,
     pub(crate) since: Option<TokenStream>,
     pub(crate) shown_since: Option<TokenStream>,
+    /// The last version before them whose answers show the attribute too.
+    pub(crate) shown_until: Option<TokenStream>,
     pub(crate) default: Option<TokenStream>,
     pub(crate) unique: bool,
     pub(crate) unique_everywhere: bool,

@@ -143,6 +143,8 @@ pub struct ResourceSpec {
     /// The extension of the files that are downloaded below the path of the type; `None` if there are none. The job
     /// of a new record makes the file.
     pub downloads: Option<&'static str>,
+    /// The extension of the files below the path of the [former name](Self::former); `None` if it is the present one.
+    pub former_downloads: Option<&'static str>,
     /// The sort criteria that are no attributes of the type.
     pub sorts: &'static [SortSpec],
     /// Dotted paths into attributes whose values must be unique among the records of all accounts.
@@ -175,6 +177,12 @@ impl ResourceSpec {
         let former = self.former.filter(|_| self.singleton.is_none()).map(|(name, _)| name);
         let all = std::iter::once(self.singleton.unwrap_or(self.name)).chain(former);
         all.filter(|_| self.has_paths())
+    }
+
+    /// The extension of the files that are downloaded below one of the [paths](Self::paths); `None` if there are none.
+    pub fn downloads_below(&self, path: &str) -> Option<&'static str> {
+        let is_former = self.former.is_some_and(|(name, _)| name == path);
+        self.former_downloads.filter(|_| is_former).or(self.downloads)
     }
 
     /// The id of the fixed record that a text identifies.

@@ -1,9 +1,9 @@
 //! Makes the files of exports, and deletes them 30 days later.
 //!
 //! A job makes the file of an export a few seconds after it was requested: its first run shows that the file is being made,
-//! and its second one writes it. Records of calls are read a page at a time and compressed as they are read, so that neither
-//! they nor the file are in memory as a whole. The file is stored in parts ([`parts`]) before the export is completed; the parts
-//! of a failed run are deleted by the next one.
+//! and its second one writes it, in the form of the version in which the export was requested. Records of calls are read a page
+//! at a time and compressed as they are read, so that neither they nor the file are in memory as a whole. The file is stored in
+//! parts ([`parts`]) before the export is completed; the parts of a failed run are deleted by the next one.
 //!
 //! Bounds: `PER_PAGE` records (`INBOUND_PER_PAGE` of calls to DIDs) and one part in memory, the parts of a file and of an account.
 //! An export waits while the account's files have no room for it. One that is too large for a file is abandoned: no later run
@@ -17,18 +17,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::resources::{Export, ExportFilters, ExportStatus, ExportType};
-use didww_types::{DecodeError, Id, Resource as _, Timestamp};
+use didww_types::{ApiVersion, DecodeError, Id, Resource as _, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use service_base::clock::Clock;
-use trunk_rules::domain::{MAKE_EXPORT, export_range};
+use trunk_rules::domain::{MAKE_EXPORT, created_in, export_range};
 use trunk_store::{CallQuery, Change, Job, KeyedPage, LeasedJob, Record, Scope, StoreError};
 use uuid::Uuid;
 
 use crate::Core;
 use crate::inbound_records;
 use crate::jobs::{JobError, JobKind, JobSet, Outcome};
-use parts::{FileWriter, Owner};
+use lines::Columns;
+use parts::{Encoding, FileWriter, Owner};
 
 /// The kind of the job that deletes files and their exports.
 const FORGET: &str = "exports.forget";
@@ -85,9 +86,11 @@ async fn make(core: &Core, job: &Job) -> Result<Outcome, JobError> {
                 return Ok(Outcome::again_at(now.after(ROOM_WAIT)));
             }
             let file = core.ids.record(now);
-            let mut writer = FileWriter::new(core, owner, id, file, now);
+            let version = created_in(record.meta.as_deref());
+            let encoding = Encoding::of(downloads(version).1);
+            let mut writer = FileWriter::new(core, owner, id, file, now).encoded(encoding);
             let written = async {
-                write(core, owner, &export, &mut writer).await?;
+                write(core, owner, &export, Columns::at(version), &mut writer).await?;
                 writer.finish().await
             };
             let written = written.await;
@@ -103,16 +106,22 @@ async fn make(core: &Core, job: &Job) -> Result<Outcome, JobError> {
                 parts::forget_export(core, id).await?;
                 return Ok(Outcome::done());
             };
-            Ok(Outcome::done().with(completed(scope, record, base, file)?))
+            let (path, suffix) = downloads(version);
+            let url = format!("{base}/{path}/{file}{suffix}");
+            Ok(Outcome::done().with(completed(scope, record, url)?))
         }
         _ => Ok(Outcome::done()),
     }
 }
 
-/// The changes that complete an export. The callback, which has the `url`, is stored with them.
-fn completed(scope: Scope, record: Record, base: &str, file: Uuid) -> Result<Vec<Change>, StoreError> {
-    let suffix = scope.spec.downloads.unwrap_or_default();
-    let url = format!("{base}/{}/{file}{suffix}", scope.spec.name);
+/// The path below which the files of a version are, and their extension.
+fn downloads(version: ApiVersion) -> (&'static str, &'static str) {
+    let path = Export::SPEC.path_at(version);
+    (path, Export::SPEC.downloads_below(path).unwrap_or_default())
+}
+
+/// The changes that complete an export. The callback is stored with them.
+fn completed(scope: Scope, record: Record, url: String) -> Result<Vec<Change>, StoreError> {
     let shown = Map::from_iter([
         ("status".to_owned(), json!(ExportStatus::Completed)),
         ("url".to_owned(), Value::String(url)),
@@ -136,12 +145,13 @@ async fn write(
     core: &Core,
     owner: Owner,
     export: &Export,
+    columns: Columns,
     writer: &mut FileWriter<'_>,
 ) -> Result<(), JobError> {
-    writer.add(&lines::header(&export.export_type)).await?;
+    writer.add(&lines::header(&export.export_type, columns)).await?;
     let Some(range) = export_range(&export.filters) else { return Ok(()) };
     match export.export_type {
-        ExportType::CdrIn => write_inbound(core, owner.id, &export.filters, range, writer).await,
+        ExportType::CdrIn => write_inbound(core, owner.id, &export.filters, range, columns, writer).await,
         ExportType::CdrOut => write_outbound(core, owner.number, &export.filters, range, writer).await,
         _ => Ok(()),
     }
@@ -186,6 +196,7 @@ async fn write_inbound(
     account: Uuid,
     filters: &ExportFilters,
     (from, to): (Timestamp, Timestamp),
+    columns: Columns,
     writer: &mut FileWriter<'_>,
 ) -> Result<(), JobError> {
     let mut after = KeyedPage::beginning_at(inbound_records::created_at(from));
@@ -195,7 +206,7 @@ async fn write_inbound(
         for document in &documents {
             after = (document.created_at, document.number);
             match inbound_records::read(document) {
-                Ok(record) => writer.add(&inbound::lines_of(&record, filters)).await?,
+                Ok(record) => writer.add(&inbound::lines_of(&record, filters, columns)).await?,
                 // An error would prevent every file whose period contains this record.
                 Err(error) => tracing::error!(%error, "a call to a DID is left out of an export"),
             }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use didww_types::values::CallbackUrl;
 use didww_types::{ResourceSpec, Timestamp};
 use serde_json::{Map, Value};
+use trunk_rules::domain::created_in;
 use trunk_store::{Change, EventForm, NewEvent, Record, Scope, StatusMethod};
 use uuid::Uuid;
 
@@ -47,7 +48,8 @@ fn event(
     Some(NewEvent { form, subject: before.id, url, body, created_at })
 }
 
-/// The parameters of a callback: the record's id, type and status, and the further ones that its type declares.
+/// The parameters of a callback: the record's id, type and status, and the further ones that its type declares. A record that
+/// was created in a version in which its type had another name has the first three alone, with that name.
 fn parameters(
     spec: &'static ResourceSpec,
     record: &Record,
@@ -57,12 +59,14 @@ fn parameters(
     let value = |name: &str, between: &str| {
         attributes.get(name).map(|value| as_text(value, between)).unwrap_or_default()
     };
+    let name = spec.name_at(created_in(record.meta.as_deref()));
     let mut parameters = BTreeMap::from([
         ("id", record.id.to_string()),
-        ("type", spec.name.to_owned()),
+        ("type", name.to_owned()),
         (STATUS, value(STATUS, ", ")),
     ]);
-    for declared in spec.callback_with {
+    let further = if name == spec.name { spec.callback_with } else { &[] };
+    for declared in further {
         let (name, text) = if let Some((name, relationship)) = declared.split_once('<') {
             let member = links.iter().find(|(of, _)| *of == relationship).and_then(|(_, ids)| ids.first());
             (name, member.map(Uuid::to_string).unwrap_or_default())
@@ -93,7 +97,7 @@ fn as_text(value: &Value, between: &str) -> String {
 #[cfg(test)]
 mod tests {
     use didww_types::Resource as _;
-    use didww_types::resources::{AddressVerification, EmergencyVerification, Order};
+    use didww_types::resources::{AddressVerification, EmergencyVerification, Export, Order};
     use serde_json::json;
 
     use super::*;
@@ -164,6 +168,21 @@ mod tests {
             r#"{{"absent":"","id":"{ID}","one":"a, b","other_id":"","reason":"","reasons":"a; b","service_id":"{ID}","status":"canceled","type":"checks"}}"#
         );
         assert_eq!(event.body, expected);
+    }
+
+    #[test]
+    fn an_export_of_a_former_name_has_that_name_and_no_address_of_its_file() {
+        let completed = json!({ "status": "completed", "url": "http://a.test/v3/exports/1.csv" });
+        let sent = |version: &str| {
+            let meta = Some(json!({ "api_version": version }).to_string());
+            let record =
+                Record { number: 1, id: ID, kind: "exports", revision: 3, attributes: "{}".to_owned(), meta };
+            json!(parameters(Export::SPEC, &record, completed.as_object().unwrap(), &[]))
+        };
+        let former = json!({ "id": ID, "type": "cdr_exports", "status": "completed" });
+        assert_eq!(sent("2021-04-19"), former);
+        let present = json!({ "id": ID, "type": "exports", "status": "completed", "url": completed["url"] });
+        assert_eq!(sent("2021-12-15"), present);
     }
 
     #[test]

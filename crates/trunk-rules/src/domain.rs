@@ -10,6 +10,7 @@ mod address_requirement_validation;
 mod address_verification;
 mod blocking;
 mod capacity_pool;
+mod created_in;
 mod decide_write;
 mod deletion;
 mod did;
@@ -54,6 +55,7 @@ mod write_context;
 
 pub use address_verification::{Review, Reviewed, UNDER_REVIEW, review_address};
 pub use blocking::{SpendingOutcome, decide_spending};
+pub use created_in::created_in;
 pub use decide_write::with_defaults;
 pub use deletion::{DeleteContext, Dependents, MAX_DEPENDENTS, MAX_RELATED_RECORDS, RelatedRecords};
 pub use did::block_while_waiting;

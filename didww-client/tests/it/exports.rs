@@ -44,6 +44,21 @@ async fn the_rows_of_a_file_are_streamed() {
 }
 
 #[tokio::test]
+async fn a_file_whose_name_ends_as_those_of_2021_is_read_as_plain_text() {
+    let server = MockServer::start().await;
+    let file =
+        ResponseTemplate::new(200).set_body_raw("DID,Duration (secs)\n1,2\n", "application/octet-stream");
+    Mock::given(path("/v3/cdr_exports/f.csv")).respond_with(file).mount(&server).await;
+    let export = export(&server, json!(format!("{}/v3/cdr_exports/f.csv", server.uri()))).await;
+    let file = client(&server).exports().download(&export).await.unwrap();
+    let rows: Vec<InboundCallRow> = file.rows().collect::<Result<_, _>>().unwrap();
+    let [row] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!((row.destination_did.as_str(), row.duration), ("1", Some(2)));
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(requests.last().unwrap().headers["accept"], "text/csv");
+}
+
+#[tokio::test]
 async fn no_other_host_is_asked_for_a_file_and_none_for_one_that_is_not_made() {
     for (url, is_elsewhere) in [
         (json!("https://files.example.com/v3/exports/f.csv.gz"), true),
@@ -98,4 +113,7 @@ fn a_row_has_a_member_for_each_documented_column() {
     assert_eq!(outbound, [OutboundCallRow::default()]);
     let inbound: Vec<InboundCallRow> = documented("cdr_in").rows().collect::<Result<_, _>>().unwrap();
     assert_eq!(inbound, [InboundCallRow::default()]);
+    let former: Vec<InboundCallRow> = documented("cdr_exports").rows().collect::<Result<_, _>>().unwrap();
+    let further: Vec<&str> = former[0].extra.keys().map(String::as_str).collect();
+    assert_eq!(further, ["Customer ID", "Sell Amount (Points)", "Termination Amount (USD)"]);
 }

@@ -32,5 +32,6 @@ mod support;
 mod tokens;
 #[path = "../../../crates/client-core/tests/support/trace_log.rs"]
 mod trace_log;
+mod uploads;
 mod versions;
 mod waiting;

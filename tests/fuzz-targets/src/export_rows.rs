@@ -32,7 +32,8 @@ fn quoted(cell: &str) -> String {
     format!("\"{}\"", cell.replace('"', "\"\""))
 }
 
-/// Any file has rows and at most one error, which is the last item, and a file that is written as CSV is read as it was.
+/// Any file has rows and at most one error, which is the last item, also uncompressed, and a file that is written as CSV is read
+/// as it was.
 pub fn export_rows(data: &[u8]) {
     assert!(
         ExportFile::new(data.to_vec()).rows::<BTreeMap<String, String>>().filter(Result::is_err).count() <= 1
@@ -41,6 +42,10 @@ pub fn export_rows(data: &[u8]) {
     let is_over = |results: Vec<bool>| results.iter().rev().skip(1).all(|is_ok| *is_ok);
     assert!(is_over(file.rows::<OutboundCallRow>().map(|row| row.is_ok()).collect()));
     assert!(is_over(file.rows::<InboundCallRow>().map(|row| row.is_ok()).collect()));
+    let cells = |file: &ExportFile| -> Vec<Option<BTreeMap<String, String>>> {
+        file.rows::<BTreeMap<String, String>>().map(Result::ok).collect()
+    };
+    assert_eq!(cells(&ExportFile::plain(data.to_vec())), cells(&file), "a plain file has the same rows");
     let text = String::from_utf8_lossy(data);
     let cells: Vec<&str> = text.split('\n').collect();
     let lines: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();

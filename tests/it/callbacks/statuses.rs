@@ -1,7 +1,7 @@
 //! Callbacks about the status of orders, exports and verifications: sent once, as the records ask for it, and signed.
 
-use didww_types::Secret;
 use didww_types::callback::{Payload, verify};
+use didww_types::{ApiVersion, Secret};
 use trunk_server::control::{NewDid, RecordMembers, Review};
 
 use super::*;
@@ -144,6 +144,24 @@ async fn a_completed_export_is_sent_with_the_address_of_its_file() {
         members.map(|(name, value)| (name.to_owned(), value)).into();
     members.insert("url".to_owned(), file.as_str().unwrap().to_owned());
     assert!(is_signed(&callback, &url, &Payload::Parameters(members)), "{}", callback.body);
+}
+
+/// The parameters are those of the page of that version.
+#[tokio::test]
+async fn an_export_of_2021_04_19_is_sent_under_its_name_and_without_an_address() {
+    let mut receiver = Receiver::start(Answer::Status(200)).await;
+    let builder = engine::builder().version(ApiVersion::V2021_04_19).api_key(KEY).callback_secret(SECRET);
+    let server = builder.callbacks(settings()).clock(frozen()).start().await;
+    let api = Api::new(server.base_url(), KEY).at(None);
+    let attributes = json!({
+        "filters": { "year": "2026", "month": "04" }, "callback_url": receiver.url("/exports"),
+        "callback_method": "POST",
+    });
+    let body = json!({ "data": { "type": "cdr_exports", "attributes": attributes } });
+    let id = made(&api, "/cdr_exports", &body).await;
+    server.control().clock().advance(Duration::from_secs(5));
+    let callback = receiver.next().await;
+    assert_eq!(callback.body, format!("id={id}&status=completed&type=cdr_exports"));
 }
 
 async fn made(api: &Api, path: &str, body: &Value) -> String {

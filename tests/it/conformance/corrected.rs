@@ -469,6 +469,18 @@ async fn n69_included_paths_follow_the_version() {
     let [before, newest] = CORRECTED.map(|version| world.api.at(Some(version)));
     let get = async |api: &Api, path: &str| api.get(&format!("{TRUNKS}?include={path}")).await;
     assert_eq!(get(&newest, "dids.sms_trunk,dids.sms_trunk_group").await.status, 200);
+    let did = world.did("37061498222").await;
+    created(&newest, &linking(credentials("A"), "dids", dids(&[&did]))).await;
+    let to_email = json!({ "send_to": "sms@example.com", "subject": "Inbound", "message": "{SMS_TEXT}" });
+    let configuration = json!({ "type": "sms_to_email", "attributes": to_email });
+    let body = resource("sms_trunks", json!({ "name": "E", "configuration": configuration }));
+    let sms_trunk = newest.post("/sms_trunks", &body).await.id();
+    let route = linking(update("dids", &did, json!({})), "sms_trunk", identifier("sms_trunks", &sms_trunk));
+    assert_eq!(newest.patch(&format!("{DIDS}/{did}"), &route).await.status, 200);
+    let answer = get(&newest, "dids.sms_trunk").await;
+    let included: Vec<Value> = answer.at("/included").as_array().unwrap().clone();
+    let named = |kind: &str, id: &str| included.iter().any(|one| one["type"] == kind && one["id"] == id);
+    assert!(included.len() == 2 && named("dids", &did) && named("sms_trunks", &sms_trunk), "{}", answer.text);
     let unknown = |name: &str, kind: &str| {
         error(400, "112", "Invalid field", &format!("{name} is not a valid relationship of {kind}"))
     };

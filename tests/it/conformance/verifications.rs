@@ -505,6 +505,27 @@ async fn a_number_belongs_to_its_newest_verification_and_can_be_detached() {
 }
 
 #[tokio::test]
+async fn n82_a_number_does_not_join_a_verification_that_exists() {
+    let desk = Desk::open().await;
+    let id = created(&desk.api, VERIFICATIONS, &desk.verification(&desk.did)).await;
+    let other = desk.world.did("37061498223").await;
+    let verification = identifier("address_verifications", &id);
+    for version in [NEW, TOKENS] {
+        let api = desk.world.api.at(Some(version));
+        let of = async |did: &str| {
+            api.get(&format!("{DIDS}/{did}/relationships/address_verification")).await.at("/data")
+        };
+        for did in [&other, &desk.did] {
+            let joined =
+                linking(update("dids", did, json!({})), "address_verification", verification.clone());
+            let answer = api.patch(&format!("{DIDS}/{did}"), &joined).await;
+            refused(&answer, &[relationship("address_verification", "is invalid")]);
+        }
+        assert_eq!((of(&other).await, of(&desk.did).await), (Value::Null, verification.clone()), "{version}");
+    }
+}
+
+#[tokio::test]
 async fn verifications_are_found_by_their_reference_and_their_address() {
     let desk = Desk::open().await;
     let id = created(&desk.api, VERIFICATIONS, &desk.verification(&desk.did)).await;

@@ -97,8 +97,7 @@ async fn check_written(world: &World, spec: &'static ResourceSpec, record: &Reco
             continue;
         }
         let shown = record.attributes.as_ref().and_then(|attributes| attributes.get(name));
-        let shown_since = spec.attribute(name).and_then(|attribute| attribute.shown_since);
-        if shown_since.is_some_and(|since| world.version < since) {
+        if spec.attribute(name).is_some_and(|attribute| !attribute.is_shown_in(world.version)) {
             assert_eq!(shown, None, "{world}: {name}");
             continue;
         }

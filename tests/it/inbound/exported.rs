@@ -6,6 +6,7 @@ use didww_client::resources::{Export, ExportFilters, ExportType};
 use didww_client::{ApiVersion, Client, InboundCallRow};
 use didww_types::Timestamp;
 use serde_json::json;
+use trunk_server::control::AccountPatch;
 use trunk_server::inbound::{InboundCall, InboundStatus};
 
 use super::place::*;
@@ -91,6 +92,39 @@ async fn a_file_has_the_calls_that_its_filters_select() {
     // A call of another hour is in no file of this one.
     place.called().await;
     assert_eq!(rows(&place, &first, &[]).await, all);
+}
+
+#[tokio::test]
+async fn a_call_is_a_row_of_a_plain_file_of_the_oldest_versions() {
+    let place = Place::start().await;
+    let call = place.called().await;
+    place.control.clock().advance(2 * HOUR);
+    let server = &place.world.server;
+    let mut oldest = AccountPatch::default();
+    oldest.version = Some(ApiVersion::V2017_09_18);
+    place.control.update_account(server.account(), oldest).await.unwrap();
+    let began = call.time_start.to_string();
+    let month = ExportFilters::month(began[..4].parse().unwrap(), began[5..7].parse().unwrap());
+    for version in [ApiVersion::V2017_09_18, ApiVersion::V2021_04_19] {
+        let client =
+            Client::builder(server.base_url(), server.api_key()).api_version(version).build().unwrap();
+        let exports = client.exports();
+        for (number, found) in [(NUMBER, 1), ("442079460017", 0)] {
+            let filters = month.clone().with("did_number", number);
+            let export = exports.create(Export::create(ExportType::CdrIn, filters)).await.unwrap();
+            place.control.clock().advance(Duration::from_secs(5));
+            let waiting = exports.wait_until_completed(&export.id).every(Duration::from_millis(10));
+            let file = exports.download(&waiting.await.unwrap()).await.unwrap();
+            let rows: Vec<InboundCallRow> = file.rows().collect::<Result<_, _>>().unwrap();
+            assert_eq!(rows.len(), found, "{version} {number}");
+            for row in rows {
+                assert_eq!((row.source.as_str(), row.destination_did.as_str()), (CALLER, NUMBER));
+                assert_eq!((row.disconnect_code, Some(&row.response)), (Some(480), call.reason.as_ref()));
+                assert_eq!((row.disconnect_initiator.as_str(), row.duration), ("System", Some(0)));
+                assert!(row.started_at.is_some() && row.ended_at.is_none() && row.call_id.is_empty());
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ impl Attr {
             update: false,
             since: None,
             shown_since: None,
+            shown_until: None,
             default: None,
             unique: false,
             unique_everywhere: false,
@@ -50,6 +51,8 @@ impl Attr {
             self.since = Some(version(&meta.value()?.parse()?)?);
         } else if meta.path.is_ident("shown_since") {
             self.shown_since = Some(version(&meta.value()?.parse()?)?);
+        } else if meta.path.is_ident("shown_until") {
+            self.shown_until = Some(version(&meta.value()?.parse()?)?);
         } else if meta.path.is_ident("default") {
             self.default = Some(default_value(meta.value()?)?);
         } else if meta.path.is_ident("unique") {
@@ -87,9 +90,9 @@ impl Attr {
             *filter = Some(filter_options(meta)?);
         } else {
             return Err(meta.error(
-                "unknown option; known: create, update, since, shown_since, default, unique, unique_everywhere, \
-                 unique_among, parameter, merged, write_only, sort, value, revised, values_need, sum, referred, \
-                 total, filter",
+                "unknown option; known: create, update, since, shown_since, shown_until, default, unique, \
+                 unique_everywhere, unique_among, parameter, merged, write_only, sort, value, revised, values_need, \
+                 sum, referred, total, filter",
             ));
         }
         Ok(())

@@ -103,21 +103,24 @@ impl Declaration {
     }
 }
 
-/// `formerly(name = "...", until = "...")`.
+/// `formerly(name = "...", until = "...")`, and `downloads = "..."` with them.
 fn former_name(meta: &ParseNestedMeta<'_>) -> Result<TokenStream> {
-    let (mut name, mut until) = (None, None);
+    let (mut name, mut until, mut downloads) = (None, None, None);
     meta.parse_nested_meta(|option| {
         if option.path.is_ident("name") {
             name = Some(option.value()?.parse::<LitStr>()?);
         } else if option.path.is_ident("until") {
             until = Some(version(&option.value()?.parse()?)?);
+        } else if option.path.is_ident("downloads") {
+            downloads = Some(option.value()?.parse::<LitStr>()?);
         } else {
-            return Err(option.error("unknown option; known: name, until"));
+            return Err(option.error("unknown option; known: name, until, downloads"));
         }
         Ok(())
     })?;
     let both = name.zip(until);
     let (name, until) =
         both.ok_or_else(|| meta.error("expected `formerly(name = \"...\", until = \"...\")`"))?;
-    Ok(quote!(.formerly(#name, #until)))
+    let downloads = downloads.map(|suffix| quote!(.former_downloads(#suffix)));
+    Ok(quote!(.formerly(#name, #until) #downloads))
 }

@@ -29,6 +29,10 @@ string_enum! {
     }
 }
 
+/// The types with parameters. Up to 2021-04-19 exports had another name.
+const KNOWN: [&str; 5] =
+    ["orders", "exports", "cdr_exports", "address_verifications", "emergency_verifications"];
+
 /// A callback of any kind.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -122,8 +126,7 @@ impl Callback {
 
     fn from_parameters(mut parameters: BTreeMap<String, String>) -> Result<Self, DecodeError> {
         let kind = parameters.get("type").cloned().unwrap_or_default();
-        if !["orders", "exports", "address_verifications", "emergency_verifications"].contains(&kind.as_str())
-        {
+        if !KNOWN.contains(&kind.as_str()) {
             return Ok(Self::Unknown(parameters));
         }
         parameters.remove("type");
@@ -136,7 +139,7 @@ impl Callback {
                 let status = OrderStatus::from(status.to_lowercase().as_str());
                 Self::Order(OrderEvent { id: Id::new(id), status, extra: parameters })
             }
-            "exports" => {
+            "exports" | "cdr_exports" => {
                 let url = Some(text("url")).filter(|url| !url.is_empty());
                 let status = ExportOutcome::from(status.to_lowercase().as_str());
                 Self::Export(ExportEvent { id: Id::new(id), status, url, extra: parameters })

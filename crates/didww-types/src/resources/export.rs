@@ -1,4 +1,4 @@
-//! Files with the records of calls and text messages: `exports`.
+//! Files with the records of calls and text messages: `exports`, which were `cdr_exports` up to 2021-04-19.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -123,7 +123,7 @@ fn second(at: Timestamp) -> String {
 impl Attribute for ExportFilters {
     const KIND: Kind = Kind::Object;
 
-    /// Answers before 2026-04-16 do not have them.
+    /// Answers of 2021-12-15 and 2022-05-10 do not have them.
     fn when_missing() -> Option<Self> {
         Some(Self::default())
     }
@@ -151,9 +151,10 @@ impl Attribute for ExportFilters {
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "exports",
-    since = "2021-12-15",
+    since = "2017-09-18",
     verbs(list, get, create, update(since = "2026-04-16")),
-    adapter = CAPITALISED,
+    formerly(name = "cdr_exports", until = "2021-04-19", downloads = ".csv"),
+    adapter = OLDER,
     callback_on("completed"),
     callback_with("url"),
     downloads = ".csv.gz"
@@ -167,15 +168,17 @@ impl Attribute for ExportFilters {
 pub struct Export {
     /// The export's id, a UUID that the service chose.
     pub id: Id<Export>,
-    /// The kind of records in the file. Records of text messages exist since 2026-11-19.
+    /// The kind of records in the file. Records of text messages exist since 2026-11-19. Up to 2021-04-19 every file has inbound
+    /// calls.
     #[attr(
         create = required(1),
+        since = "2021-12-15",
         value = CallExportType,
         revised(since = "2026-11-19", value = ExportType)
     )]
     pub export_type: ExportType,
-    /// The filters of the records in the file. Versions before 2026-04-16 do not return them: they are empty then.
-    #[attr(create = required(2), shown_since = "2026-04-16")]
+    /// The filters of the records in the file. 2021-12-15 and 2022-05-10 do not return them: they are empty then.
+    #[attr(create = required(2), shown_since = "2026-04-16", shown_until = "2021-04-19")]
     pub filters: ExportFilters,
     /// The status of the file.
     #[attr(
@@ -189,11 +192,17 @@ pub struct Export {
     #[attr]
     pub url: Option<String>,
     /// The URL that is notified when the file is completed. It needs `callback_method`.
-    #[attr(create, value = Option<AbsoluteCallbackUrl>, revised(since = "2026-04-16", value = Option<CallbackUrl>))]
+    #[attr(
+        create,
+        since = "2021-04-19",
+        value = Option<AbsoluteCallbackUrl>,
+        revised(since = "2026-04-16", value = Option<CallbackUrl>)
+    )]
     pub callback_url: Option<CallbackUrl>,
     /// The HTTP method of the notification. It needs `callback_url`.
     #[attr(
         create,
+        since = "2021-04-19",
         value = Option<FormerCallbackMethod>,
         revised(since = "2026-04-16", value = Option<CallbackMethod>)
     )]
@@ -209,23 +218,49 @@ pub struct Export {
     pub extra: Extra,
 }
 
-/// In 2022-05-10 the status is a capitalised word, and the method of callbacks is in capital letters.
-static CAPITALISED: Adapter = Adapter {
+/// Up to 2022-05-10 the status is a capitalised word, and the method of callbacks is in capital letters. Up to 2021-04-19 there is
+/// no type: every file has inbound calls, and the values of filters are shown as texts, also those that were sent as numbers.
+static OLDER: Adapter = Adapter {
     until: ApiVersion::V2022_05_10,
     attributes: &[],
-    from_canonical: |_version, attributes| {
+    from_canonical: |version, attributes| {
         rewrite(attributes, "status", capitalised);
         rewrite(attributes, "callback_method", str::to_uppercase);
+        if has_no_type(version) {
+            attributes.remove(EXPORT_TYPE);
+            let filters = attributes.get_mut(FILTERS).and_then(Value::as_object_mut);
+            for value in filters.into_iter().flat_map(Map::values_mut) {
+                if value.is_number() {
+                    *value = Value::String(value.to_string());
+                }
+            }
+        }
     },
-    to_canonical: |_version, attributes| {
+    to_canonical: |version, attributes| {
         rewrite(attributes, "status", str::to_lowercase);
         rewrite(attributes, "callback_method", str::to_lowercase);
+        if has_no_type(version) {
+            attributes.insert(EXPORT_TYPE.to_owned(), ExportType::CdrIn.as_str().into());
+        }
     },
-    not_representable: |_version, attributes| {
-        let is_newer = attributes.get("filters")?.get("from").is_some();
-        is_newer.then_some(NotRepresentable { attribute: "filters", reason: "the version has months alone" })
+    not_representable: |version, attributes| {
+        let kind = attributes.get(EXPORT_TYPE).and_then(Value::as_str);
+        if has_no_type(version) && kind.is_some_and(|kind| kind != ExportType::CdrIn.as_str()) {
+            let reason = "the version has files of inbound calls alone";
+            return Some(NotRepresentable { attribute: EXPORT_TYPE, reason });
+        }
+        let is_newer = attributes.get(FILTERS)?.get("from").is_some();
+        is_newer.then_some(NotRepresentable { attribute: FILTERS, reason: "the version has months alone" })
     },
 };
+
+const EXPORT_TYPE: &str = "export_type";
+const FILTERS: &str = "filters";
+
+/// Whether the exports of a version have no type.
+fn has_no_type(version: ApiVersion) -> bool {
+    version <= ApiVersion::V2021_04_19
+}
 
 #[cfg(test)]
 mod tests {

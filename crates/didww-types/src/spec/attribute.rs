@@ -97,6 +97,8 @@ pub struct AttributeSpec {
     /// The first version whose answers show the attribute: older ones have it in requests alone. `None` if every version that
     /// has it shows it.
     pub shown_since: Option<ApiVersion>,
+    /// The last version before `shown_since` whose answers show the attribute too; `None` if no version before it does.
+    pub shown_until: Option<ApiVersion>,
     /// Whether a list can be sorted by the attribute.
     pub sort: bool,
     /// The parts of a value that is a sum, which the store keeps up to date; empty for a value that is stored as it was written.
@@ -134,6 +136,7 @@ impl AttributeSpec {
             merged: false,
             write_only: false,
             shown_since: None,
+            shown_until: None,
             sort: false,
             sums: &[],
             total: &[],
@@ -154,6 +157,13 @@ impl AttributeSpec {
     #[must_use]
     pub const fn shown_since(mut self, version: ApiVersion) -> Self {
         self.shown_since = Some(version);
+        self
+    }
+
+    /// Sets the last version before them whose answers show the attribute too.
+    #[must_use]
+    pub const fn shown_until(mut self, version: ApiVersion) -> Self {
+        self.shown_until = Some(version);
         self
     }
 
@@ -318,7 +328,9 @@ impl AttributeSpec {
 
     /// Whether the answers of a version that has the attribute show it.
     pub fn is_shown_in(&self, version: ApiVersion) -> bool {
-        !self.write_only && self.shown_since.is_none_or(|first| version >= first)
+        let is_late = self.shown_since.is_none_or(|first| version >= first);
+        let is_early = self.shown_until.is_some_and(|last| version <= last);
+        !self.write_only && (is_late || is_early)
     }
 }
 

@@ -44,6 +44,7 @@ impl ResourceSpec {
             callback_with: &[],
             kept_days: None,
             downloads: None,
+            former_downloads: None,
             sorts: &[],
             unique_paths: &[],
         }
@@ -248,6 +249,13 @@ impl ResourceSpec {
     #[must_use]
     pub const fn downloads(mut self, suffix: &'static str) -> Self {
         self.downloads = Some(suffix);
+        self
+    }
+
+    /// Sets the extension of the files below the path of the former name.
+    #[must_use]
+    pub const fn former_downloads(mut self, suffix: &'static str) -> Self {
+        self.former_downloads = Some(suffix);
         self
     }
 

@@ -118,6 +118,9 @@ fn each_kind_has_its_type_and_keeps_what_is_not_known() {
     assert_eq!(order.extra, BTreeMap::from([("new".to_owned(), "x".to_owned())]));
 
     let file = "https://api.didww.com/v3/exports/2.csv.gz";
+    let former = posted(&[("id", "2"), ("type", "cdr_exports"), ("status", "completed")]).unwrap();
+    let Callback::Export(former) = former else { panic!("{former:?}") };
+    assert_eq!((former.id.as_str(), former.url), ("2", None), "the type up to 2021-04-19");
     let export = posted(&[("id", "2"), ("type", "exports"), ("status", "completed"), ("url", file)]).unwrap();
     let Callback::Export(export) = export else { panic!("{export:?}") };
     assert_eq!((export.id.as_str(), export.url.as_deref()), ("2", Some(file)));

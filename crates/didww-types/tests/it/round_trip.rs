@@ -1,10 +1,13 @@
 //! Recorded responses are decoded and encoded again to the same documents.
 
 use didww_types::resources::{
-    AddressRequirement, AreaLevel, AuthenticationMethod, Did, DidGroup, MandatoryField, OnCliMismatchAction,
-    PublicKey, RequiredIdentityType, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials, VoiceOutTrunkStatus,
+    AddressRequirement, AreaLevel, AuthenticationMethod, Did, DidGroup, Export, ExportFilters, ExportStatus,
+    ExportType, MandatoryField, OnCliMismatchAction, PublicKey, RequiredIdentityType, VoiceOutTrunk,
+    VoiceOutTrunkRegenerateCredentials, VoiceOutTrunkStatus,
 };
-use didww_types::{AnyRecord, ApiVersion, Document, Included, Named as _, Resource as _, ResourceObject};
+use didww_types::{
+    AnyRecord, ApiVersion, Create as _, Document, Included, Named as _, Resource as _, ResourceObject,
+};
 use serde_json::{Value, json};
 
 use crate::fixtures::{
@@ -34,6 +37,7 @@ fn encoded_any(version: ApiVersion, object: ResourceObject) -> Value {
         AnyRecord::Country(record) => encoded_at(&*record, version),
         AnyRecord::EmergencyCallingService(record) => encoded_at(&*record, version),
         AnyRecord::EncryptedFile(record) => encoded_at(&*record, version),
+        AnyRecord::Export(record) => encoded_at(&*record, version),
         AnyRecord::Identity(record) => encoded_at(&*record, version),
         AnyRecord::PublicKey(record) => encoded_at(&*record, version),
         AnyRecord::Region(record) => encoded_at(&*record, version),
@@ -65,6 +69,38 @@ fn recorded_records_of_2021_round_trip_unchanged() {
     ] {
         assert_same(name, OLD);
         assert_same(name, ApiVersion::V2022_05_10);
+    }
+}
+
+#[test]
+fn exports_of_2019_round_trip_unchanged_and_are_those_of_inbound_calls() {
+    let version = ApiVersion::V2017_09_18;
+    for name in ["2017-09-18/cdr_exports.create.response.json", "2017-09-18/cdr_exports.list.response.json"] {
+        assert_same(name, version);
+    }
+    let export = Export::decode_at(version, object("2017-09-18/cdr_exports.create.response.json")).unwrap();
+    assert_eq!((export.export_type, export.status), (ExportType::CdrIn, ExportStatus::Pending));
+    assert_eq!(export.filters.get("month"), Some(&json!("01")));
+    let filters = ExportFilters::month(2019, 1).with("did_number", "1234556789");
+    let sent =
+        |kind: ExportType| Export::create(kind, filters.clone()).to_sent().unwrap().at(Export::SPEC, version);
+    let mut recorded = document("2017-09-18/cdr_exports.create.request.json")["data"]["attributes"].clone();
+    recorded["filters"]["month"] = json!("1");
+    assert_eq!(Value::Object(sent(ExportType::CdrIn).unwrap().attributes), recorded);
+    let refused = sent(ExportType::CdrOut).unwrap_err();
+    assert_eq!(refused.member, "export_type", "{refused}");
+}
+
+#[test]
+fn an_export_is_shown_with_its_filters_up_to_2021_04_19_and_from_2026_04_16_on() {
+    let filters = Export::SPEC.attribute("filters").unwrap();
+    for version in ApiVersion::ALL {
+        let is_hidden = matches!(version, ApiVersion::V2021_12_15 | ApiVersion::V2022_05_10);
+        assert_eq!(filters.is_shown_in(version), !is_hidden, "{version}");
+        let path = Export::SPEC.path_at(version);
+        let is_former = version <= ApiVersion::V2021_04_19;
+        let expected = if is_former { ("cdr_exports", ".csv") } else { ("exports", ".csv.gz") };
+        assert_eq!((path, Export::SPEC.downloads_below(path).unwrap()), expected, "{version}");
     }
 }
 

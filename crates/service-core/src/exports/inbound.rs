@@ -7,7 +7,7 @@ use didww_types::resources::ExportFilters;
 use serde_json::Value;
 use trunk_rules::inbound::caller_country;
 
-use super::lines::{line, second};
+use super::lines::{Columns, line, second};
 use crate::inbound_records::{InboundRecord, InboundRecordAttempt};
 
 /// The value for a call or an attempt that the trunk's side ended.
@@ -18,6 +18,8 @@ const SYSTEM: &str = "System";
 const HUNG_UP: &str = "Bye";
 /// The price of calls to DIDs, which are free here.
 const FREE: &str = "0";
+/// The same as files up to 2021-04-19 have it.
+const FORMER_FREE: &str = "0.000";
 
 /// The outcome on a line: that of its attempt, or that of the call for the attempt with which the call ended.
 struct Outcome {
@@ -30,7 +32,7 @@ struct Outcome {
 }
 
 /// The lines of a record: none if it has not ended, or if the filters leave it out.
-pub(super) fn lines_of(record: &InboundRecord, filters: &ExportFilters) -> String {
+pub(super) fn lines_of(record: &InboundRecord, filters: &ExportFilters, columns: Columns) -> String {
     if record.time_end.is_none() || !matches_call_filters(record, filters) {
         return String::new();
     }
@@ -38,14 +40,14 @@ pub(super) fn lines_of(record: &InboundRecord, filters: &ExportFilters) -> Strin
     let source_out = text_of(filters, "source_number_out");
     let is_sent = |cli: &str| source_out.as_deref().is_none_or(|wanted| is_same_number(wanted, cli));
     if record.attempts.is_empty() && is_sent("") {
-        lines.push_str(&line_of(record, None, &of_call(record, None)));
+        lines.push_str(&line_of(columns, record, None, &of_call(record, None)));
     }
     let mut attempts = record.attempts.iter().zip(1_usize..).peekable();
     while let Some((attempt, number)) = attempts.next() {
         let is_last = attempts.peek().is_none();
         let outcome = if is_last { of_call(record, Some(attempt)) } else { of_attempt(attempt) };
         if is_sent(&attempt.cli) {
-            lines.push_str(&line_of(record, Some((attempt, number)), &outcome));
+            lines.push_str(&line_of(columns, record, Some((attempt, number)), &outcome));
         }
     }
     lines
@@ -125,6 +127,7 @@ fn phrase(attempt: &InboundRecordAttempt) -> Option<String> {
 }
 
 fn line_of(
+    columns: Columns,
     record: &InboundRecord,
     attempt: Option<(&InboundRecordAttempt, usize)>,
     outcome: &Outcome,
@@ -140,6 +143,25 @@ fn line_of(
         None => (String::new(), String::new(), String::new(), None),
     };
     let at = |time: Option<Timestamp>| time.map(|time| second(&time.to_string())).unwrap_or_default();
+    let code = outcome.code.map(|code| code.to_string()).unwrap_or_default();
+    if columns == Columns::Former {
+        return line(&[
+            at(Some(record.time_start)),
+            record.from.clone(),
+            record.to.clone(),
+            uri,
+            outcome.duration.to_string(),
+            outcome.initiator.to_owned(),
+            code,
+            outcome.response.clone(),
+            FORMER_FREE.to_owned(),
+            FORMER_FREE.to_owned(),
+            FORMER_FREE.to_owned(),
+            // Numbers belong to no customers of the account.
+            String::new(),
+            FORMER_FREE.to_owned(),
+        ]);
+    }
     line(&[
         at(Some(record.time_start)),
         at(outcome.connected),
@@ -151,7 +173,7 @@ fn line_of(
         record.to.clone(),
         outcome.duration.to_string(),
         number,
-        outcome.code.map(|code| code.to_string()).unwrap_or_default(),
+        code,
         outcome.response.clone(),
         outcome.initiator.to_owned(),
         trunk,
@@ -200,7 +222,10 @@ mod tests {
     }
 
     fn lines(further: &Value) -> Vec<String> {
-        lines_of(&record(further), &ExportFilters::default()).lines().map(str::to_owned).collect()
+        lines_of(&record(further), &ExportFilters::default(), Columns::Present)
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     #[test]
@@ -217,6 +242,21 @@ mod tests {
         let expected = "2026-11-28 12:00:00,2026-11-28 12:00:01,2026-11-28 12:00:02,Success,+442079460999,,442079460018,1,1,\
              200,Bye,Origination,T,sip:1@192.0.2.7:5060,G,C,0,0,0,0,0,a@1";
         assert_eq!(lines(&answered), [expected]);
+    }
+
+    #[test]
+    fn a_line_up_to_2021_04_19_has_the_thirteen_columns_of_then() {
+        let of = |further: &Value| lines_of(&record(further), &ExportFilters::default(), Columns::Former);
+        let refused = "2026-11-28 12:00:00,+442079460999,442079460018,sip:1@192.0.2.7:5060,0,Destination,486,Busy Here,\
+                       0.000,0.000,0.000,,0.000\n";
+        assert_eq!(of(&json!({})), refused);
+        assert_eq!(refused.split(',').count(), 13);
+        let untried = json!({
+            "attempts": [], "disconnect_code": 403, "disconnect_initiator": "server", "reason": "the DID is blocked",
+        });
+        let expected = "2026-11-28 12:00:00,+442079460999,442079460018,,0,System,403,the DID is blocked,0.000,0.000,0.000,,\
+                        0.000\n";
+        assert_eq!(of(&untried), expected);
     }
 
     #[test]
@@ -284,7 +324,7 @@ mod tests {
     fn filters_select_by_the_numbers_and_the_country_of_the_caller() {
         let call = record(&json!({}));
         let of = |name: &str, value: &str| {
-            !lines_of(&call, &ExportFilters::default().with(name, value)).is_empty()
+            !lines_of(&call, &ExportFilters::default().with(name, value), Columns::Present).is_empty()
         };
         for (name, wanted, other) in [
             ("did_number", "442079460018", "44207946001"),
@@ -297,12 +337,12 @@ mod tests {
             assert!(of(name, wanted) && !of(name, other), "{name} {wanted}");
         }
         let number = ExportFilters::default().with("did_number", 442_079_460_018_u64);
-        assert!(!lines_of(&call, &number).is_empty(), "a number is a filter too");
+        assert!(!lines_of(&call, &number, Columns::Present).is_empty(), "a number is a filter too");
         let anonymous = record(&json!({ "from": "anonymous" }));
         let from_gb = ExportFilters::default().with("source_country_iso", "GB");
-        assert!(lines_of(&anonymous, &from_gb).is_empty());
+        assert!(lines_of(&anonymous, &from_gb, Columns::Present).is_empty());
         let untried = record(&json!({ "attempts": [] }));
         let sent = ExportFilters::default().with("source_number_out", "442079460999");
-        assert!(lines_of(&untried, &sent).is_empty(), "it was sent to no trunk");
+        assert!(lines_of(&untried, &sent, Columns::Present).is_empty(), "it was sent to no trunk");
     }
 }

@@ -1,7 +1,7 @@
 //! The lines of a file: its header, and the lines of outbound calls. RFC 4180, in UTF-8, with LF at the end of lines.
 
 use didww_types::resources::{ExportFilters, ExportType};
-use didww_types::{Timestamp, join_values};
+use didww_types::{ApiVersion, Timestamp, join_values};
 use serde_json::{Map, Value};
 
 /// The columns of inbound calls.
@@ -30,6 +30,23 @@ const INBOUND: [&str; 22] = [
     "Call ID",
 ];
 
+/// The columns of inbound calls up to 2021-04-19.
+const FORMER_INBOUND: [&str; 13] = [
+    "Date/Time (UTC)",
+    "Source",
+    "DID",
+    "Destination",
+    "Duration (secs)",
+    "Disconnect Initiator",
+    "Disconnect Code",
+    "Response",
+    "TollFree Amount (USD)",
+    "Termination Amount (USD)",
+    "Metered Channels Amount (USD)",
+    "Customer ID",
+    "Sell Amount (Points)",
+];
+
 /// The columns of outbound calls.
 const OUTBOUND: [&str; 19] = [
     "Date/Time Start (UTC)",
@@ -53,11 +70,27 @@ const OUTBOUND: [&str; 19] = [
     "Call ID",
 ];
 
+/// The columns of a file: those of the version in which its export was requested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    /// Those from 2021-12-15 on.
+    Present,
+    /// Those up to 2021-04-19, which has inbound calls alone.
+    Former,
+}
+
+impl Columns {
+    pub(super) fn at(version: ApiVersion) -> Self {
+        if version <= ApiVersion::V2021_04_19 { Self::Former } else { Self::Present }
+    }
+}
+
 /// The first line of a file; empty for text messages, whose columns are not known.
-pub(super) fn header(kind: &ExportType) -> String {
-    match kind {
-        ExportType::CdrIn => line(&INBOUND.map(str::to_owned)),
-        ExportType::CdrOut => line(&OUTBOUND.map(str::to_owned)),
+pub(super) fn header(kind: &ExportType, columns: Columns) -> String {
+    match (kind, columns) {
+        (ExportType::CdrIn, Columns::Present) => line(&INBOUND.map(str::to_owned)),
+        (ExportType::CdrIn, Columns::Former) => line(&FORMER_INBOUND.map(str::to_owned)),
+        (ExportType::CdrOut, _) => line(&OUTBOUND.map(str::to_owned)),
         _ => String::new(),
     }
 }
@@ -157,11 +190,15 @@ mod tests {
             let names: Vec<&str> = names.map(|name| name.as_str().unwrap()).collect();
             format!("{}\n", names.join(","))
         };
-        assert_eq!(header(&ExportType::CdrIn), documented("cdr_in"));
-        assert_eq!(header(&ExportType::CdrOut), documented("cdr_out"));
-        assert_eq!(header(&ExportType::CdrIn).split(',').count(), 22);
-        assert_eq!(header(&ExportType::CdrOut).split(',').count(), 19);
-        assert_eq!(header(&ExportType::SmsIn), "");
+        for version in ApiVersion::ALL {
+            let is_former = version <= ApiVersion::V2021_04_19;
+            let (name, count) = if is_former { ("cdr_exports", 13) } else { ("cdr_in", 22) };
+            let inbound = header(&ExportType::CdrIn, Columns::at(version));
+            assert_eq!((&inbound, inbound.split(',').count()), (&documented(name), count), "{version}");
+        }
+        let outbound = header(&ExportType::CdrOut, Columns::Present);
+        assert_eq!((&outbound, outbound.split(',').count()), (&documented("cdr_out"), 19));
+        assert_eq!(header(&ExportType::SmsIn, Columns::Present), "");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The files of exports in the store: compressed, in parts, each a document.
+//! The files of exports in the store: compressed unless they are those of a former version, in parts, each a document.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::jobs::JobError;
 
 /// How long a file is kept: a month.
 const FILE_LIFE: Duration = Duration::from_hours(30 * 24);
-/// The number of compressed bytes at which a part is stored.
+/// The number of bytes, as they are stored, at which a part is complete.
 const PART_BYTES: usize = 512 << 10;
 /// Maximum number of parts of a file: a part's number is one byte of its id.
 const MAX_PARTS: u32 = if cfg!(test) { 4 } else { 250 };
@@ -34,6 +34,24 @@ const KIND: DocumentKind = DocumentKind::ExportPart;
 /// The index key of the parts of an account, and of an export.
 const ACCOUNT: &str = "account";
 const EXPORT: &str = "export";
+
+/// How a file is stored, and downloaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// Compressed with gzip. Parts that an older server stored are.
+    #[default]
+    Gzip,
+    /// The text itself.
+    Plain,
+}
+
+impl Encoding {
+    /// The encoding of files with an extension, such as `.csv.gz`.
+    pub fn of(suffix: &str) -> Self {
+        if suffix.rsplit('.').next() == Some("gz") { Self::Gzip } else { Self::Plain }
+    }
+}
 
 /// The account of a file.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +70,8 @@ struct Part {
     /// The number of parts before it. Parts that an older server stored have none.
     #[serde(default)]
     number: u32,
+    #[serde(default)]
+    encoding: Encoding,
     content: String,
     /// Whether this is the last part.
     last: bool,
@@ -62,9 +82,61 @@ struct Part {
 struct Place {
     #[serde(default)]
     number: u32,
+    #[serde(default)]
+    encoding: Encoding,
 }
 
-/// Compresses a file and stores it. It holds one part at most.
+/// The bytes that are not stored yet.
+enum Unstored {
+    Gzip(GzEncoder<Vec<u8>>),
+    Plain(Vec<u8>),
+}
+
+impl Unstored {
+    fn new(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), Compression::default())),
+            Encoding::Plain => Self::Plain(Vec::new()),
+        }
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self {
+            Self::Gzip(_) => Encoding::Gzip,
+            Self::Plain(_) => Encoding::Plain,
+        }
+    }
+
+    fn add(&mut self, text: &str) -> io::Result<()> {
+        match self {
+            Self::Gzip(encoder) => encoder.write_all(text.as_bytes()),
+            Self::Plain(bytes) => bytes.write_all(text.as_bytes()),
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        match self {
+            Self::Gzip(encoder) => encoder.try_finish(),
+            Self::Plain(_) => Ok(()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Gzip(encoder) => encoder.get_ref().len(),
+            Self::Plain(bytes) => bytes.len(),
+        }
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        match self {
+            Self::Gzip(encoder) => std::mem::take(encoder.get_mut()),
+            Self::Plain(bytes) => std::mem::take(bytes),
+        }
+    }
+}
+
+/// Encodes a file and stores it. It holds one part at most.
 pub(super) struct FileWriter<'a> {
     core: &'a Core,
     owner: Owner,
@@ -73,19 +145,25 @@ pub(super) struct FileWriter<'a> {
     at: Timestamp,
     parts: u32,
     is_full: bool,
-    encoder: GzEncoder<Vec<u8>>,
+    unstored: Unstored,
 }
 
 impl<'a> FileWriter<'a> {
+    /// A file that is compressed.
     pub(super) fn new(core: &'a Core, owner: Owner, export: Uuid, file: Uuid, at: Timestamp) -> Self {
-        let encoder = GzEncoder::new(Vec::new(), Compression::default());
-        Self { core, owner, export, file, at, parts: 0, is_full: false, encoder }
+        let unstored = Unstored::new(Encoding::Gzip);
+        Self { core, owner, export, file, at, parts: 0, is_full: false, unstored }
+    }
+
+    /// Sets the encoding of a file that has no text yet.
+    pub(super) fn encoded(self, encoding: Encoding) -> Self {
+        Self { unstored: Unstored::new(encoding), ..self }
     }
 
     /// Adds text to the file.
     pub(super) async fn add(&mut self, text: &str) -> Result<(), JobError> {
-        self.encoder.write_all(text.as_bytes()).map_err(|error| JobError::Failed(error.to_string()))?;
-        if self.encoder.get_ref().len() >= PART_BYTES {
+        self.unstored.add(text).map_err(|error| JobError::Failed(error.to_string()))?;
+        if self.unstored.len() >= PART_BYTES {
             self.store(false).await?;
         }
         Ok(())
@@ -98,19 +176,19 @@ impl<'a> FileWriter<'a> {
 
     /// Stores the last part, which ends the file.
     pub(super) async fn finish(&mut self) -> Result<(), JobError> {
-        self.encoder.try_finish().map_err(|error| JobError::Failed(error.to_string()))?;
+        self.unstored.finish().map_err(|error| JobError::Failed(error.to_string()))?;
         self.store(true).await
     }
 
-    /// Stores the compressed bytes as the next part.
+    /// Stores the bytes as the next part.
     async fn store(&mut self, last: bool) -> Result<(), JobError> {
         if self.parts >= MAX_PARTS {
             self.is_full = true;
             return Err(JobError::Failed(format!("the file of the export {} is too large", self.export)));
         }
-        let content = STANDARD.encode(std::mem::take(self.encoder.get_mut()));
+        let content = STANDARD.encode(self.unstored.take());
         let (account, export, number) = (self.owner.number, self.export, self.parts);
-        let part = Part { account, export, number, content, last };
+        let part = Part { account, export, number, encoding: self.unstored.encoding(), content, last };
         let body = serde_json::to_string(&part).map_err(|error| JobError::Failed(error.to_string()))?;
         let document = NewDocument {
             kind: KIND,
@@ -197,15 +275,15 @@ pub(super) async fn expired(core: &Core, now: Timestamp) -> Result<Expired, Stor
     Ok(expired)
 }
 
-/// Whether an account has a file. Only the id of a first part is the id of a file: from a later part on, the content cannot be
-/// decompressed.
+/// Whether an account has a file of an encoding. Only the id of a first part is the id of a file: from a later part on, the content
+/// cannot be decompressed, or has no header.
 ///
 /// # Errors
 /// If the store fails.
-pub async fn exists(core: &Core, account: Uuid, file: Uuid) -> Result<bool, StoreError> {
+pub async fn exists(core: &Core, account: Uuid, file: Uuid, encoding: Encoding) -> Result<bool, StoreError> {
     let Some(part) = core.store.document(KIND, part_id(file, 0)).await? else { return Ok(false) };
     let place: Place = part.read()?;
-    Ok(part.customer == account && place.number == 0)
+    Ok(part.customer == account && place.number == 0 && place.encoding == encoding)
 }
 
 /// The content of a file, a part at a time, as it is read. It ends with an error if a part cannot be read.

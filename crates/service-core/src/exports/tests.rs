@@ -39,13 +39,18 @@ fn call(number: u128, account: i64) -> Change {
 
 /// A store with an export of outbound calls that was just asked for, and calls of two accounts.
 async fn asked(kind: &str, calls: u128) -> Arc<Core> {
+    asked_with(kind, calls, None).await
+}
+
+/// The same with this internal data.
+async fn asked_with(kind: &str, calls: u128, meta: Option<String>) -> Arc<Core> {
     let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
     core.clock.freeze(Some(NOW.parse().unwrap()));
     let filters = json!({ "from": "2026-11-28 00:00:00", "to": "2026-11-29 00:00:00" });
     let sent = json!({ "export_type": kind, "filters": filters });
     let attributes = with_defaults(Export::SPEC, core.clock.now(), sent.as_object().unwrap().clone());
     let (scope, created_at) = (scope(), core.clock.now());
-    let insert = Change::Insert { scope, id: EXPORT, created_at, attributes, links: Vec::new(), meta: None };
+    let insert = Change::Insert { scope, id: EXPORT, created_at, attributes, links: Vec::new(), meta };
     core.store.commit(vec![insert]).await.unwrap();
     for number in 0..calls {
         core.store.commit(vec![call(100 + number, 1), call(10_000 + number, 2)]).await.unwrap();
@@ -68,8 +73,10 @@ async fn run(core: &Arc<Core>) -> Export {
 async fn text(core: &Arc<Core>, url: &str) -> String {
     let file = url.strip_prefix("http://a.test/v3/exports/").unwrap().strip_suffix(".csv.gz").unwrap();
     let file: Uuid = file.parse().unwrap();
-    assert!(parts::exists(core, ACCOUNT, file).await.unwrap());
-    assert!(!parts::exists(core, Uuid::nil(), file).await.unwrap(), "another account has no such file");
+    assert!(parts::exists(core, ACCOUNT, file, Encoding::Gzip).await.unwrap());
+    assert!(!parts::exists(core, ACCOUNT, file, Encoding::Plain).await.unwrap(), "it is compressed");
+    let of_another = parts::exists(core, Uuid::nil(), file, Encoding::Gzip).await.unwrap();
+    assert!(!of_another, "another account has no such file");
     let mut stream = Box::pin(parts::content(Arc::clone(core), file));
     let mut compressed = Vec::new();
     while let Some(part) = stream.next().await {
@@ -147,6 +154,33 @@ async fn a_file_of_inbound_calls_has_those_of_its_account_and_its_time_from_the_
     let text = text(&core, &run(&core).await.url.unwrap()).await;
     let expected: Vec<u128> = [2].into_iter().chain(100..350).chain([4]).collect();
     assert_eq!(numbers_in(&text), expected);
+}
+
+#[tokio::test]
+async fn a_file_of_a_former_version_is_plain_text_with_the_columns_of_then() {
+    for version in ["2017-09-18", "2021-04-19"] {
+        let core = asked_with("cdr_in", 0, Some(json!({ "api_version": version }).to_string())).await;
+        let call = inbound_call(2, ACCOUNT, "2026-11-28T12:00:00.000Z", "442079460018");
+        core.store.commit(vec![call]).await.unwrap();
+        run(&core).await;
+        let url = run(&core).await.url.unwrap();
+        let file = url.strip_prefix("http://a.test/v3/cdr_exports/").unwrap().strip_suffix(".csv").unwrap();
+        let file: Uuid = file.parse().unwrap();
+        assert!(parts::exists(&core, ACCOUNT, file, Encoding::Plain).await.unwrap());
+        assert!(!parts::exists(&core, ACCOUNT, file, Encoding::Gzip).await.unwrap(), "it is not compressed");
+        let mut stream = Box::pin(parts::content(Arc::clone(&core), file));
+        let mut text = Vec::new();
+        while let Some(part) = stream.next().await {
+            text.extend(part.unwrap());
+        }
+        let text = String::from_utf8(text).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let [header, line] = lines.as_slice() else { panic!("{lines:?}") };
+        assert!(header.starts_with("Date/Time (UTC),Source,DID,"), "{header}");
+        let expected = "2026-11-28 12:00:00,+442079460999,442079460018,,0,System,480,the DID has no route,0.000,0.000,0.000,,\
+                        0.000";
+        assert_eq!(*line, expected);
+    }
 }
 
 #[tokio::test]
@@ -234,9 +268,31 @@ async fn a_file_of_several_parts_is_read_as_it_was_written() {
     assert!(stored_parts(&core).await > 2);
     assert_eq!(text(&core, &format!("http://a.test/v3/exports/{file}.csv.gz")).await, written);
     for part in core.store.documents(DocumentQuery::all(DocumentKind::ExportPart)).await.unwrap() {
-        let is_file = parts::exists(&core, ACCOUNT, part.id).await.unwrap();
+        let is_file = parts::exists(&core, ACCOUNT, part.id, Encoding::Gzip).await.unwrap();
         assert_eq!(is_file, part.id == file, "the id of a later part is that of no file");
     }
+}
+
+#[tokio::test]
+async fn a_plain_file_of_several_parts_is_read_as_it_was_written() {
+    let core = asked("cdr_in", 0).await;
+    let (owner, file) = (Owner { number: 1, id: ACCOUNT }, Uuid::from_u128(77));
+    let writer = FileWriter::new(&core, owner, EXPORT, file, core.clock.now());
+    let mut writer = writer.encoded(Encoding::Plain);
+    let mut written = String::new();
+    while written.len() < 1_200_000 {
+        let line = format!("{}\n", written.len());
+        writer.add(&line).await.unwrap();
+        written.push_str(&line);
+    }
+    writer.finish().await.unwrap();
+    assert_eq!(stored_parts(&core).await, 3);
+    let mut stream = Box::pin(parts::content(Arc::clone(&core), file));
+    let mut read = Vec::new();
+    while let Some(part) = stream.next().await {
+        read.extend(part.unwrap());
+    }
+    assert_eq!(read, written.as_bytes());
 }
 
 #[tokio::test]

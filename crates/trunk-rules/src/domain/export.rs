@@ -7,6 +7,7 @@ use didww_types::{ApiVersion, DecodeError, Resource as _, Timestamp, Violation};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::created_in::internal_data;
 use super::draft::Draft;
 use super::outcome::Later;
 use super::{Refusal, Rules, WriteContext};
@@ -34,6 +35,8 @@ impl Rules for Export {
         let broken = broken(context, kind, filters);
         draft.refusals.extend(broken.into_iter().map(|violation| Refusal::attribute(FILTERS, violation)));
         let due_at = context.now.after(PENDING);
+        // Its file and its callback have the form of the version.
+        draft.meta = Some(internal_data(context.version));
         draft.later = Some(Later { kind: MAKE_EXPORT, due_at, payload: "{}".to_owned() });
         Ok(())
     }
@@ -56,11 +59,12 @@ enum Form {
 /// The filters of a type from a version on.
 type Filters = &'static [(&'static str, Form, ApiVersion)];
 
+const OLDEST: ApiVersion = ApiVersion::V2017_09_18;
 const OLD: ApiVersion = ApiVersion::V2021_12_15;
 const NEW: ApiVersion = ApiVersion::V2026_11_19;
 
 const CDR_IN: Filters = &[
-    ("did_number", Form::Text, OLD),
+    ("did_number", Form::Text, OLDEST),
     ("source_number", Form::Text, NEW),
     ("source_number_out", Form::Text, NEW),
     ("source_country_iso", Form::Text, NEW),
@@ -98,8 +102,7 @@ const SMS_OUT: Filters = &[
 
 /// The rules that filters break: those of the time first, then those of the others by their names.
 fn broken(context: &WriteContext<'_>, kind: &ExportType, filters: &ExportFilters) -> Vec<Violation> {
-    let times: &[&str] =
-        if context.version.has_corrected_rules() { &["from", "to"] } else { &["year", "month", "day"] };
+    let times = times(context.version);
     let further: Filters = match kind {
         ExportType::CdrIn => CDR_IN,
         ExportType::CdrOut => CDR_OUT,
@@ -119,6 +122,17 @@ fn broken(context: &WriteContext<'_>, kind: &ExportType, filters: &ExportFilters
         }
     }
     broken
+}
+
+/// The filters of the time in a version. Days begin with the files of outbound calls.
+fn times(version: ApiVersion) -> &'static [&'static str] {
+    if version.has_corrected_rules() {
+        &["from", "to"]
+    } else if version >= OLD {
+        &["year", "month", "day"]
+    } else {
+        &["year", "month"]
+    }
 }
 
 fn is_valid(form: Form, value: &Value) -> bool {
@@ -282,6 +296,23 @@ mod tests {
             [range.0, range.1].map(|at| at.to_string()),
             ["2025-12-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z"]
         );
+    }
+
+    #[test]
+    fn an_oldest_version_has_months_and_the_number_alone() {
+        let of = |version: ApiVersion, value: Value| {
+            let context = WriteContext { version, now: NOW.parse().unwrap(), ..WriteContext::of_nothing() };
+            texts(&broken(&context, &ExportType::CdrIn, &filters(&value)))
+        };
+        for version in [ApiVersion::V2017_09_18, ApiVersion::V2021_04_19] {
+            assert!(of(version, json!({ "year": "2026", "month": "01", "did_number": "1" })).is_empty());
+            let day = json!({ "year": 2026, "month": 1, "day": 15 });
+            assert_eq!(of(version, day.clone()), ["day not valid"], "{version}");
+            assert!(of(ApiVersion::V2021_12_15, day).is_empty());
+            let newer = json!({ "from": "2026-01-01 00:00:00", "to": "2026-01-02 00:00:00" });
+            let expected = ["year not valid", "month not valid", "from not valid", "to not valid"];
+            assert_eq!(of(version, newer), expected, "{version}");
+        }
     }
 
     #[test]
