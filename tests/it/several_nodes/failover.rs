@@ -130,7 +130,7 @@ async fn fail_over(cluster: Cluster, url: &str, failovers: usize, lease: Duratio
     let ask = |sql: &str| cluster.lock().unwrap().ask(sql);
     callers::are_charged_once(answered, ask).await;
     ledger.compare(ask).await;
-    let (changes, longest) = events.end().await;
+    let (changes, longest) = events.end(ask).await;
     println!("{changes} changes notified in their order, the longest {longest:?} after its answer");
     times.sort();
     println!(
