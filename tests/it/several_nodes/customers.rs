@@ -107,3 +107,25 @@ async fn a_customer_has_no_more_than_its_most_access_keys_however_many_servers_c
         assert_eq!(deleted.status, 200, "{}", deleted.text);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_servers_that_change_a_customer_at_once_each_succeeds_and_undoes_nothing() {
+    let pair = Pair::start_with(&["--voipbin-admin", ADMIN]).await;
+    let customer = pair.one.control_request("/customers", "POST", &json!({ "name": "Acme" })).await;
+    let path = format!("/customers/{}", customer["id"].as_str().unwrap());
+    for round in 0..20 {
+        let name = json!({ "name": format!("Acme {round}") });
+        let webhook = json!({ "webhook_uri": format!("https://example.com/{round}") });
+        tokio::join!(
+            pair.one.control_request(&path, "PATCH", &name),
+            pair.other.control_request(&path, "PATCH", &webhook),
+        );
+        // It is answered with what is stored.
+        let stored = pair.one.control_request(&path, "PATCH", &json!({})).await;
+        assert_eq!(
+            (&stored["name"], &stored["webhook_uri"]),
+            (&name["name"], &webhook["webhook_uri"]),
+            "round {round}"
+        );
+    }
+}

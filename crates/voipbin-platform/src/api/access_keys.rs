@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use didww_types::Secret;
-use service_core::{AttemptError, Retries};
+use service_core::Retries;
 use trunk_rules::outbound::Permission;
-use trunk_store::DocumentKind;
+use trunk_store::{DocumentKind, StoreError};
 use uuid::Uuid;
 use voipbin_types::{AccessKeyCreate, AccessKeyUpdate, Timestamp};
 
@@ -51,7 +51,7 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     check_lengths(&[("name", &name, SHORT), ("detail", &detail, LONG)])?;
     let _turn = request.platform.changes.lock().await;
     let asked = AccessKeyRequest { name, detail, permission: Permission::CUSTOMER_ADMIN.0, expires: None };
-    let (key, token) = Retries::REQUEST.run(|| add(request, customer, asked.clone(), life)).await?;
+    let (key, token) = add(request, customer, &asked, life).await?;
     request.platform.directory.put_key(&key);
     Ok(json_text(&voipbin_types::AccessKey { token: Some(token), ..key.shown() }))
 }
@@ -62,23 +62,34 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
 async fn add(
     request: &RequestContext,
     customer: Uuid,
-    asked: AccessKeyRequest,
+    asked: &AccessKeyRequest,
     life: i64,
-) -> Result<(Entity<AccessKeys>, Secret), AttemptError<ApiError>> {
+) -> Result<(Entity<AccessKeys>, Secret), ApiError> {
     let platform = &request.platform;
     let store = &*platform.core.store;
+    let new_key = |_owner: &Entity<Customers>| {
+        let (id, at) = platform.new_id_and_time();
+        let asked = AccessKeyRequest { expires: Some(expiry(at, life)), ..asked.clone() };
+        Ok(Entity::<AccessKeys>::generate(&platform.core.ids, (id, at), customer, asked))
+    };
+    let write = |owner: Entity<Customers>, (key, token): (Entity<AccessKeys>, Secret)| async move {
+        store.commit(vec![owner.put(), key.put()]).await?;
+        Ok::<_, StoreError>((key, token))
+    };
+    Retries::REQUEST.change(|| owner_of_another(request, customer), new_key, write).await
+}
+
+/// The customer, if it has fewer keys than the most.
+async fn owner_of_another(request: &RequestContext, customer: Uuid) -> Result<Entity<Customers>, ApiError> {
+    let store = &*request.platform.core.store;
     let owner = Entity::<Customers>::find(store, customer).await?.filter(|owner| !owner.deleted);
     let owner = owner.ok_or_else(ApiError::not_found)?;
     if store.count_documents(DocumentKind::AccessKey, "customer", customer.to_string()).await? >= MAX_KEYS {
         let message = format!("A customer has at most {MAX_KEYS} access keys.");
         let refused = ApiError::new(Status::ResourceExhausted, "RESOURCE_LIMIT_EXCEEDED", message);
-        return Err(refused.into());
+        return Err(refused);
     }
-    let (id, at) = platform.new_id_and_time();
-    let asked = AccessKeyRequest { expires: Some(expiry(at, life)), ..asked };
-    let (key, token) = Entity::<AccessKeys>::generate(&platform.core.ids, (id, at), customer, asked);
-    store.commit(vec![owner.put(), key.put()]).await?;
-    Ok((key, token))
+    Ok(owner)
 }
 
 /// The end of a key's life; at the latest the end of the year 9999.
@@ -97,8 +108,8 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
     let AccessKeyUpdate { name, detail } = request.decode_body()?;
     change(request, id, |key, at| {
         check_lengths(&[("name", &name, SHORT), ("detail", &detail, LONG)])?;
-        key.public.name = name;
-        key.public.detail = detail;
+        key.public.name.clone_from(&name);
+        key.public.detail.clone_from(&detail);
         key.public.tm_update = Some(at);
         Ok(())
     })
@@ -135,13 +146,12 @@ async fn own(request: &RequestContext, id: Uuid) -> Result<Entity<AccessKeys>, A
 async fn change(
     request: &RequestContext,
     id: Uuid,
-    apply: impl FnOnce(&mut Entity<AccessKeys>, Timestamp) -> Result<(), ApiError> + Send,
+    apply: impl Fn(&mut Entity<AccessKeys>, Timestamp) -> Result<(), ApiError> + Send + Sync,
 ) -> ApiResult {
     let platform = &request.platform;
     let _turn = platform.changes.lock().await;
-    let mut key = own(request, id).await?;
-    apply(&mut key, platform.timestamps.next())?;
-    platform.core.store.commit(vec![key.put()]).await?;
+    let apply = |key: &mut Entity<AccessKeys>| apply(key, platform.timestamps.next());
+    let key = Entity::<AccessKeys>::change(&*platform.core.store, || own(request, id), apply).await?;
     platform.directory.put_key(&key);
     Ok(json_text(&key.shown()))
 }
