@@ -3,25 +3,23 @@
 
 use std::time::Duration;
 
-use didww_types::Secret;
-use service_core::Retries;
 use trunk_rules::outbound::Permission;
-use trunk_store::{DocumentKind, StoreError};
+use trunk_store::DocumentKind;
 use uuid::Uuid;
 use voipbin_types::{AccessKeyCreate, AccessKeyUpdate, Timestamp};
 
+use super::bounded::Bound;
 use super::texts::{LONG, SHORT, check_lengths};
 use crate::entity::{Entity, json_text};
 use crate::error::{ApiError, ApiResult, Status};
 use crate::records::access_keys::{AccessKeyRequest, AccessKeys};
-use crate::records::customers::Customers;
 use crate::request::{RequestContext, page_of};
 
 /// The shortest life of a key.
 const MIN_LIFE_SECONDS: i64 = 86_400;
 /// Maximum number of keys of a customer, expired ones included: the server holds all of them in memory. VoIPBIN documents no
 /// limit.
-const MAX_KEYS: u64 = 1_000;
+const BOUND: Bound = Bound { kind: DocumentKind::AccessKey, key: "customer", most: 1_000 };
 
 fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "ACCESSKEY_NOT_FOUND", "The access key was not found.")
@@ -49,47 +47,21 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     }
     let life = expire.filter(|seconds| *seconds >= MIN_LIFE_SECONDS).ok_or_else(ApiError::invalid_request)?;
     check_lengths(&[("name", &name, SHORT), ("detail", &detail, LONG)])?;
-    let _turn = request.platform.changes.lock().await;
-    let asked = AccessKeyRequest { name, detail, permission: Permission::CUSTOMER_ADMIN.0, expires: None };
-    let (key, token) = add(request, customer, &asked, life).await?;
-    request.platform.directory.put_key(&key);
-    Ok(json_text(&voipbin_types::AccessKey { token: Some(token), ..key.shown() }))
-}
-
-/// Stores a new key if the customer has fewer than the most. Of servers that add one at once, one is first, and the others count
-/// anew: each writes the customer as it is, unless another write came since the keys were counted. So a customer that is
-/// deleted meanwhile receives no key either.
-async fn add(
-    request: &RequestContext,
-    customer: Uuid,
-    asked: &AccessKeyRequest,
-    life: i64,
-) -> Result<(Entity<AccessKeys>, Secret), ApiError> {
     let platform = &request.platform;
-    let store = &*platform.core.store;
-    let new_key = |_owner: &Entity<Customers>| {
+    let refuse = || {
+        let message = format!("A customer has at most {} access keys.", BOUND.most);
+        ApiError::new(Status::ResourceExhausted, "RESOURCE_LIMIT_EXCEEDED", message)
+    };
+    let make = || {
         let (id, at) = platform.new_id_and_time();
-        let asked = AccessKeyRequest { expires: Some(expiry(at, life)), ..asked.clone() };
+        let (permission, expires) = (Permission::CUSTOMER_ADMIN.0, Some(expiry(at, life)));
+        let asked = AccessKeyRequest { name: name.clone(), detail: detail.clone(), permission, expires };
         Ok(Entity::<AccessKeys>::generate(&platform.core.ids, (id, at), customer, asked))
     };
-    let write = |owner: Entity<Customers>, (key, token): (Entity<AccessKeys>, Secret)| async move {
-        store.commit(vec![owner.put(), key.put()]).await?;
-        Ok::<_, StoreError>((key, token))
-    };
-    Retries::REQUEST.change(|| owner_of_another(request, customer), new_key, write).await
-}
-
-/// The customer, if it has fewer keys than the most.
-async fn owner_of_another(request: &RequestContext, customer: Uuid) -> Result<Entity<Customers>, ApiError> {
-    let store = &*request.platform.core.store;
-    let owner = Entity::<Customers>::find(store, customer).await?.filter(|owner| !owner.deleted);
-    let owner = owner.ok_or_else(ApiError::not_found)?;
-    if store.count_documents(DocumentKind::AccessKey, "customer", customer.to_string()).await? >= MAX_KEYS {
-        let message = format!("A customer has at most {MAX_KEYS} access keys.");
-        let refused = ApiError::new(Status::ResourceExhausted, "RESOURCE_LIMIT_EXCEEDED", message);
-        return Err(refused);
-    }
-    Ok(owner)
+    let _turn = platform.changes.lock().await;
+    let (key, token) = BOUND.add(request, customer, refuse, make).await?;
+    platform.directory.put_key(&key);
+    Ok(json_text(&voipbin_types::AccessKey { token: Some(token), ..key.shown() }))
 }
 
 /// The end of a key's life; at the latest the end of the year 9999.
