@@ -248,7 +248,13 @@ async fn attempt(
             }
             _ => sender.send(batch.policy(), request).await,
         },
-        Err(outcome) => outcome,
+        Err(Unmade::Final(outcome)) => outcome,
+        Err(Unmade::Later(error)) => {
+            let subject = batch.subject;
+            tracing::warn!(%error, %subject, "a callback could not be signed; it is tried again");
+            tokio::time::sleep(STORE_RETRY_DELAY).await;
+            return;
+        }
     };
     let subject = batch.subject;
     let (events, status) = (batch.len(), outcome.status);
@@ -285,17 +291,26 @@ async fn fate(core: &Core, lab: &Lab, batch: &Batch, request: &Request) -> Callb
     lab.send(account, request.method.as_str(), &path).await
 }
 
-/// The enabled callback secret of an account.
-async fn secret(core: &Core, account: i64) -> Result<Secret, Outcome> {
-    let secret = core.store.enabled_callback_secret(account).await.map_err(|error| {
-        Outcome::failed(format!("the account's callback secret could not be read: {error}"))
-    })?;
-    secret.ok_or_else(|| Outcome::dropped("the account has no enabled callback secret to sign with"))
+/// Why there is no request for a batch.
+#[derive(Debug, PartialEq, Eq)]
+enum Unmade {
+    /// The store failed. That is no attempt: nothing was sent, and the documented delays, which begin with a minute, are for
+    /// receivers that fail. The next round reads the events anew, because another node may have sent them meanwhile.
+    Later(StoreError),
+    /// The outcome of an attempt without a request.
+    Final(Outcome),
 }
 
-/// Makes the request for a batch, or the outcome of an attempt without one: the events are dropped if their account has no
-/// enabled callback secret any more.
-async fn request(core: &Core, batch: &Batch) -> Result<Request, Outcome> {
+/// The enabled callback secret of an account.
+async fn secret(core: &Core, account: i64) -> Result<Secret, Unmade> {
+    let secret = core.store.enabled_callback_secret(account).await.map_err(Unmade::Later)?;
+    secret.ok_or_else(|| {
+        Unmade::Final(Outcome::dropped("the account has no enabled callback secret to sign with"))
+    })
+}
+
+/// Makes the request for a batch. Its events are dropped if their account has no enabled callback secret any more.
+async fn request(core: &Core, batch: &Batch) -> Result<Request, Unmade> {
     match &batch.form {
         EventForm::Trunk { account } => {
             Request::callback(&secret(core, *account).await?, &batch.url, batch.body())
@@ -307,7 +322,7 @@ async fn request(core: &Core, batch: &Batch) -> Result<Request, Outcome> {
             Request::webhook(method, &batch.url, signature.as_deref(), batch.body())
         }
     }
-    .map_err(Outcome::failed)
+    .map_err(|error| Unmade::Final(Outcome::failed(error)))
 }
 
 /// Stores the record of an attempt, and repeats this until it succeeds. Until then the subject's next attempt
@@ -319,3 +334,6 @@ async fn record(core: &Core, attempted: Attempted) {
         tokio::time::sleep(STORE_RETRY_DELAY).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use didww_types::Features;
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Patch, Secret};
-use service_core::{AttemptError, Retries, exports, files, price_plans};
+use service_core::{Retries, exports, files, price_plans};
 use trunk_store::account::{Account, ApiKey, Environment, KeyDigest, MAX_RATE_LIMIT};
 use uuid::Uuid;
 
@@ -214,18 +214,9 @@ impl Control {
     pub async fn update_account(&self, id: Uuid, patch: AccountPatch) -> Result<Arc<Account>, ControlError> {
         // Changes of this server take turns, so that only those of others make one begin again.
         let _turn = self.account_changes.lock().await;
-        Retries::REQUEST.run(|| self.change_account(id, &patch)).await
-    }
-
-    /// Reads an account, changes it, and saves it if it is still as it was read.
-    async fn change_account(
-        &self,
-        id: Uuid,
-        patch: &AccountPatch,
-    ) -> Result<Arc<Account>, AttemptError<ControlError>> {
-        let before = self.account(id).await.map_err(AttemptError::Other)?;
-        let after = changed(&before, patch).map_err(AttemptError::Other)?;
-        Ok(self.core.store.save_account(before, after).await?)
+        let decide = |before: &Arc<Account>| changed(before, &patch);
+        let save = |before: Arc<Account>, after: Account| self.core.store.save_account(before, after);
+        Retries::REQUEST.change(|| self.account(id), decide, save).await
     }
 
     /// Deletes an account with its keys, records and rates. Calls to its DIDs hang up, and the numbers that it had ordered are in

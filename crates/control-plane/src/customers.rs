@@ -105,6 +105,36 @@ pub struct CustomerPatch {
     pub webhook_secret: Option<Secret>,
 }
 
+impl CustomerPatch {
+    /// Changes a customer, whose webhook URL was checked. `now` is in microseconds since 1970.
+    fn apply(&self, customer: &mut Entity<Customers>, now: i64) {
+        let (public, private) = (&mut customer.public, &mut customer.private);
+        if let Some(secret) = &self.webhook_secret {
+            private.webhook_secret = Some(secret.clone()).filter(|secret| !secret.expose().is_empty());
+            public.webhook_signed = private.webhook_secret.is_some();
+        }
+        if let Some(status) = self.status {
+            private.frozen_at = match status {
+                CustomerStatus::Frozen => Some(private.frozen_at.unwrap_or(now)),
+                CustomerStatus::Active => None,
+            };
+            public.status = status;
+        }
+        if let Some(uri) = &self.webhook_uri {
+            public.webhook_uri.clone_from(uri);
+        }
+        if let Some(name) = &self.name {
+            public.name.clone_from(name);
+        }
+        public.identity_verified = self.identity_verified.unwrap_or(public.identity_verified);
+        public.balance = self.balance.unwrap_or(public.balance);
+        public.rtp_debug = self.rtp_debug.unwrap_or(public.rtp_debug);
+        if let Some(method) = self.webhook_method {
+            method.as_str().clone_into(&mut public.webhook_method);
+        }
+    }
+}
+
 impl Control {
     /// Returns all customers that are not deleted, newest first.
     ///
@@ -215,42 +245,14 @@ impl Control {
     /// If there is no such customer, the webhook URL is not valid, or the store fails.
     pub async fn update_customer(&self, id: Uuid, patch: CustomerPatch) -> Result<Customer, ControlError> {
         let _turn = self.platform.changes.lock().await;
-        let mut customer = self.customer_entity(id).await?;
-        let CustomerPatch {
-            name,
-            status,
-            identity_verified,
-            balance,
-            rtp_debug,
-            webhook_uri,
-            webhook_method,
-            webhook_secret,
-        } = patch;
-        if let Some(uri) = webhook_uri {
-            check_webhook(&uri)?;
-            customer.public.webhook_uri = uri;
-        }
-        if let Some(secret) = webhook_secret {
-            customer.private.webhook_secret = Some(secret).filter(|secret| !secret.expose().is_empty());
-            customer.public.webhook_signed = customer.private.webhook_secret.is_some();
-        }
-        if let Some(status) = status {
-            let now = self.platform.timestamps.now().as_unix_micros();
-            customer.private.frozen_at = match status {
-                CustomerStatus::Frozen => Some(customer.private.frozen_at.unwrap_or(now)),
-                CustomerStatus::Active => None,
-            };
-            customer.public.status = status;
-        }
-        let public = &mut customer.public;
-        public.name = name.unwrap_or_else(|| std::mem::take(&mut public.name));
-        public.identity_verified = identity_verified.unwrap_or(public.identity_verified);
-        public.balance = balance.unwrap_or(public.balance);
-        public.rtp_debug = rtp_debug.unwrap_or(public.rtp_debug);
-        if let Some(method) = webhook_method {
-            method.as_str().clone_into(&mut public.webhook_method);
-        }
-        self.core.store.commit(vec![customer.put()]).await?;
+        let apply = |customer: &mut Entity<Customers>| {
+            if let Some(uri) = &patch.webhook_uri {
+                check_webhook(uri)?;
+            }
+            patch.apply(customer, self.platform.timestamps.now().as_unix_micros());
+            Ok(())
+        };
+        Entity::<Customers>::change(&*self.core.store, || self.customer_entity(id), apply).await?;
         self.reload(id).await
     }
 

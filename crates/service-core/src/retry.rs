@@ -73,6 +73,31 @@ impl Retries {
         }
         Err(last.into())
     }
+
+    /// Reads something, decides on its change, and writes that on the condition that it is still as it was read; all of it is
+    /// repeated as [`run`](Self::run) does. `write` receives what was read, and what was decided.
+    ///
+    /// # Errors
+    /// The error of `read` or `decide`, or that of the last `write`.
+    pub async fn change<T, C, V, E, R, W>(
+        self,
+        read: impl Fn() -> R,
+        decide: impl Fn(&T) -> Result<C, E>,
+        write: impl Fn(T, C) -> W,
+    ) -> Result<V, E>
+    where
+        E: From<StoreError>,
+        R: Future<Output = Result<T, E>>,
+        W: Future<Output = Result<V, StoreError>>,
+    {
+        let (read, decide, write) = (&read, &decide, &write);
+        self.run(|| async move {
+            let before = read().await.map_err(AttemptError::Other)?;
+            let change = decide(&before).map_err(AttemptError::Other)?;
+            write(before, change).await.map_err(AttemptError::Store)
+        })
+        .await
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +145,28 @@ mod tests {
         let overloaded = [Err(StoreError::Overloaded), Ok(7)];
         assert_eq!(run(Retries::REQUEST, &overloaded).await, (Err(StoreError::Overloaded), 1));
         assert_eq!(run(Retries::BACKGROUND, &overloaded).await, (Ok(7), 2));
+    }
+
+    #[tokio::test]
+    async fn a_change_is_decided_anew_on_what_another_write_left() {
+        let (stored, writes) = (Cell::new(0), Cell::new(0));
+        let read = || std::future::ready(Ok::<u32, StoreError>(stored.get()));
+        let write = |before: u32, after: u32| {
+            writes.set(writes.get() + 1);
+            if writes.get() == 1 {
+                // Another node is first.
+                stored.set(10);
+            }
+            let is_same = stored.get() == before;
+            if is_same {
+                stored.set(after);
+            }
+            std::future::ready(if is_same { Ok(after) } else { Err(StoreError::Conflict) })
+        };
+        let changed = Retries::REQUEST.change(read, |before| Ok(before + 1), write).await;
+        assert_eq!((changed, stored.get(), writes.get()), (Ok(11), 11, 2));
+        let refused = Retries::REQUEST.change(read, |_| Err::<u32, _>(StoreError::Full), write).await;
+        assert_eq!((refused, writes.get()), (Err(StoreError::Full), 2), "nothing is written");
     }
 
     #[tokio::test]

@@ -227,6 +227,17 @@ mod tests {
     }
 
     #[test]
+    fn an_update_that_changes_no_value_is_a_change_because_its_answer_rests_on_a_commit() {
+        for attributes in [json!({}), json!({ "name": "T" })] {
+            let (spec, id) = (VoiceOutTrunk::SPEC, ID.to_string());
+            let attributes = attributes.as_object().unwrap().clone();
+            let update = RecordChange::update(spec, &id, attributes, BTreeMap::new());
+            let changes = changes(WriteOutcome { changes: vec![update], events: Vec::new() }).unwrap();
+            assert!(matches!(changes.as_slice(), [Change::Replace { .. }]), "{changes:?}");
+        }
+    }
+
+    #[test]
     fn what_is_created_is_linked_to_by_the_changes_behind_it() {
         let create = |links| RecordChange::Create {
             spec: VoiceOutTrunk::SPEC,

@@ -7,6 +7,7 @@
 //! time.
 
 mod access_keys;
+mod bounded;
 mod call_flow;
 mod calls;
 mod customer;

@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use service_core::Retries;
 use trunk_store::{
     Aged, Change, Document, DocumentKind, DocumentQuery, Documents, NewDocument, StoreError, Writes,
 };
@@ -166,6 +167,32 @@ impl<K: Kind> Entity<K> {
     /// record again and decides anew, as [`service_core::Retries`] does. Otherwise a failure of the store.
     pub async fn write(&self, store: &dyn Writes) -> Result<(), StoreError> {
         store.commit(vec![self.put()]).await.map(|_| ())
+    }
+
+    /// Reads a record with `read`, changes it, and writes it; again from the beginning if another write of it came in between, of
+    /// this server or of another one. Returns the record as it is stored.
+    ///
+    /// # Errors
+    /// That of `read` or `apply`, or a failure of the store.
+    pub async fn change<E, R>(
+        store: &dyn Writes,
+        read: impl Fn() -> R,
+        apply: impl Fn(&mut Self) -> Result<(), E>,
+    ) -> Result<Self, E>
+    where
+        E: From<StoreError>,
+        R: Future<Output = Result<Self, E>>,
+    {
+        let decide = |before: &Self| {
+            let mut after = before.clone();
+            apply(&mut after).map(|()| after)
+        };
+        let write = |_: Self, mut after: Self| async move {
+            after.write(store).await?;
+            after.revision = after.revision.map(|revision| revision + 1);
+            Ok::<Self, StoreError>(after)
+        };
+        Retries::REQUEST.change(read, decide, write).await
     }
 
     /// The record with an id, deleted or not.

@@ -121,7 +121,8 @@ impl Platform {
     async fn load_state(core: Arc<Core>, config: PlatformConfig, limits: Limits) -> Result<Self, StoreError> {
         let store = &*core.store;
         let max_by_descriptors = core.descriptors.max_for(Share::Outgoing);
-        let timestamps = UniqueTimestamps::after(core.clock.clone(), store.newest_document().await?);
+        let node = store.is_shared().then(|| store.node());
+        let timestamps = UniqueTimestamps::after(core.clock.clone(), store.newest_document().await?, node);
         let signing = Retries::REQUEST.run(|| signing_key(&core, &timestamps)).await?;
         let cache = Arc::new(EntityCache::following(store));
         tokio::spawn(EntityCache::catch_up_while_idle(Arc::downgrade(&cache), store.wakes()));

@@ -45,25 +45,73 @@ async fn an_access_key_that_is_created_and_removed_at_one_server_is_so_at_the_ot
     }
 }
 
-/// The most access keys of a customer.
-const MAX_KEYS: usize = 1_000;
-/// Number of requests for one key more, at each server at once.
+/// Number of requests for one record more, at each server at once.
 const RACERS: usize = 6;
 
-/// The answer to a request with an access key, for keys.
-async fn keys_request(edge: &Edge, key: &str, method: Method, path: &str) -> Answer {
-    let root = edge.binary.base.trim_end_matches("/v3");
-    let request = http_client().request(method, format!("{root}/v1.0/accesskeys{path}?accesskey={key}"));
-    let body = json!({ "name": "one more", "expire": 86_400 }).to_string();
-    let request = request.header("Content-Type", "application/json").body(body);
-    Answer::of(request.send().await.unwrap()).await
+/// What a customer has a number of at most.
+struct Bounded {
+    /// Below `/v1.0`.
+    path: &'static str,
+    /// The body of a request that creates one.
+    body: &'static str,
+    /// The name of the index key that is counted.
+    counted: &'static str,
+    most: usize,
+    /// A part of the answer to the request for one more.
+    refusal: &'static str,
+}
+
+impl Bounded {
+    /// The answer to a request with an access key.
+    async fn request(&self, edge: &Edge, key: &str, method: Method, below: &str) -> Answer {
+        let (root, path) = (edge.binary.base.trim_end_matches("/v3"), self.path);
+        let request = http_client().request(method, format!("{root}/v1.0{path}{below}?accesskey={key}"));
+        let request = request.header("Content-Type", "application/json").body(self.body);
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// Copies a record of a customer until one more is permitted, and races for it at both servers, several times.
+    async fn is_exact(&self, pair: &Pair, key: &str, (customer, id): (&str, &str)) {
+        let (name, most) = (self.counted, self.most);
+        // Without unique keys: none of the copies is used.
+        pair.database.ask(&format!(
+            "WITH made AS (\
+                 INSERT INTO document (kind, id, number, customer, created_at, deleted, live, revision, body) \
+                 SELECT kind, gen_random_uuid(), number - n, customer, created_at - n, deleted, live, revision, body \
+                 FROM document, generate_series(1, {}) n WHERE id = '{id}' \
+                 RETURNING kind, id, number, customer, created_at) \
+             INSERT INTO document_key (kind, name, value, created_at, number, id) \
+             SELECT kind, '{name}', customer::text, created_at, number, id FROM made",
+            most - 2
+        ));
+        let stored = format!(
+            "SELECT count(*) FROM document_key WHERE name = '{name}' AND value = '{customer}' \
+             AND kind = (SELECT kind FROM document WHERE id = '{id}')"
+        );
+        assert_eq!(pair.database.ask(&stored), (most - 1).to_string());
+        for round in 0..5 {
+            let servers = (0..RACERS).flat_map(|_| [&pair.one, &pair.other]);
+            let answers = join_all(servers.map(|edge| self.request(edge, key, Method::POST, ""))).await;
+            let (added, refused): (Vec<Answer>, Vec<Answer>) =
+                answers.into_iter().partition(|answer| answer.status == 200);
+            assert_eq!((added.len(), refused.len()), (1, 2 * RACERS - 1), "round {round}");
+            for answer in refused {
+                assert!(answer.text.contains(self.refusal), "{} {}", answer.status, answer.text);
+            }
+            assert_eq!(pair.database.ask(&stored), most.to_string());
+            let below = format!("/{}", added[0].at("/id").as_str().unwrap());
+            let deleted = self.request(&pair.other, key, Method::DELETE, &below).await;
+            assert_eq!(deleted.status, 200, "{}", deleted.text);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_customer_has_no_more_than_its_most_access_keys_however_many_servers_create_them() {
+async fn a_customer_has_no_more_than_its_most_keys_and_flows_however_many_servers_create_them() {
     let pair = Pair::start_with(&["--voipbin-admin", ADMIN]).await;
     let customer = pair.one.control_request("/customers", "POST", &json!({ "name": "Acme" })).await;
-    let keys = format!("/customers/{}/accesskeys", customer["id"].as_str().unwrap());
+    let customer = customer["id"].as_str().unwrap();
+    let keys = format!("/customers/{customer}/accesskeys");
     let made = pair.one.control_request(&keys, "POST", &json!({ "name": "first" })).await;
     let key = made["accesskey"].as_str().unwrap();
     until("the other server knows the key", async || {
@@ -74,36 +122,44 @@ async fn a_customer_has_no_more_than_its_most_access_keys_however_many_servers_c
         None
     })
     .await;
-    // As many as leave room for one, without their unique keys: none is used.
-    let copies = MAX_KEYS - 2;
-    let id = made["id"].as_str().unwrap();
-    pair.database.ask(&format!(
-        "WITH made AS (\
-             INSERT INTO document (kind, id, number, customer, created_at, deleted, live, revision, body) \
-             SELECT kind, gen_random_uuid(), number - n, customer, created_at - n, deleted, live, revision, body \
-             FROM document, generate_series(1, {copies}) n WHERE id = '{id}' \
-             RETURNING kind, id, number, customer, created_at) \
-         INSERT INTO document_key (kind, name, value, created_at, number, id) \
-         SELECT kind, 'customer', customer::text, created_at, number, id FROM made"
-    ));
-    let stored = format!(
-        "SELECT count(*) FROM document_key WHERE name = 'customer' AND value = '{}' \
-         AND kind = (SELECT kind FROM document WHERE id = '{id}')",
-        customer["id"].as_str().unwrap()
-    );
-    assert_eq!(pair.database.ask(&stored), (MAX_KEYS - 1).to_string());
-    for round in 0..5 {
-        let servers = (0..RACERS).flat_map(|_| [&pair.one, &pair.other]);
-        let answers = join_all(servers.map(|edge| keys_request(edge, key, Method::POST, ""))).await;
-        let (added, refused): (Vec<Answer>, Vec<Answer>) =
-            answers.into_iter().partition(|answer| answer.status == 200);
-        assert_eq!((added.len(), refused.len()), (1, 2 * RACERS - 1), "round {round}");
-        for answer in refused {
-            assert!(answer.text.contains("RESOURCE_LIMIT_EXCEEDED"), "{} {}", answer.status, answer.text);
-        }
-        assert_eq!(pair.database.ask(&stored), MAX_KEYS.to_string());
-        let path = format!("/{}", added[0].at("/id").as_str().unwrap());
-        let deleted = keys_request(&pair.other, key, Method::DELETE, &path).await;
-        assert_eq!(deleted.status, 200, "{}", deleted.text);
+    let keys = Bounded {
+        path: "/accesskeys",
+        body: r#"{"name":"one more","expire":86400}"#,
+        counted: "customer",
+        most: 1_000,
+        refusal: "RESOURCE_LIMIT_EXCEEDED",
+    };
+    keys.is_exact(&pair, key, (customer, made["id"].as_str().unwrap())).await;
+    let flows = Bounded {
+        path: "/flows",
+        body: r#"{"name":"one more"}"#,
+        counted: "kept",
+        most: 10_000,
+        refusal: "a customer has at most 10000 flows",
+    };
+    let first = flows.request(&pair.one, key, Method::POST, "").await;
+    assert_eq!(first.status, 200, "{}", first.text);
+    flows.is_exact(&pair, key, (customer, first.at("/id").as_str().unwrap())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_servers_that_change_a_customer_at_once_each_succeeds_and_undoes_nothing() {
+    let pair = Pair::start_with(&["--voipbin-admin", ADMIN]).await;
+    let customer = pair.one.control_request("/customers", "POST", &json!({ "name": "Acme" })).await;
+    let path = format!("/customers/{}", customer["id"].as_str().unwrap());
+    for round in 0..20 {
+        let name = json!({ "name": format!("Acme {round}") });
+        let webhook = json!({ "webhook_uri": format!("https://example.com/{round}") });
+        tokio::join!(
+            pair.one.control_request(&path, "PATCH", &name),
+            pair.other.control_request(&path, "PATCH", &webhook),
+        );
+        // It is answered with what is stored.
+        let stored = pair.one.control_request(&path, "PATCH", &json!({})).await;
+        assert_eq!(
+            (&stored["name"], &stored["webhook_uri"]),
+            (&name["name"], &webhook["webhook_uri"]),
+            "round {round}"
+        );
     }
 }

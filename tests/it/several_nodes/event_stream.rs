@@ -17,6 +17,8 @@ use crate::support::world::update;
 pub(super) const SECRET: &str = "cbsec-0123456789abcdef";
 /// The longest time from the answer to a change to its callback, if the database fails over in between.
 const NOTIFIED_WITHIN: Duration = Duration::from_mins(1);
+/// The time after which a callback is lost, and not late.
+const LOST_AFTER: Duration = Duration::from_mins(4);
 /// The longest time from the first attempt of a change to its answer.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// The time between two changes, and between two attempts.
@@ -24,6 +26,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Changes that go on until they are stopped.
 pub(super) struct EventStream {
+    trunk: String,
     enough: Arc<AtomicBool>,
     changes: JoinHandle<()>,
     callbacks: JoinHandle<(usize, Duration)>,
@@ -38,6 +41,7 @@ impl EventStream {
         let url = receiver.url("");
         let task = change(servers, trunk.to_owned(), url, Arc::clone(&enough), answered);
         Self {
+            trunk: trunk.to_owned(),
             enough,
             changes: tokio::spawn(task),
             callbacks: tokio::spawn(receive(receiver, trunk.to_owned(), changed)),
@@ -45,10 +49,28 @@ impl EventStream {
     }
 
     /// Ends the changes, and waits until all of them are notified. Returns their number, and the longest time to a callback.
-    pub(super) async fn end(self) -> (usize, Duration) {
+    /// `ask` runs a query at the database, which shows in a failure what became of the events.
+    pub(super) async fn end(self, ask: impl Fn(&str) -> String) -> (usize, Duration) {
         self.enough.store(true, Ordering::SeqCst);
-        self.changes.await.unwrap();
-        self.callbacks.await.unwrap()
+        // The changes fail too when their callbacks do.
+        let (changes, callbacks) = (self.changes.await, self.callbacks.await);
+        if let (Ok(()), Ok(notified)) = (&changes, &callbacks) {
+            return *notified;
+        }
+        for (what, select, of) in [
+            (
+                "the trunk",
+                "revision, attributes::json->>'status', attributes::json->>'callback_url' FROM record",
+                "id",
+            ),
+            ("its queue", "* FROM outbox_queue", "subject"),
+            ("its events", "number, url, attempts, created_at, due_at FROM outbox", "subject"),
+            ("the attempts", "at, url, events, attempt, status, error FROM delivery", "subject"),
+        ] {
+            let found = ask(&format!("SELECT {select} WHERE {of} = '{}' ORDER BY 1", self.trunk));
+            println!("{what}:\n{found}");
+        }
+        panic!("{changes:?}; {callbacks:?}")
     }
 }
 
@@ -110,7 +132,7 @@ async fn receive(
 
 /// The number of the change of the next callback, which is signed and of the trunk alone.
 async fn number_of_next(receiver: &mut Receiver, trunk: &str) -> usize {
-    let callback = receiver.next().await;
+    let callback = receiver.next_within(LOST_AFTER).await;
     let events = callback.verified(&receiver.url(&callback.path), SECRET);
     assert_eq!((events.len(), events[0].id.as_str()), (1, trunk));
     callback.path.trim_start_matches('/').parse().unwrap()

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::event_stream::{EventStream, SECRET};
@@ -64,6 +64,42 @@ async fn stale_reads(edge: &Edge, id: &str) -> usize {
     stale
 }
 
+/// The longest time until a server that was the primary replicates again. It is a bound, not a promise: Patroni acts once in a
+/// fifth of the lease, rewinds or copies the data, and shares the processors with all that runs beside it.
+const JOINED_WITHIN: Duration = Duration::from_mins(10);
+/// The longest time without a change of what Patroni says of the servers, in addition to two leases.
+const UNCHANGED_FOR: Duration = Duration::from_mins(2);
+
+/// Waits until all servers of the cluster replicate, as long as Patroni works on it.
+async fn until_whole(command: impl Fn(&str) -> String, lease: Duration) {
+    let state = || serde_json::from_str::<Value>(&command("state")).unwrap();
+    // Without the positions in the log, which grow as the writes go on.
+    let steps = |state: &Value| -> Vec<String> {
+        let servers = state["servers"].as_object().unwrap().values();
+        let members = |server: &Value| {
+            ["state", "role", "timeline", "patroni", "replication_state"]
+                .map(|member| server[member].to_string())
+                .join(" ")
+        };
+        servers.map(members).collect()
+    };
+    let (since, mut changed, mut last) = (Instant::now(), Instant::now(), Vec::new());
+    while command("whole") != "yes" {
+        let found = state();
+        let now = steps(&found);
+        if now != last {
+            (changed, last) = (Instant::now(), now);
+        }
+        if changed.elapsed() > UNCHANGED_FOR + 2 * lease || since.elapsed() > JOINED_WITHIN {
+            for (log, end) in found["logs"].as_object().unwrap() {
+                println!("{log}:\n{}", end.as_str().unwrap());
+            }
+            panic!("not all servers replicate after {:?}: {}", since.elapsed(), found["servers"]);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 /// Starts two servers on the cluster, and lets its primary fail several times under writes, calls and callbacks.
 async fn fail_over(cluster: Cluster, url: &str, failovers: usize, lease: Duration) {
     let arguments = ["--database", url, "--voipbin-admin", ADMIN];
@@ -114,12 +150,7 @@ async fn fail_over(cluster: Cluster, url: &str, failovers: usize, lease: Duratio
             if number + 1 == failovers {
                 break;
             }
-            let whole = async {
-                while command("whole") != "yes" {
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-            };
-            tokio::time::timeout(Duration::from_mins(2), whole).await.expect("the old primary joins again");
+            until_whole(command, lease).await;
         }
         ledger.grows_by(20).await;
         enough.store(true, Ordering::SeqCst);
@@ -130,7 +161,7 @@ async fn fail_over(cluster: Cluster, url: &str, failovers: usize, lease: Duratio
     let ask = |sql: &str| cluster.lock().unwrap().ask(sql);
     callers::are_charged_once(answered, ask).await;
     ledger.compare(ask).await;
-    let (changes, longest) = events.end().await;
+    let (changes, longest) = events.end(ask).await;
     println!("{changes} changes notified in their order, the longest {longest:?} after its answer");
     times.sort();
     println!(

@@ -100,7 +100,12 @@ impl Receiver {
 
     /// The next request. Fails the test if none arrives in time.
     pub async fn next(&mut self) -> Callback {
-        tokio::time::timeout(REQUEST_TIMEOUT, self.came.recv()).await.expect("nothing came").unwrap()
+        self.next_within(REQUEST_TIMEOUT).await
+    }
+
+    /// The next request. Fails the test if none arrives in this time.
+    pub async fn next_within(&mut self, limit: Duration) -> Callback {
+        tokio::time::timeout(limit, self.came.recv()).await.expect("nothing came").unwrap()
     }
 
     /// Number of received requests that were not taken with `next` yet.

@@ -61,9 +61,12 @@ impl Control {
     /// If the customer has no such key.
     pub async fn delete_access_key(&self, customer: Uuid, key: Uuid) -> Result<(), ControlError> {
         let _turn = self.platform.changes.lock().await;
-        let mut key = self.entity_of::<AccessKeys>(customer, key, "access key").await?;
-        key.mark_deleted(self.platform.timestamps.next());
-        self.core.store.commit(vec![key.put()]).await?;
+        let read = || self.entity_of::<AccessKeys>(customer, key, "access key");
+        let apply = |key: &mut Entity<AccessKeys>| {
+            key.mark_deleted(self.platform.timestamps.next());
+            Ok(())
+        };
+        let key = Entity::<AccessKeys>::change(&*self.core.store, read, apply).await?;
         self.platform.directory.put_key(&key);
         Ok(())
     }

@@ -69,9 +69,12 @@ impl Control {
     /// If the customer has no such number.
     pub async fn remove_phone_number(&self, customer: Uuid, number: Uuid) -> Result<(), ControlError> {
         let _turn = self.platform.changes.lock().await;
-        let mut number = self.entity_of::<PhoneNumbers>(customer, number, "phone number").await?;
-        mark_released(&mut number, self.platform.timestamps.next());
-        self.core.store.commit(vec![number.put()]).await?;
+        let read = || self.entity_of::<PhoneNumbers>(customer, number, "phone number");
+        let apply = |number: &mut Entity<PhoneNumbers>| {
+            mark_released(number, self.platform.timestamps.next());
+            Ok(())
+        };
+        Entity::<PhoneNumbers>::change(&*self.core.store, read, apply).await?;
         Ok(())
     }
 }

@@ -7,12 +7,16 @@
 //! So from the loss of the database until a heartbeat is committed, no connection is used: this node returns no data of a
 //! server that may not be the primary, and acknowledges no write before a later heartbeat was committed. Connections that were
 //! opened before that are no longer used, and each later one must have the heartbeat.
+//!
+//! The same follows a connection that broke during a commit. If its process was ended while it waited for a standby, the commit
+//! is visible at this server, and a failover can still lose it. A heartbeat that is committed after it is on the standby together
+//! with it, so what is read from then on stays. A commit that only takes too long is not visible while it waits.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use service_base::clock::Stopwatch;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
@@ -26,8 +30,13 @@ const GRACE_PERIOD: Duration = Duration::from_secs(1);
 enum Proof {
     /// The database was not lost since this store was opened.
     NotNeeded,
-    /// The database was lost at this time, and no heartbeat was committed since.
-    Missing(Stopwatch),
+    /// The database was lost, and no heartbeat was committed since.
+    Missing {
+        /// When it was lost first.
+        since: Stopwatch,
+        /// When it was lost last, or a commit became doubtful. A heartbeat that began before is no proof.
+        doubted: Stopwatch,
+    },
     /// A heartbeat was committed at this time, after the database was lost.
     Shown(Stopwatch),
 }
@@ -40,11 +49,18 @@ pub(super) struct Freshness {
     /// The number of its heartbeats that are known to be committed; 0 if it has none.
     beats: AtomicI64,
     proof: watch::Sender<Proof>,
+    /// Notified when a commit became doubtful.
+    in_doubt: Notify,
 }
+
+/// Commits where this node has no row of its own to commit a heartbeat with. It changes no value.
+const WRITE_ANYTHING: &str = "INSERT INTO node_number AS n (only_row, last) VALUES (true, 0) \
+                              ON CONFLICT (only_row) DO UPDATE SET last = n.last";
 
 impl Freshness {
     pub(super) fn new(node: i64) -> Self {
-        Self { node, beats: AtomicI64::new(0), proof: watch::Sender::new(Proof::NotNeeded) }
+        let proof = watch::Sender::new(Proof::NotNeeded);
+        Self { node, beats: AtomicI64::new(0), proof, in_doubt: Notify::new() }
     }
 
     /// Records that this many heartbeats are committed.
@@ -60,20 +76,38 @@ impl Freshness {
     /// Records that the database was lost.
     pub(super) fn lose(&self) {
         self.proof.send_if_modified(|proof| {
-            let is_new = !matches!(proof, Proof::Missing(_));
-            if is_new {
-                *proof = Proof::Missing(Stopwatch::start());
-            }
-            is_new
+            let now = Stopwatch::start();
+            let earlier = match *proof {
+                Proof::Missing { since, .. } => Some(since),
+                Proof::NotNeeded | Proof::Shown(_) => None,
+            };
+            *proof = Proof::Missing { since: earlier.unwrap_or(now), doubted: now };
+            earlier.is_none()
         });
+    }
+
+    /// Records that a connection broke during a commit, and wakes the task that waits for [`doubted`](Self::doubted).
+    pub(super) fn doubt(&self) {
+        self.lose();
+        self.in_doubt.notify_one();
+    }
+
+    /// Waits for a doubt that was not awaited yet.
+    pub(super) async fn doubted(&self) {
+        self.in_doubt.notified().await;
+    }
+
+    /// Whether a heartbeat must be committed before the database is used.
+    pub(super) fn needs_proof(&self) -> bool {
+        matches!(*self.proof.borrow(), Proof::Missing { .. })
     }
 
     /// Returns true if the database is not lost. Shortly after a loss it waits for the heartbeat.
     pub(super) async fn is_certain(&self) -> bool {
         let known = *self.proof.borrow();
-        let Proof::Missing(since) = known else { return true };
+        let Proof::Missing { since, .. } = known else { return true };
         let mut proof = self.proof.subscribe();
-        let shown = proof.wait_for(|proof| !matches!(proof, Proof::Missing(_)));
+        let shown = proof.wait_for(|proof| !matches!(proof, Proof::Missing { .. }));
         let shown = tokio::time::timeout(GRACE_PERIOD.saturating_sub(since.elapsed()), shown).await;
         matches!(shown, Ok(Ok(_)))
     }
@@ -82,7 +116,7 @@ impl Freshness {
     pub(super) fn permits(&self, opened: Instant) -> bool {
         match *self.proof.borrow() {
             Proof::NotNeeded => true,
-            Proof::Missing(_) => false,
+            Proof::Missing { .. } => false,
             Proof::Shown(since) => opened > since.started(),
         }
     }
@@ -98,19 +132,34 @@ impl Freshness {
         Ok(client.query_typed_opt(select, &parameters).await?.is_some())
     }
 
-    /// Commits a heartbeat after the database was lost, which proves that the server that answers is the primary.
+    /// Commits a heartbeat after the database was lost, which proves that the server that answers is the primary, and that a
+    /// standby has what this one shows.
     ///
     /// The server ends the statement after `limit`: otherwise one of several attempts would wait for a missing standby, and the
     /// others for its row lock.
     pub(super) async fn prove(&self, client: &Client, limit: Duration) -> Result<(), Error> {
+        let begun = Stopwatch::start();
         client.batch_execute(&format!("SET statement_timeout = {}", limit.as_millis())).await?;
         let beat = "UPDATE node SET beats = beats + 1 WHERE number = $1 AND heir IS NULL AND NOT removed RETURNING beats";
         let parameters: [Parameter<'_>; 1] = [(&self.node, Type::INT8)];
-        if let Some(row) = client.query_typed_opt(beat, &parameters).await? {
-            self.beats.store(row.try_get(0)?, Ordering::Relaxed);
+        match client.query_typed_opt(beat, &parameters).await? {
+            Some(row) => self.beats.store(row.try_get(0)?, Ordering::Relaxed),
+            None => client.batch_execute(WRITE_ANYTHING).await?,
         }
-        self.proof.send_replace(Proof::Shown(Stopwatch::start()));
+        self.show(begun);
         Ok(())
+    }
+
+    /// Records that a heartbeat was committed that began at this time.
+    fn show(&self, begun: Stopwatch) {
+        self.proof.send_if_modified(|proof| {
+            let is_doubted_since =
+                matches!(*proof, Proof::Missing { doubted, .. } if doubted.started() >= begun.started());
+            if !is_doubted_since {
+                *proof = Proof::Shown(Stopwatch::start());
+            }
+            !is_doubted_since
+        });
     }
 }
 
@@ -145,5 +194,26 @@ mod tests {
         assert!(tokio::join!(biased; freshness.is_certain(), proven).0);
         freshness.lose();
         assert!(!freshness.is_certain().await, "there is none in time");
+    }
+
+    /// A stopwatch that was started later than every one before it.
+    fn later() -> Stopwatch {
+        let before = Stopwatch::start().started();
+        std::iter::repeat_with(Stopwatch::start).find(|stopwatch| stopwatch.started() > before).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_heartbeat_that_began_before_a_commit_became_doubtful_is_no_proof() {
+        let freshness = Freshness::new(1);
+        freshness.lose();
+        let begun = later();
+        freshness.doubt();
+        freshness.show(begun);
+        assert!(freshness.needs_proof(), "the commit may be behind the heartbeat");
+        freshness.doubted().await;
+        freshness.show(later());
+        assert!(!freshness.needs_proof() && freshness.is_certain().await);
+        freshness.doubt();
+        assert!(!freshness.is_certain().await, "each doubt needs a proof");
     }
 }

@@ -137,6 +137,16 @@ async fn find(client: &Client, key: IdempotencyKey) -> Done<Option<UsedKey>> {
     row.map(|row| used_key(&row)).transpose()
 }
 
+/// Writes the use of a key as it is. A response that is replayed claims that its request was carried out, and rests on a read: of a
+/// primary that was restarted, or whose commit was interrupted while it waited for a standby, a failover could lose what it
+/// shows. The commit of this write waits for a standby that has all of it.
+async fn confirm(transaction: &Transaction<'_>, key: IdempotencyKey) -> Done<()> {
+    let (scope, digest) = (key.scope.to_string(), key.digest.as_slice());
+    let update = "UPDATE idempotency_key SET used_at = used_at WHERE scope = $1 AND digest = $2";
+    transaction.execute_typed(update, &[(&scope, Type::TEXT), (&digest, Type::BYTEA)]).await?;
+    Ok(())
+}
+
 fn used_key(row: &Row) -> Done<UsedKey> {
     let fingerprint: &[u8] = row.try_get(0)?;
     let fingerprint = fingerprint
@@ -242,7 +252,13 @@ async fn forget(transaction: &Transaction<'_>, until: Timestamp, most: u64) -> D
 
 impl IdempotencyKeys for PostgresStore {
     fn used_key(&self, key: IdempotencyKey) -> Answer<'_, Option<UsedKey>> {
-        Answer::later(self.node.read(key, |client, key| Box::pin(find(client, *key))))
+        Answer::later(async move {
+            let found = self.node.read(key, |client, key| Box::pin(find(client, *key))).await?;
+            if found.as_ref().is_some_and(|used| used.response.is_some()) {
+                self.node.write(key, |transaction, key| Box::pin(confirm(transaction, *key))).await?;
+            }
+            Ok(found)
+        })
     }
 
     fn keep_response(&self, used: KeyUse, response: KeptResponse) -> Answer<'_, ()> {

@@ -159,10 +159,16 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
     let (mut widened, mut pruned) = (Stopwatch::start(), Stopwatch::start());
     loop {
         if !is_at_once {
-            // A notification only shortens the wait.
-            if let Ok(Err(_)) = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await {
-                // The sender of notifications has ended: only the interval is left.
-                tokio::time::sleep(POLL_INTERVAL).await;
+            let interval = async {
+                // A notification only shortens the wait.
+                if let Ok(Err(_)) = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await {
+                    // The sender of notifications has ended: only the interval is left.
+                    tokio::time::sleep(POLL_INTERVAL).await;
+                }
+            };
+            tokio::select! {
+                () = interval => {}
+                () = node.freshness.doubted() => {}
             }
         }
         let since = Stopwatch::start();
@@ -218,6 +224,9 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wi
         node.seen().forget();
         node.lists.begin_epoch();
         return begin_anew(node, client).await;
+    }
+    if node.freshness.needs_proof() {
+        node.freshness.prove(client, STATEMENT_LIMIT).await?;
     }
     let from = {
         let seen = node.seen();

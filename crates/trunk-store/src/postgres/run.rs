@@ -368,9 +368,13 @@ impl Node {
         let (links, position) = match tokio::time::timeout(COMMIT_LIMIT, statements).await {
             Ok(Ok(((), (), (), links, position, ()))) => (links, position),
             Ok(Err(failure)) if !failure.is_broken() => return Err(failure),
-            _ => {
+            unknown => {
                 // Look-ups must not use a copy that may be outdated.
                 self.known.doubt();
+                if unknown.is_ok() {
+                    // The connection broke: what it committed may be visible before a standby has it.
+                    self.freshness.doubt();
+                }
                 return Err(StoreError::Unknown.into());
             }
         };

@@ -15,6 +15,8 @@ mod postgres_faults;
 mod postgres_opening;
 #[cfg(feature = "postgres")]
 mod postgres_transactions;
+#[cfg(feature = "postgres")]
+mod postgres_unconfirmed;
 mod searches;
 mod statements;
 mod store_contract;

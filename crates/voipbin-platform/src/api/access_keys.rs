@@ -3,25 +3,23 @@
 
 use std::time::Duration;
 
-use didww_types::Secret;
-use service_core::{AttemptError, Retries};
 use trunk_rules::outbound::Permission;
 use trunk_store::DocumentKind;
 use uuid::Uuid;
 use voipbin_types::{AccessKeyCreate, AccessKeyUpdate, Timestamp};
 
+use super::bounded::Bound;
 use super::texts::{LONG, SHORT, check_lengths};
 use crate::entity::{Entity, json_text};
 use crate::error::{ApiError, ApiResult, Status};
 use crate::records::access_keys::{AccessKeyRequest, AccessKeys};
-use crate::records::customers::Customers;
 use crate::request::{RequestContext, page_of};
 
 /// The shortest life of a key.
 const MIN_LIFE_SECONDS: i64 = 86_400;
 /// Maximum number of keys of a customer, expired ones included: the server holds all of them in memory. VoIPBIN documents no
 /// limit.
-const MAX_KEYS: u64 = 1_000;
+const BOUND: Bound = Bound { kind: DocumentKind::AccessKey, key: "customer", most: 1_000 };
 
 fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "ACCESSKEY_NOT_FOUND", "The access key was not found.")
@@ -49,36 +47,21 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     }
     let life = expire.filter(|seconds| *seconds >= MIN_LIFE_SECONDS).ok_or_else(ApiError::invalid_request)?;
     check_lengths(&[("name", &name, SHORT), ("detail", &detail, LONG)])?;
-    let _turn = request.platform.changes.lock().await;
-    let asked = AccessKeyRequest { name, detail, permission: Permission::CUSTOMER_ADMIN.0, expires: None };
-    let (key, token) = Retries::REQUEST.run(|| add(request, customer, asked.clone(), life)).await?;
-    request.platform.directory.put_key(&key);
-    Ok(json_text(&voipbin_types::AccessKey { token: Some(token), ..key.shown() }))
-}
-
-/// Stores a new key if the customer has fewer than the most. Of servers that add one at once, one is first, and the others count
-/// anew: each writes the customer as it is, unless another write came since the keys were counted. So a customer that is
-/// deleted meanwhile receives no key either.
-async fn add(
-    request: &RequestContext,
-    customer: Uuid,
-    asked: AccessKeyRequest,
-    life: i64,
-) -> Result<(Entity<AccessKeys>, Secret), AttemptError<ApiError>> {
     let platform = &request.platform;
-    let store = &*platform.core.store;
-    let owner = Entity::<Customers>::find(store, customer).await?.filter(|owner| !owner.deleted);
-    let owner = owner.ok_or_else(ApiError::not_found)?;
-    if store.count_documents(DocumentKind::AccessKey, "customer", customer.to_string()).await? >= MAX_KEYS {
-        let message = format!("A customer has at most {MAX_KEYS} access keys.");
-        let refused = ApiError::new(Status::ResourceExhausted, "RESOURCE_LIMIT_EXCEEDED", message);
-        return Err(refused.into());
-    }
-    let (id, at) = platform.new_id_and_time();
-    let asked = AccessKeyRequest { expires: Some(expiry(at, life)), ..asked };
-    let (key, token) = Entity::<AccessKeys>::generate(&platform.core.ids, (id, at), customer, asked);
-    store.commit(vec![owner.put(), key.put()]).await?;
-    Ok((key, token))
+    let refuse = || {
+        let message = format!("A customer has at most {} access keys.", BOUND.most);
+        ApiError::new(Status::ResourceExhausted, "RESOURCE_LIMIT_EXCEEDED", message)
+    };
+    let make = || {
+        let (id, at) = platform.new_id_and_time();
+        let (permission, expires) = (Permission::CUSTOMER_ADMIN.0, Some(expiry(at, life)));
+        let asked = AccessKeyRequest { name: name.clone(), detail: detail.clone(), permission, expires };
+        Ok(Entity::<AccessKeys>::generate(&platform.core.ids, (id, at), customer, asked))
+    };
+    let _turn = platform.changes.lock().await;
+    let (key, token) = BOUND.add(request, customer, refuse, make).await?;
+    platform.directory.put_key(&key);
+    Ok(json_text(&voipbin_types::AccessKey { token: Some(token), ..key.shown() }))
 }
 
 /// The end of a key's life; at the latest the end of the year 9999.
@@ -97,8 +80,8 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
     let AccessKeyUpdate { name, detail } = request.decode_body()?;
     change(request, id, |key, at| {
         check_lengths(&[("name", &name, SHORT), ("detail", &detail, LONG)])?;
-        key.public.name = name;
-        key.public.detail = detail;
+        key.public.name.clone_from(&name);
+        key.public.detail.clone_from(&detail);
         key.public.tm_update = Some(at);
         Ok(())
     })
@@ -135,13 +118,12 @@ async fn own(request: &RequestContext, id: Uuid) -> Result<Entity<AccessKeys>, A
 async fn change(
     request: &RequestContext,
     id: Uuid,
-    apply: impl FnOnce(&mut Entity<AccessKeys>, Timestamp) -> Result<(), ApiError> + Send,
+    apply: impl Fn(&mut Entity<AccessKeys>, Timestamp) -> Result<(), ApiError> + Send + Sync,
 ) -> ApiResult {
     let platform = &request.platform;
     let _turn = platform.changes.lock().await;
-    let mut key = own(request, id).await?;
-    apply(&mut key, platform.timestamps.next())?;
-    platform.core.store.commit(vec![key.put()]).await?;
+    let apply = |key: &mut Entity<AccessKeys>| apply(key, platform.timestamps.next());
+    let key = Entity::<AccessKeys>::change(&*platform.core.store, || own(request, id), apply).await?;
     platform.directory.put_key(&key);
     Ok(json_text(&key.shown()))
 }

@@ -1,7 +1,6 @@
 //! The endpoints of the caller's own customer: its description, and the receiver of its webhooks. Everything else
 //! about a customer is decided over the control API.
 
-use service_core::{AttemptError, Retries};
 use trunk_rules::outbound::Permission;
 use voipbin_types::{CustomerBody, SupportMetadata};
 
@@ -66,19 +65,14 @@ async fn own(request: &RequestContext) -> Result<Entity<Customers>, ApiError> {
 /// Changes the customer, with effect from the next request and call. It is read and changed again if another server writes it
 /// meanwhile, as one does that adds an access key.
 async fn change(request: &RequestContext, apply: impl Fn(&mut Entity<Customers>) + Send + Sync) -> ApiResult {
-    let (platform, apply) = (&request.platform, &apply);
+    let platform = &request.platform;
     let _turn = platform.changes.lock().await;
-    let mut customer = Retries::REQUEST
-        .run(|| async move {
-            let mut customer = own(request).await?;
-            apply(&mut customer);
-            customer.private.updated_at = Some(platform.timestamps.next());
-            platform.core.store.commit(vec![customer.put()]).await?;
-            Ok::<_, AttemptError<ApiError>>(customer)
-        })
-        .await?;
-    // The revision that the commit stored.
-    customer.revision = customer.revision.map(|revision| revision + 1);
+    let apply = |customer: &mut Entity<Customers>| {
+        apply(customer);
+        customer.private.updated_at = Some(platform.timestamps.next());
+        Ok(())
+    };
+    let customer = Entity::<Customers>::change(&*platform.core.store, || own(request), apply).await?;
     let shown = json_text(&customer.shown());
     platform.directory.put(customer);
     Ok(shown)

@@ -5,6 +5,7 @@ use trunk_store::DocumentKind;
 use uuid::Uuid;
 use voipbin_types::{Flow, FlowBody, FlowKind};
 
+use super::bounded::Bound;
 use super::call_flow::checked_actions;
 use super::texts::{LONG, SHORT, check_lengths};
 use crate::entity::Entity;
@@ -14,7 +15,7 @@ use crate::records::flows::{self, FlowPrivate, Flows};
 use crate::request::{RequestContext, page};
 
 /// Maximum number of kept flows of a customer, as on VoIPBIN's own platform.
-const MAX_FLOWS: u64 = 10_000;
+const BOUND: Bound = Bound { kind: DocumentKind::Flow, key: "kept", most: 10_000 };
 
 fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "FLOW_NOT_FOUND", "The flow was not found.")
@@ -35,27 +36,23 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     request.require_admin_or_manager(customer)?;
     let platform = &request.platform;
     check_successor(request, body.on_complete_flow_id).await?;
-    if flows::count_kept(&*platform.core.store, customer).await? >= MAX_FLOWS {
-        return Err(ApiError::invalid_data_because(format!("a customer has at most {MAX_FLOWS} flows")));
-    }
-    let (id, at) = platform.new_id_and_time();
-    let mut public = Flow {
-        id,
-        customer_id: customer,
-        kind: Some(FlowKind::Flow),
-        direct_hash: new_direct_hash(request),
-        tm_create: Some(at),
-        ..Flow::default()
+    let refuse = || ApiError::invalid_data_because(format!("a customer has at most {} flows", BOUND.most));
+    let make = || {
+        let (id, at) = platform.new_id_and_time();
+        let mut public = Flow {
+            id,
+            customer_id: customer,
+            kind: Some(FlowKind::Flow),
+            direct_hash: new_direct_hash(request),
+            tm_create: Some(at),
+            ..Flow::default()
+        };
+        replace(request, &mut public, body.clone())?;
+        let private = FlowPrivate { kept: true, events: flow_events::created(at) };
+        Ok((Entity::<Flows>::new(id, customer, at, public, private), ()))
     };
-    replace(request, &mut public, body)?;
-    let flow = Entity::<Flows>::new(
-        id,
-        customer,
-        at,
-        public,
-        FlowPrivate { kept: true, events: flow_events::created(at) },
-    );
-    platform.core.store.commit(vec![flow.put()]).await?;
+    let _turn = platform.changes.lock().await;
+    let (flow, ()) = BOUND.add(request, customer, refuse, make).await?;
     Ok(flow.public_json())
 }
 

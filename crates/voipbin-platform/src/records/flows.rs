@@ -50,11 +50,6 @@ pub(crate) fn kept_key(customer: Uuid) -> (&'static str, String) {
     ("kept", customer.to_string())
 }
 
-/// How many flows of a customer are kept.
-pub(crate) async fn count_kept(store: &dyn Documents, customer: Uuid) -> Result<u64, StoreError> {
-    store.count_documents(DocumentKind::Flow, "kept", customer.to_string()).await
-}
-
 /// The numbers, of any customer, whose calls or messages run a flow.
 pub(crate) async fn numbers_of(
     store: &dyn Documents,
