@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 use crate::acks::Acks;
 use crate::dialog::Dialog;
 use crate::dialogs::Inbox;
+use crate::digest::Answers;
 use crate::early_dialog::EarlyDialog;
 use crate::hop::Hop;
+use crate::inspection::RemoteSequences;
 use crate::leg::{Invitation, LegEnd, LegEvent};
 use crate::media::Media;
 use crate::origin::{Origin, custom_headers};
@@ -56,23 +58,15 @@ pub(crate) struct Call {
     /// The `CSeq` number of the last INVITE outside of a dialog.
     pub(crate) sequence: u32,
     /// The digests that the INVITE carries.
-    pub(crate) authorizations: Vec<Authorization>,
-    /// Whether a stale nonce was replaced once.
-    pub(crate) refreshed_nonce: bool,
+    pub(crate) answers: Answers,
+    /// The numbers of the far end's requests.
+    pub(crate) remote_sequences: RemoteSequences,
     /// The hop of the last INVITE, over which stray responses are acknowledged.
     pub(crate) invite_hop: Option<Hop>,
     /// Until when a final response may be retransmitted, on the clock's stopwatch.
     pub(crate) stray_until: Duration,
     pub(crate) tries: Tries,
     reported: Reported,
-}
-
-/// The answer to a digest challenge.
-pub(crate) struct Authorization {
-    /// Whether a proxy sent the challenge.
-    pub(crate) proxy: bool,
-    pub(crate) realm: String,
-    pub(crate) header: Header,
 }
 
 /// A call that is cancelled while its INVITE is pending.
@@ -157,8 +151,8 @@ pub(crate) async fn run(
         preview: None,
         media: None,
         sequence: 0,
-        authorizations: Vec::new(),
-        refreshed_nonce: false,
+        answers: Answers::default(),
+        remote_sequences: RemoteSequences::default(),
         invite_hop: None,
         stray_until: Duration::ZERO,
         tries,
@@ -210,7 +204,7 @@ impl Call {
 
     /// The digest headers of the INVITE.
     pub(crate) fn digests(&self) -> Vec<Header> {
-        self.authorizations.iter().map(|authorization| authorization.header.clone()).collect()
+        self.answers.headers()
     }
 
     /// Sets the time until which a final response to the last INVITE may be retransmitted.

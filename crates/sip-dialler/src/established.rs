@@ -17,6 +17,7 @@ use crate::dialog::Dialog;
 use crate::dialogs::Inbound;
 use crate::digest::authorization;
 use crate::headers::{remote_tag, sequence, value};
+use crate::inspection::has_offer;
 use crate::invite::Invite;
 use crate::leg::{LegEnd, LegEvent};
 use crate::media::Media;
@@ -91,6 +92,10 @@ impl Call {
                     }
                 },
                 response = update_response(&mut state.update) => {
+                    if let Some(response) = response.as_ref().filter(|it| it.status_code.code() < 300) {
+                        // An UPDATE refreshes the target as an INVITE does (RFC 3311 §5.1).
+                        Box::pin(state.dialog.retarget(&self.origin, &response.headers)).await;
+                    }
                     if !self.refreshed(&mut state, response.as_ref()) {
                         Box::pin(self.hang_up(state.dialog)).await;
                         return LegEnd::HungUp;
@@ -139,6 +144,8 @@ impl Call {
             finish_in_background(request, 481, "Call/Transaction Does Not Exist", Vec::new());
             return false;
         }
+        let Some(request) = self.inspected(request) else { return false };
+        let headers = &request.original.headers;
         match request.original.method {
             Method::Bye => {
                 self.media = None;
@@ -148,6 +155,10 @@ impl Call {
                 return true;
             }
             Method::Invite if state.invite.is_some() => {
+                finish_in_background(request, 491, "Request Pending", Vec::new());
+            }
+            // Our own offer has no answer yet (RFC 3311 §5.2).
+            Method::Update if state.invite.is_some() && has_offer(&request) => {
                 finish_in_background(request, 491, "Request Pending", Vec::new());
             }
             Method::Invite | Method::Update => {
@@ -242,8 +253,6 @@ impl Call {
         if state.supports_update {
             let (sender, receiver) = oneshot::channel();
             let (origin, dialog) = (Arc::clone(&self.origin), state.dialog.clone());
-            // Two numbers, because the UPDATE may be repeated with a digest.
-            let _used = (state.dialog.next_sequence(), state.dialog.next_sequence());
             self.origin.network.stack.spawn(async move {
                 let response = dialog.send_request(&origin, Method::Update, further).await;
                 // The call may have ended meanwhile.

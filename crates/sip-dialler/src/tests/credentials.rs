@@ -186,6 +186,45 @@ async fn a_proxy_and_the_carrier_behind_it_are_both_answered() {
 }
 
 #[tokio::test]
+async fn a_bye_is_repeated_until_each_challenge_is_answered_without_gaps_in_the_numbers() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(with_credentials(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    let contact = carrier.contact();
+    for number in [1, 2] {
+        let reliable = format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
+        carrier.answer(&invite, "183 Session Progress", &reliable, &description(4000)).await;
+        let prack = carrier.expect("PRACK").await;
+        assert_eq!(prack.header("CSeq"), format!("{} PRACK", number + 1));
+        carrier.answer(&prack, "200 OK", "", "").await;
+    }
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    leg.hang_up();
+    for (number, status, asks) in [
+        (4, "407 Proxy Authentication Required", challenge("Proxy-Authenticate", "")),
+        (5, "401 Unauthorized", challenge("WWW-Authenticate", "")),
+        (6, "401 Unauthorized", challenge("WWW-Authenticate", ", stale=true")),
+    ] {
+        let bye = carrier.expect("BYE").await;
+        assert_eq!(bye.header("CSeq"), format!("{number} BYE"));
+        carrier.answer(&bye, status, &asks, "").await;
+    }
+    let bye = carrier.expect("BYE").await;
+    assert_eq!(bye.header("CSeq"), "7 BYE");
+    assert!(
+        has_valid_digest(&bye, "Authorization") && has_valid_digest(&bye, "Proxy-Authorization"),
+        "{bye:?}"
+    );
+    assert_eq!((bye.all("Authorization").len(), bye.all("Proxy-Authorization").len()), (1, 1));
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+#[tokio::test]
 async fn a_challenge_that_cannot_be_answered_ends_the_call() {
     let dialler = dialler().await;
     for header in ["WWW-Authenticate: Basic realm=\"x\"\r\n", ""] {
