@@ -9,6 +9,7 @@ use service_base::mailbox::Sender;
 use sip_transport::session_timer::Session;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use trunk_rules::carrier::Codec;
 
 use crate::acks::Acks;
 use crate::dialog::Dialog;
@@ -42,6 +43,8 @@ pub(crate) struct Call {
     pub(crate) uri: String,
     /// The headers of the invitation.
     pub(crate) headers: Vec<Header>,
+    /// The codecs of our offers.
+    pub(crate) codecs: Vec<Codec>,
     pub(crate) inbox: Inbox,
     /// `None` after the end was reported.
     events: Option<Sender<LegEvent>>,
@@ -143,6 +146,7 @@ pub(crate) async fn run(
         target,
         uri: invitation.uri,
         headers: custom_headers(&invitation.headers),
+        codecs: if invitation.codecs.is_empty() { shared.config.codecs.clone() } else { invitation.codecs },
         events: Some(events),
         hang_up,
         acks: Acks::default(),

@@ -241,7 +241,7 @@ impl Call {
         ];
         further.extend(self.digests());
         further.extend(self.headers.iter().cloned());
-        let codecs = &self.shared.config.codecs;
+        let codecs = &self.codecs;
         let offer = self.media.as_mut().map(|media| media.offer(codecs)).unwrap_or_default();
         let request = self.origin.request(&line, hop, further, offer);
         if let Some(address) = hop.address() {

@@ -264,7 +264,7 @@ impl Call {
         further.push(Header::Allow(ALLOW.into()));
         further.extend(state.digest.take());
         let number = state.dialog.next_sequence();
-        let codecs = &self.shared.config.codecs;
+        let codecs = &self.codecs;
         let offer = self.media.as_mut().map(|media| media.offer(codecs)).unwrap_or_default();
         let request = state.dialog.request(&self.origin, Method::Invite, number, further, offer);
         match Invite::send(&self.shared, request, state.dialog.hop.clone(), number).await {

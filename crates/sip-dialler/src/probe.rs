@@ -46,6 +46,7 @@ pub(crate) async fn probe(shared: &Shared, hostname: &str) -> Result<u16, ProbeE
             from_display: String::new(),
             from_user: USER.to_owned(),
             headers: Vec::new(),
+            codecs: Vec::new(),
             egress: Egress::Anywhere,
             credentials: None,
         };

@@ -161,3 +161,18 @@ async fn a_lack_of_balance_is_stated_beside_destinations_that_cannot_be_called_a
     stage.sa.post("/calls", &sent).await.refused(&insufficient_balance());
     assert_eq!(carrier.untaken(), 0);
 }
+
+#[tokio::test]
+async fn a_call_to_a_uri_offers_the_codecs_of_the_customers_config() {
+    let mut carrier = Carrier::start().await;
+    let stage = Stage::start().await;
+    let caller = customer(&stage).await;
+    caller.put("/outbound_config", &json!({ "codecs": "G729,PCMA" })).await.ok();
+    let sent = json!({ "source": tel("+12125550199"), "destinations": [sip("bob", carrier.at)] });
+    let placed = caller.post("/calls", &sent).await.ok();
+    assert_eq!(placed["calls"][0]["metadata"]["codecs"], "G729,PCMA");
+    let mut incoming = carrier.call().await;
+    let (_, audio) = incoming.invite.media();
+    assert!(audio.ends_with("RTP/AVP 8 101"), "{audio}");
+    incoming.refuse(486).await;
+}
