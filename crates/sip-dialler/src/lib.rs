@@ -173,7 +173,7 @@ impl Dialler {
         Leg { events: receiver, hang_up, tries }
     }
 
-    /// Sends an OPTIONS request to a provider's hostname, as calls are sent there but without SRV records, and
+    /// Sends an OPTIONS request to a provider's hostname, as calls are sent there, and
     /// returns the code of the response. Any code means that the carrier is reachable.
     ///
     /// # Errors
