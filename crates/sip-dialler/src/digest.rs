@@ -62,7 +62,7 @@ impl Answers {
 }
 
 /// The header that answers a challenge; `None` without credentials or without a supported challenge.
-pub(crate) fn authorization(origin: &Origin, response: &Response, method: &str, uri: &str) -> Option<Header> {
+fn authorization(origin: &Origin, response: &Response, method: &str, uri: &str) -> Option<Header> {
     let credentials = origin.credentials.as_ref()?;
     let challenge = challenge(response)?;
     let password = PasswordHash::new(&credentials.username, &challenge.realm(), &credentials.password);

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::call::{AnsweredCall, Call, MAX_END_ROUND_TRIPS};
 use crate::dialog::Dialog;
 use crate::dialogs::Inbound;
-use crate::digest::authorization;
+use crate::digest::Answers;
 use crate::headers::{remote_tag, sequence, value};
 use crate::inspection::has_offer;
 use crate::invite::Invite;
@@ -40,10 +40,8 @@ struct Established {
     update: Option<oneshot::Receiver<Option<Response>>>,
     /// The pending refresh, if it is an INVITE.
     invite: Option<Invite>,
-    /// The answer to the challenge of a refresh, for the INVITE that repeats it.
-    digest: Option<Header>,
-    /// Whether the pending refresh answers a challenge: another one means that the digest is not accepted.
-    answers_challenge: bool,
+    /// The answers to the challenges of a refresh, for the INVITE that repeats it.
+    answers: Answers,
 }
 
 impl Call {
@@ -58,8 +56,7 @@ impl Call {
             supports_update,
             update: None,
             invite: None,
-            digest: None,
-            answers_challenge: false,
+            answers: Answers::default(),
         };
         let clock = self.shared.clock.clone();
         // Rare work is boxed, so that the state of an established call stays small.
@@ -209,11 +206,12 @@ impl Call {
             }
             200..300 => {
                 state.dialog.retarget(&self.origin, &response.headers).await;
+                // With the credentials of its INVITE (RFC 3261 §13.2.2.4).
                 let ack = state.dialog.request(
                     &self.origin,
                     Method::Ack,
                     invite.sequence,
-                    Vec::new(),
+                    state.answers.headers(),
                     String::new(),
                 );
                 self.acks.send(invite.sequence, remote_tag(response), &ack, &state.dialog.hop).await;
@@ -227,14 +225,12 @@ impl Call {
             }
         }
         self.expect_stray_responses();
-        if !std::mem::take(&mut state.answers_challenge)
-            && let Some(digest) =
-                authorization(&self.origin, response, "INVITE", &invite.request.uri.to_string())
-        {
-            (state.digest, state.answers_challenge) = (Some(digest), true);
+        let uri = invite.request.uri.to_string();
+        if matches!(code, 401 | 407) && state.answers.add(&self.origin, response, "INVITE", &uri).is_ok() {
             self.refresh_later(state, Duration::ZERO);
             return true;
         }
+        state.answers = Answers::default();
         self.refreshed(state, Some(response))
     }
 
@@ -262,7 +258,7 @@ impl Call {
             return;
         }
         further.push(Header::Allow(ALLOW.into()));
-        further.extend(state.digest.take());
+        further.extend(state.answers.headers());
         let number = state.dialog.next_sequence();
         let codecs = &self.codecs;
         let offer = self.media.as_mut().map(|media| media.offer(codecs)).unwrap_or_default();

@@ -15,7 +15,7 @@
 //! | requests outside of calls | answered once, without a transaction: 10 a second of each address, 1,000 in all |
 //! | requests of calls that have just ended | 1,024 are answered at the same time |
 //! | early dialogs and reliable responses of a call | 8 and 32 |
-//! | final responses whose ACK is kept for retransmission | 8 of a call |
+//! | final responses whose ACK is kept for retransmission | the newest 8 of a call |
 //! | challenges | 4 realms of a request, and one more for a stale nonce |
 //! | packets of media | 50,000 a second for up to 8,000 calls: beyond 1,000 calls the packets of all become longer |
 //! | records of attempts | 8 of a call, with bounded texts |
