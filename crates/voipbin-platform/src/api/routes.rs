@@ -18,7 +18,7 @@ fn not_found() -> ApiError {
 
 pub(super) async fn list(request: &RequestContext) -> ApiResult {
     let mut query = request.query.page(DocumentKind::Route)?;
-    let customer = request.query.first("customer_id").and_then(|text| Uuid::try_parse(text).ok());
+    let customer = request.query.only("customer_id")?.and_then(|text| Uuid::try_parse(text).ok());
     query.key = customer.filter(|id| !id.is_nil()).map(|customer| ("customer", customer.to_string()));
     request.caller.require_super_admin()?;
     page(&request.platform.core.store.documents(query).await?)
