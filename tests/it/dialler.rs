@@ -35,6 +35,7 @@ fn invitation(uri: &str) -> Invitation {
         from_display: "Alice".to_owned(),
         from_user: "+37061498222".to_owned(),
         headers: Vec::new(),
+        codecs: Vec::new(),
         egress: Egress::Anywhere,
         credentials: None,
     }

@@ -373,6 +373,7 @@ fn invitation(to: Destination, cli: &str) -> Invitation {
         from_display: String::new(),
         from_user: from_user.unwrap_or_else(|| cli.to_owned()),
         headers: asserted.into_iter().chain(diversion).collect(),
+        codecs: Vec::new(),
         egress: Egress::Public,
         credentials: credentials.map(|(username, password)| SipCredentials { username, password }),
         uri,

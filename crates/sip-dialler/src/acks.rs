@@ -5,7 +5,8 @@ use rsipstack::sip::Request;
 
 use crate::hop::Hop;
 
-/// Maximum number of ACKs that are kept. Responses of further forks are acknowledged only once.
+/// Maximum number of ACKs that are kept, the newest ones: each refresh of a long call has one. Further forks are not
+/// acknowledged.
 const MAX_ACKS: usize = 8;
 
 struct Ack {
@@ -25,11 +26,12 @@ impl Acks {
         let message = request.to_bytes().into();
         let ack = Ack { sequence, tag: tag.into(), message, hop: Hop::clone(hop) };
         ack.send().await;
-        if self.0.len() < MAX_ACKS {
-            // Most calls have exactly one, which is kept for half a minute.
-            self.0.reserve_exact(1);
-            self.0.push(ack);
+        if self.is_full() {
+            self.0.remove(0);
         }
+        // Most calls have exactly one, which is kept for half a minute.
+        self.0.reserve_exact(1);
+        self.0.push(ack);
     }
 
     /// Sends the ACK for a `CSeq` number and a remote tag again, and returns whether there is one.

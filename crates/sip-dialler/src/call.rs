@@ -9,12 +9,15 @@ use service_base::mailbox::Sender;
 use sip_transport::session_timer::Session;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use trunk_rules::carrier::Codec;
 
 use crate::acks::Acks;
 use crate::dialog::Dialog;
 use crate::dialogs::Inbox;
+use crate::digest::Answers;
 use crate::early_dialog::EarlyDialog;
 use crate::hop::Hop;
+use crate::inspection::RemoteSequences;
 use crate::leg::{Invitation, LegEnd, LegEvent};
 use crate::media::Media;
 use crate::origin::{Origin, custom_headers};
@@ -40,6 +43,8 @@ pub(crate) struct Call {
     pub(crate) uri: String,
     /// The headers of the invitation.
     pub(crate) headers: Vec<Header>,
+    /// The codecs of our offers.
+    pub(crate) codecs: Vec<Codec>,
     pub(crate) inbox: Inbox,
     /// `None` after the end was reported.
     events: Option<Sender<LegEvent>>,
@@ -56,23 +61,15 @@ pub(crate) struct Call {
     /// The `CSeq` number of the last INVITE outside of a dialog.
     pub(crate) sequence: u32,
     /// The digests that the INVITE carries.
-    pub(crate) authorizations: Vec<Authorization>,
-    /// Whether a stale nonce was replaced once.
-    pub(crate) refreshed_nonce: bool,
+    pub(crate) answers: Answers,
+    /// The numbers of the far end's requests.
+    pub(crate) remote_sequences: RemoteSequences,
     /// The hop of the last INVITE, over which stray responses are acknowledged.
     pub(crate) invite_hop: Option<Hop>,
     /// Until when a final response may be retransmitted, on the clock's stopwatch.
     pub(crate) stray_until: Duration,
     pub(crate) tries: Tries,
     reported: Reported,
-}
-
-/// The answer to a digest challenge.
-pub(crate) struct Authorization {
-    /// Whether a proxy sent the challenge.
-    pub(crate) proxy: bool,
-    pub(crate) realm: String,
-    pub(crate) header: Header,
 }
 
 /// A call that is cancelled while its INVITE is pending.
@@ -149,6 +146,7 @@ pub(crate) async fn run(
         target,
         uri: invitation.uri,
         headers: custom_headers(&invitation.headers),
+        codecs: if invitation.codecs.is_empty() { shared.config.codecs.clone() } else { invitation.codecs },
         events: Some(events),
         hang_up,
         acks: Acks::default(),
@@ -157,8 +155,8 @@ pub(crate) async fn run(
         preview: None,
         media: None,
         sequence: 0,
-        authorizations: Vec::new(),
-        refreshed_nonce: false,
+        answers: Answers::default(),
+        remote_sequences: RemoteSequences::default(),
         invite_hop: None,
         stray_until: Duration::ZERO,
         tries,
@@ -210,7 +208,7 @@ impl Call {
 
     /// The digest headers of the INVITE.
     pub(crate) fn digests(&self) -> Vec<Header> {
-        self.authorizations.iter().map(|authorization| authorization.header.clone()).collect()
+        self.answers.headers()
     }
 
     /// Sets the time until which a final response to the last INVITE may be retransmitted.

@@ -11,14 +11,12 @@ use sip_transport::body::session_description;
 use sip_transport::session_timer::{Session, TimerHeaders};
 use sip_transport::tag_of;
 
-use crate::call::{
-    AnsweredCall, Authorization, Call, Cancellation, MAX_END_ROUND_TRIPS, STRAY_ROUND_TRIPS, SetupOutcome,
-};
+use crate::call::{AnsweredCall, Call, Cancellation, MAX_END_ROUND_TRIPS, STRAY_ROUND_TRIPS, SetupOutcome};
 use crate::dialog::Dialog;
 use crate::dialogs::Inbound;
-use crate::digest::{authorization, challenge};
 use crate::headers::{is_sent_by, lists, remote_tag, sequence, value};
 use crate::hop::{Hop, Unreachable};
+use crate::inspection::has_offer;
 use crate::invite::Invite;
 use crate::leg::{LegEnd, LegEvent};
 use crate::media::{Media, described};
@@ -45,8 +43,6 @@ enum Attempt {
 
 /// The code of a call whose answer accepts none of the offered media.
 const NOT_ACCEPTABLE_HERE: u16 = 488;
-/// Maximum number of challenges of different realms that are answered.
-const MAX_CHALLENGES: usize = 4;
 
 impl Call {
     /// Resolves the host, and sends the INVITE to its addresses in turn.
@@ -245,7 +241,7 @@ impl Call {
         ];
         further.extend(self.digests());
         further.extend(self.headers.iter().cloned());
-        let codecs = &self.shared.config.codecs;
+        let codecs = &self.codecs;
         let offer = self.media.as_mut().map(|media| media.offer(codecs)).unwrap_or_default();
         let request = self.origin.request(&line, hop, further, offer);
         if let Some(address) = hop.address() {
@@ -382,35 +378,23 @@ impl Call {
         }
     }
 
-    /// Adds the answer to a challenge to the next INVITE. Returns false if that cannot succeed: a refused
-    /// password is not sent again, except once if only the nonce was stale.
+    /// Adds the answer to a challenge to the next INVITE. Returns false if that cannot succeed.
     fn authorize(&mut self, response: &Response) -> bool {
-        let code = response.status_code.code();
-        let Some(challenge) = challenge(response) else {
-            self.tries.conclude(&Outcome::NoDigest(code));
-            return false;
-        };
-        let Some(header) = authorization(&self.origin, response, "INVITE", &self.uri) else {
-            self.tries.conclude(&Outcome::NoCredentials(code));
-            return false;
-        };
-        let (proxy, realm) = (response.status_code.code() == 407, challenge.realm());
-        let same = |known: &Authorization| known.proxy == proxy && known.realm == realm;
-        let tried = self.authorizations.iter().any(same);
-        let may_succeed =
-            !tried || challenge.is_stale() && !std::mem::replace(&mut self.refreshed_nonce, true);
-        if may_succeed && self.authorizations.len() < MAX_CHALLENGES {
-            self.authorizations.retain(|known| !same(known));
-            self.authorizations.push(Authorization { proxy, realm, header });
-            return true;
+        let added = self.answers.add(&self.origin, response, "INVITE", &self.uri);
+        if let Err(why) = &added {
+            self.tries.conclude(why);
         }
-        self.tries.conclude(&Outcome::WrongCredentials(code));
-        false
+        added.is_ok()
     }
 
     /// Answers a request of the far end before its answer.
     async fn early_request(&mut self, request: Transaction) {
+        let Some(request) = self.inspected(request) else { return };
         match request.original.method {
+            // Our own offer has no answer in its dialog yet (RFC 3311 §5.2).
+            Method::Update if has_offer(&request) && !self.has_early_answer(&request) => {
+                finish_in_background(request, 491, "Request Pending", Vec::new());
+            }
             Method::Update => {
                 self.replace_early_answer(&request);
                 self.renegotiate(request, Vec::new()).await;
@@ -420,6 +404,12 @@ impl Call {
             Method::Invite => finish_in_background(request, 491, "Request Pending", Vec::new()),
             _ => finish_in_background(request, 405, "Method Not Allowed", vec![Header::Allow(ALLOW.into())]),
         }
+    }
+
+    /// Whether the early dialog of a request has the answer to our offer.
+    fn has_early_answer(&self, request: &Transaction) -> bool {
+        let tag = value(&request.original.headers, "From").and_then(tag_of).unwrap_or_default();
+        self.early.iter().any(|early| early.dialog.tag == tag && early.answer.is_some())
     }
 
     /// Replaces the answer of an early dialog by the offer of an UPDATE in it, unless that is not acceptable: the final

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rsipstack::sip::{Header, Headers, Method, Request, Response, Transport};
 use sip_transport::address::entries;
 use sip_transport::uri_of;
 
-use crate::digest::authorization;
+use crate::digest::Answers;
 use crate::headers::{remote_tag, value, values};
 use crate::hop::Hop;
 use crate::origin::{Line, Origin};
@@ -30,8 +31,9 @@ pub(crate) struct Dialog {
     /// The route set, the nearest first.
     routes: Vec<String>,
     pub(crate) hop: Hop,
-    /// The `CSeq` number of the last request.
-    sequence: u32,
+    /// The `CSeq` number of the last request. Clones share it, because the numbers of a dialog have no gaps (RFC 3261
+    /// §12.2.1.1), whichever task sends the request.
+    sequence: Arc<AtomicU32>,
 }
 
 impl Dialog {
@@ -55,7 +57,7 @@ impl Dialog {
             target: target.map_or(request_uri, uri_of).to_owned(),
             routes,
             hop: hop.clone(),
-            sequence,
+            sequence: Arc::new(AtomicU32::new(sequence)),
         };
         dialog.hop = dialog.next_hop(origin, hop).await;
         dialog
@@ -63,7 +65,7 @@ impl Dialog {
 
     /// Continues the `CSeq` numbers of the same dialog before its answer.
     pub(crate) fn continue_from(&mut self, early: &Self) {
-        self.sequence = self.sequence.max(early.sequence);
+        self.sequence = Arc::clone(&early.sequence);
     }
 
     /// Updates the remote target from the `Contact` of a request or response.
@@ -117,9 +119,8 @@ impl Dialog {
     }
 
     /// Takes the next `CSeq` number.
-    pub(crate) fn next_sequence(&mut self) -> u32 {
-        self.sequence += 1;
-        self.sequence
+    pub(crate) fn next_sequence(&self) -> u32 {
+        self.sequence.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
     }
 
     /// Builds a request of the dialog.
@@ -144,25 +145,26 @@ impl Dialog {
         origin.request(&line, &self.hop, further, body)
     }
 
-    /// Sends a request, repeats it with a digest if it is challenged, and waits for the final response.
+    /// Sends a request, repeats it with digests as often as it is challenged, and waits for the final response.
     /// `None` if it could not be sent.
     pub(crate) async fn send_request(
-        mut self,
+        self,
         origin: &Origin,
         method: Method,
         further: Vec<Header>,
     ) -> Option<Response> {
-        let sequence = self.next_sequence();
-        let request = self.request(origin, method, sequence, further.clone(), String::new());
-        let uri = request.uri.to_string();
-        let response = request_response(&origin.network.stack, request, &self.hop).await?;
-        let Some(authorization) = authorization(origin, &response, &method.to_string(), &uri) else {
-            return Some(response);
-        };
-        let sequence = self.next_sequence();
-        let further = further.into_iter().chain([authorization]).collect();
-        let request = self.request(origin, method, sequence, further, String::new());
-        request_response(&origin.network.stack, request, &self.hop).await
+        let mut answers = Answers::default();
+        loop {
+            let sequence = self.next_sequence();
+            let headers = further.iter().cloned().chain(answers.headers()).collect();
+            let request = self.request(origin, method, sequence, headers, String::new());
+            let uri = request.uri.to_string();
+            let response = request_response(&origin.network.stack, request, &self.hop).await?;
+            let is_challenge = matches!(response.status_code.code(), 401 | 407);
+            if !is_challenge || answers.add(origin, &response, &method.to_string(), &uri).is_err() {
+                return Some(response);
+            }
+        }
     }
 
     /// Sends a BYE in a task of its own, which continues even if the caller does not wait for it.

@@ -12,7 +12,7 @@ pub(crate) struct EarlyDialog {
     pub(crate) confirmed: u32,
     /// The session description of the first response that had one, or of a later UPDATE of the far end.
     pub(crate) answer: Option<Vec<u8>>,
-    /// PRACK requests, which are sent one after the other: the dialog before each of them, and its further headers.
+    /// PRACK requests, which are sent one after the other: the dialog of each of them, and its further headers.
     pub(crate) pracks: mpsc::Sender<(Dialog, Vec<Header>)>,
     /// The number of PRACK requests so far.
     pub(crate) count: usize,

@@ -15,8 +15,9 @@ use tokio::sync::oneshot;
 use crate::call::{AnsweredCall, Call, MAX_END_ROUND_TRIPS};
 use crate::dialog::Dialog;
 use crate::dialogs::Inbound;
-use crate::digest::authorization;
+use crate::digest::Answers;
 use crate::headers::{remote_tag, sequence, value};
+use crate::inspection::has_offer;
 use crate::invite::Invite;
 use crate::leg::{LegEnd, LegEvent};
 use crate::media::Media;
@@ -39,10 +40,8 @@ struct Established {
     update: Option<oneshot::Receiver<Option<Response>>>,
     /// The pending refresh, if it is an INVITE.
     invite: Option<Invite>,
-    /// The answer to the challenge of a refresh, for the INVITE that repeats it.
-    digest: Option<Header>,
-    /// Whether the pending refresh answers a challenge: another one means that the digest is not accepted.
-    answers_challenge: bool,
+    /// The answers to the challenges of a refresh, for the INVITE that repeats it.
+    answers: Answers,
 }
 
 impl Call {
@@ -57,8 +56,7 @@ impl Call {
             supports_update,
             update: None,
             invite: None,
-            digest: None,
-            answers_challenge: false,
+            answers: Answers::default(),
         };
         let clock = self.shared.clock.clone();
         // Rare work is boxed, so that the state of an established call stays small.
@@ -97,6 +95,10 @@ impl Call {
                     }
                 },
                 response = update_response(&mut state.update) => {
+                    if let Some(response) = response.as_ref().filter(|it| it.status_code.code() < 300) {
+                        // An UPDATE refreshes the target as an INVITE does (RFC 3311 §5.1).
+                        Box::pin(state.dialog.retarget(&self.origin, &response.headers)).await;
+                    }
                     if !self.refreshed(&mut state, response.as_ref()) {
                         Box::pin(self.hang_up(state.dialog)).await;
                         return LegEnd::HungUp;
@@ -145,6 +147,8 @@ impl Call {
             finish_in_background(request, 481, "Call/Transaction Does Not Exist", Vec::new());
             return false;
         }
+        let Some(request) = self.inspected(request) else { return false };
+        let headers = &request.original.headers;
         match request.original.method {
             Method::Bye => {
                 self.media = None;
@@ -154,6 +158,10 @@ impl Call {
                 return true;
             }
             Method::Invite if state.invite.is_some() => {
+                finish_in_background(request, 491, "Request Pending", Vec::new());
+            }
+            // Our own offer has no answer yet (RFC 3311 §5.2).
+            Method::Update if state.invite.is_some() && has_offer(&request) => {
                 finish_in_background(request, 491, "Request Pending", Vec::new());
             }
             Method::Invite | Method::Update => {
@@ -204,11 +212,12 @@ impl Call {
             }
             200..300 => {
                 state.dialog.retarget(&self.origin, &response.headers).await;
+                // With the credentials of its INVITE (RFC 3261 §13.2.2.4).
                 let ack = state.dialog.request(
                     &self.origin,
                     Method::Ack,
                     invite.sequence,
-                    Vec::new(),
+                    state.answers.headers(),
                     String::new(),
                 );
                 self.acks.send(invite.sequence, remote_tag(response), &ack, &state.dialog.hop).await;
@@ -222,14 +231,12 @@ impl Call {
             }
         }
         self.expect_stray_responses();
-        if !std::mem::take(&mut state.answers_challenge)
-            && let Some(digest) =
-                authorization(&self.origin, response, "INVITE", &invite.request.uri.to_string())
-        {
-            (state.digest, state.answers_challenge) = (Some(digest), true);
+        let uri = invite.request.uri.to_string();
+        if matches!(code, 401 | 407) && state.answers.add(&self.origin, response, "INVITE", &uri).is_ok() {
             self.refresh_later(state, Duration::ZERO);
             return true;
         }
+        state.answers = Answers::default();
         self.refreshed(state, Some(response))
     }
 
@@ -248,8 +255,6 @@ impl Call {
         if state.supports_update {
             let (sender, receiver) = oneshot::channel();
             let (origin, dialog) = (Arc::clone(&self.origin), state.dialog.clone());
-            // Two numbers, because the UPDATE may be repeated with a digest.
-            let _used = (state.dialog.next_sequence(), state.dialog.next_sequence());
             self.origin.network.stack.spawn(async move {
                 let response = dialog.send_request(&origin, Method::Update, further).await;
                 // The call may have ended meanwhile.
@@ -259,9 +264,9 @@ impl Call {
             return;
         }
         further.push(Header::Allow(ALLOW.into()));
-        further.extend(state.digest.take());
+        further.extend(state.answers.headers());
         let number = state.dialog.next_sequence();
-        let codecs = &self.shared.config.codecs;
+        let codecs = &self.codecs;
         let offer = self.media.as_mut().map(|media| media.refresh_offer(codecs)).unwrap_or_default();
         let request = state.dialog.request(&self.origin, Method::Invite, number, further, offer);
         match Invite::send(&self.shared, request, state.dialog.hop.clone(), number).await {

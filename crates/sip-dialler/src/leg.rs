@@ -3,6 +3,7 @@
 use didww_types::Secret;
 use service_base::mailbox::Receiver;
 use tokio_util::sync::CancellationToken;
+use trunk_rules::carrier::Codec;
 
 use crate::egress::Egress;
 use crate::tries::{Tries, Try};
@@ -27,6 +28,9 @@ pub struct Invitation {
     pub from_user: String,
     /// Further headers. A header that would break the request or that belongs to the dialog is left out.
     pub headers: Vec<(String, String)>,
+    /// The codecs of the offer, the preferred one first; empty for those of
+    /// [`DiallerConfig::codecs`](crate::DiallerConfig::codecs).
+    pub codecs: Vec<Codec>,
     /// The addresses that the call may be sent to.
     pub egress: Egress,
     /// The credentials for digest challenges; without them, a challenge ends the call.

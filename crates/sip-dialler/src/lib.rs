@@ -15,8 +15,8 @@
 //! | requests outside of calls | answered once, without a transaction: 10 a second of each address, 1,000 in all |
 //! | requests of calls that have just ended | 1,024 are answered at the same time |
 //! | early dialogs and reliable responses of a call | 8 and 32 |
-//! | final responses whose ACK is kept for retransmission | 8 of a call |
-//! | challenges | 4 of a call |
+//! | final responses whose ACK is kept for retransmission | the newest 8 of a call |
+//! | challenges | 4 realms of a request, and one more for a stale nonce |
 //! | packets of media | 50,000 a second for up to 8,000 calls: beyond 1,000 calls the packets of all become longer |
 //! | records of attempts | 8 of a call, with bounded texts |
 //! | addresses of a host | 4 are tried |
@@ -39,6 +39,7 @@ mod established;
 mod headers;
 mod hop;
 mod incoming;
+mod inspection;
 mod invite;
 mod leg;
 mod media;
@@ -172,7 +173,7 @@ impl Dialler {
         Leg { events: receiver, hang_up, tries }
     }
 
-    /// Sends an OPTIONS request to a provider's hostname, as calls are sent there but without SRV records, and
+    /// Sends an OPTIONS request to a provider's hostname, as calls are sent there, and
     /// returns the code of the response. Any code means that the carrier is reachable.
     ///
     /// # Errors

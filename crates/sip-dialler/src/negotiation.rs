@@ -98,7 +98,7 @@ impl Call {
                 self.tries.media(&statement);
                 (media.answer(&offer), false)
             }
-            Ok(None) if is_invite => (media.offer(&self.shared.config.codecs), true),
+            Ok(None) if is_invite => (media.offer(&self.codecs), true),
             Ok(None) => (String::new(), false),
             Err(_) if let Some(lines) = taken_out(offer) => {
                 media.remove(&lines);

@@ -55,17 +55,11 @@ impl Call {
         {
             early.answer = Some(described.to_vec());
         }
-        let before = early.dialog.clone();
-        // A second number, because the PRACK may be repeated with a digest.
-        let numbers = if self.origin.credentials.is_some() { 2 } else { 1 };
-        for _ in 0..numbers {
-            early.dialog.next_sequence();
-        }
         let rack = format!("{number} {} INVITE", invite.sequence);
         let further = vec![Header::Other("RAck".to_owned(), rack)];
         early.count += 1;
         // The channel has room for the maximum number; it is closed only when the dialler stops.
-        let _stopped = early.pracks.try_send((before, further));
+        let _stopped = early.pracks.try_send((early.dialog.clone(), further));
     }
 }
 

@@ -1,9 +1,8 @@
 //! Checks whether a carrier's host responds, with a single OPTIONS request that is not retransmitted.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rsipstack::sip::{Method, Transport};
+use rsipstack::sip::Method;
 use trunk_rules::outbound::{ProviderHost, SipTransport};
 
 use crate::config::ProbeError;
@@ -12,12 +11,13 @@ use crate::egress::Egress;
 use crate::leg::Invitation;
 use crate::origin::{Line, Origin};
 use crate::shared::Shared;
+use crate::uri::Target;
 
 /// The user part of `From` and `To`.
 const USER: &str = "healthcheck";
 
-/// Sends the request to a provider's hostname over its transport, and returns the code of the first response. Any code
-/// means that the host is reachable.
+/// Sends the request to a provider's hostname, to the first of the addresses that a call would try, and returns the code of the
+/// first response. Any code means that the host is reachable.
 pub(crate) async fn probe(shared: &Shared, hostname: &str) -> Result<u16, ProbeError> {
     let network = &shared.network;
     let code = async {
@@ -30,22 +30,17 @@ pub(crate) async fn probe(shared: &Shared, hostname: &str) -> Result<u16, ProbeE
         };
         let to = format!("<{scheme}:{USER}@{}>", provider.authority());
         let uri = format!("{scheme}:{USER}@{}{parameter}", provider.authority());
-        let transport = match provider.transport {
-            SipTransport::Udp => Transport::Udp,
-            SipTransport::Tcp => Transport::Tcp,
-            SipTransport::Tls => Transport::Tls,
-        };
-        let (address, mapped_port) =
-            network.resolver.host(provider.host, Egress::Anywhere).await.ok_or(ProbeError::Unresolved)?;
-        let port = mapped_port.or(provider.port).unwrap_or(provider.transport.default_port());
-        let address = SocketAddr::new(address, port);
-        let hop = network.connector.hop_to(&network.stack, transport, address, provider.host).await;
+        let target = Target::parse(&uri, Egress::Anywhere).ok_or(ProbeError::Hostname)?;
+        let found = network.resolver.probed(&target, &network.ids).await.ok();
+        let address = found.and_then(|found| found.first().copied()).ok_or(ProbeError::Unresolved)?;
+        let hop = network.connector.hop_to(&network.stack, target.transport, address, &target.host).await;
         let hop = hop.map_err(|_unreachable| ProbeError::Unsent)?;
         let invitation = Invitation {
             uri: uri.clone(),
             from_display: String::new(),
             from_user: USER.to_owned(),
             headers: Vec::new(),
+            codecs: Vec::new(),
             egress: Egress::Anywhere,
             credentials: None,
         };

@@ -111,6 +111,23 @@ impl Resolver {
     /// # Errors
     /// The host has no address, or one of its addresses is not allowed.
     pub(crate) async fn targets(&self, target: &Target, ids: &Ids) -> Result<Vec<SocketAddr>, NoAddress> {
+        self.find(target, ids, Some(&self.lookup_permits)).await
+    }
+
+    /// The same of a probe, which waits for no permit, and takes none from calls.
+    ///
+    /// # Errors
+    /// As [`Self::targets`].
+    pub(crate) async fn probed(&self, target: &Target, ids: &Ids) -> Result<Vec<SocketAddr>, NoAddress> {
+        self.find(target, ids, None).await
+    }
+
+    async fn find(
+        &self,
+        target: &Target,
+        ids: &Ids,
+        permits: Option<&Semaphore>,
+    ) -> Result<Vec<SocketAddr>, NoAddress> {
         let mapped = self.mapped(&target.host);
         if mapped.is_some() && target.egress == Egress::Public {
             return Err(NoAddress::Mapped);
@@ -121,7 +138,10 @@ impl Resolver {
         let lookup = async {
             // An address needs no lookup.
             let is_address = host.parse::<IpAddr>().is_ok();
-            let _permit = if is_address { None } else { Some(self.lookup_permits.acquire().await) };
+            let _permit = match permits {
+                Some(permits) if !is_address => Some(permits.acquire().await),
+                _ => None,
+            };
             if !is_address && port.is_none() {
                 let records = self.srv_records(host, target).await;
                 if let Some(records) = records {

@@ -35,7 +35,7 @@ pub use anonymous::hides_caller;
 pub use balance::Balance;
 pub use call::{CallEvent, is_before_answer, may_become, status_after};
 pub use closed_hosts::{Closed, ClosedHosts};
-pub use codecs::{ConfigCodecsError, ProviderCodecsError, config_codecs, provider_codecs};
+pub use codecs::{ConfigCodecsError, ProviderCodecsError, config_codecs, offered_codecs, provider_codecs};
 pub use config::{ConfigChange, ConfigError, ConfigUpdate, settle_config};
 pub use country::{Country, calling_code, country, route_target};
 pub use decision::{Customer, Failure, OutboundConfig, Plan, Request, Routing, Snapshot, Step, decide};

@@ -128,10 +128,10 @@ fn actions(flow: &Entity<Flows>) -> Arc<[ActionBody]> {
 /// Maximum number of different reasons that the error names when no destination can be called.
 const MAX_REASONS: usize = 3;
 
-/// The error when no destination can be called: it names the different reasons, in the order of the
-/// destinations.
+/// The error when no destination can be called: a lack of balance if that refused any of them, else the different reasons,
+/// in the order of the destinations.
 fn refusal(outcomes: &[Result<Plan, Failure>]) -> ApiError {
-    if let Some(Err(Failure::Balance)) = outcomes.first() {
+    if outcomes.iter().any(|outcome| matches!(outcome, Err(Failure::Balance))) {
         return ApiError::insufficient_balance();
     }
     let mut reasons: Vec<String> = Vec::new();

@@ -187,7 +187,10 @@ impl Running<'_> {
         let CallPrivate { providers, current, anonymous, .. } = &self.call.private;
         let (source, destination) = (&self.call.public.source, &self.call.public.destination);
         let made = match providers.get(*current) {
-            None => invite::to_uri(source, destination, *anonymous),
+            None => {
+                let codecs = self.call.public.metadata.get("codecs").and_then(serde_json::Value::as_str);
+                invite::to_uri(source, destination, *anonymous, codecs.unwrap_or_default())
+            }
             Some(id) => match self.platform.cache.provider(&*self.platform.core.store, *id).await {
                 Ok(Some(provider)) => invite::to_number(&provider, source, destination, *anonymous),
                 Ok(None) => return Err("the provider does not exist".to_owned()),

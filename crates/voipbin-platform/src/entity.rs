@@ -212,7 +212,12 @@ impl<K: Kind> Entity<K> {
         name: &'static str,
         value: impl Into<String>,
     ) -> Result<Option<Self>, StoreError> {
-        store.document_by(K::KIND, name, value.into()).await?.as_ref().map(Self::from_document).transpose()
+        let value: String = value.into();
+        // No key has a NUL, and PostgreSQL refuses to look for one.
+        if value.contains('\0') {
+            return Ok(None);
+        }
+        store.document_by(K::KIND, name, value).await?.as_ref().map(Self::from_document).transpose()
     }
 
     /// The records that the query selects and that are not [live](Kind::is_live), oldest first.

@@ -1,7 +1,7 @@
 //! The INVITE of a call, as the dialler sends it.
 
 use sip_dialler::{Egress, Invitation, SipCredentials};
-use trunk_rules::outbound::{DialError, Outgoing, Provider, to_carrier, to_sip};
+use trunk_rules::outbound::{DialError, Outgoing, Provider, offered_codecs, to_carrier, to_sip};
 use voipbin_types::{Address, Anonymous};
 
 use crate::entity::Entity;
@@ -11,9 +11,16 @@ fn anonymous(is_hidden: bool) -> Anonymous {
     if is_hidden { Anonymous::Yes } else { Anonymous::Auto }
 }
 
-fn invitation(outgoing: Outgoing, egress: Egress, credentials: Option<SipCredentials>) -> Invitation {
+/// `codecs` are names; with none that can be sent, the offer has those of the dialler.
+fn invitation(
+    outgoing: Outgoing,
+    codecs: &str,
+    egress: Egress,
+    credentials: Option<SipCredentials>,
+) -> Invitation {
     let Outgoing { uri, from_display, from_user, headers } = outgoing;
-    Invitation { uri, from_display, from_user, headers, egress, credentials }
+    let codecs = offered_codecs(codecs);
+    Invitation { uri, from_display, from_user, headers, codecs, egress, credentials }
 }
 
 /// The INVITE of a call to a phone number, through a provider. `is_hidden` hides the caller's number.
@@ -41,10 +48,11 @@ pub(crate) fn to_number(
         .sip
         .as_ref()
         .map(|sip| SipCredentials { username: sip.username.clone(), password: sip.password.clone() });
-    Ok(invitation(outgoing, Egress::Anywhere, credentials))
+    Ok(invitation(outgoing, &public.codecs, Egress::Anywhere, credentials))
 }
 
-/// The INVITE of a call to a SIP URI, without a provider. `is_hidden` hides the caller's number.
+/// The INVITE of a call to a SIP URI, without a provider. `is_hidden` hides the caller's number; `codecs` are those of the
+/// customer's outbound config.
 ///
 /// # Errors
 /// When the destination is no SIP URI, or the caller's number cannot be hidden.
@@ -52,8 +60,9 @@ pub(crate) fn to_uri(
     source: &Address,
     destination: &Address,
     is_hidden: bool,
+    codecs: &str,
 ) -> Result<Invitation, DialError> {
     let outgoing = to_sip(&destination.target, source, &anonymous(is_hidden))?;
     // The caller chooses the URI: it must not reach services that only this machine can reach.
-    Ok(invitation(outgoing, Egress::Public, None))
+    Ok(invitation(outgoing, codecs, Egress::Public, None))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -152,11 +152,16 @@ pub struct ActionBody {
     #[serde(default, deserialize_with = "uuid_or_zero", skip_serializing_if = "is_default")]
     pub next_id: Uuid,
     /// The type of the action.
-    #[serde(rename = "type", default = "ActionBody::no_kind")]
+    #[serde(rename = "type", default = "ActionBody::no_kind", deserialize_with = "kind_or_none")]
     pub kind: ActionKind,
     /// The settings of the action.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub option: ActionOption,
+}
+
+/// Decodes `null` as the empty type, as the service does.
+fn kind_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ActionKind, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(ActionBody::no_kind))
 }
 
 impl ActionBody {

@@ -1,5 +1,5 @@
-//! Decoding of JSON as Go does it, where that differs from serde: an array is not a struct, and `null` is a
-//! struct without members.
+//! Decoding of JSON as Go does it, where that differs from serde: an array is not a struct, `null` is a
+//! struct without members, and of a member that occurs twice the last one counts.
 //!
 //! serde decodes an array into a struct, member by member in their order, so that `{"source":[]}` would be an
 //! empty source. A deserializer that wraps another one prevents this for every struct of a body at any depth.
@@ -10,24 +10,39 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
+use serde_json::Value;
 
-/// Decodes JSON as the service does: an array does not stand for an object, and `null` stands for an empty
-/// one.
+/// Decodes JSON as the service does: an array does not stand for an object, `null` stands for an empty
+/// one, and the last of several members with one name counts.
 ///
 /// ```
 /// # mod voipbin_client { pub use voipbin_types as types; }
 /// use voipbin_client::types::{CallCreate, from_json};
 /// assert!(from_json::<CallCreate>(br#"{"source":null}"#).is_ok());
 /// assert!(from_json::<CallCreate>(br#"{"source":[]}"#).is_err());
+/// assert!(from_json::<CallCreate>(br#"{"anonymous":"yes","anonymous":"no"}"#).is_ok());
 /// ```
 ///
 /// # Errors
 /// Returns an error when the text is not JSON, does not have the shape of `T`, or continues after the value.
 pub fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let read = T::deserialize(Strict(&mut deserializer))?;
-    deserializer.end()?;
-    Ok(read)
+    match T::deserialize(Strict(&mut deserializer)) {
+        Ok(read) => {
+            deserializer.end()?;
+            Ok(read)
+        }
+        Err(error) if error.to_string().starts_with("duplicate field") => {
+            read_last_members(bytes).ok_or(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Decodes a text in which a member occurs twice, which serde refuses. A `Value` keeps the last one.
+fn read_last_members<'a, T: Deserialize<'a>>(bytes: &[u8]) -> Option<T> {
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    T::deserialize(Strict(value)).ok()
 }
 
 /// A wrapper of a deserializer, or of a part of one, that decodes structs only from objects and `null`.
@@ -220,7 +235,7 @@ mod tests {
 
     use proptest::prelude::*;
     use serde::Serialize;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::{
@@ -286,6 +301,21 @@ mod tests {
         let read: CallCreate = read(&body).unwrap();
         assert_eq!((read.source, read.destinations), (None, vec![Address::default()]));
         assert_eq!(from_json::<RouteUpdate>(b"null").unwrap(), RouteUpdate::default());
+    }
+
+    #[test]
+    fn of_a_member_that_occurs_twice_the_last_one_counts() {
+        let text = br#"{"source":{"target":"-"},"source":{"type":"sip","type":"tel","target":"+1"},"destinations":[],
+            "destinations":[{"target":"a","target":"b"}]}"#;
+        let read: CallCreate = from_json(text).unwrap();
+        assert_eq!(read.source, Some(Address::tel("+1")));
+        assert_eq!(read.destinations, [Address { target: "b".to_owned(), ..Address::default() }]);
+        let route: RouteCreate = from_json(br#"{"priority":1,"customer_id":"x","priority":2}"#).unwrap();
+        assert_eq!((route.customer_id, route.route.priority), (ZERO, 2));
+        for text in [r#"{"destinations":[],"destinations":5}"#, r#"{"source":{},"source":[]}"#] {
+            let error = from_json::<CallCreate>(text.as_bytes()).unwrap_err();
+            assert!(error.is_data() && error.line() == 1, "{error}");
+        }
     }
 
     #[test]

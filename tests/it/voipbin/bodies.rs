@@ -46,6 +46,92 @@ async fn a_list_is_no_object_wherever_it_stands() {
 }
 
 #[tokio::test]
+async fn of_a_member_that_occurs_twice_the_last_one_counts() {
+    let stage = Stage::start().await;
+    stage.allow().await;
+    let provider = stage.provider("nowhere.invalid").await;
+    let body = format!(
+        r#"{{"provider_id":"{UNKNOWN}","provider_id":"{provider}","destinations":[],
+            "destinations":[{{"type":"sip","type":"tel","target":"{US}"}}],"anonymous":"yes","anonymous":"no"}}"#
+    );
+    let record = stage.sa.send("POST", "/providercalls", &body).await.ok();
+    assert_eq!((&record["provider_id"], &record["anonymous"]), (&json!(provider), &json!("no")));
+    assert_eq!(record["destinations"], json!([tel(US)]));
+    let route = stage.sa.send("POST", "/routes", r#"{"priority":1,"target":"all","priority":2}"#).await.ok();
+    assert_eq!((&route["priority"], &route["target"]), (&json!(2), &json!("all")));
+    let config = r#"{"destination_whitelist":["us"],"destination_whitelist":["gb"]}"#;
+    let config = stage.sa.send("PUT", "/outbound_config", config).await.ok();
+    assert_eq!(config["destination_whitelist"], json!(["gb"]));
+    let wrong = r#"{"destination_whitelist":[],"destination_whitelist":5}"#;
+    stage.sa.send("PUT", "/outbound_config", wrong).await.refused(&invalid_body());
+}
+
+#[tokio::test]
+async fn an_action_whose_type_is_null_has_none() {
+    let stage = Stage::start().await;
+    let refused = error("INVALID_ARGUMENT", "INVALID_ACTION_TYPE", "not supported action type: ");
+    for actions in [json!([{ "type": null }]), json!([null])] {
+        stage.sa.post("/flows", &json!({ "actions": actions })).await.refused(&refused);
+    }
+    assert!(stage.sa.get("/flows").await.rows().is_empty());
+}
+
+#[tokio::test]
+async fn a_text_that_the_database_has_no_room_for_is_refused_and_names_its_member() {
+    let stage = Stage::start().await;
+    let provider = stage.provider("nowhere.invalid").await;
+    let route = stage.route(BASIC, "+1", &provider, 0).await;
+    let (one_provider, one_route) = (format!("/providers/{provider}"), format!("/routes/{route}"));
+    let setup = json!({ "carrier": "didww", "name": "A", "credentials": { "api_key": "k" } });
+    let call = json!({ "provider_id": provider, "destinations": [tel(US)] });
+    for (method, path, body, members) in [
+        (
+            "POST",
+            "/providers",
+            json!({}),
+            &[
+                ("type", 255_usize),
+                ("tech_prefix", 255),
+                ("tech_postfix", 255),
+                ("name", 255),
+                ("detail", 65_535),
+            ][..],
+        ),
+        ("PUT", &one_provider, json!({}), &[("name", 255), ("detail", 65_535)]),
+        ("POST", "/providers/setup", setup, &[("name", 255), ("detail", 65_535)]),
+        ("POST", "/routes", json!({}), &[("name", 255), ("target", 255), ("detail", 65_535)]),
+        ("PUT", &one_route, json!({}), &[("name", 255), ("target", 255), ("detail", 65_535)]),
+        ("PUT", "/outbound_config", json!({}), &[("name", 255), ("detail", 65_535)]),
+        ("POST", "/providercalls", call, &[("anonymous", 16)]),
+    ] {
+        for (member, most) in members {
+            let too_long = format!("{member} has more than {most} bytes");
+            let nul = format!("{member} contains a NUL character");
+            for (text, why) in [("x".repeat(most + 1), too_long), ("a\0b".to_owned(), nul)] {
+                let mut body = body.clone();
+                body[*member] = json!(text);
+                let refused = invalid(format!("The request contains invalid data: {why}."));
+                stage.sa.send(method, path, &body.to_string()).await.refused(&refused);
+            }
+        }
+    }
+    let longest = json!({ "name": "x".repeat(255), "detail": "x".repeat(65_535) });
+    stage.sa.put(&one_provider, &longest).await.ok();
+    stage.sa.put("/outbound_config", &longest).await.ok();
+}
+
+#[tokio::test]
+async fn a_nul_names_nobody() {
+    let stage = Stage::start().await;
+    let login = stage.anonymous().below("");
+    let body = json!({ "username": "root\0", "password": "correct horse" });
+    assert_eq!(login.post("/auth/login", &body).await.status, 400);
+    stage.allow().await;
+    let sent = json!({ "source": tel("+1\0"), "destinations": [tel(US)] });
+    stage.sa.post("/calls", &sent).await.refused_because("no route leads to the destination");
+}
+
+#[tokio::test]
 async fn a_list_does_not_log_in() {
     let stage = Stage::start().await;
     let login = stage.anonymous().below("");

@@ -2,9 +2,11 @@
 //! number or route.
 
 use serde_json::{Value, json};
+use trunk_server::control::customers::CustomerPatch;
 
 use super::caller::Caller;
 use super::carrier::Carrier;
+use super::refusal::*;
 use super::stage::*;
 
 /// Creates a customer that may call, with one of its admins.
@@ -145,4 +147,32 @@ async fn odd_uris_are_refused_or_fail_and_harm_nobody() {
         let ending = call_ends(&caller, &first_call(&answer)).await;
         assert_eq!(ending, ("failed".to_owned(), "remote".to_owned()), "{uri:?}");
     }
+}
+
+#[tokio::test]
+async fn a_lack_of_balance_is_stated_beside_destinations_that_cannot_be_called_anyway() {
+    let carrier = Carrier::start().await;
+    let stage = Stage::start().await;
+    let mut patch = CustomerPatch::default();
+    patch.balance = Some(serde_json::from_str("0").unwrap());
+    stage.control().update_customer(stage.admin, patch).await.unwrap();
+    let destinations = json!([{ "type": "agent", "target": UNKNOWN }, sip("bob", carrier.at)]);
+    let sent = json!({ "source": tel(US), "destinations": destinations });
+    stage.sa.post("/calls", &sent).await.refused(&insufficient_balance());
+    assert_eq!(carrier.untaken(), 0);
+}
+
+#[tokio::test]
+async fn a_call_to_a_uri_offers_the_codecs_of_the_customers_config() {
+    let mut carrier = Carrier::start().await;
+    let stage = Stage::start().await;
+    let caller = customer(&stage).await;
+    caller.put("/outbound_config", &json!({ "codecs": "G729,PCMA" })).await.ok();
+    let sent = json!({ "source": tel("+12125550199"), "destinations": [sip("bob", carrier.at)] });
+    let placed = caller.post("/calls", &sent).await.ok();
+    assert_eq!(placed["calls"][0]["metadata"]["codecs"], "G729,PCMA");
+    let mut incoming = carrier.call().await;
+    let (_, audio) = incoming.invite.media();
+    assert!(audio.ends_with("RTP/AVP 8 101"), "{audio}");
+    incoming.refuse(486).await;
 }

@@ -299,6 +299,26 @@ async fn case_79_the_flow_of_a_request_can_be_read_and_is_not_listed() {
 }
 
 #[tokio::test]
+async fn a_call_without_a_flow_and_without_actions_has_a_flow_without_actions() {
+    let (stage, mut carrier, caller) = calling().await;
+    let placed = caller.post("/calls", &body(&carrier, ZERO)).await.ok();
+    let flow = caller.get(&one(placed["calls"][0]["flow_id"].as_str().unwrap())).await.ok();
+    assert_eq!((&flow["name"], &flow["detail"]), (&json!("tmp"), &json!("tmp outbound flow")));
+    assert_eq!(flow.get("actions"), None);
+    assert!(caller.get(PATH).await.rows().is_empty(), "it is not listed");
+    let mut incoming = carrier.call().await;
+    incoming.answer().await;
+    incoming.hears("BYE").await;
+    let ended = call_ends(&caller, &first_call(&placed)).await;
+    assert_eq!(ended, ("normal".to_owned(), "local".to_owned()));
+    // A provider call has none.
+    let mut sent = body(&carrier, ZERO);
+    sent["provider_id"] = json!(stage.provider("nowhere.invalid").await);
+    assert_eq!(stage.sa.post("/providercalls", &sent).await.ok()["flow_id"], ZERO);
+    carrier.call().await.refuse(486).await;
+}
+
+#[tokio::test]
 async fn case_80_a_direct_hash_is_replaced() {
     let (_stage, _, caller) = ready().await;
     let flow = caller.post(PATH, &json!({ "name": "f" })).await.ok();

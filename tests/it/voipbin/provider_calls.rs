@@ -397,9 +397,12 @@ async fn case_49_a_header_that_is_reserved_or_broken_is_not_sent() {
 #[tokio::test]
 async fn an_invite_offers_audio_and_names_a_place_to_answer_to() {
     let (stage, mut carrier, _) = ready().await;
-    let incoming = invited(&stage, &mut carrier, json!({ "codecs": "PCMA" })).await;
-    let (_, audio) = incoming.invite.media();
-    assert!(audio.contains("RTP/AVP"), "{audio}");
+    for (codecs, types) in [("", "0 8"), ("G729,pcma", "8"), ("PCMA,PCMU", "8 0"), ("G729", "0 8")] {
+        let incoming = invited(&stage, &mut carrier, json!({ "codecs": codecs })).await;
+        let (_, audio) = incoming.invite.media();
+        assert!(audio.ends_with(&format!("RTP/AVP {types} 101")), "{codecs}: {audio}");
+    }
+    let incoming = invited(&stage, &mut carrier, json!({})).await;
     assert!(incoming.invite.header("Contact").is_some());
     for name in ["VBOUT-CODECS", "VBOUT-SDP_Transport", "Authorization", "Proxy-Authorization"] {
         assert_eq!(incoming.invite.header(name), None, "{name} is no carrier's business");

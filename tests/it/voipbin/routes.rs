@@ -81,6 +81,8 @@ async fn routes_are_listed_by_customer_and_deleted_softly() {
     for none in ["zz", ZERO, ""] {
         assert_eq!(ids(&format!("?customer_id={none}")).await, all, "{none}");
     }
+    let twice = stage.sa.get(&format!("/routes?customer_id={customer}&customer_id={BASIC}")).await;
+    twice.refused(&invalid_parameter("customer_id"));
     let path = format!("/routes/{theirs}");
     let deleted = stage.sa.delete(&path).await.ok();
     assert_eq!(deleted["tm_update"], deleted["tm_delete"]);

@@ -89,6 +89,7 @@ impl PlaceCall {
             from_display: String::new(),
             from_user: from.clone(),
             headers: Vec::new(),
+            codecs: Vec::new(),
             egress: Egress::Anywhere,
             credentials,
         });

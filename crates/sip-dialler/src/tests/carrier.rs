@@ -191,8 +191,13 @@ impl Carrier {
     }
 
     pub(super) fn contact(&self) -> String {
+        format!("Contact: <{}>\r\n", self.contact_uri())
+    }
+
+    /// The URI of its contact.
+    pub(super) fn contact_uri(&self) -> String {
         let transport = if matches!(self.wire, Wire::Udp(_)) { "udp" } else { "tcp" };
-        format!("Contact: <sip:far#1%23@{};transport={transport}>\r\n", self.address)
+        format!("sip:far#1%23@{};transport={transport}", self.address)
     }
 
     /// Answers a call, with media on a port.

@@ -115,6 +115,38 @@ async fn a_refresh_by_invite_is_repeated_with_a_digest_if_it_is_challenged() {
 }
 
 #[tokio::test]
+async fn a_refresh_by_invite_answers_a_proxy_and_the_carrier_behind_it() {
+    let clock = Clock::system();
+    clock.freeze(None);
+    let dialler = Dialler::start(config(), clock.clone(), Ids::system()).await.unwrap();
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(with_credentials(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    let timer = "Session-Expires: 90;refresher=uac\r\n";
+    carrier.pick_up(&invite, timer, 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    clock.advance(Duration::from_secs(45));
+    for (status, asks) in [
+        ("407 Proxy Authentication Required", challenge("Proxy-Authenticate", "")),
+        ("401 Unauthorized", challenge("WWW-Authenticate", "")),
+    ] {
+        let refresh = carrier.expect("INVITE").await;
+        carrier.answer(&refresh, status, &asks, "").await;
+        carrier.expect("ACK").await;
+    }
+    let refresh = carrier.expect("INVITE").await;
+    assert_eq!(refresh.header("CSeq"), "4 INVITE");
+    carrier.pick_up(&refresh, timer, 4000).await;
+    let ack = carrier.expect("ACK").await;
+    for header in ["Authorization", "Proxy-Authorization"] {
+        assert_eq!(refresh.all(header).len(), 1, "{refresh:?}");
+        assert_eq!(ack.all(header), refresh.all(header));
+    }
+    hang_up(&mut leg, &mut carrier).await;
+}
+
+#[tokio::test]
 async fn a_prack_is_repeated_with_a_digest_if_it_is_challenged() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
@@ -183,6 +215,45 @@ async fn a_proxy_and_the_carrier_behind_it_are_both_answered() {
     );
     carrier.answer(&invite, "486 Busy Here", "", "").await;
     assert_eq!(ended(&mut leg).await, LegEnd::Refused(486));
+}
+
+#[tokio::test]
+async fn a_bye_is_repeated_until_each_challenge_is_answered_without_gaps_in_the_numbers() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(with_credentials(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    let contact = carrier.contact();
+    for number in [1, 2] {
+        let reliable = format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
+        carrier.answer(&invite, "183 Session Progress", &reliable, &description(4000)).await;
+        let prack = carrier.expect("PRACK").await;
+        assert_eq!(prack.header("CSeq"), format!("{} PRACK", number + 1));
+        carrier.answer(&prack, "200 OK", "", "").await;
+    }
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    leg.hang_up();
+    for (number, status, asks) in [
+        (4, "407 Proxy Authentication Required", challenge("Proxy-Authenticate", "")),
+        (5, "401 Unauthorized", challenge("WWW-Authenticate", "")),
+        (6, "401 Unauthorized", challenge("WWW-Authenticate", ", stale=true")),
+    ] {
+        let bye = carrier.expect("BYE").await;
+        assert_eq!(bye.header("CSeq"), format!("{number} BYE"));
+        carrier.answer(&bye, status, &asks, "").await;
+    }
+    let bye = carrier.expect("BYE").await;
+    assert_eq!(bye.header("CSeq"), "7 BYE");
+    assert!(
+        has_valid_digest(&bye, "Authorization") && has_valid_digest(&bye, "Proxy-Authorization"),
+        "{bye:?}"
+    );
+    assert_eq!((bye.all("Authorization").len(), bye.all("Proxy-Authorization").len()), (1, 1));
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
 }
 
 #[tokio::test]

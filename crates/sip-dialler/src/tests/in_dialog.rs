@@ -111,6 +111,48 @@ async fn further_requests_in_a_call_are_answered() {
 }
 
 #[tokio::test]
+async fn a_request_out_of_order_or_with_an_unknown_extension_is_refused_and_the_call_goes_on() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = established(&dialler, &mut carrier, "").await;
+    let unknown = "Require: timer, x-one\r\nRequire: x-two\r\n";
+    carrier.request(&invite, "UPDATE", 5, unknown, "").await;
+    let refusal = carrier.next().await;
+    assert_eq!((refusal.code(), refusal.header("Unsupported")), (420, "x-one, x-two"));
+    // A refused request does not count.
+    carrier.request(&invite, "OPTIONS", 4, "Require: 100rel\r\n", "").await;
+    assert_eq!(carrier.next().await.code(), 200);
+    for (method, number, code) in [("UPDATE", 3, 500), ("BYE", 3, 500), ("OPTIONS", 9, 200), ("BYE", 8, 500)]
+    {
+        carrier.request(&invite, method, number, "", "").await;
+        assert_eq!(carrier.next().await.code(), code, "{method} {number}");
+    }
+    carrier.request(&invite, "BYE", 10, "", "").await;
+    assert_eq!(carrier.next().await.code(), 200);
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+}
+
+#[tokio::test]
+async fn the_answer_to_an_update_moves_the_target() {
+    let (clock, dialler) = frozen().await;
+    let (mut carrier, mut moved) = (Carrier::udp().await, Carrier::udp().await);
+    let timer = "Session-Expires: 90;refresher=uac\r\nAllow: UPDATE\r\n";
+    let (mut leg, invite) = established(&dialler, &mut carrier, timer).await;
+    clock.advance(Duration::from_secs(45));
+    let update = carrier.expect("UPDATE").await;
+    let further = format!("{}Session-Expires: 90;refresher=uac\r\n", moved.contact());
+    carrier.answer(&update, "200 OK", &further, "").await;
+    // Requests are handled in order, so its answer shows that the refresh is complete.
+    carrier.request(&invite, "OPTIONS", 1, "", "").await;
+    assert_eq!(carrier.next().await.code(), 200);
+    leg.hang_up();
+    let bye = moved.expect("BYE").await;
+    assert_eq!((bye.uri(), bye.header("CSeq")), (moved.contact_uri().as_str(), "3 BYE"));
+    moved.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+#[tokio::test]
 async fn requests_outside_of_a_call_are_refused_except_options() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
@@ -154,7 +196,7 @@ async fn a_session_that_we_refresh_is_refreshed_by_update() {
     let mut carrier = Carrier::udp().await;
     let timer = "Require: timer\r\nSession-Expires: 90;refresher=uac\r\nAllow: INVITE, UPDATE\r\n";
     let (mut leg, invite) = established(&dialler, &mut carrier, timer).await;
-    for number in [2, 4] {
+    for number in [2, 3] {
         clock.advance(Duration::from_secs(44));
         carrier.hears_nothing_for(ROUND_TRIP).await;
         clock.advance(Duration::from_secs(1));
@@ -186,6 +228,10 @@ async fn a_far_end_without_update_receives_a_reinvite() {
     carrier.request(&first, "INVITE", 9, "", &description(4000)).await;
     assert_eq!(carrier.next().await.code(), 491, "only one INVITE may be pending");
     carrier.request(&first, "ACK", 9, "", "").await;
+    carrier.request(&first, "UPDATE", 10, "", &description(4000)).await;
+    assert_eq!(carrier.next().await.code(), 491, "an offer of ours has no answer yet");
+    carrier.request(&first, "UPDATE", 11, "", "").await;
+    assert_eq!(carrier.next().await.code(), 200, "it offers nothing");
     carrier.pick_up(&invite, "Session-Expires: 90;refresher=uac\r\n", 4000).await;
     let ack = carrier.expect("ACK").await;
     assert_eq!(ack.header("CSeq"), "2 ACK");
@@ -255,6 +301,25 @@ async fn an_answer_to_a_reinvite_that_is_never_acknowledged_ends_the_call() {
     let bye = carrier.await_next("BYE").await;
     carrier.answer(&bye, "200 OK", "", "").await;
     assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+}
+
+#[tokio::test]
+async fn the_answer_to_each_refresh_of_a_long_call_is_acknowledged_again() {
+    let (clock, dialler) = frozen().await;
+    let mut carrier = Carrier::udp().await;
+    let timer = "Session-Expires: 90;refresher=uac\r\n";
+    let (_leg, first) = established(&dialler, &mut carrier, timer).await;
+    for number in 1..=10 {
+        clock.advance(Duration::from_secs(45));
+        let invite = carrier.expect("INVITE").await;
+        carrier.pick_up(&invite, timer, 4000).await;
+        let ack = carrier.expect("ACK").await;
+        carrier.pick_up(&invite, timer, 4000).await;
+        assert_eq!(carrier.expect("ACK").await.headers, ack.headers, "refresh {number}");
+        // Requests are handled in order, so its answer shows that the refresh is complete.
+        carrier.request(&first, "OPTIONS", number, "", "").await;
+        assert_eq!(carrier.next().await.code(), 200);
+    }
 }
 
 #[tokio::test]

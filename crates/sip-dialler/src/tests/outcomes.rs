@@ -2,6 +2,8 @@
 
 use std::net::UdpSocket;
 
+use trunk_rules::carrier::Codec;
+
 use super::carrier::Carrier;
 use super::{
     Invitation, LegEnd, LegEvent, dialler, ended, idle, invitation, mapped, next, placed, with_short_timers,
@@ -41,6 +43,21 @@ async fn the_invite_is_the_one_that_the_platform_sends() {
         invite.body
     );
     assert!(invite.media().is_multiple_of(2));
+}
+
+#[tokio::test]
+async fn a_call_offers_its_own_codecs_in_every_offer() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(Invitation { codecs: vec![Codec::Pcma], ..invitation(&carrier.uri("1")) });
+    let invite = carrier.expect("INVITE").await;
+    assert!(invite.body.contains(" RTP/AVP 8 101\r\n"), "{}", invite.body);
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    carrier.request(&invite, "INVITE", 1, "", "").await;
+    let offer = carrier.next().await;
+    assert!(offer.body.contains(" RTP/AVP 8 101\r\n"), "{}", offer.body);
 }
 
 #[tokio::test]

@@ -50,6 +50,20 @@ async fn a_probe_fails_for_a_host_that_is_silent_or_unknown_or_cannot_be_dialled
 }
 
 #[tokio::test]
+async fn a_probe_follows_srv_records_as_a_call_does() {
+    let mut carrier = Carrier::udp().await;
+    let services = vec![(10, "a.example.com", carrier.address.port()), (20, "nowhere.example.com", 9)];
+    let dialler = super::transports::with_names(services).await;
+    let answer = async {
+        let options = carrier.expect("OPTIONS").await;
+        carrier.answer(&options, "200 OK", "", "").await;
+        options
+    };
+    let (probed, options) = tokio::join!(dialler.probe("voice.example.com"), answer);
+    assert_eq!((probed, options.uri()), (Ok(200), "sip:healthcheck@voice.example.com"));
+}
+
+#[tokio::test]
 async fn a_probe_uses_the_port_and_the_transport_of_the_hostname_as_a_call_does() {
     let dialler = start(config()).await;
     let mut carrier = Carrier::udp().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::carrier::{Carrier, Message};
+use super::carrier::{Carrier, Message, description};
 use super::{
     Clock, Dialler, DiallerConfig, EVENT_TIMEOUT, Ids, LegEnd, LegEvent, ROUND_TRIP, config, dialler, ended,
     idle, invitation, next, placed, ringing, with_short_timers,
@@ -40,6 +40,53 @@ async fn the_cancel_is_sent_only_after_a_response() {
     carrier.answer(&invite, "100 Trying", "", "").await;
     cancelled(&mut carrier, &invite).await;
     idle(&dialler).await;
+}
+
+#[tokio::test]
+async fn an_offer_before_the_answer_to_ours_is_refused_until_then() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = ringing(&dialler, &mut carrier).await;
+    carrier.request(&invite, "UPDATE", 1, "", &description(4000)).await;
+    assert_eq!(carrier.next().await.code(), 491);
+    carrier.request(&invite, "UPDATE", 2, "", "").await;
+    assert_eq!(carrier.next().await.code(), 200, "it offers nothing");
+    let reliable = format!("{}Require: 100rel\r\nRSeq: 1\r\n", carrier.contact());
+    carrier.answer(&invite, "183 Session Progress", &reliable, &description(4000)).await;
+    let prack = carrier.expect("PRACK").await;
+    carrier.answer(&prack, "200 OK", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    carrier.request_as("other", &invite, "UPDATE", 3, "", &description(4000)).await;
+    assert_eq!(carrier.next().await.code(), 491, "another fork has no answer");
+    carrier.request(&invite, "UPDATE", 3, "", &description(4000)).await;
+    assert_eq!(carrier.next().await.code(), 200);
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+}
+
+#[tokio::test]
+async fn a_request_of_another_dialog_or_out_of_order_before_the_answer_is_refused() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = ringing(&dialler, &mut carrier).await;
+    let mut foreign = invite.clone();
+    for (name, value) in &mut foreign.headers {
+        if name == "From" {
+            value.push_str("-not-ours");
+        }
+    }
+    carrier.request(&foreign, "OPTIONS", 7, "", "").await;
+    assert_eq!(carrier.next().await.code(), 481);
+    for (number, code) in [(6, 200), (5, 500)] {
+        carrier.request(&invite, "OPTIONS", number, "", "").await;
+        assert_eq!(carrier.next().await.code(), code, "{number}");
+    }
+    carrier.request(&invite, "OPTIONS", 8, "Require: x\r\n", "").await;
+    assert_eq!(carrier.next().await.code(), 420);
+    carrier.answer(&invite, "486 Busy Here", "", "").await;
+    carrier.expect("ACK").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::Refused(486));
 }
 
 #[tokio::test]

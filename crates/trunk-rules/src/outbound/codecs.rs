@@ -1,6 +1,7 @@
-//! Validates lists of codec names: strictly for a customer's configuration, loosely for providers.
-//!
-//! The names themselves are not checked against known codecs.
+//! Validates lists of codec names: strictly for a customer's configuration, loosely for providers. The names themselves are
+//! not checked against known codecs; [`offered_codecs`] leaves out those that this server cannot send.
+
+use crate::carrier::Codec;
 
 /// The maximum length of either list in bytes.
 const MAX_LIST_BYTES: usize = 255;
@@ -66,10 +67,37 @@ pub fn provider_codecs(codecs: &str) -> Result<String, ProviderCodecsError> {
     if elements.contains(&"") { Err(ProviderCodecsError::EmptyElement) } else { Ok(elements.join(",")) }
 }
 
+/// Returns the codecs of a list that calls can be sent with, in its order: G.711 alone. Names are compared without regard to
+/// case and without a clock rate (`PCMU/8000`). Empty for a list that has none of them.
+pub fn offered_codecs(codecs: &str) -> Vec<Codec> {
+    let mut offered: Vec<Codec> = Vec::new();
+    for name in codecs.split(',').map(|element| element.split('/').next().unwrap_or_default().trim()) {
+        let known = [Codec::Pcmu, Codec::Pcma];
+        let known = known.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name));
+        if let Some(codec) = known.filter(|codec| !offered.contains(codec)) {
+            offered.push(codec);
+        }
+    }
+    offered
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_codecs_of_an_offer_are_those_of_the_list_that_can_be_sent() {
+        for (list, offered) in [
+            ("", &[][..]),
+            ("G729,opus", &[]),
+            ("PCMA", &[Codec::Pcma]),
+            ("G729,pcma/8000,PCMU", &[Codec::Pcma, Codec::Pcmu]),
+            ("PCMU,PCMU,PCMA,telephone-event", &[Codec::Pcmu, Codec::Pcma]),
+        ] {
+            assert_eq!(offered_codecs(list), offered, "{list}");
+        }
+    }
 
     #[test]
     fn a_configuration_takes_names_with_single_inner_hyphens() {

@@ -5,7 +5,7 @@
 //! compared without regard to case, as in SIP; otherwise `privacy: none` would undo an anonymous call.
 //!
 //! The platform's hints to its own proxy (`VBOUT-SDP_Transport`, `VBOUT-CODECS`) never leave it. There is no
-//! such proxy here, so they are not generated; a provider's codecs are for the code that writes the offer.
+//! such proxy here, so they are not generated: a provider's codecs are those of the offer.
 
 /// Headers that the platform sets itself, and those for its bookkeeping.
 const RESERVED: &[&str] = &[

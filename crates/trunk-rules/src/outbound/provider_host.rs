@@ -29,11 +29,6 @@ impl SipTransport {
             Self::Tls => "tls",
         }
     }
-
-    /// The port if the hostname has none (RFC 3261 §19.1.2).
-    pub const fn default_port(self) -> u16 {
-        if matches!(self, Self::Tls) { 5061 } else { 5060 }
-    }
 }
 
 /// A parsed hostname, of the form `[sip:|sips:]host[:port][;transport=udp|tcp|tls]`.

@@ -23,7 +23,15 @@ pub(super) struct ChosenFlow {
     pub(super) change: Option<Change>,
 }
 
-/// Chooses the flow of new calls: the stored flow with this id, or a temporary one if the id is nil.
+impl ChosenFlow {
+    /// No flow.
+    pub(super) fn none() -> Self {
+        Self { flow: None, change: None }
+    }
+}
+
+/// Chooses the flow of new calls: the stored flow with this id, or a temporary one if the id is nil, which may have no
+/// actions.
 ///
 /// # Errors
 /// When the stored flow does not exist, is deleted or belongs to another customer; when an action is invalid.
@@ -36,7 +44,7 @@ pub(super) async fn choose(
 ) -> Result<ChosenFlow, ApiError> {
     if flow_id.is_nil() {
         let flow = temporary(request, actions, detail)?;
-        return Ok(ChosenFlow { change: flow.as_ref().map(Entity::put), flow });
+        return Ok(ChosenFlow { change: Some(flow.put()), flow: Some(flow) });
     }
     let flow = flows::existing(request, flow_id).await?;
     // Also for a super admin: a call runs with the rights of its customer.
@@ -46,15 +54,12 @@ pub(super) async fn choose(
     Ok(ChosenFlow { flow: Some(flow), change: None })
 }
 
-/// A new flow with these actions, or none if there are no actions.
+/// A new flow with these actions.
 fn temporary(
     request: &RequestContext,
     actions: Vec<ActionBody>,
     detail: &str,
-) -> Result<Option<Entity<Flows>>, ApiError> {
-    if actions.is_empty() {
-        return Ok(None);
-    }
+) -> Result<Entity<Flows>, ApiError> {
     let actions = checked_actions(&request.platform, actions)?;
     let customer = request.caller.customer();
     let (id, at) = request.platform.new_id_and_time();
@@ -68,7 +73,7 @@ fn temporary(
         tm_create: Some(at),
         ..Flow::default()
     };
-    Ok(Some(Entity::new(id, customer, at, public, FlowPrivate::default())))
+    Ok(Entity::new(id, customer, at, public, FlowPrivate::default()))
 }
 
 /// The actions of a new flow. Those without an id receive one.

@@ -6,6 +6,7 @@ use trunk_store::DocumentKind;
 use uuid::Uuid;
 use voipbin_types::{OutboundConfigCreate, OutboundConfigPatch};
 
+use super::texts::{LONG, SHORT, check_lengths};
 use crate::entity::Entity;
 use crate::error::{ApiError, ApiResult, Status};
 use crate::records::numbers::PhoneNumbers;
@@ -131,6 +132,10 @@ async fn apply(
     };
     let change = settle_config(&update, config.customer)
         .map_err(|error| ApiError::invalid_argument(error.to_string()))?;
+    check_lengths(&[
+        ("name", patch.name.as_deref().unwrap_or_default(), SHORT),
+        ("detail", patch.detail.as_deref().unwrap_or_default(), LONG),
+    ])?;
     let public = &mut config.public;
     if let Some(countries) = change.destination_whitelist {
         public.destination_whitelist =

@@ -3,9 +3,10 @@
 use service_core::Retries;
 use trunk_store::DocumentKind;
 use uuid::Uuid;
-use voipbin_types::{ProviderCall, ProviderCallCreate};
+use voipbin_types::{Anonymous, ProviderCall, ProviderCallCreate};
 
 use super::call_flow::{self, ChosenFlow};
+use super::texts::{WORD, check_lengths};
 use crate::call_plan::{self, Order};
 use crate::engine;
 use crate::entity::Entity;
@@ -67,6 +68,7 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
         return Err(ApiError::invalid_argument("destinations is required and must not be empty."));
     }
     request.caller.require_super_admin()?;
+    check_lengths(&[("anonymous", body.anonymous.as_ref().map_or("", Anonymous::as_str), WORD)])?;
     let provider = request.platform.cache.provider(&*request.platform.core.store, body.provider_id).await?;
     if provider.is_none_or(|provider| provider.deleted) {
         let message = format!("provider not found: {} does not exist or is deleted.", body.provider_id);
@@ -74,8 +76,13 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     }
     let customer = request.caller.customer();
     let owner = request.platform.directory.customer(customer).ok_or_else(ApiError::not_found)?;
-    let detail = "tmp outbound flow for providercall";
-    let ChosenFlow { flow, change } = call_flow::choose(request, body.flow_id, body.actions, detail).await?;
+    // Unlike `POST /calls`, it makes no flow without actions.
+    let ChosenFlow { flow, change } = if body.flow_id.is_nil() && body.actions.is_empty() {
+        ChosenFlow::none()
+    } else {
+        let detail = "tmp outbound flow for providercall";
+        call_flow::choose(request, body.flow_id, body.actions, detail).await?
+    };
     let order = Order {
         flow: flow.as_ref(),
         source: body.source.as_ref(),

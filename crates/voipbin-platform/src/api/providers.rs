@@ -7,6 +7,7 @@ use trunk_store::{DocumentKind, KeyUse};
 use uuid::Uuid;
 use voipbin_types::{HealthStatus, Provider, ProviderBody, ProviderKind, ProviderSetup};
 
+use super::texts::{LONG, SHORT, check_lengths};
 use crate::entity::Entity;
 use crate::error::{ApiError, ApiResult, Status};
 use crate::health;
@@ -30,6 +31,7 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     request.caller.require_super_admin()?;
     check_hostname(&body.hostname)?;
     let codecs = codecs(&body)?;
+    check_texts(&body)?;
     let (id, at) = request.platform.new_id_and_time();
     let mut public = Provider { id, tm_create: Some(at), ..Provider::default() };
     replace(&mut public, body, codecs);
@@ -66,6 +68,7 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
                 check_hostname(&body.hostname)?;
             }
             let codecs = codecs(body)?;
+            check_texts(body)?;
             if provider.public.hostname != body.hostname {
                 // The SIP credentials must not be sent to another carrier.
                 let same_carrier = are_of_one_carrier(&provider.public.hostname, &body.hostname);
@@ -94,6 +97,7 @@ pub(super) async fn set_up(request: &RequestContext) -> ApiResult {
             return Err(ApiError::invalid_data_because(format!("{member} is missing")));
         }
     }
+    check_lengths(&[("name", &setup.name, SHORT), ("detail", &setup.detail, LONG)])?;
     let platform = &request.platform;
     if KeyUse::current().is_some() {
         // Stores the use of the key before the carrier creates a trunk: a repetition must not create another one.
@@ -189,6 +193,18 @@ fn check_hostname(hostname: &str) -> Result<(), ApiError> {
     }
     let refused = |why: HostnameError| ApiError::invalid_argument(format!("{why}."));
     ProviderHost::parse(hostname).map(|_| ()).map_err(refused)
+}
+
+/// Checks the lengths of the texts.
+fn check_texts(body: &ProviderBody) -> Result<(), ApiError> {
+    check_lengths(&[
+        ("type", body.kind.as_str(), SHORT),
+        ("hostname", &body.hostname, SHORT),
+        ("tech_prefix", &body.tech_prefix, SHORT),
+        ("tech_postfix", &body.tech_postfix, SHORT),
+        ("name", &body.name, SHORT),
+        ("detail", &body.detail, LONG),
+    ])
 }
 
 /// Logs headers that no INVITE will contain. The API accepts every text.

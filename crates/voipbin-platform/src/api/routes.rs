@@ -6,6 +6,7 @@ use trunk_store::DocumentKind;
 use uuid::Uuid;
 use voipbin_types::{BASIC, Route, RouteCreate, RouteUpdate};
 
+use super::texts::{LONG, SHORT, check_lengths};
 use crate::entity::Entity;
 use crate::error::{ApiError, ApiResult, Status};
 use crate::records::routes::Routes;
@@ -17,7 +18,7 @@ fn not_found() -> ApiError {
 
 pub(super) async fn list(request: &RequestContext) -> ApiResult {
     let mut query = request.query.page(DocumentKind::Route)?;
-    let customer = request.query.first("customer_id").and_then(|text| Uuid::try_parse(text).ok());
+    let customer = request.query.only("customer_id")?.and_then(|text| Uuid::try_parse(text).ok());
     query.key = customer.filter(|id| !id.is_nil()).map(|customer| ("customer", customer.to_string()));
     request.caller.require_super_admin()?;
     page(&request.platform.core.store.documents(query).await?)
@@ -26,6 +27,7 @@ pub(super) async fn list(request: &RequestContext) -> ApiResult {
 pub(super) async fn create(request: &RequestContext) -> ApiResult {
     let RouteCreate { customer_id, route } = request.decode_body()?;
     request.caller.require_super_admin()?;
+    check_texts(&route)?;
     warn_of_unused(request, customer_id, &route).await?;
     let (id, at) = request.platform.new_id_and_time();
     let mut public = Route { id, customer_id, tm_create: Some(at), ..Route::default() };
@@ -50,6 +52,7 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
     Retries::REQUEST
         .run(|| async move {
             let mut route = existing(request, id).await?;
+            check_texts(body)?;
             warn_of_unused(request, route.customer, body).await?;
             replace(&mut route.public, RouteUpdate::clone(body));
             route.public.tm_update = Some(request.platform.timestamps.next());
@@ -76,6 +79,15 @@ pub(super) async fn delete(request: &RequestContext) -> ApiResult {
 
 async fn existing(request: &RequestContext, id: Uuid) -> Result<Entity<Routes>, ApiError> {
     Entity::<Routes>::find(&*request.platform.core.store, id).await?.ok_or_else(not_found)
+}
+
+/// Checks the lengths of the texts.
+fn check_texts(route: &RouteUpdate) -> Result<(), ApiError> {
+    check_lengths(&[
+        ("name", &route.name, SHORT),
+        ("detail", &route.detail, LONG),
+        ("target", &route.target, SHORT),
+    ])
 }
 
 /// Logs why no call can take a route. The API accepts every customer, provider and target.

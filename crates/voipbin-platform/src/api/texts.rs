@@ -7,6 +7,8 @@ use crate::error::ApiError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MaxBytes(usize);
 
+/// The limit of words, in bytes.
+pub(super) const WORD: MaxBytes = MaxBytes(16);
 /// The limit of names and other texts of a line.
 pub(super) const SHORT: MaxBytes = MaxBytes(255);
 /// The limit of URLs, in bytes.
