@@ -362,7 +362,8 @@ async fn a_new_document_of_a_form_takes_the_place_of_the_older_one() {
     let first = created(&desk.api, DOCUMENTS, &desk.document(&one, &files)).await;
     let of_other = created(&desk.api, DOCUMENTS, &desk.document(&other, &files)).await;
     let second = created(&desk.api, DOCUMENTS, &desk.document(&one, &files)).await;
-    refused(&desk.api.get(&format!("{DOCUMENTS}/{first}")).await, &[not_found(&first)]);
+    let gone = desk.api.get(&format!("{DOCUMENTS}/{first}")).await;
+    refused(&gone, &[none_of_type("permanent_supporting_documents")]);
     let listed = desk.api.get(&format!("/identities/{}/permanent_documents", desk.identity)).await;
     let listed = listed.at("/data");
     let listed: Vec<&Value> = listed.as_array().unwrap().iter().map(|document| &document["id"]).collect();
@@ -372,6 +373,25 @@ async fn a_new_document_of_a_form_takes_the_place_of_the_older_one() {
     let moved = update("permanent_supporting_documents", &second, json!({}));
     let moved = linking(moved, "template", identifier("supporting_document_templates", &other));
     refused(&desk.api.patch(&format!("{DOCUMENTS}/{second}"), &moved).await, &[not_allowed("template")]);
+}
+
+#[tokio::test]
+async fn the_error_of_a_get_for_an_unknown_proof_or_document_names_its_type() {
+    let desk = Desk::open().await;
+    for version in [NEW, TOKENS] {
+        let api = desk.world.api.at(Some(version));
+        for (path, kind, related) in
+            [(PROOFS, "proofs", "entity"), (DOCUMENTS, "permanent_supporting_documents", "identity")]
+        {
+            for id in [UNKNOWN, "1"] {
+                let one = format!("{path}/{id}");
+                refused(&api.get(&one).await, &[none_of_type(kind)]);
+                refused(&api.get(&format!("{one}/{related}")).await, &[not_found(id)]);
+                refused(&api.delete(&one).await, &[not_found(id)]);
+                refused(&api.patch(&one, &update(kind, id, json!({}))).await, &[not_found(id)]);
+            }
+        }
+    }
 }
 
 #[tokio::test]
