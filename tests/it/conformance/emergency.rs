@@ -221,11 +221,21 @@ async fn a_check_of_emergency_calling_names_what_is_missing() {
         linking(body, name, identifier(kind, id))
     };
     let of_identity = check("identity", &desk.identity);
+    let france = RecordMembers::default().attribute("name", "France").attribute("iso", "FR");
+    let france = desk.world.server.control().put_record(None, "countries", None, france).await.unwrap();
+    let home = json!({ "address": "1 Rue Longue", "city_name": "Paris", "postal_code": "75001" });
+    let home = linking(resource("addresses", home), "identity", identifier("identities", &desk.identity));
+    let home = linking(home, "country", identifier("countries", &france.to_string()));
+    let abroad = created(&desk.api, "/addresses", &home).await;
     for version in [NEW, TOKENS] {
         let api = desk.world.api.at(Some(version));
         let missing = ["Birth Date", "Contact email"]
-            .map(|label| Expected::record(&format!("Identity {label} can't be blank")));
+            .map(|label| Expected::record(&format!("{label} is required for Personal Identity")));
         refused(&api.post(VALIDATIONS, &of_identity).await, &missing);
+        let mut of_both = vec![Expected::record("Address in Germany required")];
+        of_both.extend(missing);
+        let both = linking(of_identity.clone(), "address", identifier("addresses", &abroad));
+        refused(&api.post(VALIDATIONS, &both).await, &of_both);
         let valid = api.post(VALIDATIONS, &check("address", &desk.address)).await;
         assert_eq!(valid.status, 201, "{}", valid.text);
         assert_eq!(valid.at("/data/id"), desk.requirement.as_str());
@@ -427,7 +437,8 @@ async fn a_rejected_service_needs_a_further_verification_and_an_active_one_can_h
     let reviewed = Expected::record("can't be canceled while its status is in_process");
     refused(&desk.api.delete(&format!("{SERVICES}/{service}")).await, &[reviewed]);
     let twice = desk.api.post(VERIFICATIONS, &desk.of_service(&service)).await;
-    refused(&twice, &[relationship("emergency_calling_service", "is invalid")]);
+    let text = "Emergency Calling Service should be in NEW, CHANGES_REQUIRED or ACTIVE status";
+    refused(&twice, &[Expected::record(text)]);
 
     desk.review(&second, Review::Approve).await.unwrap();
     assert_eq!(desk.balance().await, "6.00");

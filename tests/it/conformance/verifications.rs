@@ -430,10 +430,10 @@ async fn a_check_names_everything_that_is_missing_and_stores_nothing() {
     refused(&nothing, &[Expected::record("identity or address can't be blank")]);
     let of_identity = || {
         [
-            "Identity birth_date can't be blank",
-            "Identity country can't be blank",
-            "Identity has 0 of 1 required proofs",
-            "Identity has no permanent supporting document of the required template",
+            "1 Identity Proof(s) (Passport) required",
+            "Following Supporting Document(s) required (Form)",
+            "Birth Date is required for Personal Identity",
+            "Country of Tax Residence is required for Personal Identity",
         ]
         .map(Expected::record)
     };
@@ -441,8 +441,8 @@ async fn a_check_names_everything_that_is_missing_and_stores_nothing() {
         let api = desk.world.api.at(Some(version));
         refused(&api.post(VALIDATIONS, &check(identity, None)).await, &of_identity());
         let of_address = [
-            Expected::record("Address must be in the country of the numbers"),
-            Expected::record("Address has 0 of 1 required proofs"),
+            Expected::record("Address in France required"),
+            Expected::record("1 Address Proof(s) (Passport) required"),
         ];
         refused(&api.post(VALIDATIONS, &check(None, address_id)).await, &of_address);
     }
@@ -479,6 +479,62 @@ async fn a_check_names_everything_that_is_missing_and_stores_nothing() {
         assert_eq!(valid.at("/data"), shown, "{version}");
     }
     refused(&desk.api.get(VALIDATIONS).await, &[no_route()]);
+}
+
+/// The answer of the sandbox in April 2021, and that of the official Postman collection of 2026-04-16.
+#[tokio::test]
+async fn a_check_has_the_texts_of_the_recording_and_of_the_official_example() {
+    let desk = Desk::open().await;
+    let country = async |name: &str, iso: &str| {
+        let members = RecordMembers::default().attribute("name", name).attribute("iso", iso);
+        desk.put("countries", members).await.parse::<Uuid>().unwrap()
+    };
+    let in_country = |country: Uuid| {
+        RecordMembers::default()
+            .attribute("personal_area_level", "country")
+            .attribute("address_area_level", "country")
+            .relationship("country", [country])
+    };
+    let form = RecordMembers::default()
+        .attribute("name", "Belgium Registration Form")
+        .attribute("url", "https://example.com/form.pdf")
+        .attribute("permanent", true);
+    let form: Uuid = desk.put("supporting_document_templates", form).await.parse().unwrap();
+    let recorded = in_country(country("Belgium", "BE").await);
+    let recorded = recorded.relationship("personal_permanent_document", [form]);
+    let recorded = desk.put("address_requirements", recorded).await;
+    let names = ["Drivers License", "National ID", "Passport", "Residence Permit", "Visa", "Other"];
+    let mut kinds: Vec<Uuid> = Vec::new();
+    for name in names {
+        let kind = RecordMembers::default().attribute("name", name).attribute("entity_type", "Personal");
+        kinds.push(desk.put("proof_types", kind).await.parse().unwrap());
+    }
+    let official = in_country(country("Austria", "AT").await).attribute("personal_proof_qty", 2);
+    let official = official.relationship("personal_proof_types", kinds);
+    let official = desk.put("address_requirements", official).await;
+    let check = |requirement: &str, is_older: bool| {
+        let (kind, name) = if is_older {
+            ("requirement_validations", "requirement")
+        } else {
+            ("address_requirement_validations", "address_requirement")
+        };
+        let body = linking(resource(kind, json!({})), name, identifier(&format!("{name}s"), requirement));
+        let body = linking(body, "identity", identifier("identities", &desk.identity));
+        linking(body, "address", identifier("addresses", &desk.address))
+    };
+    let fixture = include_str!("../../../fixtures/errors/requirement_not_met.json");
+    let older = desk.world.api.at(Some("2022-05-10"));
+    let answer = older.post("/requirement_validations", &check(&recorded, true)).await;
+    assert_eq!((answer.status, answer.text.as_str()), (422, fixture));
+    let proofs = format!("2 Identity Proof(s) ({}) required", names.join(", "));
+    for version in [NEW, TOKENS] {
+        let api = desk.world.api.at(Some(version));
+        assert_eq!(api.post(VALIDATIONS, &check(&recorded, false)).await.text, fixture, "{version}");
+        let expected =
+            ["Identity Place of Birth must be Austria", proofs.as_str(), "Address in Austria required"];
+        let answer = api.post(VALIDATIONS, &check(&official, false)).await;
+        refused(&answer, &expected.map(Expected::record));
+    }
 }
 
 #[tokio::test]

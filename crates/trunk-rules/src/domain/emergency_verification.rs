@@ -23,6 +23,9 @@ const ADDRESS: &str = EmergencyVerification::ADDRESS.as_str();
 const DIDS: &str = EmergencyVerification::DIDS.as_str();
 const SERVICE: &str = EmergencyVerification::EMERGENCY_CALLING_SERVICE.as_str();
 
+/// The documented text for a service whose status permits no further verification.
+const NOT_VERIFIABLE: &str = "Emergency Calling Service should be in NEW, CHANGES_REQUIRED or ACTIVE status";
+
 /// Maximum number of requirements of a country that are read.
 const MAX_REQUIREMENTS: u64 = 100;
 
@@ -151,8 +154,7 @@ fn of_existing(
         Some(Status::ChangesRequired) => Status::InProcess,
         Some(Status::Active) => Status::PendingUpdate,
         _ => {
-            let refusal = Refusal::relationship(SERVICE, Violation::Invalid);
-            draft.refusals.push(refusal.because("its status permits no further verification"));
+            draft.refusals.push(Refusal::record(NOT_VERIFIABLE));
             return Ok(());
         }
     };
