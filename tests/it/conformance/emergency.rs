@@ -203,7 +203,7 @@ async fn a_requirement_without_a_price_does_not_exist_but_its_services_show_it()
         assert_eq!(shown.at("/included/0/meta/monthly_price"), price);
         let verified = desk.api.post(VERIFICATIONS, &desk.of_numbers(&[&other])).await;
         if status == 404 {
-            refused(&verified, &[relationship("dids", "Emergency Rate not found")]);
+            refused(&verified, &[Expected::record("Emergency Rate not found")]);
         } else {
             assert_eq!(verified.status, 201, "{}", verified.text);
         }
@@ -478,6 +478,14 @@ async fn a_verification_is_of_numbers_of_one_kind_or_of_a_service() {
         let city = desk.world.server.control().put_record(None, "cities", None, city).await.unwrap();
         towns.push(desk.number(number, emergency().relationship("city", [city])).await);
     }
+    let bare = desk.world.did("493011111116").await;
+    let town = RecordMembers::default().attribute("name", "Ulm");
+    let town = desk.world.server.control().put_record(None, "cities", None, town).await.unwrap();
+    let rural = RecordMembers::default()
+        .attribute("features", json!(["voice_in"]))
+        .attribute("number_type", "mobile")
+        .relationship("city", [town]);
+    let rural = desk.number("493011111117", rural).await;
     let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&[&local])).await;
     let (service, _) = desk.service(&id).await;
     for version in [NEW, TOKENS] {
@@ -488,14 +496,22 @@ async fn a_verification_is_of_numbers_of_one_kind_or_of_a_service() {
         let both = linking(desk.of_service(&service), "dids", dids(&[&mobile]));
         let blank = relationship("emergency_calling_service", "must be blank");
         refused(&post(both).await, &[blank]);
-        let unsupported = of_dids("does not support Emergency feature");
-        refused(&post(desk.of_numbers(&[&silent])).await, &unsupported);
+        let unsupported =
+            |did: &str| relationship(&format!("dids/{did}"), "does not support Emergency feature");
+        refused(&post(desk.of_numbers(&[&silent])).await, &[unsupported(&silent)]);
+        refused(&post(desk.of_numbers(&[&towns[0], &bare])).await, &[unsupported(&bare)]);
         refused(&post(desk.of_numbers(&[&local])).await, &of_dids("has already been taken"));
         let several = of_dids("should have the same Did Group Type");
         refused(&post(desk.of_numbers(&[&towns[0], &mobile])).await, &several);
-        refused(&post(desk.of_numbers(&[&mobile])).await, &of_dids("Emergency Rate not found"));
+        let unpriced = || Expected::record("Emergency Rate not found");
+        refused(&post(desk.of_numbers(&[&mobile])).await, &[unpriced()]);
         let cities = of_dids("should be linked with City ID");
         refused(&post(desk.of_numbers(&[&towns[0], &towns[1]])).await, &cities);
+        // The example of the official Postman collection has them all.
+        let [several] = of_dids("should have the same Did Group Type");
+        let [cities] = of_dids("should be linked with City ID");
+        let all = [unpriced(), several, cities, unsupported(&rural)];
+        refused(&post(desk.of_numbers(&[&rural, &towns[0]])).await, &all);
         let url = with(desk.of_numbers(&[&towns[0]]), json!({ "callback_url": "https://example.com" }));
         refused(&post(url).await, &[attribute("callback_method", "can't be blank")]);
     }
