@@ -551,6 +551,32 @@ async fn a_verification_says_what_the_numbers_are_for_where_that_is_required() {
     created(&desk.api, VERIFICATIONS, &desk.verification(&desk.did)).await;
 }
 
+/// The texts are those of the official Postman collection.
+#[tokio::test]
+async fn a_verification_has_nothing_that_its_numbers_do_not_require() {
+    let desk = Desk::open().await;
+    let did = required(&desk, RecordMembers::default()).await;
+    let files = [desk.file().await];
+    let texts = ["one-time document is not needed", "service description is not needed"];
+    let described = with(desk.verification(&did), json!({ "service_description": "Support line" }));
+    let both = linking(described.clone(), "onetime_files", all(&files));
+    for version in [NEW, TOKENS] {
+        let api = desk.world.api.at(Some(version));
+        refused(&api.post(VERIFICATIONS, &both).await, &texts.map(Expected::record));
+        refused(&api.post(VERIFICATIONS, &described).await, &[Expected::record(texts[1])]);
+    }
+    created(&desk.api, VERIFICATIONS, &desk.verification(&did)).await;
+
+    let desk = Desk::open().await;
+    let form = desk.template(false).await.parse().unwrap();
+    let members = RecordMembers::default().relationship("business_onetime_document", [form]);
+    let did = required(&desk, members).await;
+    let filed = linking(desk.verification(&did), "onetime_files", all(&[desk.file().await]));
+    created(&desk.api, VERIFICATIONS, &filed).await;
+    let unknown = linking(desk.verification(&desk.did), "onetime_files", all(&[desk.file().await]));
+    created(&desk.api, VERIFICATIONS, &unknown).await;
+}
+
 #[tokio::test]
 async fn n79_the_url_and_the_method_of_callbacks_come_together_in_verifications_too() {
     let desk = Desk::open().await;
