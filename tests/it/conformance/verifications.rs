@@ -564,6 +564,8 @@ async fn a_verification_has_nothing_that_its_numbers_do_not_require() {
         let api = desk.world.api.at(Some(version));
         refused(&api.post(VERIFICATIONS, &both).await, &texts.map(Expected::record));
         refused(&api.post(VERIFICATIONS, &described).await, &[Expected::record(texts[1])]);
+        let absent = linking(desk.verification(&did), "onetime_files", all(&[UNKNOWN.to_owned()]));
+        refused(&api.post(VERIFICATIONS, &absent).await, &[relationship("onetime_files", "is invalid")]);
     }
     created(&desk.api, VERIFICATIONS, &desk.verification(&did)).await;
 

@@ -64,7 +64,8 @@ impl Rules for AddressVerification {
         }
         // Numbers whose requirements are not known may have both.
         if !requirements.is_empty() {
-            let has_files = context.linked(ONETIME_FILES).is_some_and(|files| !files.is_empty());
+            let files = context.linked(ONETIME_FILES).unwrap_or_default();
+            let has_files = files.iter().any(|file| file.attributes.is_some());
             if has_files && !needs_document(context) {
                 draft.refusals.push(Refusal::record("one-time document is not needed"));
             }
