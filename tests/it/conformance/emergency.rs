@@ -263,6 +263,8 @@ async fn a_verification_of_numbers_creates_their_service_which_an_approval_activ
         let found = desk.api.get(&format!("{SERVICES}?filter[{query}")).await;
         assert_eq!(found.at("/data/0/id"), service.as_str(), "{query}: {}", found.text);
     }
+    let of_services = format!("{VERIFICATIONS}?filter[emergency_calling_service.id]={UNKNOWN},{service}");
+    assert_eq!(desk.api.get(&of_services).await.at("/data/0/id"), id.as_str());
     for in_use in [format!("/addresses/{}", desk.address), format!("/identities/{}", desk.identity)] {
         assert_eq!(desk.api.delete(&in_use).await.status, 409, "{in_use}");
     }
