@@ -410,12 +410,13 @@ async fn the_recorded_updates_of_dids_are_done_or_refused_as_their_records_are_t
 const SHARED: &str = "/shared_capacity_groups";
 
 /// Recorded refusals that no current request can cause, and the reason.
-const NOT_PROVOKED: [(&str, &str); 2] = [
+const NOT_PROVOKED: [(&str, &str); 3] = [
     (
         "emergency_not_supported",
         "the same rule of another resource; ours names the relationship emergency_dids",
     ),
     ("insufficient_funds", "an order, which `conformance/orders.rs` makes, is answered with it"),
+    ("requirement_not_met", "a check, which `conformance/verifications.rs` makes, is answered with it"),
 ];
 
 #[tokio::test]

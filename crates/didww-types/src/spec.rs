@@ -114,6 +114,8 @@ pub struct ResourceSpec {
     pub unpaged: bool,
     /// Whether the endpoints of relationships, which `links` name, do not exist.
     pub unrouted: bool,
+    /// Whether the error of a GET for an unknown record names the type instead of the id.
+    pub unknown_by_type: bool,
     /// The form that creates a record; `None` if a JSON document does.
     pub form: Option<&'static FormSpec>,
     /// Whether its requests need no credential, and its lists have neither `meta` nor `links`.

@@ -78,7 +78,7 @@ async fn dids_are_found_by_the_form_that_the_services_sample_program_sends() {
 }
 
 #[tokio::test]
-async fn of_several_features_one_is_enough_before_2026_11_19_and_then_all_are_needed() {
+async fn of_several_features_one_is_enough_before_2026_04_16_and_then_all_are_needed() {
     let world = oldest().await;
     add(&world, NewDid::new("37061498222")).await;
     add(&world, NewDid::new("12025550143").features([DidFeature::VoiceOut, DidFeature::SmsIn])).await;
@@ -88,7 +88,7 @@ async fn of_several_features_one_is_enough_before_2026_11_19_and_then_all_are_ne
         let dids =
             listed(&world, version, &format!("{DIDS}?sort=number&filter[did_group.{both}"), "number").await;
         let groups = listed(&world, version, &format!("{GROUPS}?filter[{both}"), "features").await;
-        let expected = if version < ApiVersion::V2026_11_19 { 2 } else { 1 };
+        let expected = if version < ApiVersion::V2026_04_16 { 2 } else { 1 };
         assert_eq!((dids.len(), groups.len()), (expected, expected), "{version}");
         assert_eq!(dids[0], "12025550143");
     }

@@ -203,7 +203,7 @@ async fn a_requirement_without_a_price_does_not_exist_but_its_services_show_it()
         assert_eq!(shown.at("/included/0/meta/monthly_price"), price);
         let verified = desk.api.post(VERIFICATIONS, &desk.of_numbers(&[&other])).await;
         if status == 404 {
-            refused(&verified, &[relationship("dids", "Emergency Rate not found")]);
+            refused(&verified, &[Expected::record("Emergency Rate not found")]);
         } else {
             assert_eq!(verified.status, 201, "{}", verified.text);
         }
@@ -221,11 +221,21 @@ async fn a_check_of_emergency_calling_names_what_is_missing() {
         linking(body, name, identifier(kind, id))
     };
     let of_identity = check("identity", &desk.identity);
+    let france = RecordMembers::default().attribute("name", "France").attribute("iso", "FR");
+    let france = desk.world.server.control().put_record(None, "countries", None, france).await.unwrap();
+    let home = json!({ "address": "1 Rue Longue", "city_name": "Paris", "postal_code": "75001" });
+    let home = linking(resource("addresses", home), "identity", identifier("identities", &desk.identity));
+    let home = linking(home, "country", identifier("countries", &france.to_string()));
+    let abroad = created(&desk.api, "/addresses", &home).await;
     for version in [NEW, TOKENS] {
         let api = desk.world.api.at(Some(version));
         let missing = ["Birth Date", "Contact email"]
-            .map(|label| Expected::record(&format!("Identity {label} can't be blank")));
+            .map(|label| Expected::record(&format!("{label} is required for Personal Identity")));
         refused(&api.post(VALIDATIONS, &of_identity).await, &missing);
+        let mut of_both = vec![Expected::record("Address in Germany required")];
+        of_both.extend(missing);
+        let both = linking(of_identity.clone(), "address", identifier("addresses", &abroad));
+        refused(&api.post(VALIDATIONS, &both).await, &of_both);
         let valid = api.post(VALIDATIONS, &check("address", &desk.address)).await;
         assert_eq!(valid.status, 201, "{}", valid.text);
         assert_eq!(valid.at("/data/id"), desk.requirement.as_str());
@@ -253,6 +263,8 @@ async fn a_verification_of_numbers_creates_their_service_which_an_approval_activ
         let found = desk.api.get(&format!("{SERVICES}?filter[{query}")).await;
         assert_eq!(found.at("/data/0/id"), service.as_str(), "{query}: {}", found.text);
     }
+    let of_services = format!("{VERIFICATIONS}?filter[emergency_calling_service.id]={UNKNOWN},{service}");
+    assert_eq!(desk.api.get(&of_services).await.at("/data/0/id"), id.as_str());
     for in_use in [format!("/addresses/{}", desk.address), format!("/identities/{}", desk.identity)] {
         assert_eq!(desk.api.delete(&in_use).await.status, 409, "{in_use}");
     }
@@ -427,7 +439,8 @@ async fn a_rejected_service_needs_a_further_verification_and_an_active_one_can_h
     let reviewed = Expected::record("can't be canceled while its status is in_process");
     refused(&desk.api.delete(&format!("{SERVICES}/{service}")).await, &[reviewed]);
     let twice = desk.api.post(VERIFICATIONS, &desk.of_service(&service)).await;
-    refused(&twice, &[relationship("emergency_calling_service", "is invalid")]);
+    let text = "Emergency Calling Service should be in NEW, CHANGES_REQUIRED or ACTIVE status";
+    refused(&twice, &[Expected::record(text)]);
 
     desk.review(&second, Review::Approve).await.unwrap();
     assert_eq!(desk.balance().await, "6.00");
@@ -467,6 +480,14 @@ async fn a_verification_is_of_numbers_of_one_kind_or_of_a_service() {
         let city = desk.world.server.control().put_record(None, "cities", None, city).await.unwrap();
         towns.push(desk.number(number, emergency().relationship("city", [city])).await);
     }
+    let bare = desk.world.did("493011111116").await;
+    let town = RecordMembers::default().attribute("name", "Ulm");
+    let town = desk.world.server.control().put_record(None, "cities", None, town).await.unwrap();
+    let rural = RecordMembers::default()
+        .attribute("features", json!(["voice_in"]))
+        .attribute("number_type", "mobile")
+        .relationship("city", [town]);
+    let rural = desk.number("493011111117", rural).await;
     let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&[&local])).await;
     let (service, _) = desk.service(&id).await;
     for version in [NEW, TOKENS] {
@@ -477,14 +498,22 @@ async fn a_verification_is_of_numbers_of_one_kind_or_of_a_service() {
         let both = linking(desk.of_service(&service), "dids", dids(&[&mobile]));
         let blank = relationship("emergency_calling_service", "must be blank");
         refused(&post(both).await, &[blank]);
-        let unsupported = of_dids("does not support Emergency feature");
-        refused(&post(desk.of_numbers(&[&silent])).await, &unsupported);
+        let unsupported =
+            |did: &str| relationship(&format!("dids/{did}"), "does not support Emergency feature");
+        refused(&post(desk.of_numbers(&[&silent])).await, &[unsupported(&silent)]);
+        refused(&post(desk.of_numbers(&[&towns[0], &bare])).await, &[unsupported(&bare)]);
         refused(&post(desk.of_numbers(&[&local])).await, &of_dids("has already been taken"));
         let several = of_dids("should have the same Did Group Type");
         refused(&post(desk.of_numbers(&[&towns[0], &mobile])).await, &several);
-        refused(&post(desk.of_numbers(&[&mobile])).await, &of_dids("Emergency Rate not found"));
+        let unpriced = || Expected::record("Emergency Rate not found");
+        refused(&post(desk.of_numbers(&[&mobile])).await, &[unpriced()]);
         let cities = of_dids("should be linked with City ID");
         refused(&post(desk.of_numbers(&[&towns[0], &towns[1]])).await, &cities);
+        // The example of the official Postman collection has them all.
+        let [several] = of_dids("should have the same Did Group Type");
+        let [cities] = of_dids("should be linked with City ID");
+        let all = [unpriced(), several, cities, unsupported(&rural)];
+        refused(&post(desk.of_numbers(&[&rural, &towns[0]])).await, &all);
         let url = with(desk.of_numbers(&[&towns[0]]), json!({ "callback_url": "https://example.com" }));
         refused(&post(url).await, &[attribute("callback_method", "can't be blank")]);
     }

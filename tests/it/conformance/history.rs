@@ -96,9 +96,11 @@ async fn an_entry_is_kept_for_90_days_and_earlier_days_are_no_filter() {
         assert_eq!(list.at("/meta/total_records"), found, "{filter}: {}", list.text);
     }
     for name in ["created_at_gteq", "created_at_lteq"] {
-        let detail = format!("2026-08-30 is not a valid value for {name}.");
+        let wrong = |detail: &str| [error(400, "107", "Invalid filter value", detail)];
         let answer = api.get(&format!("{HISTORY}?filter[{name}]=2026-08-30")).await;
-        refused(&answer, &[error(400, "107", "Invalid filter value", &detail)]);
+        refused(&answer, &wrong("Date must be within the last 90 days."));
+        let answer = api.get(&format!("{HISTORY}?filter[{name}]=yesterday")).await;
+        refused(&answer, &wrong(&format!("yesterday is not a valid value for {name}.")));
     }
     clock.advance((90 * DAY).checked_sub(Duration::from_millis(1)).unwrap());
     assert_eq!(api.get(&format!("{HISTORY}/{id}")).await.status, 200);

@@ -274,11 +274,36 @@ async fn a_number_is_found_from_its_country_to_its_price() {
     let of_one_group = "filter[did_group.features]=t38,voice_in";
     assert_eq!(prefixes(of_one_group).await, ["221"]);
     let of_two_groups = "/nanpa_prefixes?filter[did_group.features]=t38,sms_in";
-    assert_eq!(listed(&world, TOKENS, of_two_groups, "nxx").await, [""; 0]);
-    assert_eq!(listed(&world, NEW, of_two_groups, "nxx").await, ["221"], "either of them is enough");
+    for version in [NEW, TOKENS] {
+        assert_eq!(listed(&world, version, of_two_groups, "nxx").await, [""; 0], "{version}");
+    }
+    let older = "2022-05-10";
+    assert_eq!(listed(&world, older, of_two_groups, "nxx").await, ["221"], "either of them is enough");
     let cities =
         listed(&world, TOKENS, "/cities?filter[is_available]=true&filter[name]=jersey%20CITY", "name").await;
     assert_eq!(cities, ["Jersey City"]);
+}
+
+#[tokio::test]
+async fn cities_of_several_areas_and_several_forms_are_found_from_2026_04_16_on() {
+    let world = World::start().await;
+    let home = country(&world, "United States", "US").await;
+    let mut areas = Vec::new();
+    for name in ["One", "Two", "Three"] {
+        let area = put(&world, "areas", named(name).relationship("country", [home])).await;
+        put(&world, "cities", named(name).relationship("country", [home]).relationship("area", [area])).await;
+        let form = named(name).attribute("url", "https://example.com/form.pdf");
+        put(&world, "supporting_document_templates", form).await;
+        areas.push(area);
+    }
+    let cities = format!("/cities?filter[area.id]={},{}&sort=name", areas[0], areas[2]);
+    for version in [NEW, TOKENS] {
+        assert_eq!(listed(&world, version, &cities, "name").await, ["One", "Three"], "{version}");
+        let forms = "/supporting_document_templates?filter[name]=One,Three&sort=name";
+        assert_eq!(listed(&world, version, forms, "name").await, ["One", "Three"], "{version}");
+    }
+    let of_one = format!("/cities?filter[area.id]={}", areas[1]);
+    assert_eq!(listed(&world, "2022-05-10", &of_one, "name").await, ["Two"]);
 }
 
 #[tokio::test]

@@ -362,7 +362,8 @@ async fn a_new_document_of_a_form_takes_the_place_of_the_older_one() {
     let first = created(&desk.api, DOCUMENTS, &desk.document(&one, &files)).await;
     let of_other = created(&desk.api, DOCUMENTS, &desk.document(&other, &files)).await;
     let second = created(&desk.api, DOCUMENTS, &desk.document(&one, &files)).await;
-    refused(&desk.api.get(&format!("{DOCUMENTS}/{first}")).await, &[not_found(&first)]);
+    let gone = desk.api.get(&format!("{DOCUMENTS}/{first}")).await;
+    refused(&gone, &[none_of_type("permanent_supporting_documents")]);
     let listed = desk.api.get(&format!("/identities/{}/permanent_documents", desk.identity)).await;
     let listed = listed.at("/data");
     let listed: Vec<&Value> = listed.as_array().unwrap().iter().map(|document| &document["id"]).collect();
@@ -372,6 +373,25 @@ async fn a_new_document_of_a_form_takes_the_place_of_the_older_one() {
     let moved = update("permanent_supporting_documents", &second, json!({}));
     let moved = linking(moved, "template", identifier("supporting_document_templates", &other));
     refused(&desk.api.patch(&format!("{DOCUMENTS}/{second}"), &moved).await, &[not_allowed("template")]);
+}
+
+#[tokio::test]
+async fn the_error_of_a_get_for_an_unknown_proof_or_document_names_its_type() {
+    let desk = Desk::open().await;
+    for version in [NEW, TOKENS] {
+        let api = desk.world.api.at(Some(version));
+        for (path, kind, related) in
+            [(PROOFS, "proofs", "entity"), (DOCUMENTS, "permanent_supporting_documents", "identity")]
+        {
+            for id in [UNKNOWN, "1"] {
+                let one = format!("{path}/{id}");
+                refused(&api.get(&one).await, &[none_of_type(kind)]);
+                refused(&api.get(&format!("{one}/{related}")).await, &[not_found(id)]);
+                refused(&api.delete(&one).await, &[not_found(id)]);
+                refused(&api.patch(&one, &update(kind, id, json!({}))).await, &[not_found(id)]);
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -410,10 +430,10 @@ async fn a_check_names_everything_that_is_missing_and_stores_nothing() {
     refused(&nothing, &[Expected::record("identity or address can't be blank")]);
     let of_identity = || {
         [
-            "Identity birth_date can't be blank",
-            "Identity country can't be blank",
-            "Identity has 0 of 1 required proofs",
-            "Identity has no permanent supporting document of the required template",
+            "1 Identity Proof(s) (Passport) required",
+            "Following Supporting Document(s) required (Form)",
+            "Birth Date is required for Personal Identity",
+            "Country of Tax Residence is required for Personal Identity",
         ]
         .map(Expected::record)
     };
@@ -421,8 +441,8 @@ async fn a_check_names_everything_that_is_missing_and_stores_nothing() {
         let api = desk.world.api.at(Some(version));
         refused(&api.post(VALIDATIONS, &check(identity, None)).await, &of_identity());
         let of_address = [
-            Expected::record("Address must be in the country of the numbers"),
-            Expected::record("Address has 0 of 1 required proofs"),
+            Expected::record("Address in France required"),
+            Expected::record("1 Address Proof(s) (Passport) required"),
         ];
         refused(&api.post(VALIDATIONS, &check(None, address_id)).await, &of_address);
     }
@@ -461,6 +481,62 @@ async fn a_check_names_everything_that_is_missing_and_stores_nothing() {
     refused(&desk.api.get(VALIDATIONS).await, &[no_route()]);
 }
 
+/// The answer of the sandbox in April 2021, and that of the official Postman collection of 2026-04-16.
+#[tokio::test]
+async fn a_check_has_the_texts_of_the_recording_and_of_the_official_example() {
+    let desk = Desk::open().await;
+    let country = async |name: &str, iso: &str| {
+        let members = RecordMembers::default().attribute("name", name).attribute("iso", iso);
+        desk.put("countries", members).await.parse::<Uuid>().unwrap()
+    };
+    let in_country = |country: Uuid| {
+        RecordMembers::default()
+            .attribute("personal_area_level", "country")
+            .attribute("address_area_level", "country")
+            .relationship("country", [country])
+    };
+    let form = RecordMembers::default()
+        .attribute("name", "Belgium Registration Form")
+        .attribute("url", "https://example.com/form.pdf")
+        .attribute("permanent", true);
+    let form: Uuid = desk.put("supporting_document_templates", form).await.parse().unwrap();
+    let recorded = in_country(country("Belgium", "BE").await);
+    let recorded = recorded.relationship("personal_permanent_document", [form]);
+    let recorded = desk.put("address_requirements", recorded).await;
+    let names = ["Drivers License", "National ID", "Passport", "Residence Permit", "Visa", "Other"];
+    let mut kinds: Vec<Uuid> = Vec::new();
+    for name in names {
+        let kind = RecordMembers::default().attribute("name", name).attribute("entity_type", "Personal");
+        kinds.push(desk.put("proof_types", kind).await.parse().unwrap());
+    }
+    let official = in_country(country("Austria", "AT").await).attribute("personal_proof_qty", 2);
+    let official = official.relationship("personal_proof_types", kinds);
+    let official = desk.put("address_requirements", official).await;
+    let check = |requirement: &str, is_older: bool| {
+        let (kind, name) = if is_older {
+            ("requirement_validations", "requirement")
+        } else {
+            ("address_requirement_validations", "address_requirement")
+        };
+        let body = linking(resource(kind, json!({})), name, identifier(&format!("{name}s"), requirement));
+        let body = linking(body, "identity", identifier("identities", &desk.identity));
+        linking(body, "address", identifier("addresses", &desk.address))
+    };
+    let fixture = include_str!("../../../fixtures/errors/requirement_not_met.json");
+    let older = desk.world.api.at(Some("2022-05-10"));
+    let answer = older.post("/requirement_validations", &check(&recorded, true)).await;
+    assert_eq!((answer.status, answer.text.as_str()), (422, fixture));
+    let proofs = format!("2 Identity Proof(s) ({}) required", names.join(", "));
+    for version in [NEW, TOKENS] {
+        let api = desk.world.api.at(Some(version));
+        assert_eq!(api.post(VALIDATIONS, &check(&recorded, false)).await.text, fixture, "{version}");
+        let expected =
+            ["Identity Place of Birth must be Austria", proofs.as_str(), "Address in Austria required"];
+        let answer = api.post(VALIDATIONS, &check(&official, false)).await;
+        refused(&answer, &expected.map(Expected::record));
+    }
+}
+
 #[tokio::test]
 async fn a_verification_says_what_the_numbers_are_for_where_that_is_required() {
     let desk = Desk::open().await;
@@ -473,6 +549,34 @@ async fn a_verification_says_what_the_numbers_are_for_where_that_is_required() {
     refused(&desk.api.post(VERIFICATIONS, &spaces).await, &[blank()]);
     created(&desk.api, VERIFICATIONS, &with(body, json!({ "service_description": "Support line" }))).await;
     created(&desk.api, VERIFICATIONS, &desk.verification(&desk.did)).await;
+}
+
+/// The texts are those of the official Postman collection.
+#[tokio::test]
+async fn a_verification_has_nothing_that_its_numbers_do_not_require() {
+    let desk = Desk::open().await;
+    let did = required(&desk, RecordMembers::default()).await;
+    let files = [desk.file().await];
+    let texts = ["one-time document is not needed", "service description is not needed"];
+    let described = with(desk.verification(&did), json!({ "service_description": "Support line" }));
+    let both = linking(described.clone(), "onetime_files", all(&files));
+    for version in [NEW, TOKENS] {
+        let api = desk.world.api.at(Some(version));
+        refused(&api.post(VERIFICATIONS, &both).await, &texts.map(Expected::record));
+        refused(&api.post(VERIFICATIONS, &described).await, &[Expected::record(texts[1])]);
+        let absent = linking(desk.verification(&did), "onetime_files", all(&[UNKNOWN.to_owned()]));
+        refused(&api.post(VERIFICATIONS, &absent).await, &[relationship("onetime_files", "is invalid")]);
+    }
+    created(&desk.api, VERIFICATIONS, &desk.verification(&did)).await;
+
+    let desk = Desk::open().await;
+    let form = desk.template(false).await.parse().unwrap();
+    let members = RecordMembers::default().relationship("business_onetime_document", [form]);
+    let did = required(&desk, members).await;
+    let filed = linking(desk.verification(&did), "onetime_files", all(&[desk.file().await]));
+    created(&desk.api, VERIFICATIONS, &filed).await;
+    let unknown = linking(desk.verification(&desk.did), "onetime_files", all(&[desk.file().await]));
+    created(&desk.api, VERIFICATIONS, &unknown).await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::document::Record;
 use super::world::World;
 use super::{lists, relationships};
 use crate::support::fixture::Fixture;
-use crate::support::world::{UNKNOWN, no_route, not_found, refused};
+use crate::support::world::{UNKNOWN, no_route, none_of_type, not_found, refused};
 
 /// Calls everything that a type has in a version, and everything that it lacks. Returns the requests that were sent.
 pub async fn run(spec: &'static ResourceSpec, version: ApiVersion, fixture: &Fixture) -> BTreeSet<String> {
@@ -154,7 +154,8 @@ async fn delete(world: &World, spec: &'static ResourceSpec, id: &str) {
         return;
     }
     if spec.has_at(Verb::Get, world.version) {
-        refused(&world.get(&path).await, &[not_found(id)]);
+        let gone = if spec.unknown_by_type { none_of_type(spec.name) } else { not_found(id) };
+        refused(&world.get(&path).await, &[gone]);
     }
     let again = world.send("DELETE", &path, None).await;
     refused(&again, &[not_found(id)]);

@@ -222,6 +222,11 @@ pub fn not_found(id: &str) -> Expected {
     error(404, "404", "Record not found", &format!("The record identified by {id} could not be found."))
 }
 
+/// The error of a GET for an unknown proof or document, which names the type.
+pub fn none_of_type(kind: &str) -> Expected {
+    error(404, "404", "Record not found", &format!("{kind} - Record not found"))
+}
+
 /// The error for a path or verb that is not served.
 pub fn no_route() -> Expected {
     error(404, "404", "Not Found", "Not Found")

@@ -57,6 +57,11 @@ impl ApiError {
         )
     }
 
+    /// 404 of a GET: no record of the account has the id, and the errors of the type name the type.
+    pub(crate) fn none_of_type(kind: &str) -> Self {
+        Self::new(ErrorCode::NotFound, "Record not found", format!("{kind} - Record not found"))
+    }
+
     /// 404: the registry declares no such path in this version, or not with this method.
     pub(crate) fn no_route() -> Self {
         Self::new(ErrorCode::NotFound, "Not Found", "Not Found")

@@ -1,5 +1,7 @@
 //! Reads the records that the rules of a type need for a decision.
 
+use std::collections::HashSet;
+
 use didww_types::{FilterTest, ResourceSpec};
 use serde_json::{Map, Value};
 use trunk_rules::domain::{Found, FoundRecord, Links, Need};
@@ -101,9 +103,8 @@ async fn records(context: &RequestContext<'_>, need: &Need) -> Result<Vec<Record
                 let what = format!("a decision would need more than {MAX_MEMBERS} members of {relationship}");
                 return Err(StoreError::Failed(what));
             }
-            let mut ids: Vec<_> = members.into_iter().map(|(_, _, id)| id).collect();
-            ids.sort_unstable();
-            ids.dedup();
+            let mut seen = HashSet::with_capacity(members.len());
+            let ids = members.into_iter().map(|(_, _, id)| id).filter(|id| seen.insert(*id)).collect();
             store.find_all(context.scope(target), ids).await
         }
         Need::Members(spec, id, relationship) => {

@@ -143,7 +143,8 @@ impl QueryParams {
                 // Only the values of the filter are checked.
                 Ok(_) if filter.unapplied => {}
                 Ok(values) if is_before_kept(context, spec, filter, &values) => {
-                    errors.push(invalid_filter_value(value, name));
+                    let days = spec.kept_days.unwrap_or_default();
+                    errors.push(wrong_filter_value(format!("Date must be within the last {days} days.")));
                 }
                 Ok(values) => {
                     if filter.owned && context.version.has_corrected_rules() {
@@ -296,7 +297,10 @@ fn is_before_kept(
 }
 
 fn invalid_filter_value(value: &str, name: &str) -> ErrorObject {
-    let detail = format!("{value} is not a valid value for {name}.");
+    wrong_filter_value(format!("{value} is not a valid value for {name}."))
+}
+
+fn wrong_filter_value(detail: String) -> ErrorObject {
     ErrorObject::new(ErrorCode::InvalidFilterValue, "Invalid filter value", detail)
 }
 

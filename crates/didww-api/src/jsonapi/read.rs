@@ -219,7 +219,12 @@ pub(super) async fn get(
     id: &str,
     params: &QueryParams,
 ) -> Result<Reply, ApiError> {
-    let record = find_record(context, spec, id).await?;
+    let record = match find_record(context, spec, id).await {
+        Err(error) if spec.unknown_by_type && error.status() == StatusCode::NOT_FOUND => {
+            return Err(ApiError::none_of_type(spec.name_at(context.version)));
+        }
+        outcome => outcome?,
+    };
     let (primary, included) = collect_included(context, spec, vec![record], &params.include).await?;
     let document = Document::new(context, params).counting("available_count", left(context, spec).await?);
     Ok(Reply::document(StatusCode::OK, document.single(&primary, &included).await?))

@@ -30,6 +30,8 @@ impl Declaration {
             quote!(.unpaged())
         } else if meta.path.is_ident("unrouted") {
             quote!(.unrouted())
+        } else if meta.path.is_ident("unknown_by_type") {
+            quote!(.unknown_by_type())
         } else if meta.path.is_ident("form") {
             let form: Path = meta.value()?.parse()?;
             self.has_form = true;
@@ -72,8 +74,8 @@ impl Declaration {
             return Err(meta.error(
                 "unknown option; known: name, since, until, formerly, verbs, adapter, list_needs, needs, nested_includes, \
                  global, crate, order, page_size, max_page_size, unpaged, unrouted, singleton, fixed, sorts, hidden, open, form, \
-                 unique_everywhere, sample, taken_by, priced_by, at_most, expires, kept_days, downloads, callback_on, \
-                 callback_with",
+                 unknown_by_type, unique_everywhere, sample, taken_by, priced_by, at_most, expires, kept_days, downloads, \
+                 callback_on, callback_with",
             ));
         };
         self.completions.push(call);

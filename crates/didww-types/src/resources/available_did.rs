@@ -22,7 +22,7 @@ use crate::{Extra, Id, Resource, ToOne};
     name = "did_group.features",
     related = "did_group.features",
     list,
-    every(since = "2026-11-19"),
+    every(since = "2026-04-16"),
     value = DidFeature
 )]
 #[filter(name = "did_group.id", linked = "did_group", list, blank, value = Id<DidGroup>)]

@@ -13,7 +13,7 @@ use crate::{Extra, Id, Resource, ToOne};
     page_size = 1000,
     max_page_size = 1000
 )]
-#[filter(name = "area.id", linked = "area", list(since = "2026-11-19"), since = "2022-05-10", value = Id<Area>)]
+#[filter(name = "area.id", linked = "area", list(since = "2026-04-16"), since = "2022-05-10", value = Id<Area>)]
 #[filter(name = "country.id", linked = "country", list, blank(until = "2026-04-16"), value = Id<Country>)]
 #[filter(name = "id", id, list, value = Id<City>)]
 #[filter(name = "is_available", related_meta = "city<did_groups.is_available", value = bool)]

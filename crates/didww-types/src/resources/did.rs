@@ -33,7 +33,7 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Res
 #[filter(name = "capacity_pool.id", linked = "capacity_pool", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "city.id", linked = "did_group.city", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "country.id", linked = "did_group.country", list, blank, value = String)]
-#[filter(name = "did_group.features", related = "did_group.features", list, every(since = "2026-11-19"), since = "2021-12-15", value = DidFeature)]
+#[filter(name = "did_group.features", related = "did_group.features", list, every(since = "2026-04-16"), since = "2021-12-15", value = DidFeature)]
 #[filter(name = "did_group.id", linked = "did_group", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "emergency_calling_service.id", linked = "emergency_calling_service", list, since = "2026-04-16", value = String)]
 #[filter(name = "id", id, list, value = Id<Did>)]
@@ -75,7 +75,7 @@ pub struct Did {
         update,
         since = "2021-04-19",
         sort,
-        filter(list(since = "2026-11-19"), blank(since = "2026-11-19"))
+        filter(list(since = "2026-04-16"), blank(since = "2026-04-16"))
     )]
     pub billing_cycles_count: Option<BillingCycles>,
     /// The telephone number in E.164 form without the plus sign.

@@ -24,6 +24,7 @@ use crate::{Extra, Id, Resource, Timestamp, ToMany, ToOne};
 #[filter(
     name = "emergency_calling_service.id",
     linked = "emergency_calling_service",
+    list,
     value = Id<EmergencyCallingService>
 )]
 #[filter(name = "id", id, list, value = Id<EmergencyVerification>)]

@@ -12,7 +12,7 @@ use crate::{Extra, Id, Resource, ToOne};
     name = "did_group.features",
     related = "nanpa_prefixes<did_groups.features",
     list,
-    every(since = "2026-11-19"),
+    every(since = "2026-04-16"),
     value = DidFeature
 )]
 #[filter(name = "did_group.is_available", related_meta = "nanpa_prefixes<did_groups.is_available", value = bool)]

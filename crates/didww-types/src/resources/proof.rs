@@ -15,7 +15,8 @@ use crate::{Extra, Id, Named, Resource, Timestamp, ToMany, ToOne};
         create,
         update(since = "2026-04-16"),
         delete
-    )
+    ),
+    unknown_by_type
 )]
 #[filter(name = "id", id, list, value = Id<Proof>)]
 #[non_exhaustive]

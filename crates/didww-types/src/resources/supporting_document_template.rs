@@ -12,7 +12,7 @@ pub struct SupportingDocumentTemplate {
     /// The form's id, a UUID that the service chose.
     pub id: Id<SupportingDocumentTemplate>,
     /// The name of the template.
-    #[attr(sort, filter(list(since = "2026-11-19")))]
+    #[attr(sort, filter(list(since = "2026-04-16")))]
     pub name: String,
     /// Whether the filled in form stays with the identity. Otherwise each verification needs a new one.
     #[attr(sort, filter, default = false)]

@@ -33,6 +33,7 @@ impl ResourceSpec {
             page_size: Page::DEFAULT_SIZE,
             unpaged: false,
             unrouted: false,
+            unknown_by_type: false,
             form: None,
             open: false,
             sample: None,
@@ -178,6 +179,13 @@ impl ResourceSpec {
     #[must_use]
     pub const fn unrouted(mut self) -> Self {
         self.unrouted = true;
+        self
+    }
+
+    /// Makes the error of a GET for an unknown record name the type.
+    #[must_use]
+    pub const fn unknown_by_type(mut self) -> Self {
+        self.unknown_by_type = true;
         self
     }
 

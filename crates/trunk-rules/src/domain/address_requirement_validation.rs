@@ -2,6 +2,7 @@
 
 use didww_types::resources::{
     AddressRequirement, AddressRequirementValidation, MandatoryFields, PermanentSupportingDocument, Proof,
+    ProofType, SupportingDocumentTemplate,
 };
 use didww_types::{DecodeError, Resource as _};
 
@@ -72,20 +73,24 @@ impl Rules for AddressRequirementValidation {
             },
             address_area: required.address_area_level,
         };
-        let mut missing = check.missing(&demands);
         let documents = Documents { found: context.found, check: &check };
+        let mut missing = Vec::new();
+        missing.extend(check.wrong_identity(&demands)?);
         if let Some((id, is_business)) = check.identity() {
             let (quantity, proofs, form) = if is_business {
                 (required.business_proof_qty, BUSINESS_PROOFS, BUSINESS_FORM)
             } else {
                 (required.personal_proof_qty, PERSONAL_PROOFS, PERSONAL_FORM)
             };
-            documents.count("Identity", id, quantity, proofs, &mut missing);
-            documents.form(id, form, &mut missing);
+            missing.extend(documents.missing_proofs("Identity", id, quantity, proofs)?);
+            missing.extend(documents.missing_form(id, form)?);
         }
+        missing.extend(check.wrong_address(&demands)?);
         if let Some(id) = check.address() {
-            documents.count("Address", id, required.address_proof_qty, ADDRESS_PROOFS, &mut missing);
+            let quantity = required.address_proof_qty;
+            missing.extend(documents.missing_proofs("Address", id, quantity, ADDRESS_PROOFS)?);
         }
+        missing.extend(check.missing_fields(&demands));
         draft.refusals.extend(missing.into_iter().map(Refusal::record));
         let id = check.requirement().to_owned();
         draft.also.push(RecordChange::Unchanged { spec: AddressRequirement::SPEC, id });
@@ -102,40 +107,42 @@ struct Documents<'a> {
 impl Documents<'_> {
     /// Compares the number of documents of the accepted kinds with the number that is required. Without accepted kinds every
     /// document counts.
-    fn count(
+    fn missing_proofs(
         &self,
         what: &str,
         id: &str,
         quantity: Option<i64>,
         through: &'static str,
-        missing: &mut Vec<String>,
-    ) {
-        let accepted = self.accepted(through);
+    ) -> Result<Option<String>, DecodeError> {
+        let accepted = self.check.required(through);
         let counted = |need: &Need| found(self.found, need).map_or(0, <[_]>::len);
         let has: usize = if accepted.is_empty() {
             counted(&all_proofs(id))
         } else {
-            accepted.iter().map(|kind| counted(&of_type(id, kind))).sum()
+            accepted.iter().map(|kind| counted(&of_type(id, &kind.id))).sum()
         };
         let wanted = usize::try_from(quantity.unwrap_or_default()).unwrap_or_default();
-        if has < wanted {
-            missing.push(format!("{what} has {has} of {wanted} required proofs"));
+        if has >= wanted {
+            return Ok(None);
         }
+        let mut names = Vec::with_capacity(accepted.len());
+        for kind in accepted {
+            names.push(kind.decode_partial::<ProofType>()?.name.unwrap_or_default());
+        }
+        let kinds = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+        Ok(Some(format!("{wanted} {what} Proof(s){kinds} required")))
     }
 
     /// Checks that the form was filled in, if one is required.
-    fn form(&self, identity: &str, through: &'static str, missing: &mut Vec<String>) {
-        for form in self.accepted(through) {
-            if found(self.found, &of_form(identity, form)).is_none_or(<[_]>::is_empty) {
-                missing.push(
-                    "Identity has no permanent supporting document of the required template".to_owned(),
-                );
+    fn missing_form(&self, identity: &str, through: &'static str) -> Result<Option<String>, DecodeError> {
+        let mut names = Vec::new();
+        for form in self.check.required(through) {
+            if found(self.found, &of_form(identity, &form.id)).is_none_or(<[_]>::is_empty) {
+                names.push(form.decode_partial::<SupportingDocumentTemplate>()?.name.unwrap_or_default());
             }
         }
-    }
-
-    fn accepted(&self, through: &'static str) -> Vec<&str> {
-        self.check.members(AddressRequirement::SPEC, self.check.requirement(), through)
+        let forms = names.join(", ");
+        Ok((!names.is_empty()).then(|| format!("Following Supporting Document(s) required ({forms})")))
     }
 }
 

@@ -8,13 +8,13 @@ use std::collections::HashSet;
 use didww_types::resources::{
     Address, AddressRequirement, AddressVerification, Did, DidGroup, VerificationStatus,
 };
-use didww_types::{DecodeError, Resource as _, Timestamp, Violation};
+use didww_types::{DecodeError, Resource as _, ResourceSpec, Timestamp, Violation};
 use serde_json::{Map, Value, json};
 
 use super::did::REGISTERED_TO;
 use super::draft::Draft;
 use super::months::month_after;
-use super::needs::{Found, Need, found};
+use super::needs::{Found, FoundRecord, Need, found};
 use super::order::reference;
 use super::{Links, RecordChange, Refusal, Rules, WriteContext};
 
@@ -26,6 +26,11 @@ pub const UNDER_REVIEW: &str = "addresses";
 const MAX_DIDS: usize = 10_000;
 
 const DIDS: &str = AddressVerification::DIDS.as_str();
+const ONETIME_FILES: &str = AddressVerification::ONETIME_FILES.as_str();
+const ONETIME_DOCUMENTS: [&str; 2] = [
+    AddressRequirement::PERSONAL_ONETIME_DOCUMENT.as_str(),
+    AddressRequirement::BUSINESS_ONETIME_DOCUMENT.as_str(),
+];
 const SERVICE_DESCRIPTION: &str = AddressVerification::SPEC.attribute_name("service_description");
 
 impl Rules for AddressVerification {
@@ -33,7 +38,10 @@ impl Rules for AddressVerification {
     fn link_needs(links: &Links, read: &[Found]) -> Vec<Need> {
         let groups = links.get(DIDS).filter(|dids| dids.len() <= MAX_DIDS).map(|dids| groups(dids.clone()));
         let requirements = groups.as_ref().and_then(|need| requirements(found(read, need)?));
-        groups.into_iter().chain(requirements).collect()
+        let has_files = links.get(ONETIME_FILES).is_some_and(|files| !files.is_empty());
+        let required = requirements.as_ref().and_then(|need| found(read, need)).filter(|_| has_files);
+        let documents = required.map(onetime_documents).into_iter().flatten();
+        groups.into_iter().chain(requirements).chain(documents).collect()
     }
 
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
@@ -46,10 +54,24 @@ impl Rules for AddressVerification {
             draft.refusals.push(refusal.because("the requirements of all numbers are checked together"));
             return Ok(());
         }
-        let described = draft.changes.service_description.as_ref().and_then(Option::as_deref);
-        if described.is_none_or(|text| text.trim().is_empty()) && needs_description(context)? {
+        let description = draft.changes.service_description.as_ref().and_then(Option::as_deref);
+        let is_described = description.is_some_and(|text| !text.trim().is_empty());
+        let requirements = required(context);
+        let needs_description = needs_description(&requirements)?;
+        if needs_description && !is_described {
             let refusal = Refusal::attribute(SERVICE_DESCRIPTION, Violation::Blank);
             draft.refusals.push(refusal.because("the registration of the numbers requires it"));
+        }
+        // Numbers whose requirements are not known may have both.
+        if !requirements.is_empty() {
+            let files = context.linked(ONETIME_FILES).unwrap_or_default();
+            let has_files = files.iter().any(|file| file.attributes.is_some());
+            if has_files && !needs_document(context) {
+                draft.refusals.push(Refusal::record("one-time document is not needed"));
+            }
+            if is_described && !needs_description {
+                draft.refusals.push(Refusal::record("service description is not needed"));
+            }
         }
         draft.changes.status = Some(VerificationStatus::Pending);
         draft.changes.reference = Some(reference(context.fresh.username.as_bytes()));
@@ -63,24 +85,46 @@ fn groups(dids: Vec<String>) -> Need {
     Need::MembersOf(Did::SPEC, dids, Did::DID_GROUP.as_str())
 }
 
-fn requirements(groups: &[super::FoundRecord]) -> Option<Need> {
+fn requirements(groups: &[FoundRecord]) -> Option<Need> {
     let ids: Vec<String> = groups.iter().map(|group| group.id.clone()).collect();
     let through = DidGroup::ADDRESS_REQUIREMENT.as_str();
     (!ids.is_empty()).then_some(Need::MembersOf(DidGroup::SPEC, ids, through))
 }
 
-/// Whether one of the requirements that were read demands a description.
-fn needs_description(context: &WriteContext<'_>) -> Result<bool, DecodeError> {
-    let is_of_groups =
-        |need: &Need| matches!(need, Need::MembersOf(spec, ..) if spec.name == DidGroup::SPEC.name);
-    let requirements = context.found.iter().filter(|found| is_of_groups(&found.need));
-    for requirement in requirements.flat_map(|found| &found.records) {
+/// The forms that requirements demand for each verification.
+fn onetime_documents(requirements: &[FoundRecord]) -> [Need; 2] {
+    let ids: Vec<String> = requirements.iter().map(|requirement| requirement.id.clone()).collect();
+    ONETIME_DOCUMENTS.map(|through| Need::MembersOf(AddressRequirement::SPEC, ids.clone(), through))
+}
+
+/// The members that were read of records of a type.
+fn members<'a>(
+    context: &WriteContext<'a>,
+    of: &'static ResourceSpec,
+) -> impl Iterator<Item = &'a FoundRecord> {
+    let is_of = move |need: &Need| matches!(need, Need::MembersOf(spec, ..) if spec.name == of.name);
+    context.found.iter().filter(move |found| is_of(&found.need)).flat_map(|found| &found.records)
+}
+
+/// The requirements of the registration of the numbers.
+fn required<'a>(context: &WriteContext<'a>) -> Vec<&'a FoundRecord> {
+    members(context, DidGroup::SPEC).collect()
+}
+
+/// Whether one of the requirements demands a description.
+fn needs_description(requirements: &[&FoundRecord]) -> Result<bool, DecodeError> {
+    for requirement in requirements {
         let requirement = requirement.decode_partial::<AddressRequirement>()?;
         if requirement.service_description_required == Some(true) {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether one of the requirements demands a form for each verification.
+fn needs_document(context: &WriteContext<'_>) -> bool {
+    members(context, AddressRequirement::SPEC).next().is_some()
 }
 
 /// The decision of a reviewer on a verification.

@@ -40,7 +40,8 @@ impl Rules for EmergencyRequirementValidation {
             },
             address_area: required.address_area_level,
         };
-        draft.refusals.extend(check.missing(&demands).into_iter().map(Refusal::record));
+        let place = check.wrong_identity(&demands)?.into_iter().chain(check.wrong_address(&demands)?);
+        draft.refusals.extend(place.chain(check.missing_fields(&demands)).map(Refusal::record));
         let id = check.requirement().to_owned();
         draft.also.push(RecordChange::Unchanged { spec: EmergencyRequirement::SPEC, id });
         Ok(())

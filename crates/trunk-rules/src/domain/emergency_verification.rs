@@ -23,6 +23,9 @@ const ADDRESS: &str = EmergencyVerification::ADDRESS.as_str();
 const DIDS: &str = EmergencyVerification::DIDS.as_str();
 const SERVICE: &str = EmergencyVerification::EMERGENCY_CALLING_SERVICE.as_str();
 
+/// The documented text for a service whose status permits no further verification.
+const NOT_VERIFIABLE: &str = "Emergency Calling Service should be in NEW, CHANGES_REQUIRED or ACTIVE status";
+
 /// Maximum number of requirements of a country that are read.
 const MAX_REQUIREMENTS: u64 = 100;
 
@@ -36,14 +39,14 @@ impl Rules for EmergencyVerification {
         let Some(dids) = links.get(DIDS).filter(|dids| !dids.is_empty() && dids.len() <= MAX_DIDS) else {
             return needs;
         };
-        let groups = groups(dids);
-        if let Some(groups) = found(read, &groups) {
-            let countries = of_groups(groups, DidGroup::COUNTRY.as_str());
+        if let Some(groups) = group_ids(dids, read).filter(|groups| !groups.is_empty()) {
+            let countries = of_groups(groups.clone(), DidGroup::COUNTRY.as_str());
             let country = found(read, &countries).and_then(<[_]>::first);
             needs.extend(country.map(|country| requirements(&country.id)));
             needs.extend([countries, of_groups(groups, DidGroup::CITY.as_str())]);
         }
-        needs.extend([groups, services(dids)]);
+        needs.extend(dids.iter().map(|did| group_of(did)));
+        needs.push(services(dids));
         needs
     }
 
@@ -89,36 +92,30 @@ fn of_numbers(
     if !read(&services(&dids)).is_empty() {
         return refuse(Violation::Taken, "a number has a service already");
     }
-    let groups = read(&groups(&dids));
-    let mut number_type: Option<NumberType> = None;
-    for group in groups {
-        let group: DidGroup = group.decode()?;
-        if !group.features.as_slice().contains(&DidFeature::Emergency) {
-            return refuse(Violation::NoEmergency, "the group of a number has no emergency calling");
-        }
-        if number_type.is_some() && number_type != group.number_type {
-            return refuse(Violation::OtherDidGroupType, "the numbers have several types");
-        }
-        number_type = group.number_type;
+    let (types, unsupported) = kinds(&dids, context.found)?;
+    let groups = group_ids(&dids, context.found).unwrap_or_default();
+    let countries = read(&of_groups(groups.clone(), DidGroup::COUNTRY.as_str()));
+    let number_type = types.first().cloned().flatten();
+    let candidates = countries.first().map_or(&[][..], |country| read(&requirements(&country.id)));
+    let requirement = of_type(candidates, number_type.as_ref())?;
+    // In the order of the official example, which has all of them.
+    let mut refusals = Vec::new();
+    if requirement.is_none() && !groups.is_empty() {
+        let refusal = Refusal::record(Violation::NoEmergencyRate.to_string());
+        refusals.push(refusal.because("no requirement has the country and the type of the first number"));
     }
-    if groups.is_empty() {
-        return refuse(Violation::NoEmergency, "the numbers have no group");
-    }
-    let countries = read(&of_groups(groups, DidGroup::COUNTRY.as_str()));
-    if countries.len() > 1 {
-        return refuse(Violation::OtherDidGroupType, "the numbers are of several countries");
+    if types.len() > 1 || countries.len() > 1 {
+        refusals.push(Refusal::relationship(DIDS, Violation::OtherDidGroupType));
     }
     if read(&of_groups(groups, DidGroup::CITY.as_str())).len() > 1 {
-        return refuse(Violation::OtherCity, "the numbers are of several cities");
+        refusals.push(Refusal::relationship(DIDS, Violation::OtherCity));
     }
-    let country = countries.first();
-    let candidates = country.map_or(&[][..], |country| read(&requirements(&country.id)));
-    let (Some(country), Some(requirement)) = (country, of_type(candidates, number_type.as_ref())?) else {
-        return refuse(
-            Violation::NoEmergencyRate,
-            "no requirement has the country and the type of the numbers",
-        );
-    };
+    refusals.extend(unsupported.into_iter().map(|did| Refusal::member(DIDS, did, Violation::NoEmergency)));
+    if !refusals.is_empty() {
+        draft.refusals.extend(refusals);
+        return Ok(());
+    }
+    let Some((country, requirement)) = countries.first().zip(requirement) else { return Ok(()) };
     let (seed, number_type) = (context.fresh.password.expose(), json!(number_type));
     let address = context.linked(ADDRESS).and_then(<[_]>::first);
     let attributes = Map::from_iter([
@@ -139,6 +136,28 @@ fn of_numbers(
     Ok(())
 }
 
+/// The types of the groups of numbers, each once, and the numbers that do not support emergency calling.
+fn kinds<'d>(
+    dids: &'d [String],
+    read: &[Found],
+) -> Result<(Vec<Option<NumberType>>, Vec<&'d str>), DecodeError> {
+    let (mut types, mut unsupported) = (Vec::new(), Vec::new());
+    for did in dids {
+        let mut is_supported = false;
+        for group in found(read, &group_of(did)).unwrap_or_default() {
+            let group: DidGroup = group.decode()?;
+            is_supported = group.features.as_slice().contains(&DidFeature::Emergency);
+            if !types.contains(&group.number_type) {
+                types.push(group.number_type);
+            }
+        }
+        if !is_supported {
+            unsupported.push(did.as_str());
+        }
+    }
+    Ok((types, unsupported))
+}
+
 /// A further verification of a service, and of its numbers.
 fn of_existing(
     context: &WriteContext<'_>,
@@ -151,8 +170,7 @@ fn of_existing(
         Some(Status::ChangesRequired) => Status::InProcess,
         Some(Status::Active) => Status::PendingUpdate,
         _ => {
-            let refusal = Refusal::relationship(SERVICE, Violation::Invalid);
-            draft.refusals.push(refusal.because("its status permits no further verification"));
+            draft.refusals.push(Refusal::record(NOT_VERIFIABLE));
             return Ok(());
         }
     };
@@ -182,16 +200,29 @@ fn of_type<'a>(
     Ok(None)
 }
 
-fn groups(dids: &[String]) -> Need {
-    Need::MembersOf(Did::SPEC, dids.to_vec(), Did::DID_GROUP.as_str())
+fn group_of(did: &str) -> Need {
+    Need::MembersOf(Did::SPEC, vec![did.to_owned()], Did::DID_GROUP.as_str())
+}
+
+/// The ids of the groups of numbers, each once; `None` until the groups were read.
+fn group_ids(dids: &[String], read: &[Found]) -> Option<Vec<String>> {
+    let mut ids: Vec<String> = Vec::new();
+    for did in dids {
+        for group in found(read, &group_of(did))? {
+            if !ids.contains(&group.id) {
+                ids.push(group.id.clone());
+            }
+        }
+    }
+    Some(ids)
 }
 
 fn services(dids: &[String]) -> Need {
     Need::MembersOf(Did::SPEC, dids.to_vec(), Did::EMERGENCY_CALLING_SERVICE.as_str())
 }
 
-fn of_groups(groups: &[FoundRecord], through: &'static str) -> Need {
-    Need::MembersOf(DidGroup::SPEC, groups.iter().map(|group| group.id.clone()).collect(), through)
+fn of_groups(groups: Vec<String>, through: &'static str) -> Need {
+    Need::MembersOf(DidGroup::SPEC, groups, through)
 }
 
 fn requirements(country: &str) -> Need {

@@ -1,13 +1,14 @@
 //! Checks whether an identity and an address meet the requirements of a registration.
 //!
-//! The errors name the request as a whole, and have texts of this server: no source has those of DIDWW.
+//! The errors name the request as a whole. Their texts are recorded, or those of official examples, but for that of an identity
+//! whose kind is not accepted.
 
 use didww_types::resources::{
-    Address, AreaLevel, Identity, IdentityPartial, IdentityType, RequiredIdentityType,
+    Address, AreaLevel, Country, Identity, IdentityPartial, IdentityType, RequiredIdentityType,
 };
 use didww_types::{DecodeError, Resource as _, ResourceSpec, Violation};
 
-use super::needs::{Found, Need, found};
+use super::needs::{Found, FoundRecord, Need, found};
 use super::{Links, Refusal, WriteContext};
 
 /// The names of the relationships of a request to check something.
@@ -34,6 +35,18 @@ pub(super) struct Demands {
     pub(super) personal: OfIdentity,
     pub(super) business: OfIdentity,
     pub(super) address_area: Option<AreaLevel>,
+}
+
+impl Demands {
+    /// The demands on identities of the kind of this one; `None` if the kind is not accepted.
+    fn of_kind(&self, identity: &IdentityPartial) -> Option<&OfIdentity> {
+        let (of_kind, other) = if is_business(identity) {
+            (&self.business, RequiredIdentityType::Personal)
+        } else {
+            (&self.personal, RequiredIdentityType::Business)
+        };
+        Some(of_kind).filter(|of_kind| of_kind.area.is_some() && self.identity_type.as_ref() != Some(&other))
+    }
 }
 
 /// A request to check an identity, an address, or both, with the records that were read for it.
@@ -114,57 +127,63 @@ impl<'a> Check<'a> {
         self.address.as_deref()
     }
 
+    /// The ids of the members of a relationship of a record, as they were read.
+    fn members(&self, spec: &'static ResourceSpec, id: &str, through: &'static str) -> Vec<&'a str> {
+        let records: &'a [FoundRecord] = self.linked(spec, id, through);
+        records.iter().map(|record| record.id.as_str()).collect()
+    }
+
     /// The members of a relationship of a record, as they were read.
-    pub(super) fn members(
-        &self,
-        spec: &'static ResourceSpec,
-        id: &str,
-        through: &'static str,
-    ) -> Vec<&'a str> {
-        let need = Need::MembersOf(spec, vec![id.to_owned()], through);
-        found(self.found, &need).unwrap_or_default().iter().map(|record| record.id.as_str()).collect()
+    fn linked(&self, spec: &'static ResourceSpec, id: &str, through: &'static str) -> &'a [FoundRecord] {
+        found(self.found, &Need::MembersOf(spec, vec![id.to_owned()], through)).unwrap_or_default()
     }
 
-    /// The missing members of the identity and the address.
-    pub(super) fn missing(&self, demands: &Demands) -> Vec<String> {
-        let mut missing = Vec::new();
-        if let Some((id, identity)) = &self.identity {
-            self.of_identity(id, identity, demands, &mut missing);
+    /// The members of a relationship of the requirement, as they were read.
+    pub(super) fn required(&self, through: &'static str) -> &'a [FoundRecord] {
+        self.linked(self.requirement.0, &self.requirement.1, through)
+    }
+
+    /// Why the kind or the country of the identity is not accepted.
+    pub(super) fn wrong_identity(&self, demands: &Demands) -> Result<Option<String>, DecodeError> {
+        let Some((id, identity)) = &self.identity else { return Ok(None) };
+        let Some(of_kind) = demands.of_kind(identity) else {
+            let kind = kind_of(identity).to_lowercase();
+            return Ok(Some(format!("Identity of the type {kind} is not accepted")));
+        };
+        let is_anywhere = of_kind.area == Some(AreaLevel::WorldWide);
+        if is_anywhere || self.is_in_country(Identity::SPEC, id) {
+            return Ok(None);
         }
+        Ok(Some(format!("Identity Place of Birth must be {}", self.country()?)))
+    }
+
+    /// Why the country of the address is not accepted.
+    pub(super) fn wrong_address(&self, demands: &Demands) -> Result<Option<String>, DecodeError> {
         let is_anywhere = matches!(demands.address_area, None | Some(AreaLevel::WorldWide));
-        if let Some(address) = self.address.as_deref().filter(|_| !is_anywhere) {
-            // Requirements have no area and no city.
-            if !self.is_in_country(Address::SPEC, address) {
-                missing.push("Address must be in the country of the numbers".to_owned());
-            }
+        let Some(address) = self.address.as_deref().filter(|_| !is_anywhere) else { return Ok(None) };
+        // Requirements have no area and no city.
+        if self.is_in_country(Address::SPEC, address) {
+            return Ok(None);
         }
-        missing
+        Ok(Some(format!("Address in {} required", self.country()?)))
     }
 
-    fn of_identity(
-        &self,
-        id: &str,
-        identity: &IdentityPartial,
-        demands: &Demands,
-        missing: &mut Vec<String>,
-    ) {
-        let is_business = is_business(identity);
-        let (kind, of_kind) =
-            if is_business { ("business", &demands.business) } else { ("personal", &demands.personal) };
-        let is_accepted = match &demands.identity_type {
-            Some(RequiredIdentityType::Personal) => !is_business,
-            Some(RequiredIdentityType::Business) => is_business,
-            _ => true,
+    /// The demanded members that the identity lacks.
+    pub(super) fn missing_fields(&self, demands: &Demands) -> Vec<String> {
+        let Some((id, identity)) = &self.identity else { return Vec::new() };
+        let fields = demands.of_kind(identity).map_or(&[][..], |of_kind| of_kind.fields.as_slice());
+        let absent = fields.iter().filter(|field| !self.has(id, identity, field));
+        let text = |field: &String| {
+            let label = label(field, is_business(identity));
+            format!("{label} is required for {} Identity", kind_of(identity))
         };
-        let Some(area) = of_kind.area.as_ref().filter(|_| is_accepted) else {
-            missing.push(format!("Identity of the type {kind} is not accepted"));
-            return;
-        };
-        if *area != AreaLevel::WorldWide && !self.is_in_country(Identity::SPEC, id) {
-            missing.push("Identity must be in the country of the numbers".to_owned());
-        }
-        let absent = of_kind.fields.iter().filter(|field| !self.has(id, identity, field));
-        missing.extend(absent.map(|field| format!("Identity {field} can't be blank")));
+        absent.map(text).collect()
+    }
+
+    /// The name of the country of the numbers.
+    fn country(&self) -> Result<String, DecodeError> {
+        let Some(country) = self.required(COUNTRY).first() else { return Ok(String::new()) };
+        Ok(country.decode_partial::<Country>()?.name.unwrap_or_default())
     }
 
     /// Whether a record has the country of the requirement. A requirement without a country accepts every one.
@@ -213,6 +232,27 @@ fn one<'a>(context: &WriteContext<'a>, name: &str) -> Option<&'a super::LinkedRe
 
 fn is_business(identity: &IdentityPartial) -> bool {
     identity.identity_type == Some(IdentityType::Business)
+}
+
+fn kind_of(identity: &IdentityPartial) -> &'static str {
+    if is_business(identity) { "Business" } else { "Personal" }
+}
+
+/// The label of a member of an identity. The requirements for emergency calling have labels instead of names.
+fn label(field: &str, is_business: bool) -> &str {
+    match (field, is_business) {
+        ("birth_date", false) => "Birth Date",
+        ("birth_date", true) => "Company Representative Date of Birth",
+        ("birth_country", _) => "Country of Birth",
+        ("country", _) => "Country of Tax Residence",
+        ("personal_tax_id", false) => "Personal Tax ID",
+        ("personal_tax_id", true) => "Representative Tax ID",
+        ("id_number", _) => "ID Number",
+        ("vat_id", _) => "VAT Number / TAX Code",
+        ("company_reg_number", _) => "Company ID",
+        ("contact_email", _) => "Contact email",
+        _ => field,
+    }
 }
 
 fn is_filled(text: Option<&str>) -> bool {
