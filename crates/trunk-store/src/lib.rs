@@ -50,6 +50,7 @@ mod job;
 mod limits;
 mod list_cache;
 mod list_plan;
+mod list_statement;
 mod load;
 mod node;
 mod outbox;
