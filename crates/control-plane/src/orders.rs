@@ -187,7 +187,7 @@ async fn deliver(
             }
             Item::Numbers(item) => item,
         };
-        let mut numbers: Vec<Stocked> = held.take(&item.held);
+        let mut numbers: Vec<Stocked> = held.take(item);
         if numbers.len() < item.qty && item.chosen {
             return Ok(Delivered::Ended(cancellation(core, scope, &record, order, &gone).await?));
         }
