@@ -144,7 +144,7 @@ pub fn command() -> Command {
     fixed().subcommands(REGISTRY.iter().copied().filter_map(resource::command))
 }
 
-/// The commands that belong to no resource. What they understand, the whole command line understands as the same.
+/// The commands that belong to no resource. They parse arguments as the whole command line does.
 fn fixed() -> Command {
     let command = Command::new("trunkctl")
         .version(env!("CARGO_PKG_VERSION"))

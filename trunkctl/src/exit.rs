@@ -1,4 +1,4 @@
-//! The result of the program: an exit code for scripts, and a text for people.
+//! The result of the program: an exit code for scripts, and a message.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -62,7 +62,7 @@ impl From<Exit> for ExitCode {
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
-    /// The text for people; empty if everything was printed already.
+    /// The message; empty if everything was printed already.
     pub text: String,
 }
 

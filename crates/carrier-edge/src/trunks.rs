@@ -43,7 +43,7 @@ pub(crate) struct State {
     written: Written,
     /// The position in the store's change feed up to which writes are applied. Absent until the trunks are loaded.
     follower: Option<Follower>,
-    /// True if changes were missed: the trunks must be loaded anew.
+    /// True if changes were missed: the trunks must be reloaded.
     must_load: bool,
     /// True if trunks may have been deleted since the edge last looked for their calls.
     has_deletions: bool,

@@ -16,7 +16,7 @@ pub const PRICES: &str = "prices";
 /// A price, as a look-up answers it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Price<A> {
-    /// The id, which names the price and is no address: no request reads a price by it.
+    /// The id. No request reads a price by it.
     pub id: String,
     /// The attributes: the destination of the price, and its amount.
     pub attributes: A,

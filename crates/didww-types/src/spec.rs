@@ -143,7 +143,7 @@ pub struct ResourceSpec {
     /// The extension of the files that are downloaded below the path of the type; `None` if there are none. The job
     /// of a new record makes the file.
     pub downloads: Option<&'static str>,
-    /// The sort criteria that are no attributes of the type.
+    /// The sort criteria that are not attributes of the type.
     pub sorts: &'static [SortSpec],
     /// Dotted paths into attributes whose values must be unique among the records of all accounts.
     pub unique_paths: &'static [&'static str],

@@ -113,8 +113,8 @@ pub struct Idempotency {
 }
 
 impl Idempotency {
-    /// Carries out the first request that has a key, and replays its response to repetitions. `request` is what
-    /// identifies the request: its method, path, query, body, and whatever else its response depends on.
+    /// Carries out the first request that has a key, and replays its response to repetitions. `request` identifies the
+    /// request: its method, path, query, body, and whatever else its response depends on.
     ///
     /// A panic of the handler is passed on to the caller.
     ///

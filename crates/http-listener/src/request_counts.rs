@@ -15,7 +15,7 @@ use http::{Method, StatusCode};
 
 use routes::Routes;
 
-/// The name of all paths that are no declared route, and of methods without a name of their own.
+/// The name of all paths outside the declared routes, and of methods without a name of their own.
 pub(crate) const OTHER: &str = "other";
 
 /// Upper bounds of the ranges in which durations are counted, in microseconds. Longer ones are counted after the last.

@@ -36,8 +36,8 @@ struct State {
     held: usize,
     /// When something was last requested, handed over or read.
     used_at: Duration,
-    /// When the client last read, or began to have something to read. A request is no sign of that, nor is a reset, which frees
-    /// what is held.
+    /// When the client last read, or began to have something to read. A request does not show that, and neither does a
+    /// reset, which frees the held bytes.
     read_at: Duration,
 }
 

@@ -144,7 +144,7 @@ pub fn check(rates: &[AccountRate]) -> Result<(), String> {
 /// Returns what is stored of an account, with its document; `None` if it never had a plan of its own.
 ///
 /// # Errors
-/// If the store fails, or what it has is no plan.
+/// If the store fails, or the stored document is not a plan.
 pub async fn stored(
     store: &dyn Store,
     account: &Account,
@@ -158,7 +158,8 @@ pub async fn stored(
     Ok(Some((document, plan)))
 }
 
-/// The change that sets the rates of an account, or with `None` returns it to those of the server. `before` is what is stored.
+/// The change that sets the rates of an account, or with `None` returns it to those of the server. `before` is the
+/// stored plan.
 ///
 /// # Errors
 /// If the plan cannot be written as text.

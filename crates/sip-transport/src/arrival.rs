@@ -20,7 +20,7 @@ pub struct Arrival {
 /// The library passes nothing along with a message, so its arrival is stored in a header. No message from the
 /// network can have a header of this name, because a name ends at the first colon.
 const ARRIVAL_HEADER: &str = ":arrived";
-/// The header with the Request-URI as received: the library separates and escapes its parts anew.
+/// The header with the Request-URI as received: the library splits it and escapes its parts again.
 const REQUEST_URI_HEADER: &str = ":request-uri";
 
 impl Arrival {

@@ -1,5 +1,5 @@
-//! Channels of what has a limit on simultaneous calls, which the nodes of a database share. A trunk stands here for each of
-//! these: an inbound or an outbound trunk, a group of trunks, or a DID.
+//! Channels of what has a limit on simultaneous calls, which the nodes of a database share. In this module "trunk"
+//! means any of these: an inbound or an outbound trunk, a group of trunks, or a DID.
 
 use uuid::Uuid;
 

@@ -11,8 +11,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 
-/// Decodes JSON as the service does: an array does not stand for an object, and `null` stands for an empty
-/// one.
+/// Decodes JSON as the service does: an array is not accepted for an object, and `null` is an empty one.
 ///
 /// ```
 /// # mod voipbin_client { pub use voipbin_types as types; }

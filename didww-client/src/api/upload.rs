@@ -30,7 +30,7 @@ impl EncryptedUpload {
         }
     }
 
-    /// Sets the name of the file, `file.enc` without it. The service does not show it.
+    /// Sets the name of the file, `file.enc` by default. The service does not show it.
     #[must_use]
     pub fn file_name(mut self, name: impl Into<String>) -> Self {
         self.file_name = name.into();

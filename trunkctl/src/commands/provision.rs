@@ -284,7 +284,7 @@ fn report(applied: &Applied) -> Result<(), Failure> {
         return Ok(());
     }
     let line = |(action, outcome): &(provision::Action, Outcome)| {
-        let what = format!("{} {}.{}", action.deed.as_str(), action.kind, action.key);
+        let what = format!("{} {}.{}", action.operation.as_str(), action.kind, action.key);
         match outcome {
             Outcome::Done(id) => format!("  {what} ({id})"),
             Outcome::Refused(why) | Outcome::Unclear(why) => {

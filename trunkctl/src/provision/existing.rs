@@ -35,7 +35,7 @@ impl Existing {
         Self { record, mark }
     }
 
-    /// Its `external_reference_id` if that is no mark: the customer's own.
+    /// Its `external_reference_id`, unless that is a mark: the customer's own.
     pub(super) fn own_reference(&self) -> Option<&str> {
         let text = self.record.attributes.get(ATTRIBUTE)?.as_str()?;
         self.mark.is_none().then_some(text).filter(|text| !text.is_empty())
@@ -199,7 +199,7 @@ async fn decoded(
     let of_thread = Arc::clone(&answer);
     match spawn_blocking(move || decode(&of_thread, projection.as_deref())).await {
         Ok(page) => page,
-        // There was no thread for it.
+        // No thread could be started for it.
         Err(_) => answer.document(),
     }
 }

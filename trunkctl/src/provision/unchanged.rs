@@ -108,7 +108,7 @@ struct Part<'a, 'c> {
     handle: Option<&'static AttributeSpec>,
     /// The owner of the marks, if the type has marks.
     owner: Option<&'c Owner>,
-    /// The members that were met.
+    /// The members so far.
     members: Vec<(&'a str, Member<'a>)>,
 }
 

@@ -118,7 +118,7 @@ impl WorldAccount {
     }
 }
 
-/// Why a text is no world.
+/// Why a text is not a valid world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorldError {

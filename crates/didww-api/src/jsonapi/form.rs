@@ -49,7 +49,8 @@ impl Form {
     /// Reads the form of a type.
     ///
     /// # Errors
-    /// 400 if it is no form, if it has another part than the declared ones or one of them twice, or the parts of two forms.
+    /// 400 if it is not a form, if it has another part than the declared ones or one of them twice, or the parts of two
+    /// forms.
     pub(super) fn parse(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,

@@ -1,8 +1,9 @@
 //! The documents of pages that were answered last, each with the state of the records that it shows.
 //!
 //! A page is a function of what [`PageOf`] has and of the records of some types ([`PageTypes`](super::page_types::PageTypes)). The
-//! store counts the changes of each type, so a page is answered again only after the store was asked for these numbers and they
-//! are the page's: the answer is what reading the page at that moment would have made, whichever node wrote last.
+//! store counts the changes of each type, so a kept page is sent only after the store has reported the same numbers as
+//! when the page was read: the response equals one that is read from the store at that moment, whichever node wrote
+//! last.
 //!
 //! Bounds: the pages and their bytes, in total and of one owner. The page that was not used for longest goes first, and that of
 //! an owner with too many is its own.

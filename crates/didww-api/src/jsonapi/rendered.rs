@@ -13,7 +13,7 @@ use trunk_store::Record;
 /// The number of sets. A resource belongs to one, with others.
 const SETS: usize = 256;
 /// The number of entries of a set, in which a new entry replaces the least recently used one. With only one place for each
-/// resource, some records of a page of fifty would share a place, and be rendered anew each time.
+/// resource, some records of a page of fifty would share a place, and be rendered again each time.
 const ENTRIES: usize = 4;
 /// Maximum number of bytes of a record's content and its text together, which bounds the cache to 16 MiB.
 const MAX_BYTES: usize = 16 << 10;

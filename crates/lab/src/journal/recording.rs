@@ -42,7 +42,7 @@ struct Copied {
 }
 
 impl<'a> Recording<'a> {
-    /// Begins to record a request. Returns its body, which is to be read in place of the one that is passed.
+    /// Begins to record a request. Returns its body, which the caller reads in place of the one that it passed.
     pub(crate) fn begin(
         journal: &'a Journal,
         clock: &'a Clock,

@@ -14,13 +14,13 @@ thread_local! {
     static SPARE: Cell<Option<Arc<Stored>>> = const { Cell::new(None) };
 }
 
-/// An entry to be overwritten: the one that was kept, if a reader does not have it, else a new one.
+/// An entry to overwrite: the kept one if no reader holds it, else a new one.
 pub(super) fn take() -> Arc<Stored> {
     let spare = SPARE.try_with(Cell::take).ok().flatten();
     spare.filter(|stored| Arc::strong_count(stored) == 1).unwrap_or_default()
 }
 
-/// Keeps an entry in place of the one that this thread had. It counts among the bytes of no journal.
+/// Keeps an entry, which replaces the one of this thread. It counts among the bytes of no journal.
 pub(super) fn keep(stored: Arc<Stored>) {
     // A thread that ends keeps nothing.
     let _replaced = SPARE.try_with(|spare| spare.replace(Some(stored)));

@@ -1,7 +1,7 @@
 //! The copy of accounts, API keys and token keys that a node keeps in memory, because every request reads them.
 //!
 //! Look-ups use the copy while the change feed is read often enough that the copy is at most
-//! [`CHANGE_DELAY`](crate::CHANGE_DELAY) old. Otherwise it is read anew, which fails if the database is unavailable.
+//! [`CHANGE_DELAY`](crate::CHANGE_DELAY) old. Otherwise it is read again, which fails if the database is unavailable.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -8,7 +8,8 @@ use didww_types::resources::MediaEncryptionMode;
 use super::{Media, MediaRefusal, OFFERED_CODECS, OFFERED_SUITE, Protection, choose};
 use crate::carrier::{Codec, Direction, Profile, Settings, sdp};
 
-/// The most streams of a session that later offers keep. No telephone has more; a session with more is offered anew.
+/// The most streams of a session that later offers keep. No telephone has more; a session with more is offered again
+/// from the beginning.
 const MAX_STREAMS: usize = 8;
 /// The longest `m=` value of a disabled stream that is kept.
 const MAX_DISABLED_BYTES: usize = 64;
