@@ -48,7 +48,7 @@ pub(crate) async fn run(inner: Arc<Inner>, mut wakes: watch::Receiver<u64>, mut 
 async fn catch_up(inner: &Inner) -> Result<(), StoreError> {
     let store = &*inner.core.store;
     if inner.trunks.catch_up() {
-        tracing::warn!("the edge fell behind the store: its trunks are loaded anew");
+        tracing::warn!("the edge fell behind the store: its trunks are reloaded");
         inner.trunks.load(store, |_| {}).await?;
     }
     if inner.billing.must_compare() {

@@ -131,7 +131,7 @@ impl Trunks {
                     .flat_map(|write| write.iter())
                     .for_each(|effect| self.apply(&mut state, effect));
             }
-            Some(Changes::LoadAnew) => state.must_load = true,
+            Some(Changes::Reload) => state.must_load = true,
             None => {}
         }
         state.must_load

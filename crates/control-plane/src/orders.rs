@@ -221,7 +221,7 @@ async fn deliver(
     // The period of a pool, and one that is paid in part, can end before the next run that renewals in progress decide on.
     let next = now.after(SHORTEST_PERIOD);
     changes.push(if ends.iter().any(|end| *end < next) {
-        renewals::anew(account, now)
+        renewals::run_now(account, now)
     } else {
         renewals::schedule(account, next)
     });

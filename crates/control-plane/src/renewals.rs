@@ -42,16 +42,16 @@ fn job(account: i64, due_at: Timestamp) -> Job {
     Job { account: Some(account), ..Job::new(RENEW, account.to_string(), due_at) }
 }
 
-/// The change that decides on the renewals of an account anew, now. A run in progress, which may have read older records, is
-/// superseded.
-pub(crate) fn anew(account: i64, now: Timestamp) -> Change {
+/// The change that schedules the renewals of an account for now. A run in progress, which may have read older records,
+/// is superseded.
+pub(crate) fn run_now(account: i64, now: Timestamp) -> Change {
     Change::Schedule { job: Box::new(job(account, now)), existing: IfScheduled::Replace }
 }
 
-/// Decides on the renewals of an account anew, if it has any, because staff changed when they are due.
-pub(crate) async fn decide_anew(core: &Core, account: i64) -> Result<(), StoreError> {
+/// Schedules the renewals of an account for now, if it has any, because staff changed when they are due.
+pub(crate) async fn decide_now(core: &Core, account: i64) -> Result<(), StoreError> {
     if core.store.job(RENEW, account.to_string()).await?.is_some() {
-        core.commit(vec![anew(account, core.clock.now())]).await?;
+        core.commit(vec![run_now(account, core.clock.now())]).await?;
     }
     Ok(())
 }

@@ -130,7 +130,7 @@ impl Control {
                 let read: Vec<&Record> =
                     [&record, service].into_iter().chain(&dids).chain(&balance).collect();
                 // The period of a service begins with its first approval.
-                let renewals = (*review == Review::Approve).then(|| renewals::anew(number, now));
+                let renewals = (*review == Review::Approve).then(|| renewals::run_now(number, now));
                 self.commit_review(number, changes, &read, renewals).await
             })
             .await

@@ -26,7 +26,7 @@ impl Bucket {
         let now = now.saturating_mul(1_000);
         let take = |full_at: i64| {
             // A time further ahead than a whole burst was stored before the clock stepped back. A refusal stores
-            // nothing, so the bucket starts anew.
+            // nothing, so the bucket starts full.
             let stepped_back = full_at > now.saturating_add(rate.capacity());
             rate.one_more(if stepped_back { now } else { full_at }, now).ok()
         };

@@ -252,7 +252,7 @@ impl PricePlans {
                         self.note(effect, unread);
                     }
                 }
-                Changes::LoadAnew => *must_load = true,
+                Changes::Reload => *must_load = true,
             }
         }
         if *must_load {

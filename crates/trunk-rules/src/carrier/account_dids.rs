@@ -1,7 +1,7 @@
 //! The DIDs of an account, of which each is changed alone.
 //!
 //! A change takes as long as a look-up in an ordered set, however many DIDs the account has and however many trunks are linked to
-//! it: a trunk refers to a DID by the slot where it is kept, so a change of the DID prepares no trunk anew.
+//! it: a trunk refers to a DID by the slot where it is kept, so a change of the DID prepares no trunk again.
 
 use std::collections::BTreeSet;
 

@@ -56,7 +56,7 @@ impl DirectoryCopy {
         self.directory.read().quota(account, default)
     }
 
-    /// Makes the next look-up load the directory anew.
+    /// Makes the next look-up reload the directory.
     pub(super) fn doubt(&self) {
         *self.certainty() = Certainty { confirmed: None, doubted: Some(Stopwatch::start()) };
     }

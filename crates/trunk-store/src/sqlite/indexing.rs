@@ -178,7 +178,7 @@ fn build(
             tracing::info!(
                 kind = spec.name,
                 records = visited,
-                "records are indexed for attributes declared anew"
+                "records are indexed for attributes that were declared since"
             );
         }
     };
@@ -188,7 +188,7 @@ fn build(
             kind = spec.name,
             records = visited,
             attributes = attributes.join(", "),
-            "stored records were indexed for attributes that are declared anew"
+            "stored records were indexed for attributes that were declared since"
         );
     }
     Ok(duplicates)

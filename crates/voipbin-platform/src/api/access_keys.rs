@@ -56,9 +56,9 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     Ok(json_text(&voipbin_types::AccessKey { token: Some(token), ..key.shown() }))
 }
 
-/// Stores a new key if the customer has fewer than the most. Of servers that add one at once, one is first, and the others count
-/// anew: each writes the customer as it is, unless another write came since the keys were counted. So a customer that is
-/// deleted meanwhile receives no key either.
+/// Stores a new key if the customer has fewer than the most. If several servers add one at the same time, one of them
+/// commits first, and the others count again: each writes the customer as it is, unless another write came since the
+/// keys were counted. So a customer that is deleted meanwhile receives no key either.
 async fn add(
     request: &RequestContext,
     customer: Uuid,
