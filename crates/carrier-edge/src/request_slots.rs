@@ -56,7 +56,7 @@ struct Counts {
 pub(crate) enum Room {
     /// It may.
     Ample,
-    /// It may, beside as many refusals that wait for their ACK as there can be.
+    /// It may, while as many refusals wait for their ACK as there can be.
     BesideRefusals,
     /// It may not.
     None,

@@ -55,8 +55,8 @@ impl UnderReview {
 
 impl Control {
     /// Approves or rejects a pending verification of an address. An approval verifies the address, registers its numbers to the
-    /// identity, and ends their waiting for a registration, during which they are blocked: the month that an order paid of them
-    /// begins then.
+    /// identity, and ends their wait for a registration, during which they are blocked: the month that an order paid
+    /// for begins then.
     ///
     /// # Errors
     /// If there is no such account or verification, it is reviewed already, or a rejection has no reasons, more than 20, or

@@ -196,10 +196,10 @@ impl<'a> Delivery<'a> {
         Ok(paid_until)
     }
 
-    /// Adds channels to a pool, of whose period this many days are paid, or the whole of it. The period begins of a pool without
-    /// one, of one whose period is over and that no channel has to pay, and of one without channels if a whole period is paid.
-    /// Returns when the period ends; `None` if the pool is gone, or has more days left than are paid, because it was renewed since
-    /// the order was made.
+    /// Adds channels to a pool, paid for this many days of its period, or for the whole of it. A period begins now if
+    /// the pool has none, if the last one is over and no channel has to pay for it, and if the pool has no channels and
+    /// a whole period is paid. Returns the end of the period; `None` if the pool is gone, or has more days left than
+    /// are paid, because it was renewed since the order was made.
     pub(super) async fn add_channels(
         &mut self,
         pool: Uuid,
@@ -223,7 +223,7 @@ impl<'a> Delivery<'a> {
         if days.is_some_and(|days| left.days() > days) {
             return Ok(None);
         }
-        // A pool without channels is renewed for nothing, which must not shorten a period that was paid meanwhile.
+        // A pool without channels is renewed free of charge, which must not shorten a period that was paid meanwhile.
         let is_cut_short = read.total_channels_count <= 0 && !left.is_whole() && days.is_none();
         let mut attributes = before.attributes()?;
         add(&mut attributes, qty);
