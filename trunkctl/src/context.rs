@@ -129,7 +129,7 @@ impl Target {
     }
 
     /// The settings of a client of one of DIDWW's price services. It is at `url`, or at DIDWW's own address of it, or else at the
-    /// address of the API. Its tokens come from where those of the API come from: the key goes nowhere else.
+    /// address of the API. Its tokens are minted by the token service of the API: the key is sent nowhere else.
     ///
     /// # Errors
     /// When no URL of the API or no key is known.

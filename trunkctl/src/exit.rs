@@ -23,9 +23,9 @@ pub enum Exit {
     Invalid,
     /// The service cannot be reached, is overloaded or limits the rate: a retry may succeed.
     Unavailable,
-    /// `apply` did a part of the plan: the report says which.
+    /// `apply` carried out only a part of the plan, which the report states.
     Partial,
-    /// A limit of safety stopped the plan: `--force`, `--prune` or `--yes` is needed.
+    /// A safety limit stopped the plan: `--force`, `--prune` or `--yes` is needed.
     Unsafe,
 }
 

@@ -43,7 +43,7 @@ fn is_url(name: &str) -> bool {
     name.ends_with("url") || name.ends_with("uri")
 }
 
-/// Whether a member is a secret, or has one that cannot be parted from the rest of it.
+/// Whether a member is a secret, or contains one that cannot be separated from the rest of it.
 pub(crate) fn holds_secret(name: &str, value: &Value) -> bool {
     match value {
         Value::Object(inner) => names_secret(name) || CHOSEN.contains(&name) && !inner.is_empty(),

@@ -77,9 +77,8 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Reads the records of a type with the linkage of these relationships, but for those that the account does not have:
-    /// some need a feature. Of each record, what is projected is read, or all of it; related records are included in the
-    /// latter case alone.
+    /// Reads the records of a type with the linkage of these relationships, except those that need a feature which the
+    /// account lacks. With a projection only its members are read; otherwise whole records, with their related records.
     ///
     /// # Errors
     /// The failures of requests.
@@ -184,7 +183,7 @@ impl Records {
     }
 }
 
-/// A page that is decoded in place: a thread would cost more.
+/// Maximum number of bytes of a page that is decoded in place: a thread would cost more.
 const SMALL_PAGE: usize = 64 << 10;
 
 /// Decodes a page on a thread of its own, so that others are received meanwhile.

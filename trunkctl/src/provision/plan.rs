@@ -272,7 +272,7 @@ impl<'a> OfType<'a> {
         }
     }
 
-    /// The records by what names them, and by their ids.
+    /// The records by their names, and by their ids.
     fn index(&self) -> Index<'a> {
         let (handle, records) = (Handle::of(self.spec, self.version), self.records);
         let mut index: Index<'a> = HashMap::with_capacity(2 * records.listed.len());
