@@ -71,7 +71,7 @@ pub(crate) struct PriceService {
     pub production: &'static str,
     /// Its base URL in the sandbox.
     pub sandbox: &'static str,
-    /// The host by which a trunk-server knows that it is meant.
+    /// The `Host` of requests by which a trunk-server selects the service.
     pub host: &'static str,
 }
 

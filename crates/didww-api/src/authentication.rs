@@ -81,7 +81,7 @@ pub(crate) async fn authenticate_for_file(api: &Api, parts: &Parts) -> Result<Ca
 }
 
 /// Returns the token of the `Authorization` header; an empty text if it is not readable. `None` if the header is missing or
-/// has another scheme. The name of the scheme has no case.
+/// has another scheme. The name of the scheme is case-insensitive.
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked("Bearer".len())?;

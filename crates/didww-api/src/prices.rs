@@ -63,7 +63,7 @@ pub(crate) const fn accepted(domain: Domain) -> &'static Accepted {
     }
 }
 
-/// What a request is answered with.
+/// The answer to a request.
 enum Answer {
     /// Nothing, for a preflight of a browser.
     Empty,

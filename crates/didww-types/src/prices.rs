@@ -22,7 +22,7 @@ pub struct Price<A> {
     pub attributes: A,
 }
 
-/// What a price is for, as a row of a price file.
+/// A price as a row of a price file.
 pub trait PriceRow {
     /// The names of the columns.
     const COLUMNS: &'static [&'static str];

@@ -124,7 +124,8 @@ pub struct ResourceSpec {
     /// of any account contains is not listed, and nothing else can be linked to it. Empty for all other types.
     pub taken_by: &'static [&'static str],
     /// The member of `meta` with the price without which a record is not offered: it is not listed, its id finds nothing, and
-    /// nothing new can be linked to it. What was linked to it before shows it. `None` for types whose records need no price.
+    /// nothing new can be linked to it. A record that was linked to it before shows it. `None` for types whose records
+    /// need no price.
     pub priced_by: Option<&'static str>,
     /// Maximum number of records that an account can have at a time; `None` if only the account's quota limits them.
     pub at_most: Option<u64>,

@@ -26,7 +26,7 @@ pub const DURATION_BOUNDS: [u64; 14] = [
 
 /// The methods that are counted apart.
 const METHODS: [&str; 8] = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS", "HEAD", OTHER];
-/// The classes of statuses, of which the first digit of a status selects one.
+/// The classes of statuses, by the first digit of a status.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Counters of a route's requests: one for each method and class.
 const REQUESTS: usize = METHODS.len() * CLASSES.len();

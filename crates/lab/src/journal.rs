@@ -114,7 +114,7 @@ impl Journal {
     pub(crate) fn add(&self, stored: impl Into<Arc<Stored>>) {
         let mut stored: Arc<Stored> = stored.into();
         let size = stored.size();
-        // What goes is freed after the lock.
+        // The removed entries are freed after the lock is released.
         let (mut gone, mut others): (Option<Arc<Stored>>, Vec<Arc<Stored>>) = (None, Vec::new());
         {
             let mut ring = self.lock();

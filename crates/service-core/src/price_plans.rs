@@ -78,7 +78,7 @@ impl AccountRate {
     }
 }
 
-/// What is stored of an account.
+/// The stored plan of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredPlan {
     /// The number of the account.
@@ -103,7 +103,8 @@ pub struct AccountPlan {
 pub struct PricePlans {
     /// By the number of the account.
     plans: RwLock<HashMap<i64, Arc<AccountPlan>>>,
-    /// What is read next. It is held during a read, so that an older plan does not follow a newer one.
+    /// The plans that are not read yet. The lock is held during a read, so that an older plan does not replace a newer
+    /// one.
     reading: Mutex<Reading>,
 }
 
@@ -141,7 +142,7 @@ pub fn check(rates: &[AccountRate]) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns what is stored of an account, with its document; `None` if it never had a plan of its own.
+/// Returns the stored plan of an account, with its document; `None` if it never had a plan of its own.
 ///
 /// # Errors
 /// If the store fails, or the stored document is not a plan.
@@ -191,7 +192,7 @@ pub fn change(
     Ok(Change::Put { revision, document: Box::new(document) })
 }
 
-/// Deletes what is stored of an account that was deleted.
+/// Deletes the stored plan of a deleted account.
 ///
 /// # Errors
 /// If the store fails.
@@ -203,7 +204,8 @@ pub async fn forget(store: &dyn Store, account: Uuid) -> Result<(), StoreError> 
 }
 
 impl PricePlans {
-    /// Returns what an account has, or had, in place of the rates of the server; `None` if it always had these.
+    /// Returns the plan that an account has, or had, in place of the rates of the server; `None` if it always had
+    /// these.
     pub fn of(&self, account: i64) -> Option<Arc<AccountPlan>> {
         self.read().get(&account).cloned()
     }

@@ -114,7 +114,8 @@ struct State {
     followers: BTreeMap<u64, (u64, Interest)>,
     /// The number of the next follower.
     next: u64,
-    /// The position of the last loss that had something besides, and what the followers that it met see behind it.
+    /// The position of the last loss with additional effects, and these effects, which the affected followers receive
+    /// after it.
     besides: (u64, Vec<Committed>),
 }
 
@@ -155,14 +156,15 @@ impl Feed {
         self.lose_but(Vec::new());
     }
 
-    /// The same, with effects that followers see after they must reload: what is loaded does not show them.
+    /// The same, with additional effects, which followers receive after they must reload: reloaded data does not show
+    /// them.
     pub(crate) fn lose_but(&self, besides: Vec<Committed>) {
         let mut state = self.lock();
         state.dropped += state.writes.len() as u64 + 1;
         state.writes.clear();
         let head = state.head();
         if !besides.is_empty() {
-            // Those of an earlier loss too, for followers that have not met it yet.
+            // Those of an earlier loss too, for followers that have not reached it yet.
             let before = state.besides.0;
             if state.followers.values().all(|(position, _)| *position >= before) {
                 state.besides.1.clear();
@@ -223,7 +225,7 @@ pub struct Follower {
     number: u64,
     position: u64,
     interest: Interest,
-    /// What a loss that it has met left for it.
+    /// The additional effects of a loss that it has passed, until it receives them.
     besides: Option<Write>,
 }
 

@@ -190,8 +190,8 @@ pub(crate) async fn follow(
 
 /// Applies the changes since the last time; reloads everything unless the directory was `complete` then.
 async fn catch_up(platform: &Platform, followed: &mut Follower, complete: bool) -> Result<(), StoreError> {
-    // A change of this server puts here what it has committed. If a later change of another node was read between the two, it
-    // would be put back: a key that was deleted there would be valid here.
+    // A change by this server applies its own commit to the directory. If a later change by another node were read
+    // between the two, it would be undone: a key that was deleted there would be valid here.
     let _turn = tokio::time::timeout(TURN_LIMIT, platform.changes.lock()).await;
     let (store, directory) = (&*platform.core.store, &platform.directory);
     let Changes::Since(writes) = followed.changes() else { return directory.reload(store).await };

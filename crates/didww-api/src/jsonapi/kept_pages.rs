@@ -1,12 +1,12 @@
 //! The documents of pages that were answered last, each with the state of the records that it shows.
 //!
-//! A page is a function of what [`PageOf`] has and of the records of some types ([`PageTypes`](super::page_types::PageTypes)). The
-//! store counts the changes of each type, so a kept page is sent only after the store has reported the same numbers as
-//! when the page was read: the response equals one that is read from the store at that moment, whichever node wrote
+//! A page is a function of a [`PageOf`] and of the records of some types ([`PageTypes`](super::page_types::PageTypes)).
+//! The store counts the changes of each type, so a kept page is sent only after the store has reported the same numbers
+//! as when the page was read: the response equals one that is read from the store at that moment, whichever node wrote
 //! last.
 //!
-//! Bounds: the pages and their bytes, in total and of one owner. The page that was not used for longest goes first, and that of
-//! an owner with too many is its own.
+//! Bounds: the pages and their bytes, in total and of one owner. The least recently used page is evicted first, and an
+//! owner with too many pages loses one of its own.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -28,7 +28,7 @@ const MIN_PAGE_BYTES: usize = if cfg!(test) { 10 } else { 8 << 10 };
 /// of none, which are half of all pages at most, and the others are left to the other accounts.
 const SHARE: usize = 4;
 
-/// What a page depends on beside records.
+/// The inputs of a page other than records.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageOf<'a> {
     /// The number of the account that owns the records, or that of none.
@@ -38,7 +38,7 @@ pub(super) struct PageOf<'a> {
     pub(super) version: ApiVersion,
     /// The features of the account that reads it, without which some relationships are not shown.
     pub(super) features: Features,
-    /// What its links begin with.
+    /// The beginning of its links: scheme, host and path.
     pub(super) base: &'a str,
     /// The query of the request, as it was sent.
     pub(super) query: &'a str,

@@ -25,7 +25,7 @@ pub(super) struct Rendering<'a> {
     pub(super) version: ApiVersion,
     /// The features of the account that reads it, without which some relationships are not shown.
     pub(super) features: Features,
-    /// What its links begin with, escaped.
+    /// The beginning of its links, escaped.
     pub(super) base: &'a str,
 }
 

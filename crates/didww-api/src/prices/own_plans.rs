@@ -21,7 +21,7 @@ pub(super) struct OwnPlans(Mutex<HashMap<i64, Made>>);
 
 #[derive(Debug)]
 struct Made {
-    /// What it was made from. Another one replaces it when the rates are changed.
+    /// The stored plan that it was made from. Another one replaces it when the rates are changed.
     from: Arc<AccountPlan>,
     /// `None` if there are no rates.
     plan: Option<Arc<Plan<VoiceOutPrice>>>,

@@ -63,7 +63,7 @@ impl fmt::Debug for Stored {
     }
 }
 
-/// What is known of a body beside its start, which is among the texts of the entry.
+/// The properties of a body. Its start is among the texts of the entry.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RawBody {
     /// The length of the whole body.

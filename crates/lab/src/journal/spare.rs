@@ -1,8 +1,8 @@
 //! The entry that a thread overwrites next.
 //!
-//! An entry that goes to make room is not freed: the next request of the same thread overwrites it. So a journal that is
-//! full neither asks for memory nor frees any. What it would free was written long ago, in the order of time, and fills
-//! whole pages: an allocator returns those to the system, and has to ask for others at once.
+//! An entry that is removed to make room is not freed: the next request of the same thread overwrites it. So a full
+//! journal neither allocates memory nor frees any. The entries that it would free were written long ago, in the order
+//! of time, and fill whole pages, which an allocator returns to the system and has to request again at once.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::entry::Stored;
 
 thread_local! {
-    /// The entry that went to make room when this thread last added one.
+    /// The entry that was removed to make room when this thread last added one.
     static SPARE: Cell<Option<Arc<Stored>>> = const { Cell::new(None) };
 }
 

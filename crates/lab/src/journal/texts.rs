@@ -16,7 +16,8 @@ pub(super) struct Texts {
     response_body: usize,
 }
 
-/// What memory is reserved in, so that an entry with a few bytes more than the one before has room in its memory.
+/// The unit in bytes in which memory is reserved, so that an entry with a few bytes more than the one before fits into
+/// its memory.
 const STEP: usize = 128;
 
 impl Texts {

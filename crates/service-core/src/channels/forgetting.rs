@@ -1,4 +1,4 @@
-//! The job that deletes what is stored of the channels of trunks that have no calls.
+//! The job that deletes the stored channels of trunks without calls.
 
 use std::sync::Arc;
 use std::time::Duration;

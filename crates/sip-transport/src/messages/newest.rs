@@ -39,7 +39,7 @@ impl Newest {
 
     fn drop_older(&mut self) {
         if self.found.len() > self.most {
-            // All before this place are newer than what follows it.
+            // All before this place are newer than those after it.
             self.found.select_nth_unstable_by_key(self.most, age);
             self.found.truncate(self.most);
         }

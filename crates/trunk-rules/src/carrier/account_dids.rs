@@ -50,7 +50,7 @@ pub(super) struct KnownDid {
     place: Option<u32>,
 }
 
-/// What a trunk has of a DID that it is linked to. Links are in the order of the numbers that the DIDs had when they were linked.
+/// The link of a trunk to a DID. Links are in the order of the numbers that the DIDs had when they were linked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Link {
     pub(super) number: Digits,

@@ -114,7 +114,7 @@ mod tests {
             ("0.016", 28, "0.01"),
             ("2.05", 0, "0.00"),
         ] {
-            let share = Share { days, of: 30 };
+            let share = Share { days, period: 30 };
             assert_eq!(share.price(decimal(whole)), decimal(expected), "{whole} for {days} days");
         }
     }

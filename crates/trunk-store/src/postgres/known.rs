@@ -16,7 +16,8 @@ use crate::directory::{Directory, SharedDirectory};
 struct Certainty {
     /// When the state that the directory reflects was read: by the last poll that succeeded.
     confirmed: Option<Stopwatch>,
-    /// When it became uncertain last whether the directory has what is committed. What was read before does not end that.
+    /// The last time at which it became uncertain whether the directory has all commits. A read from before does not
+    /// end that.
     doubted: Option<Stopwatch>,
 }
 
