@@ -229,8 +229,9 @@ struct LookedUp {
     key: KnownKey,
 }
 
-/// Finds the account whose token or key a request has. It counts as no request, and as no attempt to guess: the answer must not
-/// depend on it before the request was authenticated. A key that is found is not looked up again when it is.
+/// Finds the account whose token or key a request has. It counts neither as a request nor as an attempt to guess: the
+/// answer must not depend on it before the request was authenticated. A key that is found is not looked up again when
+/// it is.
 pub async fn account_of(api: &Api, parts: &mut Parts) -> Option<Uuid> {
     if let Some(token) = bearer_token(&parts.headers)
         && let Some(account) = Box::pin(account_of_token(api, parts, token)).await

@@ -2,8 +2,8 @@
 //!
 //! The routes are those of the listener, and a path that is none of them counts as `other`: no client can add
 //! one. Counting takes no lock. Each thread adds to one of [`SHARDS`] sets of counters, so that threads do not contend for
-//! them; a reader adds the sets up. There are hundreds of routes, of which few are ever asked for, so a set has the counters of
-//! a route from its first request on.
+//! them; a reader adds the sets up. There are hundreds of routes, of which few are ever requested, so a set has the
+//! counters of a route from its first request on.
 
 mod routes;
 
@@ -39,7 +39,7 @@ const DURATIONS: usize = DURATION_BOUNDS.len() + 2;
 #[derive(Debug)]
 pub struct RequestCounts {
     listener: &'static str,
-    /// Made when a request is counted, or asked for: a start does not wait for them.
+    /// Made when they are first needed, so that a start does not wait for them.
     routes: LazyLock<Routes, MakeRoutes>,
     shards: [OnceLock<Shard>; SHARDS],
 }

@@ -1,4 +1,4 @@
-//! The heartbeat of this node among those that share its database, and taking over dead nodes.
+//! The heartbeat of this node among those that share its database, and the takeover of dead nodes.
 //!
 //! A node is dead when its number of heartbeats does not change for [`DEAD_AFTER`] on the stopwatch of an observing node;
 //! clocks of nodes are never compared. Every node observes all others, and the database decides which one is the heir of a dead

@@ -153,7 +153,7 @@ pub async fn stored(
     let Some(document) = store.document(KIND, account.id).await? else { return Ok(None) };
     let mut plan: StoredPlan = document.read()?;
     if plan.account != account.number {
-        // It was left behind by an account that was deleted, whose id a world had for another one.
+        // It is left over from a deleted account, whose id a world assigned to another one.
         plan = StoredPlan { account: account.number, rates: None, changed_at: account.created_at };
     }
     Ok(Some((document, plan)))

@@ -19,10 +19,10 @@ use service_base::recently_used::{Most, RecentlyUsed};
 const MAX_PAGES: usize = 64;
 /// The most bytes of all pages.
 const MAX_BYTES: usize = 4 << 20;
-/// The most bytes of one page. One that is longer is not kept.
+/// Maximum number of bytes of a kept page.
 const MAX_PAGE_BYTES: usize = 512 << 10;
-/// The fewest bytes of one page. One that is shorter is read quickly, and there can be many, such as those of a filter by name: they
-/// must not take the places of others.
+/// Minimum number of bytes of a kept page. Shorter ones are read quickly, and there can be many, such as those of a
+/// filter by name, which must not displace others.
 const MIN_PAGE_BYTES: usize = if cfg!(test) { 10 } else { 8 << 10 };
 /// The part of the pages and of the bytes that one owner of records can have: a fourth. An account reads its own records and those
 /// of none, which are half of all pages at most, and the others are left to the other accounts.
@@ -76,7 +76,7 @@ impl Default for KeptPages {
 }
 
 impl KeptPages {
-    /// Returns a page, which is to be answered only if the number of changes is still the same.
+    /// Returns a page, which may be sent only if the numbers of changes are still the same.
     pub(super) fn get(&self, of: PageOf<'_>) -> Option<KeptPage> {
         let mut state = self.state();
         let entry = state.get(of.owner, |entry| entry.is_of(of))?;

@@ -24,8 +24,8 @@ pub(crate) struct Plan<P> {
 }
 
 impl<P: PriceRow> Plan<P> {
-    /// Makes a plan whose file has this name. `key` names a price within the plan. `None` for a plan without prices, which is
-    /// none.
+    /// Makes a plan whose file has this name. `key` names a price within the plan. `None` without prices: such a plan
+    /// counts as none.
     pub(super) fn new(
         file: &'static str,
         prices: Vec<P>,
