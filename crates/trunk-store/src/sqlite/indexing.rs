@@ -32,7 +32,7 @@ pub(super) struct Stale {
     path: &'static str,
     field: i64,
     form: String,
-    /// The number of the last visited record, if building was cut off.
+    /// The number of the last visited record, if building was interrupted.
     after: Option<i64>,
 }
 
@@ -194,7 +194,7 @@ fn build(
     Ok(duplicates)
 }
 
-/// Deletes entries of another form, except of attributes whose building was cut off.
+/// Deletes entries of another form, except of attributes whose building was interrupted.
 fn delete_other_forms(transaction: &Transaction<'_>, stale: &[Stale]) -> rusqlite::Result<()> {
     let owners: Vec<i64> = transaction
         .prepare("SELECT number FROM account UNION ALL SELECT ?1")?
