@@ -22,8 +22,8 @@ const MAX_QUERY_BYTES: usize = 4 << 10;
 /// Maximum number of bytes of a response body that is read; a longer one is recorded without its text.
 const MAX_LOOKED_INTO: u64 = 4 << 20;
 
-/// A request that is being served. Its entry is added when this is dropped, also if its client left before there was an answer.
-/// It is small, because the future of each request holds it.
+/// A request that is being served. Its entry is added when this is dropped, even if its client disconnected before
+/// there was an answer. It is small, because the future of each request holds it.
 pub(crate) struct Recording<'a> {
     journal: &'a Journal,
     clock: &'a Clock,
