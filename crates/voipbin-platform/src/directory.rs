@@ -235,7 +235,7 @@ mod tests {
         core.store.commit(vec![key.put()]).await.unwrap();
         let mut followed = core.store.follow(Interest::AllButRecords);
 
-        // This server has committed a change of the key and not put it yet, when another one deletes the key.
+        // This server has committed a change of the key and not applied it yet, when another one deletes the key.
         let turn = platform.changes.lock().await;
         let mut deleted = Entity::<AccessKeys>::find(&*core.store, key.id).await.unwrap().unwrap();
         deleted.mark_deleted(at);

@@ -47,7 +47,7 @@ pub(crate) fn to_number(
 /// The INVITE of a call to a SIP URI, without a provider. `is_hidden` hides the caller's number.
 ///
 /// # Errors
-/// When the destination is no SIP URI, or the caller's number cannot be hidden.
+/// When the destination is not a SIP URI, or the caller's number cannot be hidden.
 pub(crate) fn to_uri(
     source: &Address,
     destination: &Address,

@@ -44,7 +44,7 @@ impl QueryParams {
     /// The value of a parameter that must be a UUID. The nil UUID counts as absent.
     ///
     /// # Errors
-    /// When the value is no UUID, or the name occurs more than once.
+    /// When the value is not a UUID, or the name occurs more than once.
     pub(crate) fn id(&self, name: &str) -> Result<Option<Uuid>, ApiError> {
         let Some(text) = self.only(name)? else { return Ok(None) };
         let id = Uuid::try_parse(text).map_err(|_| ApiError::invalid_parameter(name))?;

@@ -56,7 +56,7 @@ impl RequestContext {
     /// Decodes the body.
     ///
     /// # Errors
-    /// When it is empty, is no JSON, or does not have the shape of `T`.
+    /// When it is empty, is not JSON, or does not have the shape of `T`.
     pub(crate) fn decode_body<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         from_json(&self.body)
             .map_err(|error| ApiError::invalid_json().because(flaw_of::<T>(&error, &self.body)))

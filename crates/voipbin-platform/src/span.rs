@@ -10,7 +10,7 @@ use tracing::field::Empty;
 use crate::entity::Entity;
 use crate::records::calls::Calls;
 
-/// Begins the span of a call. Without an exporter of traces it is none.
+/// Begins the span of a call, which is disabled without an exporter of traces.
 pub(crate) fn begin(call: &Entity<Calls>) -> Span {
     if !trace::is_installed() {
         return Span::none();
