@@ -20,7 +20,7 @@ use didww_types::{
 };
 use reqwest::Method;
 
-pub use ensure::{Deed, Ensure, Ensured};
+pub use ensure::{Ensure, EnsureOutcome, Ensured};
 pub use list_request::ListRequest;
 pub use record_request::RecordRequest;
 pub use relationship::{ToManyApi, ToOneApi};

@@ -33,7 +33,7 @@ use tokio::runtime::{Builder, Handle};
 use crate::{Error, Misplaced};
 
 static RUNTIME: OnceLock<Handle> = OnceLock::new();
-/// Held while the thread is started, so that there is one.
+/// Held while the thread is started, so that only one is started.
 static STARTING: Mutex<()> = Mutex::new(());
 
 /// Blocking execution of a request, or of the future of an `async` method.
@@ -120,7 +120,7 @@ fn runtime() -> Result<&'static Handle, Error> {
 fn start() -> io::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
-    // The callers run their requests themselves; this thread wakes them when there is input, or when a time is over.
+    // The callers run their requests themselves; this thread wakes them when there is input, or when a timer expires.
     let serve = move || runtime.block_on(std::future::pending::<()>());
     thread::Builder::new().name("didww-client".to_owned()).spawn(serve)?;
     Ok(handle)

@@ -91,7 +91,7 @@ impl ClientBuilder {
     /// Sets the URL of the service that mints access tokens, such as [`PRODUCTION_TOKENS`].
     ///
     /// By default it is the one of the environment that the base URL names, and for hosts other than DIDWW's the path
-    /// `/token` beside the base URL's `/v3`, as `trunk-server` has it. Versions before 2026-11-19 need no tokens.
+    /// `/token` beside the base URL's `/v3`, where `trunk-server` serves it. Versions before 2026-11-19 need no tokens.
     pub fn token_url(mut self, url: impl Into<String>) -> Self {
         self.token_url = Some(url.into());
         self

@@ -10,7 +10,7 @@ pub trait ExportRow: Default {
     /// Sets the field of a column to the value of its cell.
     ///
     /// # Errors
-    /// The form that the cell does not have, in words.
+    /// A description of the form that the cell must have.
     #[doc(hidden)]
     fn set(&mut self, column: &str, cell: String) -> Result<(), &'static str>;
 }

@@ -23,7 +23,7 @@ use crate::{Error, Reason, Refusal};
 #[derive(Clone)]
 pub struct Client {
     parts: Arc<Parts>,
-    /// The key of the POST that this client is for.
+    /// The idempotency key of this client's POSTs; `None` if they have none.
     key: Option<IdempotencyKey>,
 }
 

@@ -9,7 +9,7 @@ const MAX_RECORD_BYTES: usize = 1 << 20;
 /// The error of a text that is not valid CSV.
 #[derive(Debug)]
 pub(crate) enum CsvError {
-    /// The source failed, for example because it is not compressed as it should be.
+    /// The source failed, for example because it is not valid gzip.
     Read(io::Error),
     /// The text breaks a rule of CSV.
     Form(&'static str),

@@ -89,9 +89,9 @@
 //!
 //! - **Operations.** [`Api`] has only the operations that the API has for a resource; any other does not
 //!   compile.
-//! - **Values.** A value with documented limits is a type whose constructor refuses others. A name is a text: the
-//!   service judges it. A new record with a text that an enumeration does not declare is an error before anything is sent
-//!   ([`Reason::Undeclared`]). `?` converts the errors of constructors into [`Error`].
+//! - **Values.** A value with documented limits is a type whose constructor refuses others. A name is a text, which
+//!   only the service validates. A new record with a text that an enumeration does not declare is an error before
+//!   anything is sent ([`Reason::Undeclared`]). `?` converts the errors of constructors into [`Error`].
 //! - **Timeouts.** Every request has a timeout, 30 s by default. It can be changed but not disabled.
 //! - **Retries.** [`RetryPolicy`] determines which requests are retried and when. A POST is retried only when
 //!   it cannot have taken effect, or when it has an idempotency key.
@@ -135,9 +135,9 @@
 //!
 //! # Resources that this crate does not declare
 //!
-//! [`Client::raw`] sends any request: with JSON, bytes or a form ([`Multipart`]) as the body, and with headers of one's
-//! own. Its answers are streams of pages or of records, documents whose unknown members are kept, or bytes. A refusal
-//! in another shape than DIDWW's is readable as well: [`Refusal::body`].
+//! [`Client::raw`] sends any request: with JSON, bytes or a form ([`Multipart`]) as the body, and with custom headers.
+//! Its answers are streams of pages or of records, documents whose unknown members are kept, or bytes.
+//! [`Refusal::body`] has refusals that do not have DIDWW's shape.
 //!
 //! A program that uses such a resource often declares it, as this crate declares its own, and has typed requests for it:
 //!
@@ -252,8 +252,8 @@ pub use reqwest::{Method, StatusCode};
 
 #[cfg(feature = "http")]
 pub use api::{
-    Api, Deed, EncryptedUpload, EncryptedUploads, Ensure, Ensured, ListRequest, RecordRequest, ToManyApi,
-    ToOneApi, Waiting,
+    Api, EncryptedUpload, EncryptedUploads, Ensure, EnsureOutcome, Ensured, ListRequest, RecordRequest,
+    ToManyApi, ToOneApi, Waiting,
 };
 #[cfg(feature = "http")]
 pub use builder::{ClientBuilder, PRODUCTION, PRODUCTION_TOKENS, SANDBOX, SANDBOX_TOKENS};

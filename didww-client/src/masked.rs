@@ -12,10 +12,10 @@ const HIDDEN: &str = "(hidden)";
 /// Objects of text message trunks whose members are named by the customer, and may be credentials.
 const CHOSEN: [&str; 2] = ["headers", "query_parameters"];
 
-/// A record that is serialised as a JSON:API resource object in which every secret is `(hidden)`, also the user, the password and the
-/// secret parameters of a URL.
+/// A record that is serialised as a JSON:API resource object in which every secret is `(hidden)`, including the user,
+/// the password and the secret parameters of a URL.
 ///
-/// [`Single`] and [`Page`] are serialised so too. It is for logs: the output cannot be sent back.
+/// [`Single`] and [`Page`] are serialised in the same way. It is for logs: the output cannot be sent back.
 ///
 /// ```
 /// # use didww_client::resources::VoiceOutTrunk;

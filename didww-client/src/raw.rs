@@ -133,7 +133,7 @@ impl RawRequest {
     /// As [`pages`](Self::pages), but quicker for a list with many pages: the first page says how many there are, and then three
     /// are requested at a time, within the client's rate limit, while `decode` decodes those before. Pages come in their order.
     ///
-    /// `decode` is mostly [`RawAnswer::document`], on another thread if the pages are large.
+    /// `decode` is usually [`RawAnswer::document`], on another thread if the pages are large.
     ///
     /// ```
     /// # async fn f(client: &didww_client::Client) -> Result<(), didww_client::Error> {

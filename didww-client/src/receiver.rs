@@ -98,7 +98,7 @@ fn status(error: &CallbackError) -> StatusCode {
     }
 }
 
-/// The text of a header; empty if there is none, or if it is no text.
+/// The text of a header; empty if the header is absent, or is not text.
 fn header(headers: &HeaderMap, name: &str) -> String {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }

@@ -10,7 +10,8 @@ use didww_client::resources::{
 };
 use didww_client::values::{CapacityLimit, ExternalReference, IpNetworks, SipHost, ThresholdAmount};
 use didww_client::{
-    ApiVersion, Client, Deed, EncryptedUpload, EncryptionKeys, Error, Id, InboundCallRow, OutboundCallRow,
+    ApiVersion, Client, EncryptedUpload, EncryptionKeys, EnsureOutcome, Error, Id, InboundCallRow,
+    OutboundCallRow,
 };
 use serde_json::Value;
 use trunk_server::TestServer;
@@ -42,18 +43,18 @@ async fn a_trunk_is_created_once_and_then_only_changed_where_it_differs_in_every
                 .dids([&did])
         };
         let first = trunks.ensure(body()).await.unwrap();
-        assert_eq!(first.deed, Deed::Created, "{version}");
+        assert_eq!(first.outcome, EnsureOutcome::Created, "{version}");
         let second = trunks.ensure(body()).await.unwrap();
-        assert_eq!((second.deed, &second.changed), (Deed::Unchanged, &Vec::new()), "{version}");
+        assert_eq!((second.outcome, &second.changed), (EnsureOutcome::Unchanged, &Vec::new()), "{version}");
         let limited = || body().capacity_limit(CapacityLimit::new(30).unwrap());
         let third = trunks.ensure(limited()).await.unwrap();
         assert_eq!(
-            (third.deed, third.changed),
-            (Deed::Updated, vec!["capacity_limit".to_owned()]),
+            (third.outcome, third.changed),
+            (EnsureOutcome::Updated, vec!["capacity_limit".to_owned()]),
             "{version}"
         );
         assert_eq!(third.record.credentials(), first.record.credentials(), "{version}");
-        assert_eq!(trunks.ensure(limited()).await.unwrap().deed, Deed::Unchanged, "{version}");
+        assert_eq!(trunks.ensure(limited()).await.unwrap().outcome, EnsureOutcome::Unchanged, "{version}");
         let without = trunks.ensure(limited().dids(Vec::<Id<Did>>::new())).await.unwrap();
         assert_eq!(without.changed, ["dids"], "{version}");
         assert_eq!(trunks.list().await.unwrap().total, Some(1), "{version}");
@@ -70,11 +71,20 @@ async fn an_inbound_trunk_is_found_by_its_reference_and_compared_by_what_the_bod
         let reference = ExternalReference::new("office").unwrap();
         VoiceInTrunk::create(name, configuration).external_reference_id(reference)
     };
-    assert_eq!(trunks.ensure(body("Office", "sip.example.com")).await.unwrap().deed, Deed::Created);
-    assert_eq!(trunks.ensure(body("Office", "sip.example.com")).await.unwrap().deed, Deed::Unchanged);
+    assert_eq!(
+        trunks.ensure(body("Office", "sip.example.com")).await.unwrap().outcome,
+        EnsureOutcome::Created
+    );
+    assert_eq!(
+        trunks.ensure(body("Office", "sip.example.com")).await.unwrap().outcome,
+        EnsureOutcome::Unchanged
+    );
     let renamed = trunks.ensure(body("Head office", "sip2.example.com")).await.unwrap();
     assert_eq!(renamed.changed, ["configuration", "name"]);
-    assert_eq!(trunks.ensure(body("Head office", "sip2.example.com")).await.unwrap().deed, Deed::Unchanged);
+    assert_eq!(
+        trunks.ensure(body("Head office", "sip2.example.com")).await.unwrap().outcome,
+        EnsureOutcome::Unchanged
+    );
 }
 
 #[tokio::test]
@@ -89,7 +99,7 @@ async fn two_programs_that_ensure_the_same_trunk_make_one() {
         .collect();
     let mut created = 0;
     for task in tasks {
-        created += usize::from(task.await.unwrap().unwrap().deed == Deed::Created);
+        created += usize::from(task.await.unwrap().unwrap().outcome == EnsureOutcome::Created);
     }
     assert_eq!((created, client.voice_out_trunks().list().await.unwrap().total), (1, Some(1)));
 }

@@ -207,7 +207,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the text of a configuration file. Flags and the environment are not regarded.
+    /// Reads the text of a configuration file. Flags and the environment are ignored.
     ///
     /// # Errors
     /// Those of a file. They name the file `(text)`.
@@ -221,7 +221,7 @@ impl Config {
 
     /// Renders the configuration as TOML that a file can contain. Secrets are replaced by `(hidden)`.
     pub fn to_toml(&self) -> String {
-        // Not by `Debug`, whose escapes of characters that are not printable are no TOML.
+        // Not by `Debug`, whose escapes of characters that are not printable are not valid TOML.
         let quoted = |text: &str| toml::Value::from(text).to_string();
         let hidden = |secret: &Option<Secret>| secret.as_ref().map(|_| quoted("(hidden)"));
         let file = |file: &Path| quoted(&file.display().to_string());

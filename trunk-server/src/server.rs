@@ -234,7 +234,7 @@ impl ServerBuilder {
         running.lab = lab;
         running.follow_price_plans();
         if !has_edge {
-            running.live_among_nodes().await?;
+            running.join_cluster().await?;
         }
         let new_key = prepare_world(&control, &config, world).await?;
         // Nothing after this can fail: the key of the first account is printed only once.

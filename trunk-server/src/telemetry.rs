@@ -71,7 +71,7 @@ pub fn init_with_traces(
 
 fn init_with(config: &Config, traces: Option<&Traces>) -> LogLevel {
     let (filter, level) = reload::Layer::new(targets(config));
-    // Spans for an exporter are no part of the log.
+    // Spans for an exporter are not part of the log.
     let is_logged = |target: &str| !target.starts_with(SILENCED) && target != trace::TARGET;
     let filter = filter.and(filter_fn(move |metadata| is_logged(metadata.target())));
     let lines = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());

@@ -37,8 +37,8 @@ const JOURNAL: usize = 10_000;
 /// # }
 /// ```
 ///
-/// It keeps a journal of the last 10,000 requests, and takes requests with faults. Expectations that do not hold when it is
-/// dropped fail the test:
+/// It keeps a journal of the last 10,000 requests, and can inject faults into requests. Expectations that do not hold
+/// when it is dropped fail the test:
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

@@ -144,25 +144,25 @@ pub fn command() -> Command {
     fixed().subcommands(REGISTRY.iter().copied().filter_map(resource::command))
 }
 
-/// The commands that belong to no resource. What they understand, the whole command line understands as the same.
+/// The commands that belong to no resource. They parse arguments as the whole command line does.
 fn fixed() -> Command {
     let command = Command::new("trunkctl")
         .version(env!("CARGO_PKG_VERSION"))
         .after_long_help(exits())
         .subcommand_required(true)
         .arg_required_else_help(true);
-    // What is derived sets the documentation of its type as the program's.
+    // The derive sets the documentation of its type as the program's.
     Fixed::augment_subcommands(Globals::augment_args(command)).about(ABOUT).long_about(LONG_ABOUT)
 }
 
 /// Reads arguments, the first of which is the name of the program.
 ///
 /// # Errors
-/// What is wrong with them, and help and version that are asked for.
+/// The error of invalid arguments, and the requested help or version.
 pub fn matches(arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
-    // The commands of resources have thousands of flags. To make them takes longer than many commands do.
+    // The commands of resources have thousands of flags. Building them takes longer than many commands.
     let of_fixed = fixed().try_get_matches_from(arguments.iter().cloned());
-    // What is wrong, and the help, names the others too.
+    // Errors and the help name the other commands too.
     of_fixed.or_else(|_| command().try_get_matches_from(arguments.iter().cloned()))
 }
 

@@ -71,7 +71,7 @@ pub(crate) struct PriceService {
     pub production: &'static str,
     /// Its base URL in the sandbox.
     pub sandbox: &'static str,
-    /// The host by which a trunk-server knows that it is meant.
+    /// The `Host` of requests by which a trunk-server selects the service.
     pub host: &'static str,
 }
 
@@ -129,7 +129,7 @@ impl Target {
     }
 
     /// The settings of a client of one of DIDWW's price services. It is at `url`, or at DIDWW's own address of it, or else at the
-    /// address of the API. Its tokens come from where those of the API come from: the key goes nowhere else.
+    /// address of the API. Its tokens are minted by the token service of the API: the key is sent nowhere else.
     ///
     /// # Errors
     /// When no URL of the API or no key is known.

@@ -1,4 +1,4 @@
-//! The result of the program: an exit code for scripts, and a text for people.
+//! The result of the program: an exit code for scripts, and a message.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -23,9 +23,9 @@ pub enum Exit {
     Invalid,
     /// The service cannot be reached, is overloaded or limits the rate: a retry may succeed.
     Unavailable,
-    /// `apply` did a part of the plan: the report says which.
+    /// `apply` carried out only a part of the plan, which the report states.
     Partial,
-    /// A limit of safety stopped the plan: `--force`, `--prune` or `--yes` is needed.
+    /// A safety limit stopped the plan: `--force`, `--prune` or `--yes` is needed.
     Unsafe,
 }
 
@@ -62,7 +62,7 @@ impl From<Exit> for ExitCode {
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
-    /// The text for people; empty if everything was printed already.
+    /// The message; empty if everything was printed already.
     pub text: String,
 }
 

@@ -13,7 +13,7 @@ const MAX_BYTES: u64 = 64 << 20;
 /// Reads a file with an object. `-` is standard input, which may be JSON or YAML.
 ///
 /// # Errors
-/// When it cannot be read, or is not an object in the format that its name says.
+/// When it cannot be read, or is not an object in the format of its extension.
 pub(crate) fn object(path: &str) -> Result<Map<String, Value>, Failure> {
     members(path, &text(path)?)
 }
@@ -29,7 +29,7 @@ pub(crate) fn text(path: &str) -> Result<String, Failure> {
 /// Reads the object in the text of a file.
 ///
 /// # Errors
-/// When it is not an object in the format that the file's name says.
+/// When it is not an object in the format of the file's extension.
 pub(crate) fn members(path: &str, text: &str) -> Result<Map<String, Value>, Failure> {
     let extension = Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     parse(text, extension).map_err(|problem| Failure::usage(format!("{}: {problem}", spoken(path))))

@@ -43,7 +43,7 @@ fn is_url(name: &str) -> bool {
     name.ends_with("url") || name.ends_with("uri")
 }
 
-/// Whether a member is a secret, or has one that cannot be parted from the rest of it.
+/// Whether a member is a secret, or contains one that cannot be separated from the rest of it.
 pub(crate) fn holds_secret(name: &str, value: &Value) -> bool {
     match value {
         Value::Object(inner) => names_secret(name) || CHOSEN.contains(&name) && !inner.is_empty(),
@@ -52,8 +52,8 @@ pub(crate) fn holds_secret(name: &str, value: &Value) -> bool {
     }
 }
 
-/// Leaves out what stands for secrets in members that were printed before, and returns its paths. Headers and parameters of which
-/// some are hidden are left out as a whole, because those that are sent replace all.
+/// Removes the placeholders of secrets from members that were printed before, and returns their paths. Headers and
+/// parameters of which some are hidden are left out as a whole, because those that are sent replace all.
 pub(crate) fn leave_out_hidden(members: &mut Map<String, Value>) -> Vec<String> {
     let mut paths = Vec::new();
     leave_out_below("", members, &mut paths);
@@ -74,7 +74,7 @@ fn leave_out_below(above: &str, members: &mut Map<String, Value>, paths: &mut Ve
     });
 }
 
-/// The path of the first value that stands for a secret.
+/// The path of the first placeholder of a secret.
 pub(crate) fn first_hidden(members: &Map<String, Value>) -> Option<String> {
     members.iter().find_map(|(name, value)| match value {
         value if is_hidden(name, value) => Some(name.clone()),

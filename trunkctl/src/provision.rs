@@ -20,7 +20,7 @@ mod report;
 mod safety;
 mod unchanged;
 
-pub use action::{Action, Change, Deed, Request};
+pub use action::{Action, Change, Operation, Request};
 pub use apply::{Applied, Outcome, Pace, apply};
 pub(crate) use begun::Begun;
 pub use clients::Clients;

@@ -2,8 +2,8 @@
 //!
 //! The service's page tokens are timestamps: that of the last record of a page, and pages go back in time. So
 //! each token must be earlier than the one before. Of tokens in any other form the client only knows that
-//! none may occur twice. It remembers a single token, replaced when the number of pages reaches 1, 2, 4, 8
-//! and so on, which detects every cycle without a list of all tokens (Brent's algorithm).
+//! none may occur twice. It keeps a single token, replaced when the number of pages reaches 1, 2, 4, 8 and so on, which
+//! detects every cycle without a list of all tokens (Brent's algorithm).
 
 use crate::EndlessReason;
 use crate::types::Timestamp;

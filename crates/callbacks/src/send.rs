@@ -139,7 +139,7 @@ impl Sender {
         let cell = if is_https { &self.https } else { &self.http };
         let client = cell.get_or_init(|| {
             if rustls::crypto::CryptoProvider::get_default().is_none() {
-                // This fails if another thread has installed one meanwhile, which serves as well.
+                // This fails if another thread has installed one meanwhile, which has the same effect.
                 let _installed = rustls::crypto::ring::default_provider().install_default();
             }
             let builder = Client::builder()

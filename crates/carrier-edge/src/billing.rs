@@ -142,7 +142,7 @@ impl Billing {
     }
 
     /// Compares every ledger with the record of its trunk, after changes were missed. If other nodes may have charged calls
-    /// meanwhile, all charges are counted anew.
+    /// meanwhile, all charges are counted again.
     ///
     /// # Errors
     /// If the store cannot be read. The ledgers are unchanged then, and must still be compared.

@@ -212,7 +212,7 @@ impl Calls {
     /// Ends the calls that match `test`, with `cause`. Returns how many received the event, and how many could not, because
     /// their queue is full or they are ending.
     pub(crate) fn end_for(&self, cause: Cause, test: impl Fn(&CallState) -> bool) -> (usize, usize) {
-        // The test runs without the lock, because it may take other locks, and long.
+        // The test runs without the lock, because it may take other locks, and a long time.
         let all = self.all();
         let found = all.iter().filter(|call_state| test(call_state));
         let (received, missed): (Vec<_>, Vec<_>) =

@@ -2,8 +2,8 @@
 //! trunks.
 //!
 //! A call applies the changes since the last use by itself, so this task does only the rest: it bounds the changes that the
-//! next call must apply, loads copies anew that fell behind the change feed, and ends active calls whose trunk no longer exists.
-//! DIDWW documents that the deletion of a trunk ends its calls at once. Emergency calls go on, as they do when
+//! next call must apply, reloads copies that fell behind the change feed, and ends active calls whose trunk no longer
+//! exists. DIDWW documents that the deletion of a trunk ends its calls at once. Emergency calls go on, as they do when
 //! a threshold is reached: that is this server's own rule.
 
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use super::other_nodes::hang_up;
 /// Delay before another attempt to load from a store that failed, or to end a call whose queue of events was full.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Applies changes, and loads copies anew that missed some, for as long as the edge runs. `hang_ups` follows the requests of
-/// other nodes to end calls, if there can be other nodes.
+/// Applies changes, and reloads copies that missed some, for as long as the edge runs. `hang_ups` follows the requests
+/// of other nodes to end calls, if there can be other nodes.
 pub(crate) async fn run(inner: Arc<Inner>, mut wakes: watch::Receiver<u64>, mut hang_ups: Option<Follower>) {
     let mut has_missed = false;
     loop {
@@ -48,7 +48,7 @@ pub(crate) async fn run(inner: Arc<Inner>, mut wakes: watch::Receiver<u64>, mut 
 async fn catch_up(inner: &Inner) -> Result<(), StoreError> {
     let store = &*inner.core.store;
     if inner.trunks.catch_up() {
-        tracing::warn!("the edge fell behind the store: its trunks are loaded anew");
+        tracing::warn!("the edge fell behind the store: its trunks are reloaded");
         inner.trunks.load(store, |_| {}).await?;
     }
     if inner.billing.must_compare() {

@@ -10,8 +10,8 @@ use super::inner::Inner;
 use super::stack::Incoming;
 
 impl Inner {
-    /// Whether the sender of a request may learn why it is refused: a subnet of a trunk identifies its address, and
-    /// diagnostic headers are enabled.
+    /// Whether the response may state to the sender why a request is refused: a subnet of a trunk identifies its
+    /// address, and diagnostic headers are enabled.
     pub(crate) fn diagnoses(&self, request: &Incoming) -> bool {
         self.config.settings.diagnostic_headers && self.front.identifies(request.source().ip())
     }

@@ -1,4 +1,4 @@
-//! States in words how an admitted call ended, for its record, the log and the rings of attempts.
+//! The sentence that states how an admitted call ended, for its record, the log and the rings of attempts.
 
 use trunk_rules::carrier::{Cause, reason_phrase, sentence};
 

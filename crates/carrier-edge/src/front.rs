@@ -426,7 +426,7 @@ impl Front {
     }
 }
 
-/// A reading of the stopwatch as rates take it. A tester can freeze the clock's time, and not this one.
+/// A reading of the stopwatch, for the rates. Unlike the clock, a tester cannot freeze it.
 pub(crate) fn millis(stopwatch: Duration) -> i64 {
     i64::try_from(stopwatch.as_millis()).unwrap_or(i64::MAX)
 }

@@ -84,7 +84,7 @@ impl Inner {
         let now = self.core.clock.now();
         let source = request.source().ip();
         let (trunk, peer) = (&call_state.trunk, call_state.origin.source.ip());
-        // What comes from the address of the call needs no digest.
+        // A request from the address of the call needs no digest.
         let sent = if source == peer { *SentDigest::NONE } else { sent_digest(request, settings) };
         let username = sent.username(settings);
         let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });

@@ -73,7 +73,7 @@ impl MergedRequests {
 }
 
 impl Pending<'_> {
-    /// Ends the pending state, and remembers the INVITE so that a delayed copy does not become another call.
+    /// Ends the pending state, and keeps the INVITE's identity so that a delayed copy does not become another call.
     pub(crate) fn remember(mut self, now: Duration) {
         self.remembered_until = Some(now + COPY_WINDOW);
     }

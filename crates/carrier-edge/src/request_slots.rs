@@ -7,8 +7,8 @@
 //! slots for others. There is no limit for an account, because a subnet can be allowed by trunks of several:
 //! the sources in two allowed subnets can take all slots. The maps contain holders of slots only.
 //!
-//! Anybody can forge the address of a source, and never acknowledges the refusals. So a refusal or a challenge that waits
-//! for its ACK holds a slot of another kind, of which there are as many; it is not repeated if there is none.
+//! An attacker can forge the address of a source, and never acknowledges the refusals. So a refusal or a challenge that
+//! waits for its ACK holds a slot of another kind, of which there are as many; it is not repeated if there is none.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -56,7 +56,7 @@ struct Counts {
 pub(crate) enum Room {
     /// It may.
     Ample,
-    /// It may, beside as many refusals that wait for their ACK as there can be.
+    /// It may, while as many refusals wait for their ACK as there can be.
     BesideRefusals,
     /// It may not.
     None,

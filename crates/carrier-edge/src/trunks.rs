@@ -39,11 +39,11 @@ pub(crate) struct State {
     names: HashMap<i64, Arc<str>>,
     /// The trunks whose terms are computed again once a DID is known.
     waiting: Waiting,
-    /// What the terms of trunks were computed from, for those whose spending was written since the trunks were loaded.
+    /// The sources of the terms of those trunks whose spending was written since the trunks were loaded.
     written: Written,
     /// The position in the store's change feed up to which writes are applied. Absent until the trunks are loaded.
     follower: Option<Follower>,
-    /// True if changes were missed: the trunks must be loaded anew.
+    /// True if changes were missed: the trunks must be reloaded.
     must_load: bool,
     /// True if trunks may have been deleted since the edge last looked for their calls.
     has_deletions: bool,
@@ -131,7 +131,7 @@ impl Trunks {
                     .flat_map(|write| write.iter())
                     .for_each(|effect| self.apply(&mut state, effect));
             }
-            Some(Changes::LoadAnew) => state.must_load = true,
+            Some(Changes::Reload) => state.must_load = true,
             None => {}
         }
         state.must_load
@@ -198,7 +198,7 @@ impl Trunks {
                     return;
                 }
                 self.apply_trunks(state, std::slice::from_ref(stored), 1);
-                // Others were never written for what they spent.
+                // No spending was ever written to others.
                 if record.meta.is_some() {
                     state.written.note(record.id, source);
                 }

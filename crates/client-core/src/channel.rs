@@ -125,8 +125,8 @@ impl Channel {
         }
     }
 
-    /// Generates the key of a request; `None` if it is no POST, or if the channel sends no keys. A request that is sent
-    /// again with another credential keeps its key.
+    /// Generates the key of a request; `None` for other methods than POST, or if the channel sends no keys. A request
+    /// that is sent again with another credential keeps its key.
     pub fn generated_key(&self, method: &Method) -> Option<IdempotencyKey> {
         self.keys.as_ref().filter(|_| *method == Method::POST).and_then(KeyGenerator::next)
     }

@@ -212,7 +212,7 @@ impl Control {
     /// # Errors
     /// If there is no such account, the name is blank or taken, or the rate limit is too high.
     pub async fn update_account(&self, id: Uuid, patch: AccountPatch) -> Result<Arc<Account>, ControlError> {
-        // Changes of this server take turns, so that only those of others make one begin again.
+        // Changes by this server take turns, so that only those by other servers can conflict.
         let _turn = self.account_changes.lock().await;
         let decide = |before: &Arc<Account>| changed(before, &patch);
         let save = |before: Arc<Account>, after: Account| self.core.store.save_account(before, after);
@@ -324,7 +324,7 @@ impl Control {
     }
 }
 
-/// Refuses an empty list, which would make a key useless: it is rather the mistake of a script.
+/// Refuses an empty list, with which the key could not be used; it is probably a mistake of a script.
 pub(crate) fn checked_addresses(addresses: IpNetworks) -> Result<Arc<IpNetworks>, ControlError> {
     if addresses.texts().is_empty() {
         let message = "must have at least one address or network; null allows every address";

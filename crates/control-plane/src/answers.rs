@@ -12,7 +12,7 @@ use uuid::Uuid;
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "describes what `respond::refused` writes")]
 pub(crate) struct Refused {
-    /// The reason of the refusal, as a sentence for people.
+    /// The reason of the refusal, as a sentence.
     error: String,
 }
 

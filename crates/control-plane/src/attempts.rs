@@ -204,7 +204,7 @@ impl Accounts {
             && let Ok(accounts) = control.accounts().await
         {
             self.0.extend(accounts.iter().map(|account| (account.number, Some(account.id))));
-            // An account that was deleted: its number is not given to another one.
+            // An account that was deleted: its number is never used again.
             self.0.entry(number).or_insert(None);
         }
         self.0.get(&number).copied().flatten()

@@ -120,14 +120,14 @@ impl Control {
     }
 
     /// Ensures that an account's callbacks are signed with this secret: the secret is added unless the account has it, and
-    /// enabled. Servers that do so at once add it once.
+    /// enabled. Several servers that do this at the same time add it only once.
     ///
     /// # Errors
     /// If there is no such account, it has 20 other secrets, or the secret is not valid.
     pub async fn ensure_callback_secret(&self, account: Uuid, secret: Secret) -> Result<(), ControlError> {
         let account = self.account(account).await?.number;
         check_text("secret", &secret)?;
-        // Nothing is written then, which a start needs that finds the disk full.
+        // Nothing is written then, so that a server can start while the disk is full.
         if self.core.store.enabled_callback_secret(account).await?.is_some_and(|enabled| enabled == secret) {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use didww_types::Secret;
 
-/// The token that every control request must have; without one, none is asked for. Clones share it.
+/// The token that every control request must have; `None` requires none. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct ControlToken(Arc<RwLock<Option<Secret>>>);
 

@@ -182,7 +182,7 @@ impl Control {
         })
         .await?;
         if patch.expires_at.is_some() {
-            renewals::decide_anew(&self.core, account).await?;
+            renewals::decide_now(&self.core, account).await?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Server-sent events about the server's state, for pages and programs that show it live.
 //!
-//! An event contains new data, or states that data must be read anew. It never replaces a list: a subscriber that
-//! lost events is notified of it, and reads its lists again.
+//! An event contains new data, or states that data must be read again. It never replaces a list: a subscriber that lost
+//! events is notified of it, and reads its lists again.
 //!
 //! Bounds: [`MAX_SUBSCRIBERS`] at once, each of which holds a connection. Events for a slow subscriber wait in the queues that
 //! the edge keeps for all followers (1,024 entries each) and in the change feed of the store, and the changes within a second
@@ -51,7 +51,7 @@ impl Event {
         Self { name, data }
     }
 
-    /// The event after changes that may have been missed: all shown data must be read anew.
+    /// The event after changes that may have been missed: all shown data must be read again.
     pub(crate) fn reload() -> Self {
         Self::new("reload", json!({}))
     }

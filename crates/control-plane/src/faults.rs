@@ -45,7 +45,7 @@ impl Control {
         self.lab.faults().remove(id).ok_or_else(|| absent(id))
     }
 
-    /// Removes all faults, and returns how many there were.
+    /// Removes all faults, and returns their number.
     pub fn remove_faults(&self) -> usize {
         self.lab.faults().clear()
     }

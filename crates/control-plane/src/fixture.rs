@@ -1,4 +1,4 @@
-//! A server of which time stands still, and records to store in it, for tests of this crate alone.
+//! A server with a frozen clock, and records to store in it, for unit tests of this crate.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use uuid::Uuid;
 /// The account that [`own`] is about.
 pub(crate) const ACCOUNT: i64 = 1;
 
-/// A server without data, whose clock stands still.
+/// A server without data, whose clock is frozen.
 pub(crate) fn core() -> Arc<Core> {
     let store = Arc::new(SqliteStore::in_memory().unwrap());
     let (clock, guesses) = (Clock::system(), GuessLimits::default());

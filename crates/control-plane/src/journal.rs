@@ -52,8 +52,8 @@ impl Control {
     /// Returns the entry of the journal with this number.
     ///
     /// # Errors
-    /// If there is none, because no request has the number yet or the entry went to make room, or the server keeps no
-    /// journal.
+    /// If there is none, because no request has the number yet or the entry was dropped to make room, or the server
+    /// keeps no journal.
     pub fn journal_entry(&self, number: u64) -> Result<JournalEntry, ControlError> {
         self.journal()?.entry(number).ok_or_else(|| absent(number))
     }
@@ -83,7 +83,7 @@ impl Control {
         Ok(self.journal_for(expectations)?.wait(expectations, longest).await)
     }
 
-    /// Forgets all entries, and returns how many there were.
+    /// Removes all entries, and returns their number.
     ///
     /// # Errors
     /// If the server keeps no journal.

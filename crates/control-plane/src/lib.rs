@@ -110,8 +110,8 @@ pub struct Control {
     core: Arc<Core>,
     /// The environment of new keys.
     environment: Environment,
-    /// Held while an account is read and saved, so that changes of this server do not make each other begin again. That no change
-    /// undoes another one, of this server or of another one, is what the store sees to.
+    /// Held while an account is read and saved, so that concurrent changes by this server do not conflict. The store
+    /// ensures that no change undoes another one, of this server or of another.
     account_changes: Arc<tokio::sync::Mutex<()>>,
     lab: Lab,
     /// Empty if the server counts no requests.

@@ -74,8 +74,8 @@ pub struct RecentMessages {
 }
 
 impl Control {
-    /// Returns the newest stored SIP messages of all calls, newest first, each by its first line. All that are stored are looked
-    /// at, so an asynchronous task calls it on a thread for blocking work.
+    /// Returns the newest stored SIP messages of all calls, newest first, each by its first line. It examines all
+    /// stored messages, so an asynchronous task must call it on a thread for blocking work.
     ///
     /// # Errors
     /// If the server stores none.
@@ -172,7 +172,7 @@ fn file(bytes: Vec<u8>, kind: &'static str, disposition: Option<&'static str>) -
     let mut response = Response::new(bytes.into());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    // A browser must not take a peer's text for a page.
+    // A browser must not interpret a peer's text as HTML.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.extend(disposition.map(|value| (header::CONTENT_DISPOSITION, HeaderValue::from_static(value))));
     response

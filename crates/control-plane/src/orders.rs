@@ -79,7 +79,7 @@ impl Control {
             .await
     }
 
-    /// Cancels a pending order: the account has its money back, and the numbers are in stock again.
+    /// Cancels a pending order: the amount is added to the account's balance, and the numbers are in stock again.
     ///
     /// # Errors
     /// If there is no such account or order, or it is not pending.
@@ -142,7 +142,7 @@ async fn carry_out(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobErr
     }
     let is_over = order.created_at.after(BACK_ORDER_LIFE) <= core.clock.now();
     if is_over && leased.attempts > GIVEN_UP_AFTER {
-        // Whatever prevents storing it, such as the account's quota of DIDs, the money is paid back.
+        // It cannot be stored, for example because of the account's quota of DIDs: the money is paid back.
         return Ok(Outcome::done().with(cancellation(&core, scope, &record, &order, &[]).await?));
     }
     let items = plan_of(&record, &job.payload)?;
@@ -187,7 +187,7 @@ async fn deliver(
             }
             Item::Numbers(item) => item,
         };
-        let mut numbers: Vec<Stocked> = held.take(&item.held);
+        let mut numbers: Vec<Stocked> = held.take(item);
         if numbers.len() < item.qty && item.chosen {
             return Ok(Delivered::Ended(cancellation(core, scope, &record, order, &gone).await?));
         }
@@ -218,10 +218,11 @@ async fn deliver(
         links: vec![(HELD, gone)],
         meta: None,
     });
-    // The period of a pool, and one that is paid in part, can end before the next run that renewals in progress decide on.
+    // The period of a pool, and one that is paid in part, can end before the time for which a renewal in progress
+    // schedules the next run.
     let next = now.after(SHORTEST_PERIOD);
     changes.push(if ends.iter().any(|end| *end < next) {
-        renewals::anew(account, now)
+        renewals::run_now(account, now)
     } else {
         renewals::schedule(account, next)
     });

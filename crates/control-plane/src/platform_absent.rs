@@ -1,4 +1,5 @@
-//! The communication platform of a world in a program without the platform: there is none.
+//! Takes the place of `platform_world` in a build without the communication platform: a world with records of it is
+//! refused.
 
 use service_core::AttemptError;
 use trunk_store::Change;

@@ -77,8 +77,8 @@ impl Control {
         Ok(())
     }
 
-    /// Makes calls and requests from here on find the stored rates of accounts. If that fails, what follows the changes tries
-    /// again.
+    /// Loads the stored rates of accounts, for calls and requests that begin later. If that fails, the task that
+    /// follows the store's changes tries again.
     pub(crate) async fn use_stored_rates(&self) {
         if let Err(error) = self.core.price_plans.refresh(&*self.core.store).await {
             tracing::warn!(%error, "the stored rates of accounts will be used later");

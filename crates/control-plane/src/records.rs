@@ -125,7 +125,7 @@ impl Control {
             })
             .await;
         if [Did::TYPE, CapacityPool::TYPE, EmergencyCallingService::TYPE].contains(&spec.name) {
-            renewals::decide_anew(&self.core, owner).await?;
+            renewals::decide_now(&self.core, owner).await?;
         }
         stored
     }

@@ -1,9 +1,11 @@
 //! Renews the DIDs, capacity pools and emergency calling services that an account has ordered, when their paid period ends.
 //!
-//! Each account that has ordered something has one job, which is due when the first of its DIDs, capacity pools and emergency calling
-//! services is, and once in the shortest period at least. A run charges what is over, one after the other, in one transaction with
-//! the payment; what is over for several periods is decided again at once. What is left when a run has read enough is read by the
-//! next one, behind what could not be paid, so that nothing waits for that. What staff stored without an order is left as it is.
+//! Each account that has ordered something has one job. It is due when the first paid period of its DIDs, capacity
+//! pools and emergency calling services ends, and at least once in the shortest period. A run charges the records whose
+//! period is over, one after the other, in one transaction with the payment; a record that is overdue for several
+//! periods is decided again at once. A run reads a bounded number of records. The next one continues behind those that
+//! could not be paid, so that they do not hold up the others. Records that staff stored without an order are not
+//! renewed.
 
 mod earlier;
 mod pass;
@@ -42,16 +44,16 @@ fn job(account: i64, due_at: Timestamp) -> Job {
     Job { account: Some(account), ..Job::new(RENEW, account.to_string(), due_at) }
 }
 
-/// The change that decides on the renewals of an account anew, now. A run in progress, which may have read older records, is
-/// superseded.
-pub(crate) fn anew(account: i64, now: Timestamp) -> Change {
+/// The change that schedules the renewals of an account for now. A run in progress, which may have read older records,
+/// is superseded.
+pub(crate) fn run_now(account: i64, now: Timestamp) -> Change {
     Change::Schedule { job: Box::new(job(account, now)), existing: IfScheduled::Replace }
 }
 
-/// Decides on the renewals of an account anew, if it has any, because staff changed when they are due.
-pub(crate) async fn decide_anew(core: &Core, account: i64) -> Result<(), StoreError> {
+/// Schedules the renewals of an account for now, if it has any, because staff changed when they are due.
+pub(crate) async fn decide_now(core: &Core, account: i64) -> Result<(), StoreError> {
     if core.store.job(RENEW, account.to_string()).await?.is_some() {
-        core.commit(vec![anew(account, core.clock.now())]).await?;
+        core.commit(vec![run_now(account, core.clock.now())]).await?;
     }
     Ok(())
 }

@@ -108,7 +108,7 @@ impl Route {
         self.declare(|operation| operation.answers::<T>(status))
     }
 
-    /// Declares the statuses with which the route refuses, besides [`COMMON_ERRORS`].
+    /// Declares the statuses with which the route refuses, in addition to [`COMMON_ERRORS`].
     pub(crate) fn errors(self, statuses: &[u16]) -> Self {
         self.declare(|operation| operation.errors(statuses))
     }

@@ -69,8 +69,8 @@ pub fn control_router(
 
 /// Every route.
 ///
-/// This is the one place below the crate's head that looks at features: the head cannot add the routes, because it would
-/// then name the files that name its `Control`, which is a circle.
+/// This is the only file besides `lib.rs` that tests features: `lib.rs` cannot add the routes, because it would then
+/// import the files that import its `Control`, which is an import cycle.
 fn routes() -> Vec<Route> {
     let described =
         Route::get("/openapi.json", "Returns this document.", show_document).answers::<Value>(200);

@@ -46,7 +46,7 @@ pub(crate) async fn clear(core: &Core, account: i64, deletes: bool) -> Result<()
         .await
 }
 
-/// The changes that return the numbers of an account to the stock, and the conditions without which they would be wrong.
+/// The changes that return the numbers of an account to the stock, and the conditions on which they depend.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] if DIDs were added or removed meanwhile, or the store fails.

@@ -55,8 +55,8 @@ impl UnderReview {
 
 impl Control {
     /// Approves or rejects a pending verification of an address. An approval verifies the address, registers its numbers to the
-    /// identity, and ends their waiting for a registration, during which they are blocked: the month that an order paid of them
-    /// begins then.
+    /// identity, and ends their wait for a registration, during which they are blocked: the month that an order paid
+    /// for begins then.
     ///
     /// # Errors
     /// If there is no such account or verification, it is reviewed already, or a rejection has no reasons, more than 20, or
@@ -130,7 +130,7 @@ impl Control {
                 let read: Vec<&Record> =
                     [&record, service].into_iter().chain(&dids).chain(&balance).collect();
                 // The period of a service begins with its first approval.
-                let renewals = (*review == Review::Approve).then(|| renewals::anew(number, now));
+                let renewals = (*review == Review::Approve).then(|| renewals::run_now(number, now));
                 self.commit_review(number, changes, &read, renewals).await
             })
             .await

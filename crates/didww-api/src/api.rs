@@ -223,7 +223,7 @@ async fn serve_account(
                     let (rendered, pages) = (&api.rendered, &api.pages);
                     let context = RequestContext { core, rules, account, version, rendered, pages, base };
                     let reply = perform(&api, &context, actor, &operation, &params, &body).await;
-                    // The handler goes on with the body when the client disconnects.
+                    // The handler still uses the body after the client has disconnected.
                     drop(upload);
                     KeyedReply(reply)
                 }
@@ -235,8 +235,8 @@ async fn serve_account(
     }
 }
 
-/// Performs an operation when it is the account's turn. What is borrowed here is in the future of a request once, and not once
-/// for each function that it is passed on to.
+/// Performs an operation when it is the account's turn. Its arguments are in the future of a request once, and not once
+/// for each function that they are passed on to.
 async fn perform(
     api: &Api,
     context: &RequestContext<'_>,

@@ -81,7 +81,7 @@ pub(crate) async fn authenticate_for_file(api: &Api, parts: &Parts) -> Result<Ca
 }
 
 /// Returns the token of the `Authorization` header; an empty text if it is not readable. `None` if the header is missing or
-/// has another scheme. The name of the scheme has no case.
+/// has another scheme. The name of the scheme is case-insensitive.
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked("Bearer".len())?;
@@ -229,8 +229,9 @@ struct LookedUp {
     key: KnownKey,
 }
 
-/// Finds the account whose token or key a request has. It counts as no request, and as no attempt to guess: the answer must not
-/// depend on it before the request was authenticated. A key that is found is not looked up again when it is.
+/// Finds the account whose token or key a request has. It counts neither as a request nor as an attempt to guess: the
+/// answer must not depend on it before the request was authenticated. A key that is found is not looked up again when
+/// it is.
 pub async fn account_of(api: &Api, parts: &mut Parts) -> Option<Uuid> {
     if let Some(token) = bearer_token(&parts.headers)
         && let Some(account) = Box::pin(account_of_token(api, parts, token)).await
@@ -320,16 +321,10 @@ async fn check_rate(api: &Api, caller: &Caller) -> Result<(), ApiError> {
 mod tests {
     use http::HeaderValue;
     use http_listener::{Limits, RateLimits};
-    use service_base::clock::Clock;
-    use service_base::descriptors::Descriptors;
-    use service_base::guessing::GuessLimits;
-    use service_base::ids::Ids;
-    use service_core::{Core, Outbox};
     use token_service::{TokenService, TokenSettings};
-    use trunk_store::SqliteStore;
-    use trunk_store::account::ApiKey;
 
     use super::*;
+    use crate::fixture::core_with_account;
 
     #[test]
     fn a_bearer_token_is_found_whatever_the_case_of_its_scheme() {
@@ -349,35 +344,10 @@ mod tests {
         }
         assert_eq!(bearer_token(&HeaderMap::new()), None);
     }
+
     /// The API of a store in memory with one account, whose key is `key`.
     async fn api_with_a_key() -> Api {
-        let core = Core::new(
-            Arc::new(SqliteStore::in_memory().unwrap()),
-            Clock::system(),
-            Ids::seeded(1),
-            Outbox::new(false),
-            Descriptors::new(1_024),
-            GuessLimits::default(),
-        );
-        let now = core.clock.now();
-        let account = Account {
-            number: 0,
-            id: Uuid::from_u128(1),
-            name: "main".to_owned(),
-            version: ApiVersion::V2022_05_10,
-            features: Features::NONE,
-            rate_limit: None,
-            record_quota: None,
-            created_at: now,
-        };
-        let key = ApiKey {
-            id: Uuid::from_u128(2),
-            digest: KeyDigest::of("key"),
-            created_at: now,
-            addresses: None,
-            environment: None,
-        };
-        core.store.create_account(account, key).await.unwrap();
+        let (core, _) = core_with_account(ApiVersion::V2022_05_10).await;
         let (core, rates, limits) = (Arc::new(core), Arc::new(RateLimits::new(0)), Limits::default());
         let settings = TokenSettings::default();
         let tokens = TokenService::new(Arc::clone(&core), settings, limits, Arc::clone(&rates));

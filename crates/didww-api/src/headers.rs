@@ -110,7 +110,7 @@ pub(crate) fn respond_tagged(
             headers
         } else {
             let mut headers = DOCUMENT_HEADERS.clone();
-            // The router would add it, for which the map had to grow.
+            // Otherwise the router would add it, and the map would have to grow.
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
             headers
         };
@@ -151,8 +151,9 @@ fn seconds(time: Duration) -> String {
 
 /// Returns a weak entity tag: `W/"`, 32 hexadecimal digits of a digest of the body, and `"`.
 ///
-/// The digest is not cryptographic, because such a one took a sixth of the time of a list of 50: an account that constructs
-/// two documents with the same digest misleads only its own cache. Nodes of the same build compute the same digest.
+/// The digest is not cryptographic, because a cryptographic one takes a sixth of the time of a list of 50: an account
+/// that constructs two documents with the same digest misleads only its own cache. Nodes of the same build compute the
+/// same digest.
 pub(crate) fn entity_tag(body: &[u8]) -> HeaderValue {
     let [high, low] = [0, 1].map(|seed| FixedState::with_seed(seed).hash_one(body));
     let mut digits = Uuid::encode_buffer();

@@ -24,6 +24,8 @@
 mod api;
 mod authentication;
 mod download;
+#[cfg(test)]
+mod fixture;
 mod headers;
 mod idempotency;
 mod jsonapi;

@@ -44,7 +44,7 @@ pub(crate) fn accept(headers: &HeaderMap) -> Result<(), ApiError> {
     let mut texts =
         headers.get_all(header::ACCEPT).iter().map(|value| value.to_str().unwrap_or("unreadable"));
     let Some(first) = texts.next() else { return Ok(()) };
-    // What almost every program sends, whatever other ranges follow.
+    // Almost every program sends this range first.
     if first == MEDIA_TYPE || first == "*/*" {
         return Ok(());
     }

@@ -2,9 +2,9 @@
 //!
 //! A request has an access token for its service; scope and version of the token make no difference. The plans are those of
 //! the configuration and of the table that rates calls. They are the same for every account and do not change while the server
-//! runs, but for those of outbound calls that single accounts have of their own.
+//! runs, except those of outbound calls that single accounts have of their own.
 //!
-//! A look-up reads the whole plan once, which the operator wrote. A file is compressed when it is first asked for.
+//! A look-up reads the whole plan once, which the operator wrote. A file is compressed when it is first requested.
 
 mod file;
 mod own_plans;
@@ -63,7 +63,7 @@ pub(crate) const fn accepted(domain: Domain) -> &'static Accepted {
     }
 }
 
-/// What a request is answered with.
+/// The answer to a request.
 enum Answer {
     /// Nothing, for a preflight of a browser.
     Empty,

@@ -48,7 +48,7 @@ pub(crate) struct Declaration {
     pub(crate) unique_paths: Vec<LitStr>,
     /// Calls that complete the `ResourceSpec`, for options of which nothing else is generated.
     pub(crate) completions: Vec<TokenStream>,
-    /// The names of sort criteria that are no attributes.
+    /// The names of sort criteria that are not attributes of the type.
     pub(crate) sorts: Vec<String>,
     /// The names of relationships that no version has. Each is also the type of its members.
     pub(crate) hidden: Vec<LitStr>,

@@ -12,8 +12,8 @@ use crate::{
 /// The changes that would make an existing record equal to the one that a create request would make.
 ///
 /// Only the members that the request sets are compared, after both were brought into the form in which the service stores
-/// them. So addresses without their prefix length, decimals with other zeros and what only the service sets, such as generated
-/// credentials, make no difference.
+/// them. So addresses without their prefix length, decimals with other zeros and values that only the service sets,
+/// such as generated credentials, make no difference.
 ///
 /// ```
 /// # use didww_types as didww_client;

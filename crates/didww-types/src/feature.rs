@@ -106,7 +106,7 @@ impl Features {
         self.0
     }
 
-    /// The set of a stored number. Bits that stand for no feature are ignored.
+    /// The set of a stored number. Bits without a feature are ignored.
     pub fn from_bits(bits: u8) -> Self {
         Self::of(Feature::ALL.into_iter().filter(|feature| bits & Self::bit(*feature) != 0))
     }

@@ -16,13 +16,13 @@ pub const PRICES: &str = "prices";
 /// A price, as a look-up answers it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Price<A> {
-    /// The id, which names the price and is no address: no request reads a price by it.
+    /// The id. No request reads a price by it.
     pub id: String,
     /// The attributes: the destination of the price, and its amount.
     pub attributes: A,
 }
 
-/// What a price is for, as a row of a price file.
+/// A price as a row of a price file.
 pub trait PriceRow {
     /// The names of the columns.
     const COLUMNS: &'static [&'static str];

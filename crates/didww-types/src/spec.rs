@@ -126,7 +126,8 @@ pub struct ResourceSpec {
     /// of any account contains is not listed, and nothing else can be linked to it. Empty for all other types.
     pub taken_by: &'static [&'static str],
     /// The member of `meta` with the price without which a record is not offered: it is not listed, its id finds nothing, and
-    /// nothing new can be linked to it. What was linked to it before shows it. `None` for types whose records need no price.
+    /// nothing new can be linked to it. A record that was linked to it before shows it. `None` for types whose records
+    /// need no price.
     pub priced_by: Option<&'static str>,
     /// Maximum number of records that an account can have at a time; `None` if only the account's quota limits them.
     pub at_most: Option<u64>,
@@ -147,7 +148,7 @@ pub struct ResourceSpec {
     pub downloads: Option<&'static str>,
     /// The extension of the files below the path of the [former name](Self::former); `None` if it is the present one.
     pub former_downloads: Option<&'static str>,
-    /// The sort criteria that are no attributes of the type.
+    /// The sort criteria that are not attributes of the type.
     pub sorts: &'static [SortSpec],
     /// Dotted paths into attributes whose values must be unique among the records of all accounts.
     pub unique_paths: &'static [&'static str],

@@ -50,7 +50,7 @@ pub struct Header {
     pub description: &'static str,
     /// The regular expression that a value matches.
     pub pattern: &'static str,
-    /// The statuses with which a request that has the header can be refused, besides those of its operation.
+    /// The statuses with which a request that has the header can be refused, in addition to those of its operation.
     pub errors: &'static [u16],
 }
 

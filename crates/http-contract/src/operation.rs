@@ -137,7 +137,7 @@ impl Operation {
         self
     }
 
-    /// Declares the statuses with which the operation refuses, besides those of every operation of the API.
+    /// Declares the statuses with which the operation refuses, in addition to those of every operation of the API.
     #[must_use]
     pub fn errors(mut self, statuses: &[u16]) -> Self {
         self.errors.extend(statuses);

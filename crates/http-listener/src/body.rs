@@ -25,7 +25,7 @@ impl Limits {
     }
 }
 
-/// Why a body was not read. What the client sends after it is discarded.
+/// Why a body was not read. The rest of the body is discarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyError {
     /// It has more bytes than the limit.

@@ -11,7 +11,7 @@ pub fn host_of(authority: &str) -> &str {
 }
 
 /// Returns the host that a request names, with its port if it names one. A request target that is a whole URI names it,
-/// whatever the header `Host` has (RFC 9112, section 3.2.2). A user in that URI is no part of it.
+/// whatever the header `Host` has (RFC 9112, section 3.2.2). A user in that URI is not part of it.
 pub fn named_authority<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     let Some(authority) = uri.authority() else {
         return headers.get(header::HOST).and_then(|value| value.to_str().ok());

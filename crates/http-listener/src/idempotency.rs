@@ -29,8 +29,9 @@ use didww_types::Timestamp;
 use http::{HeaderName, StatusCode};
 use service_base::clock::Clock;
 use service_core::Core;
-use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
-use trunk_store::{IdempotencyKey, IdempotencyScope, Job, KeptResponse, KeyUse, StoreError, with_key_use};
+use service_core::cleanup::hourly;
+use service_core::jobs::JobSet;
+use trunk_store::{IdempotencyKey, IdempotencyScope, KeptResponse, KeyUse, StoreError, with_key_use};
 
 pub use header::SentKey;
 use running::Running;
@@ -50,10 +51,7 @@ const MAX_KEPT_BYTES: usize = 256 << 10;
 
 /// The name of the job that deletes expired keys. It is stored.
 const FORGET_KEYS: &str = "http.forget_idempotency_keys";
-const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 const MAX_KEYS_PER_DELETION: u64 = 500;
-/// Maximum number of deletions of a run of the job. If expired keys are left, it is due again at once.
-const MAX_DELETIONS_PER_RUN: usize = 100;
 
 /// Why a request with a key is not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,8 +111,8 @@ pub struct Idempotency {
 }
 
 impl Idempotency {
-    /// Carries out the first request that has a key, and replays its response to repetitions. `request` is what
-    /// identifies the request: its method, path, query, body, and whatever else its response depends on.
+    /// Carries out the first request that has a key, and replays its response to repetitions. `request` identifies the
+    /// request: its method, path, query, body, and whatever else its response depends on.
     ///
     /// A panic of the handler is passed on to the caller.
     ///
@@ -204,18 +202,13 @@ fn expired(now: Timestamp) -> Timestamp {
 
 /// The job that deletes expired keys every hour.
 pub fn jobs(clock: &Clock) -> JobSet {
-    let first = Job::new(FORGET_KEYS, "", clock.now().after(FORGET_INTERVAL));
-    JobSet::default().handle(JobKind::new(FORGET_KEYS, |core, _job| forget_keys(core))).standing(first)
+    hourly(clock, FORGET_KEYS, forget_some_keys)
 }
 
-async fn forget_keys(core: Arc<Core>) -> Result<Outcome, JobError> {
-    let now = core.clock.now();
-    for _ in 0..MAX_DELETIONS_PER_RUN {
-        if core.store.forget_keys(expired(now), MAX_KEYS_PER_DELETION).await? < MAX_KEYS_PER_DELETION {
-            return Ok(Outcome::again_at(now.after(FORGET_INTERVAL)));
-        }
-    }
-    Ok(Outcome::again_at(now))
+/// Deletes some of the expired keys. Returns whether others may be left.
+async fn forget_some_keys(core: Arc<Core>) -> Result<bool, StoreError> {
+    let until = expired(core.clock.now());
+    Ok(core.store.forget_keys(until, MAX_KEYS_PER_DELETION).await? >= MAX_KEYS_PER_DELETION)
 }
 
 #[cfg(test)]

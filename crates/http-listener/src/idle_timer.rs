@@ -1,8 +1,8 @@
-//! The timer by which hyper ends a connection of HTTP/1.1 on which no request comes in time.
+//! The timer with which hyper ends an HTTP/1.1 connection on which no request arrives in time.
 //!
-//! Hyper asks for one before each request, and drops it when the head is there. All of a connection share one that the
-//! runtime knows, so that a request neither registers nor removes one there, which takes a lock of the whole runtime. It is
-//! set to a later time when it ends too early: once in the time for which a connection may be idle.
+//! Hyper requests a timer before each request, and drops it when the head has arrived. All timers of a connection share
+//! one that is registered with the runtime, because registering and removing a timer takes a lock of the whole runtime.
+//! If it expires too early, it is set to the later time: once in the time for which a connection may be idle.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

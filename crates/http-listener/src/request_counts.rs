@@ -2,8 +2,8 @@
 //!
 //! The routes are those of the listener, and a path that is none of them counts as `other`: no client can add
 //! one. Counting takes no lock. Each thread adds to one of [`SHARDS`] sets of counters, so that threads do not contend for
-//! them; a reader adds the sets up. There are hundreds of routes, of which few are ever asked for, so a set has the counters of
-//! a route from its first request on.
+//! them; a reader adds the sets up. There are hundreds of routes, of which few are ever requested, so a set has the
+//! counters of a route from its first request on.
 
 mod routes;
 
@@ -15,7 +15,7 @@ use http::{Method, StatusCode};
 
 use routes::Routes;
 
-/// The name of all paths that are no declared route, and of methods without a name of their own.
+/// The name of all paths outside the declared routes, and of methods without a name of their own.
 pub(crate) const OTHER: &str = "other";
 
 /// Upper bounds of the ranges in which durations are counted, in microseconds. Longer ones are counted after the last.
@@ -26,7 +26,7 @@ pub const DURATION_BOUNDS: [u64; 14] = [
 
 /// The methods that are counted apart.
 const METHODS: [&str; 8] = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS", "HEAD", OTHER];
-/// The classes of statuses, of which the first digit of a status selects one.
+/// The classes of statuses, by the first digit of a status.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Counters of a route's requests: one for each method and class.
 const REQUESTS: usize = METHODS.len() * CLASSES.len();
@@ -39,7 +39,7 @@ const DURATIONS: usize = DURATION_BOUNDS.len() + 2;
 #[derive(Debug)]
 pub struct RequestCounts {
     listener: &'static str,
-    /// Made when a request is counted, or asked for: a start does not wait for them.
+    /// Made when they are first needed, so that a start does not wait for them.
     routes: LazyLock<Routes, MakeRoutes>,
     shards: [OnceLock<Shard>; SHARDS],
 }

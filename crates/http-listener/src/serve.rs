@@ -44,7 +44,7 @@ pub fn serve(
 /// Makes the router of a listener.
 pub type MakeRouter = Box<dyn FnOnce() -> Router + Send>;
 
-/// Does what [`serve`] does, with a router that is made for the first connection. Some have a hundred routes, for a listener that
+/// As [`serve`], with a router that is made for the first connection. Some have a hundred routes, for a listener that
 /// few ever connect to.
 pub fn serve_made(
     listener: TcpListener,

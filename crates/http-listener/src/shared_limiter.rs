@@ -28,10 +28,11 @@ use std::time::Duration;
 use service_base::clock::Stopwatch;
 use service_base::limiter::Divide;
 use service_core::Core;
-use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
+use service_core::cleanup::hourly;
+use service_core::jobs::JobSet;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use trunk_store::{Job, RateShares, RateSubject};
+use trunk_store::{RateShares, RateSubject};
 
 use shares::{PAUSE_AFTER_FAILURE, RENEWAL_INTERVAL, Refused, Shares};
 
@@ -44,10 +45,7 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The name of the job that deletes shares of nodes that ended. It is stored.
 const FORGET_SHARES: &str = "http.forget_rate_shares";
-const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 const MAX_SHARES_PER_DELETION: u64 = 500;
-/// Maximum number of deletions of a run of the job. If shares are left, it is due again at once.
-const MAX_DELETIONS_PER_RUN: usize = 100;
 
 /// A rate limiter for keys, accounts and customers.
 #[derive(Debug)]
@@ -186,18 +184,10 @@ pub fn jobs(core: &Core) -> JobSet {
     if !core.store.is_shared() {
         return JobSet::default();
     }
-    let first = Job::new(FORGET_SHARES, "", core.clock.now().after(FORGET_INTERVAL));
-    JobSet::default().handle(JobKind::new(FORGET_SHARES, |core, _job| forget_shares(core))).standing(first)
-}
-
-async fn forget_shares(core: Arc<Core>) -> Result<Outcome, JobError> {
-    let now = core.clock.now();
-    for _ in 0..MAX_DELETIONS_PER_RUN {
-        if core.store.forget_shares(MAX_SHARES_PER_DELETION).await? == 0 {
-            return Ok(Outcome::again_at(now.after(FORGET_INTERVAL)));
-        }
-    }
-    Ok(Outcome::again_at(now))
+    hourly(&core.clock, FORGET_SHARES, |core| async move {
+        let deleted = core.store.forget_shares(MAX_SHARES_PER_DELETION).await;
+        deleted.map(|shares| shares > 0)
+    })
 }
 
 #[cfg(test)]

@@ -51,8 +51,8 @@ pub(crate) fn begin<B>(listener: &ListenerContext, request: &Request<B>) -> Opti
     Some(Box::new(span))
 }
 
-/// Serves a request inside its span. Apart from how requests without a span are served, whose futures would else have a second
-/// copy of the request.
+/// Serves a request inside its span. It is a function of its own because the futures of requests without a span would
+/// otherwise have a second copy of the request.
 pub(crate) fn serve(
     span: &Span,
     intercept: Option<Arc<dyn Intercept>>,

@@ -2,8 +2,8 @@
 //! and when it last read or requested something.
 //!
 //! A client can keep its connection alive with frames that cost it nothing, among them requests that it resets, and let none
-//! of its responses through. So it is their bytes that must make progress (`metered_stream`), and nothing else counts for it. A
-//! long response that is read slowly does.
+//! of its responses through. So only the bytes of responses that the client reads count as progress (`metered_stream`).
+//! A long response that is read slowly makes progress.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,8 +36,8 @@ struct State {
     held: usize,
     /// When something was last requested, handed over or read.
     used_at: Duration,
-    /// When the client last read, or began to have something to read. A request is no sign of that, nor is a reset, which frees
-    /// what is held.
+    /// When the client last read, or began to have something to read. A request does not show that, and neither does a
+    /// reset, which frees the held bytes.
     read_at: Duration,
 }
 

@@ -34,8 +34,9 @@ impl CapacityPlace {
         Self { of_node: place, of_all: None }
     }
 
-    /// Takes a place of what has a capacity, among the calls of this node and among those of all nodes. At most `limit` calls
-    /// are permitted at a time; `None` permits any number, and then it never waits. Dropping the future takes no place.
+    /// Takes a place in the capacity of a DID, a group or a trunk, among the calls of this node and among those of all
+    /// nodes. At most `limit` calls are permitted at a time; `None` permits any number, and then it never waits.
+    /// Dropping the future takes no place.
     ///
     /// # Errors
     /// [`NoPlace`].

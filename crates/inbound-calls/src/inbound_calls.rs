@@ -420,7 +420,7 @@ mod tests {
         let placed = inbound.place_at(record, slot, route).await;
         assert!(matches!(placed, Err(AttemptError::Store(StoreError::Conflict))), "{placed:?}");
         assert_eq!((inbound.find(id).await.unwrap(), inbound.live()), (None, 0));
-        // The next attempt reads that the number is no DID.
+        // The next attempt finds that the number is not a DID.
         let placed = inbound.place(NewInboundCall::new("1", NUMBER)).await.unwrap();
         assert_eq!((placed.did, placed.disconnect_code), (None, Some(404)));
     }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::shared::Shared;
 use crate::stored;
 
-/// Time between two looks for calls of nodes that died.
+/// Time between two searches for calls of nodes that died.
 const DEAD_NODES_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Requests the end of a call from the node that runs it. Returns false if no other node runs it.

@@ -3,7 +3,7 @@
 use didww_types::Timestamp;
 use uuid::Uuid;
 
-/// A call to a DID that is to be placed.
+/// A request to place a call to a DID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewInboundCall {

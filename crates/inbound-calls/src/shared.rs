@@ -20,7 +20,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Takes a place of what has a capacity, as [`CapacityPlace::take`] does.
+    /// Takes a place in a capacity, as [`CapacityPlace::take`] does.
     ///
     /// # Errors
     /// [`NoPlace`].

@@ -1,6 +1,6 @@
 //! The span of a call to a DID, for an exporter of traces: from its admission to its end. It contains no telephone numbers.
 //!
-//! It is held and never entered, so that it costs a live call next to nothing.
+//! It is held and never entered, so that its cost for a live call is negligible.
 
 use service_base::trace;
 use tracing::Span;

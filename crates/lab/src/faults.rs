@@ -1,4 +1,4 @@
-//! The faults of a process, and the choice of the one that applies to a request.
+//! The faults of a process, and the selection of the fault that applies to a request.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -27,7 +27,7 @@ impl Intercept for Lab {
     }
 
     fn serve(&self, request: Request<Body>, mut router: Router) -> Boxed<'static, Response> {
-        // A program that watches the server must not take a fault on purpose for a failure.
+        // A monitoring program must not mistake an injected fault for a failure.
         if HEALTH_PATHS.contains(&request.uri().path()) {
             return Box::pin(async move { answer(router.call(request).await) });
         }

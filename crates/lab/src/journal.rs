@@ -1,9 +1,9 @@
 //! The journal: the last requests to the public listeners, with their responses.
 //!
-//! Bounds: the number of entries, which the configuration names; [`MAX_BYTES`] of all together, beyond which the oldest go
-//! first; and [`MAX_BODY_BYTES`] of each body. Beside them each thread has one entry that it overwrites next (`spare`). Nothing is
-//! shown before its secrets are hidden (`mask`). It is in the memory
-//! of this process: a restart forgets it, and another node has its own.
+//! Bounds: the number of entries, which the configuration names; [`MAX_BYTES`] of all together, beyond which the oldest
+//! are dropped first; and [`MAX_BODY_BYTES`] of each body. Beside them each thread has one entry that it overwrites
+//! next (`spare`). Nothing is shown before its secrets are hidden (`mask`). It is in the memory of this process: it is
+//! lost at a restart, and another node has its own.
 
 mod entry;
 mod recording;
@@ -66,7 +66,7 @@ impl Drop for Waiting<'_> {
 
 #[derive(Debug, Default)]
 struct Ring {
-    /// Each with its size: an old entry is in no cache, and is not to be waited for under the lock.
+    /// Each with its size: reading an old entry, which is in no cache of the processor, would prolong the lock.
     entries: VecDeque<(Arc<Stored>, usize)>,
     bytes: usize,
     last: u64,
@@ -110,11 +110,11 @@ impl Journal {
         }
     }
 
-    /// Adds an entry that nothing else has, and drops the oldest ones that have no room any more.
+    /// Adds an entry that is not shared, and drops the oldest ones beyond the bounds.
     pub(crate) fn add(&self, stored: impl Into<Arc<Stored>>) {
         let mut stored: Arc<Stored> = stored.into();
         let size = stored.size();
-        // What goes is freed after the lock.
+        // The removed entries are freed after the lock is released.
         let (mut gone, mut others): (Option<Arc<Stored>>, Vec<Arc<Stored>>) = (None, Vec::new());
         {
             let mut ring = self.lock();
@@ -130,7 +130,7 @@ impl Journal {
                 ring.dropped += 1;
                 others.extend(gone.replace(oldest));
             }
-            // Before the waiting are looked at: each of them counts itself before it looks at this.
+            // Before the number of waiting callers is read: each of them counts itself before it reads this number.
             self.last.store(ring.last, Ordering::SeqCst);
         }
         if let Some(gone) = gone {

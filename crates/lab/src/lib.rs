@@ -2,8 +2,8 @@
 //!
 //! A [`Lab`] is called by the public HTTP listeners for each request ([`http_listener::Intercept`]), by the sender of
 //! callbacks, and by the carrier edge for each call that it admits. Without a fault and a journal, a request costs it one
-//! load of a number, or two. Both are set over the control API, or by the test that a server runs in; what the lab knows of the
-//! server beside that, the composition root states ([`Surroundings`]).
+//! load of a number, or two. Both are set over the control API, or by the test that a server runs in; the composition
+//! root supplies everything else that the lab knows of the server ([`Surroundings`]).
 //!
 //! Faults and the journal are in the memory of one process. They take part in no transaction, and other nodes of the database do
 //! not have them.

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 /// The operations of a server that the lab needs.
 pub trait Surroundings: fmt::Debug + Send + Sync {
-    /// Finds the account whose key or token a request has. It counts as no attempt to guess one. What its API would look up
-    /// again may be left in the extensions.
+    /// Finds the account whose key or token a request has. It does not count as an attempt to guess one. It may leave
+    /// data that the API would look up again in the extensions.
     fn account<'a>(&'a self, request: &'a mut Parts) -> Boxed<'a, Option<Uuid>>;
 
     /// Makes the error response with this status of the API at a request's path.

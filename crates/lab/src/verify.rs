@@ -87,7 +87,7 @@ impl Journal {
             for entry in &entries {
                 match expected.differences(entry) {
                     (differences, _) if differences.is_empty() => numbers.push(entry.number),
-                    // A request that differs in every member is no near miss.
+                    // A request that differs in every member is not a near miss.
                     (differences, compared) if differences.len() < compared => {
                         nearest.add(entry, differences);
                     }

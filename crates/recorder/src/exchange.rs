@@ -135,7 +135,7 @@ impl RecordedRequest {
         }
     }
 
-    /// The method and the path with its query, for people.
+    /// The method and the path with its query, for messages.
     pub fn line(&self) -> String {
         match &self.query {
             Some(query) => format!("{} {}?{query}", self.method, self.path),

@@ -11,7 +11,8 @@ use url::{Url, form_urlencoded};
 /// The replacement of a secret.
 pub const HIDDEN: &str = "(hidden)";
 
-/// Suffixes of names whose values are no secrets, but appear next to one: users, and headers, any of which may be a secret.
+/// Suffixes of names whose values are not secrets, but appear next to one: users, and headers, any of which may be a
+/// secret.
 const BESIDE_SECRETS: [&str; 5] = ["headers", "username", "auth_user", "auth_name", "system_id"];
 
 /// Whether the value of a member or a parameter with this name is a credential, a password or a secret.

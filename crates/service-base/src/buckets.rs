@@ -4,7 +4,7 @@
 //! key that shares one bucket with a flood still has the other, and an attacker cannot choose keys that
 //! collide with a victim's. A bucket is one 64-bit number, the time at which it is full again ([`Rate`]), so a
 //! table occupies half a megabyte at most and needs no lock. Its parts are made when they are first needed. The
-//! caller supplies the time. If the clock steps back, a bucket starts anew.
+//! caller supplies the time. If the clock steps back, a bucket starts full.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::OnceLock;
@@ -26,7 +26,7 @@ impl Bucket {
         let now = now.saturating_mul(1_000);
         let take = |full_at: i64| {
             // A time further ahead than a whole burst was stored before the clock stepped back. A refusal stores
-            // nothing, so the bucket starts anew.
+            // nothing, so the bucket starts full.
             let stepped_back = full_at > now.saturating_add(rate.capacity());
             rate.one_more(if stepped_back { now } else { full_at }, now).ok()
         };
@@ -39,7 +39,7 @@ impl Bucket {
 pub struct Buckets {
     rate: Rate,
     key: RandomState,
-    /// A part that no key has drawn on is not made: most servers see few keys.
+    /// A part is allocated when a key first needs it: most servers see few keys.
     parts: Box<[OnceLock<Box<[Bucket]>>]>,
 }
 

@@ -26,8 +26,8 @@ struct Inner {
     started: Instant,
     /// The system's time when the clock was created, in milliseconds since 1970.
     started_at: i64,
-    /// Whether the state was ever changed. Until then the time is the system's, and to read it takes no lock, which every
-    /// request of all threads would take twice.
+    /// Whether the state was ever changed. Until then the time is the system's, and reading it takes no lock, which
+    /// every request of all threads would take twice.
     is_changed: AtomicBool,
     state: Mutex<State>,
     /// Wakes sleepers when the time is frozen, advanced or resumed.

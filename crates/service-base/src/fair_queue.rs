@@ -46,8 +46,8 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         Self { bounds, clients: HashMap::new(), order: VecDeque::new(), waiting: 0, running: 0 }
     }
 
-    /// Starts a job without queueing it, if its client is below its limit and a running job more is
-    /// permitted. Returns whether it did; the job then counts as running until [`done`](Self::done).
+    /// Starts a job without queueing it, if its client is below its limit and one more running job is permitted.
+    /// Returns whether it did; the job then counts as running until [`done`](Self::done).
     pub fn begin(&mut self, client: K) -> bool {
         let max = self.bounds.running_of_one;
         // While running jobs are below the limit, only jobs of clients at their own limit wait. So this

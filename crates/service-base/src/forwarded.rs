@@ -96,7 +96,7 @@ fn hops(header: ProxyHeader, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let name = if header == ProxyHeader::Forwarded { header::FORWARDED } else { X_FORWARDED_FOR };
     let lines: Vec<_> = headers.get_all(name).iter().collect();
     for line in lines.into_iter().rev() {
-        // Bytes that are no text, which a client can send, make their own hop unreadable and no other.
+        // Bytes that are not text, which a client can send, make their own hop unreadable and no other.
         let line = String::from_utf8_lossy(line.as_bytes());
         let is_forwarded = header == ProxyHeader::Forwarded;
         let mut rest = Some(&*line);

@@ -9,7 +9,7 @@
 pub struct Most {
     /// The most entries.
     pub entries: usize,
-    /// The most that their sizes add up to, in the unit of the cache.
+    /// The maximum total of their sizes, in the unit of the cache.
     pub size: usize,
 }
 

@@ -171,8 +171,8 @@ impl Audit {
     }
 }
 
-/// The audited form of the write of a document: the rates of an account's outbound calls are a member of the account, and no
-/// record. `None` if the document is no price plan of an account.
+/// The audited form of the write of a document: the rates of an account's outbound calls are a member of the account,
+/// and not a record. `None` if the document is not the price plan of an account.
 fn of_price_plan(document: &NewDocument) -> Option<AuditedChange> {
     if document.kind != DocumentKind::PricePlan {
         return None;

@@ -1,6 +1,6 @@
 //! Finds entries of the [audit](crate::audit), and deletes old ones as a job.
 //!
-//! Bounds: entries are kept for the configured number of months ([`jobs`]); a search looks at [`MAX_SEARCHED`] of them.
+//! Bounds: entries are kept for the configured number of months ([`jobs`]); a search examines [`MAX_SEARCHED`] of them.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::audit::{ACCOUNT, AuditedBy, AuditedChange, Body, RECORD};
 use crate::jobs::JobSet;
 use crate::retention::retention;
 
-/// Maximum number of entries that one search looks at.
+/// Maximum number of entries that one search examines.
 pub const MAX_SEARCHED: usize = 10_000;
 /// Number of entries that are read at once.
 const PAGE: usize = 500;

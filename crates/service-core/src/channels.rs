@@ -1,5 +1,6 @@
 //! Channels that several nodes share, of trunks and of all else that has a limit on simultaneous calls: those that this node's
-//! calls hold, and the calls that wait for one. A trunk stands here for each of these: its channels are known by its id alone.
+//! calls hold, and the calls that wait for one. In this module "trunk" means any of these, because channels are
+//! identified by an id alone.
 //!
 //! A room counts the calls of this node first. If other nodes may run calls of the same trunk, a call on a trunk with a limit
 //! then requests a channel from the store, before it rings or is answered. Calls that wait share a transaction with each other
@@ -110,8 +111,8 @@ struct TrunkRequest {
 }
 
 impl SharedChannels {
-    /// Counts a call of a trunk that has no limit, and lets the other nodes know soon, without waiting for that: a limit that
-    /// the trunk receives during the call is a limit for this call too.
+    /// Counts a call of a trunk that has no limit, and informs the other nodes soon, without waiting for that: a limit
+    /// that the trunk receives during the call is a limit for this call too.
     pub fn count(self: &Arc<Self>, trunk: Uuid) -> SharedChannel {
         let mut state = self.lock();
         state.trunks.entry(trunk).or_default().calls += 1;

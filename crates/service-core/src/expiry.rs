@@ -1,4 +1,4 @@
-//! Deletes records whose time has come, such as reservations and files.
+//! Deletes expired records, such as reservations and files.
 //!
 //! A type declares [the attribute with the time](field@ResourceSpec::expires). A job is scheduled with each new record, and
 //! deletes the record if it has expired by then, a file with its content. A file that a record has in a relationship, such as a

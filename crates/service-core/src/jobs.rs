@@ -23,7 +23,7 @@
 //! - carrying out orders a few seconds after they are made, looking for numbers that they lack, renewing DIDs and services
 //!   when their paid period ends, and once for each database finding those that no earlier server renewed (`control-plane`);
 //! - deleting expired records of calls, of the edge, of the platform and to DIDs ([`retention`](crate::retention));
-//! - deleting what is stored of the channels of trunks without calls ([`channels`](crate::channels));
+//! - deleting the stored channels of trunks without calls ([`channels`](crate::channels));
 //! - deleting expired idempotency keys, and shares of rate limits that ended nodes held (`http.forget_idempotency_keys` and
 //!   `http.forget_rate_shares` of `http-listener`);
 //! - checking the health of each of the platform's providers;

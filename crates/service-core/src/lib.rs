@@ -10,6 +10,7 @@
 pub mod audit;
 pub mod audit_log;
 pub mod channels;
+pub mod cleanup;
 pub mod counts;
 pub mod expiry;
 pub mod exports;

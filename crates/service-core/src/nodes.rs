@@ -1,12 +1,12 @@
-//! The heartbeat of this node among those that share its database, and taking over dead nodes.
+//! The heartbeat of this node among those that share its database, and the takeover of dead nodes.
 //!
 //! A node is dead when its number of heartbeats does not change for [`DEAD_AFTER`] on the stopwatch of an observing node;
 //! clocks of nodes are never compared. Every node observes all others, and the database decides which one is the heir of a dead
 //! node. The heir settles the calls of the dead node and removes it; if it dies meanwhile, another one continues.
 //!
 //! No node is found dead because the database was unavailable: a node that could not write its own heartbeat, or read those of
-//! the others, starts its observation anew. A live node that was found dead learns this from its next heartbeat, ends its calls,
-//! and is [retired](crate::Core::is_retired).
+//! the others, starts its observation again. A live node that was found dead detects this at its next heartbeat, ends
+//! its calls, and is [retired](crate::Core::is_retired).
 //!
 //! A database in a file has one node, and nothing here runs.
 

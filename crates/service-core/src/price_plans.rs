@@ -78,7 +78,7 @@ impl AccountRate {
     }
 }
 
-/// What is stored of an account.
+/// The stored plan of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredPlan {
     /// The number of the account.
@@ -103,7 +103,8 @@ pub struct AccountPlan {
 pub struct PricePlans {
     /// By the number of the account.
     plans: RwLock<HashMap<i64, Arc<AccountPlan>>>,
-    /// What is read next. It is held during a read, so that an older plan does not follow a newer one.
+    /// The plans that are not read yet. The lock is held during a read, so that an older plan does not replace a newer
+    /// one.
     reading: Mutex<Reading>,
 }
 
@@ -141,10 +142,10 @@ pub fn check(rates: &[AccountRate]) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns what is stored of an account, with its document; `None` if it never had a plan of its own.
+/// Returns the stored plan of an account, with its document; `None` if it never had a plan of its own.
 ///
 /// # Errors
-/// If the store fails, or what it has is no plan.
+/// If the store fails, or the stored document is not a plan.
 pub async fn stored(
     store: &dyn Store,
     account: &Account,
@@ -152,13 +153,14 @@ pub async fn stored(
     let Some(document) = store.document(KIND, account.id).await? else { return Ok(None) };
     let mut plan: StoredPlan = document.read()?;
     if plan.account != account.number {
-        // It was left behind by an account that was deleted, whose id a world had for another one.
+        // It is left over from a deleted account, whose id a world assigned to another one.
         plan = StoredPlan { account: account.number, rates: None, changed_at: account.created_at };
     }
     Ok(Some((document, plan)))
 }
 
-/// The change that sets the rates of an account, or with `None` returns it to those of the server. `before` is what is stored.
+/// The change that sets the rates of an account, or with `None` returns it to those of the server. `before` is the
+/// stored plan.
 ///
 /// # Errors
 /// If the plan cannot be written as text.
@@ -190,7 +192,7 @@ pub fn change(
     Ok(Change::Put { revision, document: Box::new(document) })
 }
 
-/// Deletes what is stored of an account that was deleted.
+/// Deletes the stored plan of a deleted account.
 ///
 /// # Errors
 /// If the store fails.
@@ -202,7 +204,8 @@ pub async fn forget(store: &dyn Store, account: Uuid) -> Result<(), StoreError> 
 }
 
 impl PricePlans {
-    /// Returns what an account has, or had, in place of the rates of the server; `None` if it always had these.
+    /// Returns the plan that an account has, or had, in place of the rates of the server; `None` if it always had
+    /// these.
     pub fn of(&self, account: i64) -> Option<Arc<AccountPlan>> {
         self.read().get(&account).cloned()
     }
@@ -251,7 +254,7 @@ impl PricePlans {
                         self.note(effect, unread);
                     }
                 }
-                Changes::LoadAnew => *must_load = true,
+                Changes::Reload => *must_load = true,
             }
         }
         if *must_load {

@@ -5,17 +5,14 @@ use std::time::Duration;
 
 use didww_types::Timestamp;
 use service_base::clock::Clock;
-use trunk_store::{Job, StoreError};
+use trunk_store::StoreError;
 
 use crate::Core;
-use crate::jobs::{JobError, JobKind, JobSet, Outcome};
+use crate::cleanup::hourly;
+use crate::jobs::JobSet;
 
-/// The time between two searches for expired records.
-const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 /// The pause between two deletions, in which other writes can run.
 const PAUSE_BETWEEN_DELETIONS: Duration = Duration::from_millis(10);
-/// Maximum number of deletions of a run. If records are left, the job is due again at once.
-const MAX_DELETIONS_PER_RUN: usize = 100;
 
 /// The job `kind` that deletes expired records every hour.
 ///
@@ -34,33 +31,24 @@ where
     if months == 0 {
         return JobSet::default();
     }
-    let handler = move |core, _job| delete_expired(core, months, delete_before.clone());
-    JobSet::default().handle(JobKind::new(kind, handler)).standing(Job::new(
-        kind,
-        "",
-        clock.now().after(CHECK_INTERVAL),
-    ))
+    hourly(clock, kind, move |core| delete_expired(core, months, delete_before.clone()))
 }
 
+/// Deletes some of the expired records. Returns whether others may be left.
 async fn delete_expired<F>(
     core: Arc<Core>,
     months: u32,
     delete_before: impl Fn(Arc<Core>, Timestamp) -> F,
-) -> Result<Outcome, JobError>
+) -> Result<bool, StoreError>
 where
     F: Future<Output = Result<u64, StoreError>>,
 {
-    let now = core.clock.now();
-    let Some(before) = kept_from(now, months) else {
-        return Ok(Outcome::again_at(now.after(CHECK_INTERVAL)));
-    };
-    for _ in 0..MAX_DELETIONS_PER_RUN {
-        if delete_before(Arc::clone(&core), before).await? == 0 {
-            return Ok(Outcome::again_at(now.after(CHECK_INTERVAL)));
-        }
-        tokio::time::sleep(PAUSE_BETWEEN_DELETIONS).await;
+    let Some(before) = kept_from(core.clock.now(), months) else { return Ok(false) };
+    if delete_before(core, before).await? == 0 {
+        return Ok(false);
     }
-    Ok(Outcome::again_at(now))
+    tokio::time::sleep(PAUSE_BETWEEN_DELETIONS).await;
+    Ok(true)
 }
 
 /// The start of the earliest month that is kept, in UTC. With 1 month this is the start of the current month.
@@ -76,6 +64,8 @@ fn kept_from(now: Timestamp, months: u32) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cleanup::{MAX_DELETIONS_PER_RUN, run as run_cleanup};
+    use crate::jobs::Outcome;
 
     #[test]
     fn the_current_month_counts_and_years_have_twelve() {
@@ -96,12 +86,12 @@ mod tests {
         let core = crate::jobs::tests::core(trunk_store::SqliteStore::in_memory().unwrap());
         core.clock.freeze(Some(now.parse().unwrap()));
         let limits = std::sync::Mutex::new(Vec::new());
-        let delete = |_core, before: Timestamp| {
+        let delete = |_core: Arc<Core>, before: Timestamp| {
             let mut limits = limits.lock().unwrap();
             limits.push(before.to_string());
             std::future::ready(Ok(u64::from(limits.len() <= left)))
         };
-        let outcome = delete_expired(core, months, delete).await.unwrap();
+        let outcome = run_cleanup(core, |core| delete_expired(core, months, &delete)).await.unwrap();
         (limits.into_inner().unwrap(), outcome)
     }
 

@@ -1,9 +1,9 @@
 //! The filter in front of the SIP parser: a request that belongs to no call is answered without a transaction (RFC 3261
 //! §8.2.7).
 //!
-//! Anybody can send one. The library would keep each with its answer for half a minute, and repeat the refusal of an
-//! INVITE to a source that may be forged. So an answer is built from the bytes of its request, is at most twice as long,
-//! is sent once, and its rate is limited. Responses pass: they find their transaction, or nothing.
+//! Any host can send one. The library would keep each with its answer for half a minute, and repeat the refusal of an
+//! INVITE to a source that may be forged. So an answer is built from the bytes of its request, is at most twice as
+//! long, is sent once, and its rate is limited. Responses pass: they find their transaction, or nothing.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;

@@ -88,7 +88,7 @@ impl Framer {
 
     /// The size of the message at the beginning of an input; `None` if its head is incomplete.
     fn size_of_message(&mut self, input: &[u8]) -> Result<Option<usize>, FramingError> {
-        // The end of the head may have begun in what was searched.
+        // The end of the head may have begun in the part that was searched.
         let from = self.searched.saturating_sub(END.len() - 1);
         let Some(at) = input.get(from..).and_then(|rest| find(rest, END)) else {
             self.searched = input.len();

@@ -14,7 +14,7 @@ use crate::messages::Tap;
 ///
 /// For port 0, the system chooses a port for UDP; if TCP cannot bind it, another one is tried, up to 16
 /// times. The error is the text of the last failure. The UDP socket ends with a child of `token`,
-/// and stores what it sends in `tap`.
+/// and stores the sent messages in `tap`.
 pub fn sockets(
     listen: SocketAddr,
     token: &CancellationToken,

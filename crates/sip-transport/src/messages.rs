@@ -83,7 +83,7 @@ impl MessageLog {
         let call_ids = self.lock().call_ids();
         let mut newest = Newest::new(most);
         for call_id in call_ids {
-            // Copied under the lock, which shares the bytes; looked at outside of it.
+            // Copied under the lock, which shares the bytes; examined outside of it.
             let stored = self.lock().of(&call_id);
             // It was dropped meanwhile.
             let Some((messages, _)) = stored else { continue };

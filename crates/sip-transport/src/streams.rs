@@ -341,7 +341,7 @@ impl StreamConnection {
         tap.sent(bytes, [arrival.local, arrival.source], arrival.transport, tap.moment());
     }
 
-    /// Whether the filter wants the connection to stay open.
+    /// Whether the filter needs the connection to stay open.
     fn is_needed(&self) -> bool {
         self.common.filter.as_ref().is_some_and(|filter| filter.is_needed(&self.arrival))
     }

@@ -30,7 +30,7 @@ pub fn is_number(text: &str) -> bool {
     (8..=15).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Makes the id of a price from what names it: the same parts have the same id, in every build.
+/// Makes the id of a price from the parts of its key: the same parts have the same id, in every build.
 pub fn price_id(parts: &[&str]) -> Uuid {
     let mut hash = Sha1::new();
     for part in parts {
@@ -45,7 +45,7 @@ pub fn price_id(parts: &[&str]) -> Uuid {
     uuid::Builder::from_sha1_bytes(bytes).into_uuid()
 }
 
-/// What names a price of inbound calls within its plan.
+/// The key of a price of inbound calls within its plan.
 pub fn voice_in_key(price: &VoiceInPrice) -> String {
     let [country, source] = [&price.country, &price.src_country_name].map(Option::as_deref);
     let named = [country.unwrap_or_default(), source.unwrap_or_default()];
@@ -142,7 +142,7 @@ pub fn sms_in(plan: &[SmsInPrice], number: Option<&str>, country: Option<&str>) 
     }
 }
 
-/// The places whose prefix is the longest that a number begins with. No prefix is one without digits.
+/// The places whose prefix is the longest that a number begins with. An absent prefix counts as one without digits.
 fn under_longest_prefix<'a>(
     prefixes: impl Iterator<Item = (usize, Option<&'a str>)>,
     number: &str,

@@ -100,7 +100,7 @@ pub enum Change {
     Put {
         /// The revision that was read.
         revision: Option<i64>,
-        /// The document as it shall be stored.
+        /// The document to store.
         document: Box<NewDocument>,
     },
     /// Deletes a document and its index keys if its revision still matches. Otherwise nothing changes.

@@ -1,4 +1,4 @@
-//! Channels of what has a limit on simultaneous calls, which the nodes of a database share. A trunk stands here for each of
+//! Channels for simultaneous calls, of limits that the nodes of a database share. In this module "trunk" means any of
 //! these: an inbound or an outbound trunk, a group of trunks, or a DID.
 
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 /// A node's request for channels of one trunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChannelRequest {
-    /// The id of the trunk, or of what else has the limit.
+    /// The id of the trunk, in the sense of this module.
     pub trunk: Uuid,
     /// Number of its calls that this node runs. Their channels are held whatever the limit is.
     pub calls: u32,

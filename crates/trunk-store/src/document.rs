@@ -28,7 +28,7 @@ pub enum DocumentKind {
     ProviderCall = 8,
     /// A call of a customer.
     Call = 9,
-    /// The actions of a call after it is answered.
+    /// The actions of a call once it is answered.
     Flow = 10,
     /// A part of the content of a file that an account uploaded to DIDWW's API. The account takes the place of the customer.
     FilePart = 11,

@@ -7,7 +7,8 @@ pub enum StoreError {
     /// Another record has this value of a unique attribute. The text is the attribute's name.
     #[error("`{0}` has already been taken")]
     Taken(String),
-    /// The record or document was changed or deleted since it was read. The caller reads it again and decides anew.
+    /// The record or document was changed or deleted since it was read. The caller reads it again and repeats its
+    /// decision.
     #[error("the record was changed meanwhile")]
     Conflict,
     /// The queue of writes is full.

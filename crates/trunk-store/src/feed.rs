@@ -1,7 +1,7 @@
 //! The change feed of a process: the latest writes in memory, and the positions of its followers.
 //!
 //! Bounds: a write is kept until every follower has passed it, and at most [`MAX_WRITES`] are kept. A follower that fell
-//! behind further must load its copies anew. Without a follower nothing is kept.
+//! behind further must reload its copies. Without a follower nothing is kept.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -74,10 +74,10 @@ pub type Write = Arc<[Committed]>;
 pub enum Changes {
     /// The writes, in the order of the feed.
     Since(Vec<Write>),
-    /// The follower fell behind too far, or the engine may have missed writes of other nodes. Its owner loads its copies anew.
+    /// The follower fell behind too far, or the engine may have missed writes of other nodes. Its owner reloads its copies.
     /// The follower's position is the newest one again, so later changes follow the load. Its next changes also name the calls
     /// that other nodes wanted to end meanwhile.
-    LoadAnew,
+    Reload,
 }
 
 /// The effects that a follower receives.
@@ -114,7 +114,8 @@ struct State {
     followers: BTreeMap<u64, (u64, Interest)>,
     /// The number of the next follower.
     next: u64,
-    /// The position of the last loss that had something besides, and what the followers that it met see behind it.
+    /// The position of the last loss with additional effects, and these effects, which the affected followers receive
+    /// after it.
     besides: (u64, Vec<Committed>),
 }
 
@@ -150,19 +151,20 @@ impl Feed {
         }
     }
 
-    /// Makes every follower load anew, because the engine may have missed writes.
+    /// Makes every follower reload, because the engine may have missed writes.
     pub(crate) fn lose(&self) {
         self.lose_but(Vec::new());
     }
 
-    /// The same, with effects that followers see after they must load anew: what is loaded does not show them.
+    /// The same, with additional effects, which followers receive after they must reload: reloaded data does not show
+    /// them.
     pub(crate) fn lose_but(&self, besides: Vec<Committed>) {
         let mut state = self.lock();
         state.dropped += state.writes.len() as u64 + 1;
         state.writes.clear();
         let head = state.head();
         if !besides.is_empty() {
-            // Those of an earlier loss too, for followers that have not met it yet.
+            // Those of an earlier loss too, for followers that have not reached it yet.
             let before = state.besides.0;
             if state.followers.values().all(|(position, _)| *position >= before) {
                 state.besides.1.clear();
@@ -223,7 +225,7 @@ pub struct Follower {
     number: u64,
     position: u64,
     interest: Interest,
-    /// What a loss that it has met left for it.
+    /// The additional effects of a loss that it has passed, until it receives them.
     besides: Option<Write>,
 }
 
@@ -245,7 +247,7 @@ impl Follower {
                 let earlier = earlier.iter().flat_map(|write| write.iter());
                 self.besides = Some(earlier.chain(besides).cloned().collect());
             }
-            Changes::LoadAnew
+            Changes::Reload
         } else {
             let seen = state.writes.len().saturating_sub(unseen);
             Changes::Since(
@@ -256,7 +258,7 @@ impl Follower {
         state.followers.insert(self.number, (head, self.interest));
         state.trim();
         drop(state);
-        if matches!(changes, Changes::LoadAnew) {
+        if matches!(changes, Changes::Reload) {
             // Loading is asynchronous, and the caller may not be.
             self.feed.wake.send_replace(head);
         }

@@ -1,21 +1,21 @@
 //! The database of the server: accounts, records, documents, events, calls and jobs.
 //!
-//! The traits, one for each part and [`Store`] for all, are what the rest of the server knows, so that another engine can
-//! replace [`SqliteStore`] without a change to a handler. A read returns records as they were stored. A write is data: a
-//! list of [`Change`]s that are applied together or not at all, and that is answered only after the commit is durable. Parts
-//! of a server that keep copies of stored data follow the [`ChangeFeed`]. The contract in `tests/it/store_contract` is what
-//! every engine is held to. With the feature `postgres` there is a second one, `PostgresStore`: a database on a server, which
-//! any number of nodes share.
+//! The rest of the server uses only the traits, one for each part and [`Store`] for all, so that another engine can
+//! replace [`SqliteStore`] without a change to a handler. A read returns records as they were stored. A write is data:
+//! a list of [`Change`]s that are applied together or not at all, and that is answered only after the commit is
+//! durable. Parts of a server that keep copies of stored data follow the [`ChangeFeed`]. Every engine must pass the
+//! contract tests in `tests/it/store_contract`. With the feature `postgres` there is a second one, `PostgresStore`: a
+//! database on a server, which any number of nodes share.
 //!
 //! [`Records`] and [`Documents`] are two mechanisms for stored JSON with a revision. One for both was written out and reads
-//! worse. The store derives the index of a record from its declaration, and builds it anew when the declaration changes; the
-//! keys of a document are computed by code that the store does not know. Lists of records have totals, offsets and orders of
-//! any attribute; lists of documents have none of these, and go back from a time. A deleted record is gone and its unique
-//! values are free; a deleted document stays, keeps its unique keys, and may still be live. So every query would name which
-//! rows, which page, which index and which uniqueness it means, each with one choice that only records and one that only
-//! documents ever make, and what became common is one conditional update. What is common already, is: transactions, the rule
-//! of revisions, and the feed. If the entities of the communication platform are declared as resources are, the index is no
-//! difference any more, and the question is worth asking again.
+//! worse. The store derives the index of a record from its declaration, and rebuilds it when the declaration changes;
+//! the keys of a document are computed by code that the store does not know. Lists of records have totals, offsets and
+//! orders of any attribute; lists of documents have none of these, and go back from a time. A deleted record is gone
+//! and its unique values are free; a deleted document stays, keeps its unique keys, and may still be live. So every
+//! query would name which rows, which page, which index and which uniqueness it means, each with one choice that only
+//! records and one that only documents ever make, and only one conditional update would become common. Transactions,
+//! the rule of revisions and the feed are common already. If the entities of the communication platform are declared as
+//! resources are, the index no longer differs, and the decision is worth another look.
 //!
 //! [`transfer`] makes backups of a whole database, and moves it between the engines.
 //!
@@ -50,6 +50,7 @@ mod job;
 mod limits;
 mod list_cache;
 mod list_plan;
+mod list_statement;
 mod load;
 mod node;
 mod outbox;

@@ -63,7 +63,7 @@ impl Default for ListCache {
 }
 
 impl ListCache {
-    /// Returns what is cached.
+    /// Locks the cached lists.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

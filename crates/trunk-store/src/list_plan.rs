@@ -131,6 +131,11 @@ pub(crate) fn to_newest(step: &Step, place: usize) -> Option<String> {
     })
 }
 
+/// The columns of a link with the record that a step leaves, and with the one that it reaches.
+pub(crate) fn sides(step: &Step) -> (&'static str, &'static str) {
+    if step.inverse { ("target", "owner") } else { ("owner", "target") }
+}
+
 /// Returns the table with the index of an attribute or path.
 pub(crate) fn table(spec: &ResourceSpec, path: &str) -> &'static str {
     if unique(spec, path) { "unique_facet" } else { "facet" }

@@ -170,7 +170,7 @@ async fn respond(
     trace::record("customer.id", caller.customer());
     check_customer_rate(platform, caller.customer()).await?;
     refuse_frozen(platform, &caller)?;
-    // A body that is too long, too slow or cut off is no valid JSON.
+    // A body that is too long, too slow or cut off is reported as invalid JSON.
     let body = read_body(body, platform.limits.body()).await.map_err(|_| {
         ApiError::invalid_json().because("the body is too long, arrived too slowly or was cut off")
     })?;

@@ -126,7 +126,7 @@ impl EntityCache {
             Changes::Since(writes) => {
                 writes.iter().flat_map(|write| write.iter()).for_each(|effect| self.apply(effect));
             }
-            Changes::LoadAnew => self.invalidate_all(),
+            Changes::Reload => self.invalidate_all(),
         }
     }
 

@@ -31,7 +31,7 @@ use crate::records::routes::{self, Routes};
 
 /// The calls of a request.
 pub(crate) struct Order<'a> {
-    /// The flow that runs once a call is answered; none hangs up.
+    /// The flow that runs once a call is answered; without one the call hangs up.
     pub(crate) flow: Option<&'a Entity<Flows>>,
     pub(crate) source: Option<&'a Address>,
     pub(crate) destinations: &'a [Address],

@@ -143,7 +143,7 @@ impl Caller {
     /// Requires a super admin.
     ///
     /// # Errors
-    /// When the caller is none.
+    /// When the caller is not one.
     pub(crate) fn require_super_admin(&self) -> Result<(), ApiError> {
         self.require(Permission::PROJECT_SUPER_ADMIN, Uuid::nil())
     }

@@ -18,7 +18,7 @@ pub(crate) const EDGE_HOST: &str = "edge.localhost";
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PlatformConfig {
-    /// The local address that calls are sent from. None lets the system choose.
+    /// The local address that calls are sent from. If `None`, the system selects one.
     pub sip_bind: Option<IpAddr>,
     /// The networks from which carriers are configured to accept calls when a trunk is set up there. None means
     /// `sip_bind`, or every address when `sip_bind` is none or unspecified.

@@ -65,7 +65,7 @@ impl Directory {
     }
 
     /// Loads everything again, because writes of other nodes may have been missed.
-    async fn load_anew(&self, store: &dyn Documents) -> Result<(), StoreError> {
+    async fn reload(&self, store: &dyn Documents) -> Result<(), StoreError> {
         let Self { customers, agents, keys } = Self::load(store).await?;
         replace(&self.customers, customers);
         replace(&self.agents, agents);
@@ -188,15 +188,15 @@ pub(crate) async fn follow(
     }
 }
 
-/// Applies the changes since the last time; loads everything anew unless the directory was `complete` then.
+/// Applies the changes since the last time; reloads everything unless the directory was `complete` then.
 async fn catch_up(platform: &Platform, followed: &mut Follower, complete: bool) -> Result<(), StoreError> {
-    // A change of this server puts here what it has committed. If a later change of another node was read between the two, it
-    // would be put back: a key that was deleted there would be valid here.
+    // A change by this server applies its own commit to the directory. If a later change by another node were read
+    // between the two, it would be undone: a key that was deleted there would be valid here.
     let _turn = tokio::time::timeout(TURN_LIMIT, platform.changes.lock()).await;
     let (store, directory) = (&*platform.core.store, &platform.directory);
-    let Changes::Since(writes) = followed.changes() else { return directory.load_anew(store).await };
+    let Changes::Since(writes) = followed.changes() else { return directory.reload(store).await };
     if !complete {
-        return directory.load_anew(store).await;
+        return directory.reload(store).await;
     }
     for effect in writes.iter().flat_map(|write| write.iter()) {
         directory.read_again(store, effect).await?;
@@ -235,7 +235,7 @@ mod tests {
         core.store.commit(vec![key.put()]).await.unwrap();
         let mut followed = core.store.follow(Interest::AllButRecords);
 
-        // This server has committed a change of the key and not put it yet, when another one deletes the key.
+        // This server has committed a change of the key and not applied it yet, when another one deletes the key.
         let turn = platform.changes.lock().await;
         let mut deleted = Entity::<AccessKeys>::find(&*core.store, key.id).await.unwrap().unwrap();
         deleted.mark_deleted(at);

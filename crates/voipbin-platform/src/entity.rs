@@ -164,7 +164,7 @@ impl<K: Kind> Entity<K> {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the stored revision is not the one that was read: the caller then reads the
-    /// record again and decides anew, as [`service_core::Retries`] does. Otherwise a failure of the store.
+    /// record again and decides again, as [`service_core::Retries`] does. Otherwise a failure of the store.
     pub async fn write(&self, store: &dyn Writes) -> Result<(), StoreError> {
         store.commit(vec![self.put()]).await.map(|_| ())
     }

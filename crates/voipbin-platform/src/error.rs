@@ -18,7 +18,7 @@ pub(crate) struct ApiError {
     pub(crate) status: Status,
     /// The reason code, for programs.
     pub(crate) reason: &'static str,
-    /// The message for people, which programs should not depend on.
+    /// The message, whose text programs should not depend on.
     pub(crate) message: Cow<'static, str>,
     /// The objects of `details`, which the body leaves out when there are none.
     pub(crate) details: Vec<Value>,

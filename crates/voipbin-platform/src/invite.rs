@@ -55,7 +55,7 @@ pub(crate) fn to_number(
 /// customer's outbound config.
 ///
 /// # Errors
-/// When the destination is no SIP URI, or the caller's number cannot be hidden.
+/// When the destination is not a SIP URI, or the caller's number cannot be hidden.
 pub(crate) fn to_uri(
     source: &Address,
     destination: &Address,

@@ -149,7 +149,7 @@ async fn start_calling(
     Ok(health::jobs(platform).await?.and(prune::jobs(platform)))
 }
 
-/// Time between two looks for calls of nodes that died.
+/// Time between two searches for calls of nodes that died.
 const DEAD_NODES_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Ends the calls of nodes that died, for as long as the platform exists.

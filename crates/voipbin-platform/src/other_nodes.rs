@@ -34,7 +34,7 @@ pub(crate) async fn follow_hang_ups(
                 }
             }
             // The next changes contain the requests that were missed in the last minute. Clients cannot repeat that of a deleted call.
-            Changes::LoadAnew => has_missed = true,
+            Changes::Reload => has_missed = true,
         }
         if has_missed {
             has_missed = match hang_up_deleted(&platform).await {

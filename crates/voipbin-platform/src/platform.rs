@@ -157,7 +157,7 @@ impl Platform {
         &self,
         id: Uuid,
     ) -> Result<Option<(Entity<Calls>, Vec<CallTry>)>, StoreError> {
-        // Asked first: the stored record of a call that ends meanwhile is complete.
+        // Read first: the stored record of a call that ends meanwhile is complete.
         let tries = self.active_calls.tries(id).await;
         let call = Entity::<Calls>::find(&*self.core.store, id).await?;
         Ok(call.map(|mut call| {

@@ -44,7 +44,7 @@ impl QueryParams {
     /// The value of a parameter that must be a UUID. The nil UUID counts as absent.
     ///
     /// # Errors
-    /// When the value is no UUID, or the name occurs more than once.
+    /// When the value is not a UUID, or the name occurs more than once.
     pub(crate) fn id(&self, name: &str) -> Result<Option<Uuid>, ApiError> {
         let Some(text) = self.only(name)? else { return Ok(None) };
         let id = Uuid::try_parse(text).map_err(|_| ApiError::invalid_parameter(name))?;
@@ -66,7 +66,7 @@ impl QueryParams {
     /// The page of a list that `page_size` and `page_token` select. A size outside of 1 to 100 counts as 100.
     ///
     /// # Errors
-    /// When the size is no number, the token is no timestamp, or one of them occurs more than once.
+    /// When the size is not a number, the token is not a timestamp, or one of them occurs more than once.
     pub(crate) fn page(&self, kind: DocumentKind) -> Result<DocumentQuery, ApiError> {
         let limit = match self.only("page_size")? {
             None => MAX_PAGE_SIZE,

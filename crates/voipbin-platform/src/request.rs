@@ -34,7 +34,7 @@ impl RequestContext {
     /// The id in the path, for resources that report a wrong one as `INVALID_ID`.
     ///
     /// # Errors
-    /// When it is no UUID, or the nil UUID.
+    /// When it is not a UUID, or is the nil UUID.
     pub(crate) fn text_id(&self) -> Result<Uuid, ApiError> {
         self.path_id().filter(|id| !id.is_nil()).ok_or_else(ApiError::invalid_id)
     }
@@ -42,7 +42,7 @@ impl RequestContext {
     /// The id in the path, for resources that report a wrong one as `INVALID_REQUEST_PARAMETER`.
     ///
     /// # Errors
-    /// When it is no UUID.
+    /// When it is not a UUID.
     pub(crate) fn typed_id(&self) -> Result<Uuid, ApiError> {
         self.path_id().ok_or_else(|| ApiError::invalid_parameter("id"))
     }
@@ -56,7 +56,7 @@ impl RequestContext {
     /// Decodes the body.
     ///
     /// # Errors
-    /// When it is empty, is no JSON, or does not have the shape of `T`.
+    /// When it is empty, is not JSON, or does not have the shape of `T`.
     pub(crate) fn decode_body<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         from_json(&self.body)
             .map_err(|error| ApiError::invalid_json().because(flaw_of::<T>(&error, &self.body)))

@@ -13,7 +13,7 @@ pub struct SipGateway {
     port: u16,
 }
 
-/// The text is no valid [`SipGateway`].
+/// The text is not a valid [`SipGateway`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Self::RIGHT)]
 #[non_exhaustive]

@@ -1,7 +1,7 @@
-//! The span of a call of the platform, for an exporter of traces: from its first INVITE to its end. It has no numbers of
-//! telephones.
+//! The span of a call of the platform, for an exporter of traces: from its first INVITE to its end. It contains no
+//! telephone numbers.
 //!
-//! It is held and never entered, so that it costs an active call next to nothing.
+//! It is held and never entered, so that its cost for an active call is negligible.
 
 use service_base::trace;
 use tracing::Span;
@@ -10,7 +10,7 @@ use tracing::field::Empty;
 use crate::entity::Entity;
 use crate::records::calls::Calls;
 
-/// Begins the span of a call. Without an exporter of traces it is none.
+/// Begins the span of a call, which is disabled without an exporter of traces.
 pub(crate) fn begin(call: &Entity<Calls>) -> Span {
     if !trace::is_installed() {
         return Span::none();

@@ -12,8 +12,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::Value;
 
-/// Decodes JSON as the service does: an array does not stand for an object, `null` stands for an empty
-/// one, and the last of several members with one name counts.
+/// Decodes JSON as the service does: an array is not accepted for an object, `null` is an empty one, and the last of several
+/// members with one name counts.
 ///
 /// ```
 /// # mod voipbin_client { pub use voipbin_types as types; }

@@ -26,7 +26,7 @@ mod page;
 mod provider;
 mod provider_call;
 mod route;
-// Each type also derives its schema with this feature: a derive can stand at its type alone.
+// Each type also derives its schema with this feature: a derive must be at its type.
 #[cfg(feature = "schema")]
 mod schema;
 mod timestamp;

@@ -1,6 +1,6 @@
 //! The names of members, parameters and headers whose values are secrets.
 
-/// Names that have one of [`parts`], but whose values are no secrets.
+/// Names that have one of [`parts`], but whose values are not secrets.
 const PLAIN: [&str; 8] = [
     "page_token",
     "next_page_token",

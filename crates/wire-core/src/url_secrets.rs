@@ -48,7 +48,7 @@ fn hidden_pair(pair: &str) -> String {
     }
 }
 
-/// A name without its escapes. What is no escape, or no UTF-8, stays or is replaced: the name is only looked at.
+/// A name without its escapes. Invalid escapes stay, and invalid UTF-8 is replaced: the name is only compared.
 fn decoded(name: &str) -> String {
     let mut plain = Vec::with_capacity(name.len());
     let mut bytes = name.bytes();

@@ -31,16 +31,16 @@ pub struct Ensure<R: Creatable> {
 pub struct Ensured<R> {
     /// The record as the service has it now, or as it was found with [`keep_existing`](Ensure::keep_existing).
     pub record: R,
-    /// The action that was needed.
-    pub deed: Deed,
+    /// Whether the record was created, updated or left unchanged.
+    pub outcome: EnsureOutcome,
     /// The attributes and relationships that an update changed; empty for a new record.
     pub changed: Vec<String>,
 }
 
-/// The action of a request to ensure a record.
+/// The effect of a request to ensure a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Deed {
+pub enum EnsureOutcome {
     /// There was no such record, and it was created.
     Created,
     /// The record differed, and was updated.
@@ -65,7 +65,7 @@ impl<R: Creatable + Listable + Updatable> Api<R> {
     ///
     /// ```
     /// # async fn f(client: &didww_client::Client) -> Result<(), didww_client::Error> {
-    /// use didww_client::Deed;
+    /// use didww_client::EnsureOutcome;
     /// use didww_client::resources::{AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk};
     /// use didww_client::values::{CapacityLimit, IpNetworks};
     ///
@@ -73,9 +73,9 @@ impl<R: Creatable + Listable + Updatable> Api<R> {
     /// let body = VoiceOutTrunk::create("Berlin", OnCliMismatchAction::RejectCall, method)
     ///     .capacity_limit(CapacityLimit::new(30)?);
     /// let ensured = client.voice_out_trunks().ensure(body).await?;
-    /// match ensured.deed {
-    ///     Deed::Created => println!("created {}", ensured.record.id),
-    ///     Deed::Updated => println!("changed {}", ensured.changed.join(", ")),
+    /// match ensured.outcome {
+    ///     EnsureOutcome::Created => println!("created {}", ensured.record.id),
+    ///     EnsureOutcome::Updated => println!("changed {}", ensured.changed.join(", ")),
     ///     _ => println!("as it should be"),
     /// }
     /// # Ok(())
@@ -136,9 +136,11 @@ impl<R: Creatable + Listable + Updatable> Ensure<R> {
             return conclude(&self.api, &wanted, found, self.keeps).await;
         }
         match self.api.create(self.body).send().await {
-            Ok(created) => {
-                Ok(Ensured { record: created.into_inner(), deed: Deed::Created, changed: Vec::new() })
-            }
+            Ok(created) => Ok(Ensured {
+                record: created.into_inner(),
+                outcome: EnsureOutcome::Created,
+                changed: Vec::new(),
+            }),
             Err(error) if error.is_taken() && !error.field(key.attribute).is_empty() => {
                 // Another program may have created it since the search.
                 match find(&self.api, &key, &wanted).await? {
@@ -209,7 +211,7 @@ async fn conclude<R: Updatable>(
     keeps: bool,
 ) -> Result<Ensured<R>, Error> {
     let Found { record, object } = found;
-    let unchanged = |record| Ensured { record, deed: Deed::Unchanged, changed: Vec::new() };
+    let unchanged = |record| Ensured { record, outcome: EnsureOutcome::Unchanged, changed: Vec::new() };
     if keeps {
         return Ok(unchanged(record));
     }
@@ -223,7 +225,7 @@ async fn conclude<R: Updatable>(
     }
     let changed = difference.members().into_iter().map(str::to_owned).collect();
     let updated = api.apply(record.id(), difference.changes).send().await?;
-    Ok(Ensured { record: updated.into_inner(), deed: Deed::Updated, changed })
+    Ok(Ensured { record: updated.into_inner(), outcome: EnsureOutcome::Updated, changed })
 }
 
 impl<R: Creatable + Listable + Updatable> IntoFuture for Ensure<R> {

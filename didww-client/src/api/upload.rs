@@ -48,7 +48,7 @@ impl EncryptedUpload {
         Self { fingerprint: fingerprint.into(), file: File::new(content.into()) }
     }
 
-    /// Sets the name of the file, `file.enc` without it. The service does not show it.
+    /// Sets the name of the file, `file.enc` by default. The service does not show it.
     #[must_use]
     pub fn file_name(mut self, name: impl Into<String>) -> Self {
         self.file.name = name.into();

@@ -29,8 +29,8 @@ pub struct Waiting<R: Resource> {
 
 impl<R: Gettable> Api<R> {
     /// Reads a record until the condition holds for it, and returns it: every two seconds for five minutes, unless
-    /// [`every`](Waiting::every) and [`timeout`](Waiting::timeout) say otherwise. Callbacks make it needless where they can be
-    /// received.
+    /// [`every`](Waiting::every) and [`timeout`](Waiting::timeout) say otherwise. A program that can receive callbacks
+    /// does not need it.
     ///
     /// ```
     /// # async fn f(client: &didww_client::Client, id: didww_client::Id<didww_client::resources::Identity>)
@@ -45,8 +45,8 @@ impl<R: Gettable> Api<R> {
     /// ```
     ///
     /// # Errors
-    /// Returns [`Error::Overdue`] when the time is over, [`Error::NotFound`] when the record is deleted meanwhile, and the errors of
-    /// reading it after the retries that the policy allows.
+    /// Returns [`Error::Overdue`] when the timeout expires, [`Error::NotFound`] when the record is deleted meanwhile,
+    /// and the errors of reading it after the retries that the policy allows.
     pub fn wait_for(&self, id: &Id<R>, condition: impl FnMut(&R) -> bool + Send + 'static) -> Waiting<R> {
         Waiting {
             api: self.clone(),
@@ -98,7 +98,7 @@ impl Api<Export> {
 }
 
 impl<R: Gettable> Waiting<R> {
-    /// Sets the time after which the wait is an error. The record is read once more at its end.
+    /// Sets the time after which the wait fails. The record is read once more at its end.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -110,7 +110,7 @@ impl<R: Gettable> Waiting<R> {
         self
     }
 
-    /// Reads the record until the condition holds or the time is over.
+    /// Reads the record until the condition holds or the timeout expires.
     pub async fn send(mut self) -> Result<Single<R>, Error> {
         let started = client_core::now();
         loop {

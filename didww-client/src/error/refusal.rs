@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{Error, Exchange};
 
-/// The members in which other services than DIDWW put the text of an error, the most telling one first.
+/// The members in which other services than DIDWW put the text of an error, the most specific one first.
 const TEXT_MEMBERS: [&str; 5] = ["error_description", "message", "detail", "title", "error"];
 /// The maximum number of characters of such a text that `Display` prints.
 const MAX_TEXT_CHARACTERS: usize = 200;
@@ -66,7 +66,7 @@ impl Refusal {
         String::from_utf8_lossy(&self.body)
     }
 
-    /// The body as JSON; `None` if it is none.
+    /// The body as JSON; `None` if it is not valid JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }

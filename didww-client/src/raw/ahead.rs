@@ -28,7 +28,7 @@ pub(super) type Decode = Arc<dyn Fn(RawAnswer) -> Decoded + Send + Sync>;
 /// Pages in their order, each with its request.
 type Queue = Pin<Box<dyn Stream<Item = Result<(Exchange, Page), Error>> + Send>>;
 
-/// The state of a stream of pages: what reads the next one, an error to yield, or the end.
+/// The state of a stream of pages: the reader of the next one, an error to yield, or the end.
 enum Pages {
     Next(Box<Reader>),
     Fail(Endless),
@@ -72,7 +72,7 @@ struct Reader {
     decode: Decode,
     progress: Progress,
     is_first: bool,
-    /// The pages from the next one on, as many as the first page let expect.
+    /// The pages from the next one on, up to the number that the total of the first page implies.
     queue: Option<Queue>,
 }
 

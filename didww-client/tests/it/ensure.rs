@@ -5,7 +5,7 @@ use didww_client::resources::{
     VoiceOutTrunk, VoiceOutTrunkCreate,
 };
 use didww_client::values::{CapacityLimit, ExternalReference, IpNetworks};
-use didww_client::{Deed, Ensured, Error, Reason};
+use didww_client::{EnsureOutcome, Ensured, Error, Reason};
 use serde_json::{Value, json};
 use wiremock::matchers::{method, query_param};
 use wiremock::{Mock, MockServer};
@@ -39,7 +39,7 @@ async fn a_record_that_does_not_exist_is_created() {
     lists(&server, &[trunk_with(&json!({"name": "berlin"})), trunk_with(&json!({"name": "Berlin 2"}))]).await;
     writes(&server, "POST", &trunk()).await;
     let ensured = client(&server).voice_out_trunks().ensure(body("Berlin")).await.unwrap();
-    assert_eq!((ensured.deed, ensured.changed), (Deed::Created, Vec::<String>::new()));
+    assert_eq!((ensured.outcome, ensured.changed), (EnsureOutcome::Created, Vec::<String>::new()));
     assert_eq!(ensured.record.credentials().unwrap().0, "canary-username");
     assert_eq!(received(&server).await, [BY_NAME, "POST /v3/voice_out_trunks"]);
 }
@@ -49,7 +49,7 @@ async fn a_record_that_is_as_it_should_be_is_left_alone_although_it_has_credenti
     let server = MockServer::start().await;
     lists(&server, &[trunk()]).await;
     let ensured = client(&server).voice_out_trunks().ensure(body("Berlin")).await.unwrap();
-    assert_eq!((ensured.deed, ensured.record.id), (Deed::Unchanged, id(TRUNK)));
+    assert_eq!((ensured.outcome, ensured.record.id), (EnsureOutcome::Unchanged, id(TRUNK)));
     assert_eq!(received(&server).await, [BY_NAME]);
 }
 
@@ -60,7 +60,10 @@ async fn only_what_differs_is_sent() {
     writes(&server, "PATCH", &trunk_with(&json!({"capacity_limit": 30}))).await;
     let wanted = body("Berlin").capacity_limit(CapacityLimit::new(30).unwrap());
     let ensured = client(&server).voice_out_trunks().ensure(wanted.clone()).await.unwrap();
-    assert_eq!((ensured.deed, ensured.changed), (Deed::Updated, vec!["capacity_limit".to_owned()]));
+    assert_eq!(
+        (ensured.outcome, ensured.changed),
+        (EnsureOutcome::Updated, vec!["capacity_limit".to_owned()])
+    );
     assert_eq!(ensured.record.capacity_limit, Some(CapacityLimit::new(30).unwrap()));
     let sent = last_body(&server).await;
     assert_eq!(
@@ -68,7 +71,7 @@ async fn only_what_differs_is_sent() {
         json!({"data": {"id": TRUNK, "type": "voice_out_trunks", "attributes": {"capacity_limit": 30}}})
     );
     let kept = client(&server).voice_out_trunks().ensure(wanted).keep_existing().await.unwrap();
-    assert_eq!(kept.deed, Deed::Unchanged);
+    assert_eq!(kept.outcome, EnsureOutcome::Unchanged);
 }
 
 #[tokio::test]
@@ -80,9 +83,9 @@ async fn a_relationship_is_read_with_the_record_and_compared() {
     writes(&server, "PATCH", &trunk()).await;
     let trunks = client(&server).voice_out_trunks();
     let same = trunks.ensure(body("Berlin").dids([id(DID)])).await.unwrap();
-    assert_eq!(same.deed, Deed::Unchanged);
+    assert_eq!(same.outcome, EnsureOutcome::Unchanged);
     let other = trunks.ensure(body("Berlin").dids([id("another")])).await.unwrap();
-    assert_eq!((other.deed, other.changed), (Deed::Updated, vec!["dids".to_owned()]));
+    assert_eq!((other.outcome, other.changed), (EnsureOutcome::Updated, vec!["dids".to_owned()]));
     let with_dids = "GET /v3/voice_out_trunks?filter%5Bname%5D=Berlin&include=dids";
     let patch = format!("PATCH /v3/voice_out_trunks/{TRUNK}");
     assert_eq!(received(&server).await, [with_dids, with_dids, patch.as_str()]);
@@ -101,7 +104,7 @@ async fn a_relationship_that_no_answer_shows_is_not_asked_for() {
     let wanted = Proof::create("t-1", id::<Address>("a-1"), vec![id::<EncryptedFile>("f-1")])
         .external_reference_id(ExternalReference::new("scan-7").unwrap());
     let ensured = client(&server).proofs().ensure(wanted).await.unwrap();
-    assert_eq!(ensured.deed, Deed::Unchanged);
+    assert_eq!(ensured.outcome, EnsureOutcome::Unchanged);
     let sent = received(&server).await;
     assert!(sent.len() == 1 && sent[0].contains("entity") && !sent[0].contains("files"), "{sent:?}");
 }
@@ -114,14 +117,14 @@ async fn a_reference_is_preferred_to_the_name() {
     writes(&server, "PATCH", &trunk()).await;
     let wanted = body("Berlin").external_reference_id(ExternalReference::new("office-1").unwrap());
     let ensured = client(&server).voice_out_trunks().ensure(wanted.clone()).await.unwrap();
-    assert_eq!((ensured.deed, ensured.changed), (Deed::Updated, vec!["name".to_owned()]));
+    assert_eq!((ensured.outcome, ensured.changed), (EnsureOutcome::Updated, vec!["name".to_owned()]));
     assert_eq!(
         received(&server).await[0],
         "GET /v3/voice_out_trunks?filter%5Bexternal_reference_id%5D=office-1"
     );
     writes(&server, "POST", &trunk()).await;
     let by_name = client(&server).voice_out_trunks().ensure(wanted).by_name().await.unwrap();
-    assert_eq!(by_name.deed, Deed::Created, "no trunk has the name");
+    assert_eq!(by_name.outcome, EnsureOutcome::Created, "no trunk has the name");
 }
 
 #[tokio::test]
@@ -138,7 +141,7 @@ async fn a_record_that_another_program_creates_meanwhile_is_compared() {
     let taken = error(422, "has already been taken", Some("/data/attributes/name"));
     Mock::given(method("POST")).respond_with(taken).mount(&server).await;
     let ensured = client(&server).voice_out_trunks().ensure(body("Berlin")).await.unwrap();
-    assert_eq!(ensured.deed, Deed::Unchanged);
+    assert_eq!(ensured.outcome, EnsureOutcome::Unchanged);
     assert_eq!(received(&server).await, [BY_NAME, "POST /v3/voice_out_trunks", BY_NAME]);
 }
 

@@ -70,8 +70,8 @@ pub fn sip_message(data: &[u8]) {
 }
 
 /// Method or status code, headers and body: what the library writes as it read it. It writes the standard phrase of a
-/// known code, escapes the characters of a URI anew, and keeps a blank before a value that begins on the next line. The
-/// server keeps the URI as received beside the request.
+/// known code, escapes the characters of a URI again, and keeps a blank before a value that begins on the next line.
+/// The server keeps the URI as received beside the request.
 fn comparable(message: &SipMessage) -> (String, Vec<(&str, &str)>, &[u8]) {
     let (start, headers, body) = match message {
         SipMessage::Request(request) => (request.method.to_string(), &request.headers, &request.body),

@@ -12,7 +12,7 @@ use super::Cli;
 
 const PREFIX: &str = "TRUNK_SERVER_";
 
-/// A variable with the prefix of the settings that is no setting.
+/// A variable with the prefix of the settings that belongs to no setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownVariable {

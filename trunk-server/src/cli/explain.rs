@@ -97,7 +97,7 @@ pub enum ExplainError {
         at: String,
         /// The status of the response.
         status: u16,
-        /// The error message of the response, for people.
+        /// The error message of the response.
         why: String,
     },
 }

@@ -44,7 +44,7 @@ impl PostgresDatabase {
         Self { url: url.into(), listen: None, connections: DEFAULT_CONNECTIONS }
     }
 
-    /// The URL without the password, for people.
+    /// The URL without the password, for messages.
     pub fn shown(&self) -> String {
         without_password(self.url.expose())
     }

@@ -6,8 +6,8 @@ use super::listeners::is_on_loopback;
 use crate::config::Config;
 
 impl Server {
-    /// Takes over the settings that can change while the server runs: the token of the control API, and the limit on the requests
-    /// of accounts that have none of their own. Others of the configuration are not regarded.
+    /// Applies the settings that can change while the server runs: the token of the control API, and the limit on the
+    /// requests of accounts that have none of their own. Other settings are ignored.
     ///
     /// # Errors
     /// [`StartError::OpenControl`] if the control API would be open to other machines without a token. Nothing is changed then.

@@ -97,7 +97,7 @@ impl Running {
         self.serve_made((listener, at), move || router, limits, share, counts);
     }
 
-    /// Does what [`serve`](Self::serve) does, with a router that is made for the first connection.
+    /// As [`serve`](Self::serve), with a router that is made for the first connection.
     pub(super) fn serve_made(
         &mut self,
         (listener, at): (TcpListener, SocketAddr),
@@ -129,8 +129,9 @@ impl Running {
         }
     }
 
-    /// Lives among the servers of the database until the end. An edge does this itself, because it keeps the calls.
-    pub(super) async fn live_among_nodes(&mut self) -> Result<(), StartError> {
+    /// Writes the heartbeat of this server, and takes over from dead ones, until it stops. An edge does this itself,
+    /// because its calls are taken over too.
+    pub(super) async fn join_cluster(&mut self) -> Result<(), StartError> {
         nodes::begin(&self.core).await.map_err(StartError::FirstHeartbeat)?;
         let (core, mut stopped) = (Arc::clone(&self.core), self.stopped.clone());
         self.tasks.push(tokio::spawn(async move {

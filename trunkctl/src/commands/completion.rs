@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use crate::exit::Failure;
 use crate::terminal::print;
 
-/// What the script for bash needs besides, because of the way in which bash splits a line into words.
+/// An addition to the script for bash, because of the way in which bash splits a line into words.
 const WORDS_OF_BASH: &[u8] = include_bytes!("words.bash");
 
 /// Prints a script to standard output.

@@ -1,4 +1,4 @@
-//! `trunkctl prices`: what calls and text messages cost, of the plan of the account.
+//! `trunkctl prices`: the prices of calls and text messages in the account's plans.
 
 use std::io::Read as _;
 

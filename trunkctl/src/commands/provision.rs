@@ -173,7 +173,8 @@ fn format(plan: &Plan, format: PlanFormat, colour: Colour) -> Result<String, Fai
 type Read = (Declaration, Option<Client>, Option<Begun>);
 
 impl Declared {
-    /// Reads the declaration. A large one is parsed on a thread of its own, while records are read that it is likely about.
+    /// Reads the declaration. A large one is parsed on a thread of its own, while the records that it is probably about
+    /// are read.
     async fn read(&self, target: &Target) -> Result<Read, Failure> {
         let text = file::text(&self.file)?;
         let Some(spec) = Begun::guess(&text) else {
@@ -182,7 +183,7 @@ impl Declared {
         let (path, text) = (self.file.clone(), Arc::new(text));
         let of_thread = Arc::clone(&text);
         let parsing = spawn_blocking(move || Declaration::parse(&path, &of_thread));
-        // What is wrong with the service is said after what is wrong with the file.
+        // Errors of the file are reported before those of the service.
         let client = target.client().ok();
         let begun = client.as_ref().and_then(|client| Begun::of(client, spec, &text));
         let (parsed, begun) = match begun {
@@ -217,8 +218,8 @@ impl PlanCommand {
     /// Prints the plan.
     ///
     /// # Errors
-    /// When the declaration is not valid, and the failures of requests; with `--detailed-exitcode` also when there is
-    /// something to do.
+    /// When the declaration is not valid, and the failures of requests; with `--detailed-exitcode` also when the plan
+    /// has actions.
     pub async fn run(&self, target: &Target, colour: Colour) -> Result<(), Failure> {
         let (_, plan) = self.declared.plan(target).await?;
         print(&format(&plan, self.declared.output, colour)?)?;
@@ -247,7 +248,7 @@ impl Apply {
     /// Makes the plan, asks for confirmation, and applies the plan.
     ///
     /// # Errors
-    /// When the declaration is not valid, a limit of safety is exceeded, consent is missing, or an action fails.
+    /// When the declaration is not valid, a safety limit is exceeded, consent is missing, or an action fails.
     pub async fn run(&self, target: &Target, colour: Colour) -> Result<(), Failure> {
         let (clients, plan) = self.declared.plan(target).await?;
         print(&format(&plan, self.declared.output, colour)?)?;
@@ -284,7 +285,7 @@ fn report(applied: &Applied) -> Result<(), Failure> {
         return Ok(());
     }
     let line = |(action, outcome): &(provision::Action, Outcome)| {
-        let what = format!("{} {}.{}", action.deed.as_str(), action.kind, action.key);
+        let what = format!("{} {}.{}", action.operation.as_str(), action.kind, action.key);
         match outcome {
             Outcome::Done(id) => format!("  {what} ({id})"),
             Outcome::Refused(why) | Outcome::Unclear(why) => {
@@ -308,7 +309,7 @@ fn report(applied: &Applied) -> Result<(), Failure> {
             let _infallible = write!(text, "\n{heading}:\n{}", lines.join("\n"));
         }
     }
-    text += "\nthe same command goes on with what is left: it plans anew";
+    text += "\nthe same command goes on with what is left: it makes a new plan";
     Err(Failure::new(Exit::Partial, text))
 }
 

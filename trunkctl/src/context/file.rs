@@ -87,7 +87,7 @@ impl ContextFile {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
-            // The name of a member is no secret, but a text that was written instead of a variant can be one.
+            // The name of a member is not secret, but a text that was written instead of a variant can be.
             let quotes: &[char] =
                 if error.message().starts_with("unknown variant") { &['"', '`'] } else { &['"'] };
             format!(

@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 use super::part::Part;
 use crate::resource::Body;
 
-/// The kind of an action on a record.
+/// The operation of an action on its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Deed {
+pub enum Operation {
     /// The record is created.
     Create,
     /// Members of the record change.
@@ -17,8 +17,8 @@ pub enum Deed {
     Delete,
 }
 
-impl Deed {
-    /// The deed as a word.
+impl Operation {
+    /// The name of the operation in plans and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -42,8 +42,8 @@ pub struct Change {
 /// One request of a plan.
 #[derive(Debug, Clone)]
 pub struct Action {
-    /// The kind of the action.
-    pub deed: Deed,
+    /// What the action does with the record.
+    pub operation: Operation,
     /// The type of the record.
     pub kind: &'static str,
     /// The name of the record in the file.

@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 
-use super::action::{Action, Deed, Request, is_pending, pending};
+use super::action::{Action, Operation, Request, is_pending, pending};
 use super::clients::Clients;
 use super::plan::Plan;
 use super::platform::PartRequest;
@@ -65,7 +65,7 @@ pub async fn apply(clients: &Clients, plan: Plan, pace: Pace) -> Applied {
     let progress = Progress::start("apply");
     progress.of(u64::try_from(plan.actions.len()).ok());
     let is_deletion =
-        |index: &usize| plan.actions.get(*index).is_some_and(|action| action.deed == Deed::Delete);
+        |index: &usize| plan.actions.get(*index).is_some_and(|action| action.operation == Operation::Delete);
     let (deletions, changes): (Vec<usize>, Vec<usize>) = (0..plan.actions.len()).partition(is_deletion);
     let mut run = Run {
         clients,
@@ -96,7 +96,7 @@ struct Run<'a> {
     outcomes: Vec<Option<Outcome>>,
     /// The ids of created records, by their placeholders in bodies.
     created: HashMap<String, String>,
-    /// The actions that wait for a record, by what stands for it in bodies.
+    /// The actions that wait for a record, by its placeholder in bodies.
     waiting: HashMap<String, Vec<usize>>,
     /// The number of records for which an action waits.
     missing: HashMap<usize, usize>,
@@ -242,10 +242,10 @@ async fn record(client: &Client, action: &Action, spec: &'static ResourceSpec, b
     let document = body.document(spec.name, action.id.as_deref());
     let collection = format!("/{}", spec.name);
     let path = format!("{collection}/{}", encode_component(action.id.as_deref().unwrap_or_default()));
-    let request = match action.deed {
-        Deed::Create => client.raw(Method::POST, &collection).body(&document),
-        Deed::Update => client.raw(Method::PATCH, &path).body(&document),
-        Deed::Delete => client.raw(Method::DELETE, &path),
+    let request = match action.operation {
+        Operation::Create => client.raw(Method::POST, &collection).body(&document),
+        Operation::Update => client.raw(Method::PATCH, &path).body(&document),
+        Operation::Delete => client.raw(Method::DELETE, &path),
     };
     match request.send().await {
         Ok(answer) => {

@@ -1,5 +1,5 @@
-//! The reading of records while a large declaration is parsed. The beginning of its text shows which type it is about and which
-//! members it declares; if the rest declares others, what was read is not used.
+//! Reads records while a large declaration is parsed. The beginning of its text shows its type and the members that it
+//! declares; if the rest declares others, the records that were read are not used.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -45,8 +45,8 @@ impl Begun {
         spec.filter(|spec| spec.has(Verb::List) && spec.has(Verb::Update))
     }
 
-    /// Prepares the reading of what a declaration of records of a type needs by its beginning. `None` if whole records are
-    /// needed.
+    /// Prepares to read the members that a declaration of records of a type needs, by its beginning. `None` if whole
+    /// records are needed.
     pub(crate) fn of(client: &Client, spec: &'static ResourceSpec, text: &str) -> Option<Self> {
         let text = sample(text);
         let relationships = spec.relationships.iter().filter(|found| found.update);
@@ -62,7 +62,7 @@ impl Begun {
         Some(Self { spec, relationships, projection, reading: Box::pin(reading) })
     }
 
-    /// Reads until another future is ready. Returns what that yields, and what goes on with reading.
+    /// Reads until another future is ready. Returns the output of that future, and the future that continues to read.
     pub(crate) async fn beside<F: Future + Unpin>(self, other: F) -> (F::Output, Self) {
         let Self { spec, relationships, projection, reading } = self;
         let (output, reading): (F::Output, Reading) = match select(other, reading).await {

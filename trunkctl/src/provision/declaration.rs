@@ -42,15 +42,15 @@ impl Declaration {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, or is no declaration.
+    /// When it cannot be read, or is not a valid declaration.
     pub fn read(path: &str) -> Result<Self, Failure> {
         Self::parse(path, &crate::file::text(path)?)
     }
 
-    /// Reads the text of a file, whose name says its format.
+    /// Reads the text of a file, whose name determines the format.
     ///
     /// # Errors
-    /// When it is no declaration.
+    /// When it is not a valid declaration.
     pub fn parse(path: &str, text: &str) -> Result<Self, Failure> {
         let members = crate::file::members(path, text)?;
         Self::of(members).map_err(|problem| Failure::usage(format!("{path}: {problem}")))

@@ -35,7 +35,7 @@ impl Existing {
         Self { record, mark }
     }
 
-    /// Its `external_reference_id` if that is no mark: the customer's own.
+    /// Its `external_reference_id`, unless that is a mark: the customer's own.
     pub(super) fn own_reference(&self) -> Option<&str> {
         let text = self.record.attributes.get(ATTRIBUTE)?.as_str()?;
         self.mark.is_none().then_some(text).filter(|text| !text.is_empty())
@@ -77,9 +77,8 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Reads the records of a type with the linkage of these relationships, but for those that the account does not have:
-    /// some need a feature. Of each record, what is projected is read, or all of it; related records are included in the
-    /// latter case alone.
+    /// Reads the records of a type with the linkage of these relationships, except those that need a feature which the
+    /// account lacks. With a projection only its members are read; otherwise whole records, with their related records.
     ///
     /// # Errors
     /// The failures of requests.
@@ -184,7 +183,7 @@ impl Records {
     }
 }
 
-/// A page that is decoded in place: a thread would cost more.
+/// Maximum number of bytes of a page that is decoded in place: a thread would cost more.
 const SMALL_PAGE: usize = 64 << 10;
 
 /// Decodes a page on a thread of its own, so that others are received meanwhile.
@@ -199,7 +198,7 @@ async fn decoded(
     let of_thread = Arc::clone(&answer);
     match spawn_blocking(move || decode(&of_thread, projection.as_deref())).await {
         Ok(page) => page,
-        // There was no thread for it.
+        // No thread could be started for it.
         Err(_) => answer.document(),
     }
 }

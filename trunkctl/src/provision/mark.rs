@@ -49,7 +49,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Reads the text of `external_reference_id`; `None` if it is no mark.
+    /// Reads the text of `external_reference_id`; `None` if it is not a mark.
     pub fn read(text: &str) -> Option<Self> {
         let (owner, key) = text.strip_prefix(PREFIX)?.split_once(':')?;
         Some(Self { owner: owner.parse().ok()?, key: key.to_owned() })

@@ -7,7 +7,7 @@ use std::iter;
 use didww_client::{ApiVersion, AttributeSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
-use super::action::{Action, Change, Deed, Request, pending};
+use super::action::{Action, Change, Operation, Request, pending};
 use super::begun::Begun;
 use super::clients::Clients;
 use super::declaration::{Declaration, Entry, invalid};
@@ -272,7 +272,7 @@ impl<'a> OfType<'a> {
         }
     }
 
-    /// The records by what names them, and by their ids.
+    /// The records by their names, and by their ids.
     fn index(&self) -> Index<'a> {
         let (handle, records) = (Handle::of(self.spec, self.version), self.records);
         let mut index: Index<'a> = HashMap::with_capacity(2 * records.listed.len());
@@ -334,7 +334,7 @@ impl<'a> OfType<'a> {
             let after = self.shown(members.get(name).unwrap_or(&Value::Null));
             changes.push(Change { member: name.clone(), before: None, after });
         }
-        Ok(self.action(Deed::Create, &entry.key, None, changes, body))
+        Ok(self.action(Operation::Create, &entry.key, None, changes, body))
     }
 
     fn update(
@@ -401,24 +401,24 @@ impl<'a> OfType<'a> {
                 sent.relationships.insert(name.to_owned(), linkage);
             }
         }
-        let action = self.action(Deed::Update, &entry.key, Some(existing), changes, sent);
+        let action = self.action(Operation::Update, &entry.key, Some(existing), changes, sent);
         Ok((!action.changes.is_empty()).then_some(action))
     }
 
     fn delete(&self, key: &str, existing: &Existing) -> Action {
-        self.action(Deed::Delete, key, Some(existing), Vec::new(), Body::default())
+        self.action(Operation::Delete, key, Some(existing), Vec::new(), Body::default())
     }
 
     fn action(
         &self,
-        deed: Deed,
+        operation: Operation,
         key: &str,
         existing: Option<&Existing>,
         changes: Vec<Change>,
         body: Body,
     ) -> Action {
         Action {
-            deed,
+            operation,
             kind: self.spec.name,
             key: key.to_owned(),
             id: existing.map(|existing| existing.record.id.clone()),

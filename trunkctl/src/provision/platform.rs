@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use voipbin_client::types::{BASIC, Provider, ProviderBody, Route, RouteCreate, RouteUpdate};
 use voipbin_client::{Client, Error, Uuid};
 
-use super::action::{Action, Change, Deed, Request, pending};
+use super::action::{Action, Change, Operation, Request, pending};
 use super::part::{Part, PartEntry};
 use super::plan::Plan;
 use crate::exit::{Exit, Failure};
@@ -90,13 +90,13 @@ impl Compared {
                 changes.push(Change { member: member.clone(), before, after: shown(member, after) });
             }
         }
-        let deed = if self.id.is_some() { Deed::Update } else { Deed::Create };
-        if deed == Deed::Update && changes.is_empty() {
+        let operation = if self.id.is_some() { Operation::Update } else { Operation::Create };
+        if operation == Operation::Update && changes.is_empty() {
             return None;
         }
         let request = Request::Part { part: entry.part, body: self.after };
         let (kind, key) = (entry.part.as_str(), entry.key.clone());
-        Some(Action { deed, kind, key, id: self.id, changes, request })
+        Some(Action { operation, kind, key, id: self.id, changes, request })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a plan needs of a page of records. The rest of the text is passed over, and takes no memory.
+//! The members of a page of records that a plan needs. The rest of the text is skipped, and takes no memory.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,8 +21,9 @@ pub(super) struct Projection {
 }
 
 impl Projection {
-    /// Of these members, of what names a record, and of its mark. `None` if answers of the version have other names than the
-    /// declaration of the type: then the whole records are needed. An answer of a newer version has the names too.
+    /// A projection to these members, the name of a record, and its mark. `None` if answers of the version have other
+    /// names than the declaration of the type: then the whole records are needed. An answer of a newer version has the
+    /// names too.
     pub(super) fn of<'a>(
         spec: &'static ResourceSpec,
         version: ApiVersion,
@@ -55,7 +56,7 @@ impl Projection {
 
     /// Reads the text of a page. `None` if it is malformed: the caller decodes the whole page for the error.
     pub(super) fn read(&self, body: &[u8]) -> Option<Document<Vec<ResourceObject>>> {
-        // The texts that are passed over are not decoded, and so not checked for this later.
+        // Skipped texts are not decoded, so this is not checked later.
         let text = std::str::from_utf8(body).ok()?;
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let page = Page(self).deserialize(&mut deserializer).ok()?;

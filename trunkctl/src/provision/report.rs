@@ -4,22 +4,22 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::action::{Action, Deed};
+use super::action::{Action, Operation};
 use super::plan::Plan;
 use crate::mask;
 use crate::output::cell;
 use crate::terminal::{Paint, painted};
 
-const fn sign(deed: Deed) -> (&'static str, Paint) {
-    match deed {
-        Deed::Create => ("+", Paint::Green),
-        Deed::Update => ("~", Paint::Yellow),
-        Deed::Delete => ("-", Paint::Red),
+const fn sign(operation: Operation) -> (&'static str, Paint) {
+    match operation {
+        Operation::Create => ("+", Paint::Green),
+        Operation::Update => ("~", Paint::Yellow),
+        Operation::Delete => ("-", Paint::Red),
     }
 }
 
-fn count(plan: &Plan, deed: Deed) -> usize {
-    plan.actions.iter().filter(|action| action.deed == deed).count()
+fn count(plan: &Plan, operation: Operation) -> usize {
+    plan.actions.iter().filter(|action| action.operation == operation).count()
 }
 
 /// The plan in one sentence.
@@ -28,7 +28,7 @@ pub fn summary(plan: &Plan) -> String {
         return format!("nothing to do: {} records are as declared", plan.unchanged);
     }
     let [creates, updates, deletes] =
-        [Deed::Create, Deed::Update, Deed::Delete].map(|deed| count(plan, deed));
+        [Operation::Create, Operation::Update, Operation::Delete].map(|operation| count(plan, operation));
     format!("{creates} to create, {updates} to update, {deletes} to delete, {} as declared", plan.unchanged)
 }
 
@@ -54,8 +54,8 @@ fn orphans(plan: &Plan) -> Option<String> {
 /// The plan for a terminal.
 pub fn text(plan: &Plan, colours: bool) -> String {
     let mut text = String::new();
-    for Action { deed, kind, key, changes, .. } in &plan.actions {
-        let ((sign, paint), word) = (sign(*deed), deed.as_str());
+    for Action { operation, kind, key, changes, .. } in &plan.actions {
+        let ((sign, paint), word) = (sign(*operation), operation.as_str());
         let heading = format!("{sign} {kind}.{key}");
         let _infallible = writeln!(text, "{} ({word})", painted(colours, paint, &heading));
         for change in changes {
@@ -87,7 +87,7 @@ pub fn json(plan: &Plan) -> Value {
             let before = change.before.as_ref().map(|before| hidden(&change.member, before));
             json!({"member": change.member, "before": before, "after": hidden(&change.member, &change.after)})
         });
-        json!({"action": action.deed.as_str(), "type": action.kind, "key": action.key, "id": action.id,
+        json!({"action": action.operation.as_str(), "type": action.kind, "key": action.key, "id": action.id,
             "changes": changes.collect::<Vec<_>>()})
     });
     let orphans = plan.orphans.iter().map(|(kind, key)| json!({"type": kind, "key": key}));
@@ -109,9 +109,9 @@ pub fn markdown(plan: &Plan) -> String {
     if !plan.actions.is_empty() {
         text += "\n| | record | member | before | after |\n| --- | --- | --- | --- | --- |\n";
     }
-    for Action { deed, kind, key, changes, .. } in &plan.actions {
+    for Action { operation, kind, key, changes, .. } in &plan.actions {
         let record = code(&format!("{kind}.{key}"));
-        let word = deed.as_str();
+        let word = operation.as_str();
         if changes.is_empty() {
             let _infallible = writeln!(text, "| {word} | {record} | | | |");
         }

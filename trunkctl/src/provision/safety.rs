@@ -1,6 +1,6 @@
 //! Limits that stop a plan which changes or deletes too much, as octoDNS has them.
 
-use super::action::{Action, Deed};
+use super::action::{Action, Operation};
 use super::plan::Plan;
 
 /// The largest shares of the records of a type that may change or be deleted without being forced.
@@ -26,10 +26,10 @@ const MIN_RECORDS: usize = 10;
 pub fn check(plan: &Plan, limits: Limits) -> Vec<String> {
     let mut exceeded = Vec::new();
     for (kind, existing) in plan.existing.iter().filter(|(_, existing)| **existing >= MIN_RECORDS) {
-        for (deed, most, word) in
-            [(Deed::Update, limits.updates, "changes"), (Deed::Delete, limits.deletes, "deletes")]
+        for (operation, most, word) in
+            [(Operation::Update, limits.updates, "changes"), (Operation::Delete, limits.deletes, "deletes")]
         {
-            let of_type = |action: &&Action| action.kind == *kind && action.deed == deed;
+            let of_type = |action: &&Action| action.kind == *kind && action.operation == operation;
             let count = plan.actions.iter().filter(of_type).count();
             if u128::try_from(count).unwrap_or_default() * 100
                 > u128::from(most) * u128::try_from(*existing).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! Which declared records are as declared. Most of a plan's records are, and to know it takes no body of a request and no
-//! copy of a value. What this cannot say for sure, it leaves to the comparison of the plan, which has all the errors.
+//! Finds the declared records that need no change: most of a plan's. This needs no body of a request and no copy of a
+//! value. Cases of doubt are left to the comparison of the plan, which reports all errors.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -20,7 +20,7 @@ const MOST_THREADS: usize = 4;
 /// The number of different values of an attribute whose normal form is remembered: trunks share a few policies.
 const REMEMBERED: usize = 8;
 
-/// An entry of the declaration, and the record that is meant, if it exists.
+/// An entry of the declaration, and its record, if it exists.
 pub(super) type Pair<'a> = (&'a Entry, Option<&'a Existing>);
 
 /// How the records of a type are compared.
@@ -33,7 +33,7 @@ pub(super) struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// For each pair, whether the record exists and is as declared. False if this cannot be said for sure.
+    /// For each pair, whether the record exists and is as declared. False in a case of doubt.
     pub(super) fn unchanged(&self, pairs: &[Pair<'_>]) -> Vec<bool> {
         if self.spec.needs_conversion(self.version) {
             return vec![false; pairs.len()];
@@ -108,7 +108,7 @@ struct Part<'a, 'c> {
     handle: Option<&'static AttributeSpec>,
     /// The owner of the marks, if the type has marks.
     owner: Option<&'c Owner>,
-    /// The members that were met.
+    /// The members so far.
     members: Vec<(&'a str, Member<'a>)>,
 }
 
@@ -173,7 +173,7 @@ impl<'a> Part<'a, '_> {
         }
     }
 
-    /// What a member is. The few that the records of a type declare are looked up once.
+    /// The kind of a member. The few that the records of a type declare are looked up once.
     fn member(&mut self, name: &'a str) -> Option<&mut Member<'a>> {
         let known = self.members.iter().position(|(known, _)| *known == name);
         let position = known.unwrap_or(self.members.len());
@@ -184,7 +184,7 @@ impl<'a> Part<'a, '_> {
     }
 }
 
-/// The normal form of a value, one that is remembered if there is one; `None` if the value is not valid.
+/// The normal form of a value, which is remembered; `None` if the value is not valid.
 fn normal_form<'a, 'm>(
     attribute: &AttributeSpec,
     limits: &ValueSpec,

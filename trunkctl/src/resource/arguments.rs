@@ -245,7 +245,8 @@ fn written(
 ) -> Command {
     let former = spec.adapter.map_or(&[][..], |adapter| adapter.attributes);
     let attributes = spec.attributes.iter().chain(former).filter(|attribute| has(attribute));
-    // A relationship that became an attribute of the same name has that one's flag, which means either by the version.
+    // A relationship that became an attribute of the same name shares the attribute's flag; the version decides which
+    // of them it sets.
     let is_attribute = |name: &str| spec.attributes.iter().any(|attribute| attribute.name == name);
     let relationships = spec
         .relationships

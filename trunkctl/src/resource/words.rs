@@ -1,4 +1,4 @@
-//! Descriptions of valid values, in words.
+//! Descriptions of valid values, for help texts and errors.
 
 use didww_client::{Kind, ValueSpec};
 

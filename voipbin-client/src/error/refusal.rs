@@ -27,7 +27,7 @@ pub struct Refusal {
     pub kind: Option<ErrorStatus>,
     /// The machine-readable reason, such as `PROVIDER_NOT_FOUND`.
     pub reason: Option<ErrorReason>,
-    /// The message for people, such as `provider_id is required.`. Its wording may change.
+    /// The message, such as `provider_id is required.`. Its wording may change.
     pub message: Option<String>,
     /// Further facts about the error, such as `{"limited_by": "customer"}`.
     pub details: Vec<Map<String, Value>>,

@@ -29,7 +29,7 @@ pub(super) struct Ledgers {
     pub(super) must_compare: bool,
     /// Whether other nodes may run calls of the same trunks.
     pub(super) is_shared: bool,
-    /// True while all charges are read, to be counted anew.
+    /// True while all charges are read, to be counted again.
     pub(super) is_recounting: bool,
     /// The calls of other nodes whose charges are counted, while the change feed may still repeat them.
     counted: RecentCalls,
@@ -60,7 +60,7 @@ impl Ledgers {
             Changes::Since(writes) => {
                 writes.iter().flat_map(|write| write.iter()).for_each(|effect| self.apply(effect));
             }
-            Changes::LoadAnew => self.must_compare = true,
+            Changes::Reload => self.must_compare = true,
         }
     }
 
@@ -130,7 +130,7 @@ impl Ledgers {
         is_new
     }
 
-    /// Counts anew all stored charges, and those that this node has not stored yet.
+    /// Counts all stored charges again, and those that this node has not stored yet.
     pub(super) fn recount(&mut self, stored: Stored) {
         let Stored { charges, calls } = stored;
         let ids: HashSet<Uuid> = charges.iter().map(|charge| charge.id).collect();

@@ -187,7 +187,7 @@ pub(super) enum RowState {
 pub(super) struct Unstored {
     pub(super) ended: Timestamp,
     pub(super) price: Decimal,
-    /// True if the record was stored while all charges were read to be counted anew, so that the read may have missed it.
+    /// True if the record was stored while all charges were read to be counted again, so that the read may have missed it.
     pub(super) is_stored: bool,
 }
 

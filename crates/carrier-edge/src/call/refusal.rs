@@ -16,8 +16,8 @@ impl Call<'_> {
         Box::new(Unanswered { ending, request })
     }
 
-    /// Sends the final response of a call that ended unanswered. A caller that a trunk names learns the sentence of the
-    /// call's record.
+    /// Sends the final response of a call that ended unanswered. The response to a caller that a trunk identifies has
+    /// the sentence of the call's record.
     pub(super) async fn respond_with(&self, request: &mut Incoming, ending: &Ending) {
         let header = inspection::header_of(ending.code, self.inner.core.ids.word());
         let warning = ending.warning.map(|warning| self.warning(warning));

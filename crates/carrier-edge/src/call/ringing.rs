@@ -20,8 +20,8 @@ const NO_PRACK: Ending = Ending::new(504, 504, "No PRACK", HungUpBy::Timer);
 /// The call rang for longer than the `Expires` of the INVITE.
 const EXPIRED: Ending = Ending::new(487, 487, "Request expired", HungUpBy::Timer);
 
-/// How often the provisional response is sent anew while the callee does not answer (RFC 3261 §13.3.1.1). A proxy cancels
-/// an INVITE that has none for three minutes.
+/// The interval at which the provisional response is repeated while the callee does not answer (RFC 3261 §13.3.1.1). A
+/// proxy cancels an INVITE that has none for three minutes.
 const PROGRESS_INTERVAL: Duration = Duration::from_mins(1);
 
 /// A provisional response, such as 180, which can be sent several times.
@@ -116,8 +116,8 @@ impl Call<'_> {
         }
     }
 
-    /// Sends the provisional response anew, so that no proxy cancels the call. A reliable one gets another number; while it
-    /// is not acknowledged, its own repetitions are enough.
+    /// Repeats the provisional response, so that no proxy cancels the call. A reliable one gets another number; while
+    /// it is not acknowledged, its own repetitions are enough.
     async fn send_progress(&mut self, request: &mut Incoming, provisional: &mut Provisional) {
         if let Some(reliable) = &mut self.reliable {
             if !reliable.renew() {

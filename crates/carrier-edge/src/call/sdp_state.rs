@@ -10,7 +10,7 @@ pub(super) struct SdpState {
     pub(super) srtp_key: Option<Box<str>>,
     /// True while an offer of the edge has no answer.
     pub(super) awaits_answer: bool,
-    /// What later offers of the edge must keep; most calls have nothing.
+    /// The agreements that later offers of the edge must keep; most calls have none.
     pub(super) agreed: Option<Box<Agreed>>,
     /// The disabled streams, while the caller has removed its audio.
     pub(super) removed: Option<Box<Removed>>,

@@ -1,6 +1,6 @@
 //! The span of an admitted call, for an exporter of traces: from its admission to its end. It contains no telephone numbers.
 //!
-//! It is held and never entered, so that it costs an active call next to nothing.
+//! It is held and never entered, so that its cost for an active call is negligible.
 
 use service_base::trace;
 use tracing::Span;

@@ -133,7 +133,7 @@ mod tests {
         }
     }
 
-    /// A row as it is written. What it leaves out, the release before must add.
+    /// A row as it is written. The release before must complete the members that it leaves out.
     const ROW: &str = concat!(
         r#"{"id":"00000000-0000-0000-0000-000000000007","time_start":"1970-01-01T00:00:05.000Z","#,
         r#""src_number":"442012345678","original_src_number":"442012345678","dst_number":"442012345678","#,

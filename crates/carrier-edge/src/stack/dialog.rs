@@ -184,8 +184,8 @@ impl Dialog {
         let uri = Uri::try_from(target).ok()?;
         Some(Request {
             method,
-            // As it was received: some callers find their call by an escaped user part. What could end a request line is
-            // escaped by the library.
+            // As it was received: some callers find their call by an escaped user part. The library escapes characters
+            // that could end a request line.
             uri: if is_plain(target) { verbatim(target) } else { uri },
             headers: headers.into(),
             version: Version::V2,

@@ -312,9 +312,9 @@ impl Incoming {
         self.wait_refusal_delivered().await;
     }
 
-    /// Sends a final response to a request outside of calls, and keeps nothing: a repetition is answered anew. The library
-    /// would keep each answer for half a minute, and anybody can send such requests from the address of a known source.
-    /// An INVITE is finished as usual.
+    /// Sends a final response to a request outside of calls, and keeps nothing: a repetition is answered as a new
+    /// request. The library would keep each answer for half a minute, and anybody can send such requests from the
+    /// address of a known source. An INVITE is finished as usual.
     pub(crate) async fn finish_once(self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
         if self.0.transaction.original.method == Method::Invite {
             return self.finish(code, phrase, headers).await;
@@ -347,7 +347,8 @@ impl Incoming {
     /// over a stream, which loses nothing. Returns true unless the time ran out. The library answers later
     /// repetitions of the request from its own memory.
     ///
-    /// If too many refusals of the source wait, the response is not repeated, and a repeated request is decided on anew.
+    /// If too many refusals of the source wait, the response is not repeated, and the decision on a repeated request is
+    /// made again.
     pub(crate) async fn wait_refusal_delivered(&mut self) -> bool {
         if self.0.arrival.transport != Transport::Udp {
             return true;

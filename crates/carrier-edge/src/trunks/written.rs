@@ -1,4 +1,4 @@
-//! Recognises a write of a trunk that changes nothing but what the trunk spent: the end of its calls causes one.
+//! Recognises a write of a trunk that changes only the trunk's spending: the end of its calls causes one.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// Limit of trunks of which the last write is known. All are forgotten when there are more, and known again by their next writes.
 const MAX_TRUNKS: usize = 65_536;
 
-/// What the terms of trunks were computed from, as a keyed hash, for trunks that were written lately.
+/// The data from which the terms of recently written trunks were computed, as keyed hashes.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     hasher: RandomState,
@@ -17,8 +17,8 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// What the terms of a trunk are computed from, but for its meta. `removed_dids` is the number of DIDs that were ever removed
-    /// from its account: a link to one that was added again leads to another DID.
+    /// The hash of the data from which the terms of a trunk are computed, without its meta. `removed_dids` is the
+    /// number of DIDs that were ever removed from its account: a link to one that was added again leads to another DID.
     pub(super) fn source(&self, stored: &StoredRecord, removed_dids: u64) -> u64 {
         let StoredRecord { record, links, .. } = stored;
         self.hasher.hash_one((&record.attributes, links, removed_dids))
@@ -29,7 +29,7 @@ impl Written {
         self.sources.get(&trunk) == Some(&source)
     }
 
-    /// Notes what the terms of a trunk were computed from.
+    /// Records the source from which the terms of a trunk were computed.
     pub(super) fn note(&mut self, trunk: Uuid, source: u64) {
         if self.sources.len() >= MAX_TRUNKS && !self.sources.contains_key(&trunk) {
             self.sources.clear();

@@ -12,7 +12,7 @@ use trunk_rules::domain::{HELD, IS_BILLED, begins_period, month_after, pool_shar
 use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, Scope, StoreError};
 use uuid::Uuid;
 
-use super::plan::{ItemNumbers, NumbersItem};
+use super::plan::NumbersItem;
 use crate::balances::corrupt;
 use crate::did_changes::{self, Assigned};
 use crate::stock;
@@ -51,12 +51,9 @@ impl HeldNumbers {
 
     /// Takes the numbers of an item that can become DIDs. Each item receives the numbers that were bought for it, even if others
     /// are no longer available.
-    pub(super) fn take(&mut self, of_item: &ItemNumbers) -> Vec<Stocked> {
-        let ids: Vec<Uuid> = match of_item {
-            ItemNumbers::Ids(ids) => ids.clone(),
-            ItemNumbers::Count(count) => self.ids.drain(..(*count).min(self.ids.len())).collect(),
-        };
-        let found = ids.iter().filter_map(|id| self.found.remove(id));
+    pub(super) fn take(&mut self, item: &NumbersItem) -> Vec<Stocked> {
+        let ids = item.held.iter().filter_map(|id| id.or_else(|| self.ids.pop_front()));
+        let found = ids.filter_map(|id| self.found.remove(&id));
         found.filter(|number| !number.is_gone).collect()
     }
 }
@@ -77,7 +74,7 @@ impl<'a> Delivery<'a> {
         Self { core, account, order, now, changes: Vec::new(), sold: BTreeMap::new() }
     }
 
-    /// The changes that bring everything to the account.
+    /// Returns the changes that deliver the order, with those of the stock.
     pub(super) async fn finish(mut self) -> Result<Vec<Change>, StoreError> {
         let sold = self.sold.into_iter().map(|(group, sold)| (group, -sold)).collect();
         self.changes.extend(stock::count(self.core, sold).await?);
@@ -199,10 +196,10 @@ impl<'a> Delivery<'a> {
         Ok(paid_until)
     }
 
-    /// Adds channels to a pool, of whose period this many days are paid, or the whole of it. The period begins of a pool without
-    /// one, of one whose period is over and that no channel has to pay, and of one without channels if a whole period is paid.
-    /// Returns when the period ends; `None` if the pool is gone, or has more days left than are paid, because it was renewed since
-    /// the order was made.
+    /// Adds channels to a pool, paid for this many days of its period, or for the whole of it. A period begins now if
+    /// the pool has none, if the last one is over and no channel has to pay for it, and if the pool has no channels and
+    /// a whole period is paid. Returns the end of the period; `None` if the pool is gone, or has more days left than
+    /// are paid, because it was renewed since the order was made.
     pub(super) async fn add_channels(
         &mut self,
         pool: Uuid,
@@ -226,7 +223,7 @@ impl<'a> Delivery<'a> {
         if days.is_some_and(|days| left.days() > days) {
             return Ok(None);
         }
-        // A pool without channels is renewed for nothing, which must not shorten a period that was paid meanwhile.
+        // A pool without channels is renewed free of charge, which must not shorten a period that was paid meanwhile.
         let is_cut_short = read.total_channels_count <= 0 && !left.is_whole() && days.is_none();
         let mut attributes = before.attributes()?;
         add(&mut attributes, qty);

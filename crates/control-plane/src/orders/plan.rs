@@ -2,7 +2,7 @@
 
 use didww_types::Timestamp;
 use didww_types::values::Money;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use service_core::jobs::JobError;
 use trunk_rules::domain::{PLAN, days_long, month_after};
 use trunk_store::Record;
@@ -22,23 +22,16 @@ pub(super) enum Item {
     },
 }
 
-/// The held numbers of an order that belong to an item.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub(super) enum ItemNumbers {
-    /// The numbers with these ids.
-    Ids(Vec<Uuid>),
-    /// The next held numbers, this many: in an order from before plans contained ids.
-    Count(usize),
-}
-
 /// An item of telephone numbers of a DID group.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct NumbersItem {
     pub(super) did_group: Uuid,
     pub(super) nanpa_prefix: Option<String>,
     pub(super) qty: usize,
-    pub(super) held: ItemNumbers,
+    /// The ids of the numbers that the order holds for the item. `None` stands for the next number that it holds: plans once
+    /// had only the count.
+    #[serde(deserialize_with = "ids_or_count")]
+    pub(super) held: Vec<Option<Uuid>>,
     /// Whether the item names its number, so that no other one can replace it.
     #[serde(default)]
     pub(super) chosen: bool,
@@ -56,6 +49,19 @@ impl NumbersItem {
     pub(super) fn paid_until(&self, now: Timestamp) -> Timestamp {
         self.days.map_or_else(|| month_after(now), |days| now.after(days_long(days)))
     }
+}
+
+fn ids_or_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Option<Uuid>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum IdsOrCount {
+        Ids(Vec<Uuid>),
+        Count(usize),
+    }
+    Ok(match IdsOrCount::deserialize(deserializer)? {
+        IdsOrCount::Ids(ids) => ids.into_iter().map(Some).collect(),
+        IdsOrCount::Count(count) => vec![None; count],
+    })
 }
 
 /// The plan of an order, from its record.

@@ -135,7 +135,7 @@ async fn channels(core: &Core, pool: Uuid, days: Option<i64>) -> (Value, Value) 
     (order["status"].clone(), money["balance"].clone())
 }
 
-/// Stores a pool of so many channels that is charged, and whose period ends so many days after today.
+/// Stores a charged pool with this number of channels, whose period ends this number of days after today.
 async fn charged_pool(core: &Core, days: u64, channels: i64) -> Uuid {
     let (now, id) = (core.clock.now(), Uuid::from_u128(8));
     let ends = now.after(Duration::from_hours(24 * days)).to_string();

@@ -61,7 +61,7 @@ pub(super) async fn reload(
 /// The stored object with an id of the file.
 ///
 /// # Errors
-/// If it was deleted: a deleted object does not come back.
+/// If it was deleted: a deleted object cannot be restored.
 async fn stored<K: Kind>(core: &Core, id: Uuid, what: &str) -> Attempt<Option<Entity<K>>> {
     let found = Entity::<K>::find(&*core.store, id).await?;
     if found.as_ref().is_some_and(|found| found.deleted) {

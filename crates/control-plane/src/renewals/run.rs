@@ -72,8 +72,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Decides on the records of a stage, those first that are overdue for the longest time. Returns false if some of them are left
-    /// to the next run.
+    /// Decides on the records of a stage, beginning with those that are overdue for the longest time. Returns false if
+    /// some of them are left to the next run.
     async fn stage(&mut self, left: &mut usize) -> Result<bool, StoreError> {
         let (spec, attribute) = match self.pass.stage {
             Stage::Dids => (Did::SPEC, "expires_at"),

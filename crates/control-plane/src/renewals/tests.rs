@@ -67,7 +67,7 @@ async fn attribute(core: &Core, spec: &'static ResourceSpec, id: u128, name: &st
 /// Decides on the renewals of the account until the next ones are due at a later time. Returns that time.
 async fn renewed(core: &Arc<Core>) -> Timestamp {
     let now = core.clock.now();
-    core.commit(vec![anew(ACCOUNT, now)]).await.unwrap();
+    core.commit(vec![run_now(ACCOUNT, now)]).await.unwrap();
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let runner = tokio::spawn(service_core::jobs::run(Arc::clone(core), jobs(&core.clock), stopped));
     let settled = async {
@@ -90,13 +90,13 @@ async fn a_run_that_began_before_staff_changed_a_period_does_not_count() {
     let core = core();
     let now = core.clock.now();
     let stored = async || core.store.job(RENEW, ACCOUNT.to_string()).await.unwrap();
-    decide_anew(&core, ACCOUNT).await.unwrap();
+    decide_now(&core, ACCOUNT).await.unwrap();
     assert_eq!(stored().await, None, "nothing was ordered");
     core.commit(vec![schedule(ACCOUNT, now)]).await.unwrap();
     let (node, until) = (core.store.node(), now.after(Duration::from_mins(1)));
     let take = TakeJobs { node, now, until, kinds: vec![(RENEW, 1)] };
     let run = core.store.take_jobs(take).await.unwrap().pop().unwrap();
-    decide_anew(&core, ACCOUNT).await.unwrap();
+    decide_now(&core, ACCOUNT).await.unwrap();
     let due_at = now.after(SHORTEST_PERIOD);
     let late = Change::Reschedule { lease: run.lease, due_at, attempts: 0, payload: None };
     assert_eq!(core.commit(vec![late]).await, Err(StoreError::Conflict));

@@ -66,7 +66,7 @@ async fn the_numbers_of_orders_are_in_stock_again_and_those_of_staff_never_were(
     assert_eq!(core.store.find(own(Did::SPEC), ORDERED).await, Ok(None));
 }
 
-/// The balance stands for an order that is made meanwhile, whatever the group of its numbers.
+/// The balance represents an order that is made concurrently, of numbers of any group.
 #[tokio::test]
 async fn what_was_decided_before_an_order_was_paid_or_carried_out_or_a_number_released_does_not_count() {
     for (scope, id, counts) in [

@@ -59,7 +59,7 @@ impl Control {
         })?;
         // The load may have changed the end of a record's period; a new account has no renewals.
         for account in targets.iter().filter_map(|target| target.existing.as_ref()) {
-            renewals::decide_anew(&self.core, account.number).await.map_err(|error| {
+            renewals::decide_now(&self.core, account.number).await.map_err(|error| {
                 let name = &account.name;
                 invalid(format!("was loaded, but renewals of account `{name}` are late: {error}"))
             })?;

@@ -118,7 +118,7 @@ impl WorldAccount {
     }
 }
 
-/// Why a text is no world.
+/// Why a text is not a valid world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorldError {
@@ -155,7 +155,7 @@ impl World {
         })
     }
 
-    /// Reads a world in TOML, which has no null: an attribute that shall be null needs JSON.
+    /// Reads a world in TOML, which has no null: a world in which an attribute is null must be JSON.
     ///
     /// # Errors
     /// At the first member that is not declared or not valid, with its line.

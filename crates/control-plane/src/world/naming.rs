@@ -87,8 +87,8 @@ pub(crate) fn derived(text: &str) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-/// Every declared type, in an order in which each comes after those that its stored relationships lead to. Of types that
-/// refer to each other in a circle, the one comes first that refers to the fewest of the others.
+/// Every declared type, each after those that its stored relationships lead to. Of types that refer to each other in a
+/// cycle, the one that refers to the fewest others comes first.
 pub(super) fn in_order() -> Vec<&'static ResourceSpec> {
     let mut ordered: Vec<&'static ResourceSpec> = Vec::with_capacity(REGISTRY.len());
     let mut left: Vec<&'static ResourceSpec> = REGISTRY.to_vec();

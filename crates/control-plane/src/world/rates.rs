@@ -51,7 +51,7 @@ impl From<AccountRate> for WorldRate {
     }
 }
 
-/// Checks the rates of an account with this name; none are no change of those that it has.
+/// Checks the rates of an account with this name; an empty list keeps those that it has.
 pub(super) fn check(name: &str, rates: &[WorldRate]) -> Result<(), ControlError> {
     if rates.is_empty() {
         return Ok(());

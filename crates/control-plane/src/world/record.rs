@@ -68,7 +68,7 @@ impl Related {
     }
 }
 
-/// Whether the members of a relationship are stored with its owner, so that a world sets them. Files are in no world.
+/// Whether the members of a relationship are stored with its owner, so that a world sets them. A world has no files.
 pub(super) fn is_stored(relationship: &RelationshipSpec) -> bool {
     let is_of_files = find(relationship.target).is_some_and(|target| target.form.is_some());
     relationship.inverse.is_none() && relationship.mirrors.is_none() && !is_of_files

@@ -265,8 +265,8 @@ fn saved(
     Ok(saved)
 }
 
-/// The members of `meta` that differ from those of a new record and that staff set: truth values, numbers and prices, which a new
-/// record has as null. An amount that was spent follows from calls.
+/// The members of `meta` that differ from those of a new record and that staff set: booleans, numbers and prices, which
+/// a new record has as null. An amount that was spent follows from calls.
 fn saved_meta(spec: &ResourceSpec, record: &Record) -> Result<Map<String, Value>, StoreError> {
     let initial = Rulebook::DIDWW.initial_meta(spec).and_then(|text| serde_json::from_str(text).ok());
     let initial: Map<String, Value> = initial.unwrap_or_default();

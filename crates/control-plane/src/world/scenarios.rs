@@ -48,7 +48,7 @@ impl Scenario {
     /// Reads the file.
     ///
     /// # Errors
-    /// If it is no world, which a test refuses.
+    /// If it is not a valid world; a test checks that all are.
     pub fn world(&self) -> Result<World, WorldError> {
         World::from_json(self.text)
     }

@@ -25,7 +25,7 @@ pub(super) fn hide(members: &mut Map<String, Value>) {
     }
 }
 
-/// Hides the secrets in a value that is none itself.
+/// Hides the secrets in a value that is not a secret itself.
 fn hide_in(value: &mut Value) {
     match value {
         Value::Object(inner) => hide(inner),

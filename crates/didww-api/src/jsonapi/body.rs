@@ -33,7 +33,7 @@ pub(super) struct Body {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose<'a> {
     Create,
-    /// An update of the record with this id, which stood in the path.
+    /// An update of the record with this id, which is that of the path.
     Update(&'a str),
 }
 
@@ -149,7 +149,8 @@ fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<OrderedMembers<T>,
     serde_json::from_slice(body).map_err(syntax_error)
 }
 
-/// Parses the value of `attributes` or `relationships`. An empty list has no members: PHP writes an empty object so.
+/// Parses the value of `attributes` or `relationships`. An empty list has no members: PHP writes an empty object in
+/// this way.
 fn members<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<OrderedMembers<T>, ApiError> {
     if is_empty_list(raw) {
         return Ok(OrderedMembers(Vec::new()));

@@ -61,7 +61,7 @@ mod tests {
         }
         work.add_rendered();
         assert!(yields(&mut work));
-        assert!(!yields(&mut work), "it begins anew");
+        assert!(!yields(&mut work), "it begins again");
         for _ in 1..PARTS_PER_RECORD * RECORDS_PER_YIELD {
             work.add_copied(2_000);
             assert!(!yields(&mut work));

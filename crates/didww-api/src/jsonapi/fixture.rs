@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use didww_types::{ApiVersion, Features, ResourceSpec};
-use service_base::clock::Clock;
-use service_base::descriptors::Descriptors;
-use service_base::guessing::GuessLimits;
-use service_base::ids::Ids;
-use service_core::{Core, Outbox};
+use didww_types::{ApiVersion, ResourceSpec};
+use service_core::Core;
 use trunk_rules::domain::{Rulebook, with_defaults};
-use trunk_store::account::{Account, ApiKey, KeyDigest};
-use trunk_store::{Change, Record, Scope, SqliteStore};
+use trunk_store::account::Account;
+use trunk_store::{Change, Record, Scope};
 use uuid::Uuid;
 
 use super::context::RequestContext;
 use super::kept_pages::KeptPages;
 use super::rendered::RenderedResources;
+use crate::fixture::core_with_account;
 
 pub(super) struct Fixture {
     pub(super) core: Core,
@@ -28,34 +25,7 @@ pub(super) struct Fixture {
 impl Fixture {
     /// Creates an account in a new store in memory.
     pub(super) async fn start(rules: Rulebook) -> Self {
-        let store = Arc::new(SqliteStore::in_memory().unwrap());
-        let core = Core::new(
-            store,
-            Clock::system(),
-            Ids::seeded(1),
-            Outbox::new(false),
-            Descriptors::new(1_024),
-            GuessLimits::default(),
-        );
-        let now = core.clock.now();
-        let account = Account {
-            number: 0,
-            id: Uuid::from_u128(1),
-            name: "main".to_owned(),
-            version: ApiVersion::NEWEST,
-            features: Features::NONE,
-            rate_limit: None,
-            record_quota: None,
-            created_at: now,
-        };
-        let key = ApiKey {
-            id: Uuid::from_u128(2),
-            digest: KeyDigest::of("key"),
-            created_at: now,
-            addresses: None,
-            environment: None,
-        };
-        let account = core.store.create_account(account, key).await.unwrap();
+        let (core, account) = core_with_account(ApiVersion::NEWEST).await;
         let (rendered, pages) = (RenderedResources::default(), KeptPages::default());
         Self { core, rules, account, rendered, pages }
     }

@@ -28,9 +28,9 @@ pub(crate) fn too_big(form: &FormSpec) -> ApiError {
 /// The parts of a form.
 #[derive(Default)]
 pub(super) struct Form {
-    /// The text that is compared with what is expected.
+    /// The text that is compared with the expected one.
     pub(super) checked: Option<String>,
-    /// What was sent of each record, of which only the older form can have several.
+    /// The parts of each record; only the older form can have several records.
     pub(super) records: Vec<FormRecord>,
     /// Whether it is the older form.
     pub(super) is_batch: bool,
@@ -49,7 +49,8 @@ impl Form {
     /// Reads the form of a type.
     ///
     /// # Errors
-    /// 400 if it is no form, if it has another part than the declared ones or one of them twice, or the parts of two forms.
+    /// 400 if it is not a form, if it has another part than the declared ones or one of them twice, or the parts of two
+    /// forms.
     pub(super) fn parse(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,

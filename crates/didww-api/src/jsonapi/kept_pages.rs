@@ -1,11 +1,12 @@
 //! The documents of pages that were answered last, each with the state of the records that it shows.
 //!
-//! A page is a function of what [`PageOf`] has and of the records of some types ([`PageTypes`](super::page_types::PageTypes)). The
-//! store counts the changes of each type, so a page is answered again only after the store was asked for these numbers and they
-//! are the page's: the answer is what reading the page at that moment would have made, whichever node wrote last.
+//! A page is a function of a [`PageOf`] and of the records of some types ([`PageTypes`](super::page_types::PageTypes)).
+//! The store counts the changes of each type, so a kept page is sent only after the store has reported the same numbers
+//! as when the page was read: the response equals one that is read from the store at that moment, whichever node wrote
+//! last.
 //!
-//! Bounds: the pages and their bytes, in total and of one owner. The page that was not used for longest goes first, and that of
-//! an owner with too many is its own.
+//! Bounds: the pages and their bytes, in total and of one owner. The least recently used page is evicted first, and an
+//! owner with too many pages loses one of its own.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,16 +19,16 @@ use service_base::recently_used::{Most, RecentlyUsed};
 const MAX_PAGES: usize = 64;
 /// The most bytes of all pages.
 const MAX_BYTES: usize = 4 << 20;
-/// The most bytes of one page. One that is longer is not kept.
+/// Maximum number of bytes of a kept page.
 const MAX_PAGE_BYTES: usize = 512 << 10;
-/// The fewest bytes of one page. One that is shorter is read quickly, and there can be many, such as those of a filter by name: they
-/// must not take the places of others.
+/// Minimum number of bytes of a kept page. Shorter ones are read quickly, and there can be many, such as those of a
+/// filter by name, which must not displace others.
 const MIN_PAGE_BYTES: usize = if cfg!(test) { 10 } else { 8 << 10 };
 /// The part of the pages and of the bytes that one owner of records can have: a fourth. An account reads its own records and those
 /// of none, which are half of all pages at most, and the others are left to the other accounts.
 const SHARE: usize = 4;
 
-/// What a page depends on beside records.
+/// The inputs of a page other than records.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageOf<'a> {
     /// The number of the account that owns the records, or that of none.
@@ -37,7 +38,7 @@ pub(super) struct PageOf<'a> {
     pub(super) version: ApiVersion,
     /// The features of the account that reads it, without which some relationships are not shown.
     pub(super) features: Features,
-    /// What its links begin with.
+    /// The beginning of its links: scheme, host and path.
     pub(super) base: &'a str,
     /// The query of the request, as it was sent.
     pub(super) query: &'a str,
@@ -75,7 +76,7 @@ impl Default for KeptPages {
 }
 
 impl KeptPages {
-    /// Returns a page, which is to be answered only if the number of changes is still the same.
+    /// Returns a page, which may be sent only if the numbers of changes are still the same.
     pub(super) fn get(&self, of: PageOf<'_>) -> Option<KeptPage> {
         let mut state = self.state();
         let entry = state.get(of.owner, |entry| entry.is_of(of))?;

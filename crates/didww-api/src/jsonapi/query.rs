@@ -401,8 +401,8 @@ fn values(
     values.into_iter().map(read).collect()
 }
 
-/// The condition that an attribute has the text of a filter in its letters, where the filter ignores letter case in newer
-/// versions alone. What is equal but for letters, and has the text, is equal.
+/// The condition that an attribute contains the text of a filter in the same letter case, where the filter ignores case
+/// only in newer versions. A value that is equal without regard to case and contains the text is equal.
 fn with_its_letters(context: &RequestContext<'_>, filter: &FilterSpec, text: &str) -> Option<Condition> {
     let FilterTest::Equals(path) = filter.test else { return None };
     let counts = filter.ignores_case_since.is_some_and(|first| context.version < first);

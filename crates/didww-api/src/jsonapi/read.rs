@@ -49,7 +49,7 @@ pub(super) async fn list(
     let changes = match own {
         Some(own) if is_read_at_once => Some(vec![own]),
         _ if is_read_at_once => None,
-        // The parts of the page are of different states, in which these records are the same.
+        // The parts of the page were read from different states of the store, in which these records are the same.
         _ => match before {
             Some(before) => changes(context, &types).await?.filter(|after| *after == before),
             None => None,

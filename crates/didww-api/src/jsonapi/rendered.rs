@@ -13,7 +13,7 @@ use trunk_store::Record;
 /// The number of sets. A resource belongs to one, with others.
 const SETS: usize = 256;
 /// The number of entries of a set, in which a new entry replaces the least recently used one. With only one place for each
-/// resource, some records of a page of fifty would share a place, and be rendered anew each time.
+/// resource, some records of a page of fifty would share a place, and be rendered again each time.
 const ENTRIES: usize = 4;
 /// Maximum number of bytes of a record's content and its text together, which bounds the cache to 16 MiB.
 const MAX_BYTES: usize = 16 << 10;
@@ -25,7 +25,7 @@ pub(super) struct Rendering<'a> {
     pub(super) version: ApiVersion,
     /// The features of the account that reads it, without which some relationships are not shown.
     pub(super) features: Features,
-    /// What its links begin with, escaped.
+    /// The beginning of its links, escaped.
     pub(super) base: &'a str,
 }
 

@@ -1,7 +1,7 @@
 //! The `OpenAPI` documents of the price services: one for each, as DIDWW has them.
 //!
-//! The schema of a price is made from two samples of its type, one with everything and one without what may be null, so that no
-//! attribute is described beside its declaration.
+//! The schema of a price is made from two samples of its type, one with every attribute and one whose nullable
+//! attributes are null, so that no attribute is described beside its declaration.
 
 use didww_types::MEDIA_TYPE;
 use didww_types::prices::{PRICES, SmsInPrice, SmsOutPrice, VoiceInPrice, VoiceOutPrice};
@@ -241,8 +241,8 @@ fn sms_in_price() -> Value {
     of_samples(&price, &least)
 }
 
-/// The schema of a price with the attributes of two samples: the types are those of the first one, and what is null in the
-/// second one may be null.
+/// The schema of a price with the attributes of two samples: the types are those of the first one, and an attribute
+/// that is null in the second one is nullable.
 fn of_samples<P: Serialize>(price: &P, least: &P) -> Value {
     // A price is an object of scalars, which can always be written.
     let (price, least) =

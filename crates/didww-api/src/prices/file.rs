@@ -34,7 +34,7 @@ pub(crate) struct PriceFile {
 }
 
 impl PriceFile {
-    /// Makes the file of these prices. `changed_at` is when they began to hold.
+    /// Makes the file of these prices. `changed_at` is when they took effect.
     pub(super) fn new<P: PriceRow>(name: &'static str, prices: &[P], changed_at: Timestamp) -> Self {
         let content = compress(prices).inspect_err(|error| {
             tracing::error!(name, %error, "a price file could not be compressed");

@@ -15,13 +15,13 @@ use super::plan::Plan;
 /// The most accounts whose plans are kept. Before that of another one is added, all are removed.
 const MAX_KEPT: usize = 16;
 
-/// The plans that were asked for last, by the number of the account.
+/// The plans that were requested last, by the number of the account.
 #[derive(Debug, Default)]
 pub(super) struct OwnPlans(Mutex<HashMap<i64, Made>>);
 
 #[derive(Debug)]
 struct Made {
-    /// What it was made from. Another one replaces it when the rates are changed.
+    /// The stored plan that it was made from. Another one replaces it when the rates are changed.
     from: Arc<AccountPlan>,
     /// `None` if there are no rates.
     plan: Option<Arc<Plan<VoiceOutPrice>>>,

@@ -24,8 +24,8 @@ pub(crate) struct Plan<P> {
 }
 
 impl<P: PriceRow> Plan<P> {
-    /// Makes a plan whose file has this name. `key` names a price within the plan. `None` for a plan without prices, which is
-    /// none.
+    /// Makes a plan whose file has this name. `key` names a price within the plan. `None` without prices: such a plan
+    /// counts as none.
     pub(super) fn new(
         file: &'static str,
         prices: Vec<P>,
@@ -41,8 +41,8 @@ impl<P: PriceRow> Plan<P> {
 }
 
 impl<P: PriceRow + Send + Sync + 'static> Plan<P> {
-    /// Returns the file. The first one who asks waits for it on a thread of its own: to compress ten thousand prices takes longer
-    /// than other requests should wait.
+    /// Returns the file. The first request makes it, on a thread for blocking work: compressing ten thousand prices
+    /// takes longer than other requests should wait.
     ///
     /// # Errors
     /// If it could not be made.

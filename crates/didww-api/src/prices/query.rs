@@ -72,7 +72,7 @@ fn filter_name(name: &str) -> Option<&str> {
     name.strip_prefix("filter[")?.strip_suffix(']')
 }
 
-/// The error of a parameter that is no filter by name.
+/// The error of a parameter whose name is not that of a filter.
 fn unknown_parameter(name: &str, value: &str) -> ErrorObject {
     if name == "filter" {
         let detail = format!("{value} is not a valid syntax for filtering.");

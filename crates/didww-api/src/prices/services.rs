@@ -111,8 +111,8 @@ impl PriceService {
         }
     }
 
-    /// The service whose host a request to the API's listener names. A configured host goes before what begins like a host of
-    /// another service.
+    /// The service whose host a request to the API's listener names. A configured host takes precedence over a host
+    /// that begins like that of another service.
     pub(crate) fn of_request<B>(services: &PriceServices, request: &Request<B>) -> Option<Self> {
         let host = named_host(request.headers(), request.uri())?;
         let beside = || Self::ALL.into_iter().filter(move |service| !services.place(*service).own_listener);
@@ -169,8 +169,8 @@ impl PriceServices {
         }
     }
 
-    /// The plan of outbound calls of an account, and since when the account has it. `own` is what it has in place of the plan of
-    /// the server.
+    /// The plan of outbound calls of an account, and since when the account has it. `own` is its plan in place of the
+    /// server's.
     ///
     /// # Errors
     /// If its own plan could not be made.

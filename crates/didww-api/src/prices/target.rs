@@ -9,7 +9,7 @@ const LOOK_UP: [&str; 2] = ["lookup", "prices"];
 /// The same for the price file.
 const FILE: [&str; 1] = ["prices.csv.gz"];
 
-/// What the prices of a plan are for.
+/// The calls or text messages that the prices of a plan apply to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Domain {
     /// Inbound calls.
@@ -31,8 +31,8 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Finds what a path of a service is for; `None` if the service does not have it. Repeated slashes, and one at the end,
-    /// make no difference.
+    /// Parses a path of a service; `None` if the service does not have it. Repeated slashes, and one at the end, make
+    /// no difference.
     pub(super) fn parse(service: PriceService, path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let below = segments.strip_prefix(&["v3"])?;
@@ -67,7 +67,7 @@ impl Domain {
     }
 }
 
-/// What the prices of a service are for.
+/// The domains of a service's prices.
 pub(crate) fn domains(service: PriceService) -> Vec<Domain> {
     match service {
         PriceService::VoiceIn => vec![Domain::VoiceIn],

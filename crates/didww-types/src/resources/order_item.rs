@@ -307,8 +307,8 @@ pub const MAX_ORDER_ITEMS: usize = 100;
 impl Attribute for OrderItems {
     const KIND: Kind = Kind::List { of: &Kind::Variant(OrderItemType::TEXTS), max: Some(MAX_ORDER_ITEMS) };
 
-    /// Validates that each item has a type and attributes, and returns the types. What the attributes of a type must be is a
-    /// rule of the order, which reads them as they were sent.
+    /// Validates that each item has a type and attributes, and returns the types. The rules of the order validate the
+    /// attributes of each type, as they were sent.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let items = match sent {
             Value::Array(items) if items.is_empty() => return Err(Violation::Blank.into()),

@@ -195,9 +195,9 @@ impl AttributeSpec {
     }
 
     /// The value as the service stores it in a version, so that two values that the service takes for the same are equal:
-    /// addresses with their prefix length, decimals without needless zeros, lists without repetitions. What only the service
-    /// sets in a `{"type", "attributes"}` object is left out, and so are null members of it, which mean the same as absent
-    /// ones. A value that is not valid is returned unchanged.
+    /// addresses with their prefix length, decimals without needless zeros, lists without repetitions. In a `{"type",
+    /// "attributes"}` object, the members that only the service sets are left out, and so are null members, which mean
+    /// the same as absent ones. A value that is not valid is returned unchanged.
     ///
     /// ```
     /// # use didww_types as didww_client;

@@ -23,9 +23,9 @@ pub enum FilterTest {
     /// A record at the end of this dotted path of relationships has the attribute that the path's last name
     /// names, and it equals the value. If the attribute is a list, one of its items does.
     Related(&'static str),
-    /// One record at the end of this path has every one of the values, each compared as [`Related`](Self::Related) does. No
-    /// filter is declared with it: it is what a [`Related`](Self::Related) one tests where a list must match
-    /// [wholly](FilterSpec::every).
+    /// One record at the end of this path has every one of the values, each compared as [`Related`](Self::Related)
+    /// does. No filter is declared with it: a [`Related`](Self::Related) filter becomes this test where a list must
+    /// match [wholly](FilterSpec::every).
     RelatedEvery(&'static str),
     /// Whether the attribute is 0 equals the value. Null is not 0.
     Zero(&'static str),
@@ -38,8 +38,8 @@ pub enum FilterTest {
     RelatedMeta(&'static str, &'static str),
     /// The number of this name in the record's `meta` is the value or more. An absent one is 0.
     MetaAtLeast(&'static str),
-    /// Whether the record's `meta` has a member of this name that is not null equals the value. No filter is declared with it:
-    /// it is what lists of a type with [prices](field@super::ResourceSpec::priced_by) test.
+    /// Whether the record's `meta` has a member of this name that is not null equals the value. No filter is declared
+    /// with it: lists of a type with [prices](field@super::ResourceSpec::priced_by) have this test.
     MetaStated(&'static str),
     /// The record was created at the value, a time, or later.
     CreatedFrom,

@@ -12,7 +12,7 @@ pub struct FormSpec {
     pub file: &'static str,
     /// The largest file, in bytes.
     pub max_file_bytes: usize,
-    /// A text that every form has, and that must be the one that records of another type result in.
+    /// A text that every form has, and that must equal the one that results from records of another type.
     pub check: FormCheck,
     /// The form of older versions, which has several files.
     pub batch: Option<FormBatch>,
@@ -30,7 +30,7 @@ pub struct FormBatch {
     pub until: ApiVersion,
 }
 
-/// A text of a form that must be the one that records of a global type result in.
+/// A text of a form that must equal the one that results from records of a global type.
 #[derive(Debug, Clone, Copy)]
 pub struct FormCheck {
     /// The name of the part.

@@ -274,7 +274,7 @@ impl ResourceSpec {
         self
     }
 
-    /// Sets the sort criteria that are no attributes of the type.
+    /// Sets the sort criteria that are not attributes of the type.
     #[must_use]
     pub const fn sorts(mut self, sorts: &'static [SortSpec]) -> Self {
         self.sorts = sorts;

@@ -8,8 +8,8 @@ const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
 const END: &str = "-----END PUBLIC KEY-----";
 
 checked_text! {
-    /// A public key: base64, with or without the lines of PEM around it, in at most 8192 characters. What it encodes is not
-    /// looked at.
+    /// A public key: base64, with or without the lines of PEM around it, in at most 8192 characters. The encoded key is
+    /// not checked.
     PublicKeyText, "public key", "base64, with or without the lines of PEM around it, in at most 8192 characters",
     Kind::Text { max: Some(MAX_CHARACTERS), pattern: None },
     |text| {

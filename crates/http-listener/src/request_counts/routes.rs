@@ -67,7 +67,7 @@ impl Routes {
         &self.names
     }
 
-    /// The place of a path's route among the names. A segment that is declared as such goes before any text.
+    /// The place of a path's route among the names. A literal segment takes precedence over a placeholder.
     pub(super) fn find(&self, path: &str) -> usize {
         let mut node = self.nodes.first();
         for segment in segments(path) {

@@ -369,7 +369,7 @@ impl RateShares for Store {
     }
 }
 
-/// The requests of a hundred at once that a node admits, whose clock stands still.
+/// The requests of a hundred at once that a node with a frozen clock admits.
 async fn admitted<C: Divide>(store: Store, limit: C::Limit, nodes: u32) -> (usize, usize) {
     let inner = Inner::<C>::new(None);
     let requests = join_all((0..100).map(|_| inner.admit(SUBJECT, limit, || 0, || nodes)));

@@ -21,9 +21,9 @@ const MAX_SHOWN_BYTES: usize = 2 * MAX_BODY_BYTES;
 /// Maximum number of bytes that are kept of a body.
 pub const MAX_BODY_BYTES: usize = 16 << 10;
 
-/// An entry as it is kept: as it came, because most entries go without having been read, and hiding the secrets of each would
-/// cost a request more than its journal may. So no text but the method and the path leaves this type but through
-/// [`shown`](Self::shown) and the methods that comparisons use, which hide them.
+/// An entry as it is kept: unmasked, because most entries are dropped without having been read, and hiding the secrets
+/// of each would cost every request too much. So only [`shown`](Self::shown) and the methods that comparisons use,
+/// which hide secrets, return a text other than the method and the path.
 pub(crate) struct Stored {
     pub(crate) number: u64,
     pub(crate) time: Timestamp,
@@ -63,7 +63,7 @@ impl fmt::Debug for Stored {
     }
 }
 
-/// What is known of a body beside its start, which is among the texts of the entry.
+/// The properties of a body. Its start is among the texts of the entry.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RawBody {
     /// The length of the whole body.
@@ -124,7 +124,7 @@ impl Form {
             return Self::Json;
         };
         let has = |word: &[u8]| media_type.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-        // The type of almost every body ends so, which costs one comparison.
+        // The type of almost every body has this ending, which one comparison finds.
         if media_type.ends_with(b"json") || has(b"json") {
             Self::Json
         } else if has(b"x-www-form-urlencoded") {

@@ -22,15 +22,15 @@ const MAX_QUERY_BYTES: usize = 4 << 10;
 /// Maximum number of bytes of a response body that is read; a longer one is recorded without its text.
 const MAX_LOOKED_INTO: u64 = 4 << 20;
 
-/// A request that is being served. Its entry is added when this is dropped, also if its client left before there was an answer.
-/// It is small, because the future of each request holds it.
+/// A request that is being served. Its entry is added when this is dropped, even if its client disconnected before
+/// there was an answer. It is small, because the future of each request holds it.
 pub(crate) struct Recording<'a> {
     journal: &'a Journal,
     clock: &'a Clock,
     began: Duration,
     /// The entry so far, which is shared with nothing yet; taken when it is added.
     stored: Option<Arc<Stored>>,
-    /// What is read of the request's body; `None` for a request without one.
+    /// The part of the request's body that is read; `None` for a request without one.
     copied: Option<Arc<Mutex<Copied>>>,
 }
 
@@ -42,7 +42,7 @@ struct Copied {
 }
 
 impl<'a> Recording<'a> {
-    /// Begins to record a request. Returns its body, which is to be read in place of the one that is passed.
+    /// Begins to record a request. Returns its body, which the caller reads in place of the one that it passed.
     pub(crate) fn begin(
         journal: &'a Journal,
         clock: &'a Clock,
@@ -100,7 +100,7 @@ impl<'a> Recording<'a> {
         Response::from_parts(parts, body)
     }
 
-    /// Notes an answer, of whose body this is the length and what was looked into.
+    /// Records an answer: `bytes` is the length of its body, and `body` the part that was inspected.
     fn note_answer(&mut self, parts: &http::response::Parts, bytes: u64, body: &[u8]) {
         if let Some(stored) = self.stored.as_mut().and_then(Arc::get_mut) {
             let form = Form::of(&parts.headers);
@@ -128,7 +128,8 @@ impl Drop for Recording<'_> {
     }
 }
 
-/// What is kept of a body. It is copied, so that the memory of what the body is a part of is not held.
+/// The part of a body that is kept. The journal copies it, so that it does not hold the buffer that the body is a part
+/// of.
 fn start_of(body: &[u8], form: Form) -> &[u8] {
     if form == Form::Other {
         return b"";

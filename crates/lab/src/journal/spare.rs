@@ -1,8 +1,8 @@
 //! The entry that a thread overwrites next.
 //!
-//! An entry that goes to make room is not freed: the next request of the same thread overwrites it. So a journal that is
-//! full neither asks for memory nor frees any. What it would free was written long ago, in the order of time, and fills
-//! whole pages: an allocator returns those to the system, and has to ask for others at once.
+//! An entry that is removed to make room is not freed: the next request of the same thread overwrites it. So a full
+//! journal neither allocates memory nor frees any. The entries that it would free were written long ago, in the order
+//! of time, and fill whole pages, which an allocator returns to the system and has to request again at once.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use std::sync::Arc;
 use super::entry::Stored;
 
 thread_local! {
-    /// The entry that went to make room when this thread last added one.
+    /// The entry that was removed to make room when this thread last added one.
     static SPARE: Cell<Option<Arc<Stored>>> = const { Cell::new(None) };
 }
 
-/// An entry to be overwritten: the one that was kept, if a reader does not have it, else a new one.
+/// An entry to overwrite: the kept one if no reader holds it, else a new one.
 pub(super) fn take() -> Arc<Stored> {
     let spare = SPARE.try_with(Cell::take).ok().flatten();
     spare.filter(|stored| Arc::strong_count(stored) == 1).unwrap_or_default()
 }
 
-/// Keeps an entry in place of the one that this thread had. It counts among the bytes of no journal.
+/// Keeps an entry, which replaces the one of this thread. It counts among the bytes of no journal.
 pub(super) fn keep(stored: Arc<Stored>) {
     // A thread that ends keeps nothing.
     let _replaced = SPARE.try_with(|spare| spare.replace(Some(stored)));

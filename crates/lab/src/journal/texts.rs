@@ -4,7 +4,7 @@
 
 use http::HeaderMap;
 
-/// The texts of an entry as they came, with their secrets. In the order of the fields that state their ends.
+/// The texts of an entry as they were received, with their secrets. In the order of the fields that state their ends.
 #[derive(Default)]
 pub(super) struct Texts {
     bytes: Vec<u8>,
@@ -16,7 +16,8 @@ pub(super) struct Texts {
     response_body: usize,
 }
 
-/// What memory is reserved in, so that an entry with a few bytes more than the one before has room in its memory.
+/// The unit in bytes in which memory is reserved, so that an entry with a few bytes more than the one before fits into
+/// its memory.
 const STEP: usize = 128;
 
 impl Texts {
@@ -108,7 +109,7 @@ impl Texts {
     }
 }
 
-/// Adds headers as lines. They are copied, because a value would keep all that was read with it.
+/// Adds headers as lines. They are copied, because a value would keep the whole buffer that it was read into.
 fn push_lines(bytes: &mut Vec<u8>, headers: &HeaderMap) {
     for (name, value) in headers {
         bytes.extend_from_slice(name.as_str().as_bytes());

@@ -61,7 +61,7 @@ impl<T> Clone for Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        // `AcqRel`: messages of the other senders are in the queue before this one sees that it is the last.
+        // `AcqRel`: messages of the other senders are in the queue before this one observes that it is the last.
         if self.0.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             let mut state = self.0.mailbox.lock();
             state.closed = true;

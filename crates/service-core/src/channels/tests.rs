@@ -16,7 +16,7 @@ struct Database {
     writes: Mutex<usize>,
 }
 
-/// The database as one node sees it.
+/// The database from the point of view of one node.
 #[derive(Debug)]
 struct Node {
     number: i64,

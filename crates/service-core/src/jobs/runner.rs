@@ -309,7 +309,7 @@ async fn reschedule(core: &Core, leased: &LeasedJob, due_at: Timestamp) {
         let Err(error) = core.store.commit(vec![retry.clone()]).await else { return };
         let (kind, subject) = (leased.job.kind, &leased.job.subject);
         if error == StoreError::Conflict {
-            tracing::debug!(kind, subject, "a job was scheduled anew or cancelled while it ran");
+            tracing::debug!(kind, subject, "a job was scheduled again or cancelled while it ran");
             return;
         }
         let delay = doubling_delay(failures, MAX_STORE_RETRY_DELAY);

@@ -24,7 +24,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_millis(START + seconds * 1_000)
 }
 
-/// The shared state of a server with a clock that stands at the start.
+/// The shared state of a server with a frozen clock.
 pub(crate) fn core(store: SqliteStore) -> Arc<Core> {
     let clock = Clock::system();
     clock.freeze(Some(at(0)));
@@ -290,7 +290,7 @@ async fn a_job_that_fails_or_panics_is_delayed_longer_each_time_and_does_not_sto
     for subject in ["panics", "fails", "works"] {
         assert_eq!(seen(&mut runs).await, first(subject));
     }
-    // The clock stands at 2 s, so the first delay ends at 3 s, the second at 5 s, the third at 9 s.
+    // The clock is at 2 s, so the first delay ends at 3 s, the second at 5 s, the third at 9 s.
     for (attempt, due) in [(2, 3), (3, 5), (4, 9)] {
         for subject in ["panics", "fails"] {
             until("the delay", async || due_at(&core, subject).await == Some(at(due))).await;

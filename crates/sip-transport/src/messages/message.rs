@@ -84,8 +84,8 @@ impl CallMessages {
             .map(|message| (message.remote, message.local))
             .filter(|(_, local)| !local.ip().is_unspecified())
             .collect();
-        // A socket that is bound to all addresses sends from one that only the system knows. What the peer
-        // answers to shows it.
+        // A socket that is bound to all addresses sends from one that only the system knows. The destination of the
+        // peer's answers shows it.
         for message in messages.iter_mut().filter(|message| message.local.ip().is_unspecified()) {
             let known = locals
                 .iter()

@@ -1,6 +1,6 @@
-//! The newest of many messages, as they are looked at one after the other.
+//! The newest of many messages, as they are examined one after the other.
 //!
-//! Bounds: the messages that are asked for, and [`SURPLUS`] more until the next time that the older ones are dropped.
+//! Bounds: the requested messages, and [`SURPLUS`] more until the older ones are next dropped.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::message::Message;
 
-/// The most messages that are kept beside the newest. The more, the more rarely the newest are looked for.
+/// Maximum number of messages that are kept beside the newest. With more of them, the newest are selected less often.
 const SURPLUS: usize = 1_024;
 
 /// The newest of the messages that were added, each with its `Call-ID`.
@@ -39,7 +39,7 @@ impl Newest {
 
     fn drop_older(&mut self) {
         if self.found.len() > self.most {
-            // All before this place are newer than what follows it.
+            // All before this place are newer than those after it.
             self.found.select_nth_unstable_by_key(self.most, age);
             self.found.truncate(self.most);
         }

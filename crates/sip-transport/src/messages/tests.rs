@@ -152,7 +152,7 @@ fn a_flood_of_unknown_calls_displaces_no_message_of_a_trunk_and_fills_a_fixed_me
     received(&tap, &invite("quiet"), "198.51.100.10:5060");
     for call in 0..20_000 {
         received(&tap, &invite(&format!("flood-{call}")), "198.51.100.66:5060");
-        // Anyone can learn a Call-ID, and send messages with it.
+        // A stranger can learn a Call-ID, and send messages with it.
         received(&tap, &invite("owned"), &format!("203.0.113.{}:5060", call % 200));
     }
     assert!(log.occupied() <= limits.unowned + limits.record, "{}", log.occupied());

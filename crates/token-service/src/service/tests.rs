@@ -19,7 +19,7 @@ pub(crate) const KEY: &str = "a-good-key";
 pub(crate) const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
 
-/// A service of an environment, with a store in memory and a clock that stands still.
+/// A service of an environment, with a store in memory and a frozen clock.
 pub(crate) async fn service_of(environment: Environment, store: Arc<dyn Store>) -> TokenService {
     let clock = Clock::system();
     clock.freeze(Some("2026-11-28T12:00:00.000Z".parse().unwrap()));

@@ -1,7 +1,7 @@
 //! The DIDs of an account, of which each is changed alone.
 //!
 //! A change takes as long as a look-up in an ordered set, however many DIDs the account has and however many trunks are linked to
-//! it: a trunk refers to a DID by the slot where it is kept, so a change of the DID prepares no trunk anew.
+//! it: a trunk refers to a DID by the slot where it is kept, so a change of the DID prepares no trunk again.
 
 use std::collections::BTreeSet;
 
@@ -50,7 +50,7 @@ pub(super) struct KnownDid {
     place: Option<u32>,
 }
 
-/// What a trunk has of a DID that it is linked to. Links are in the order of the numbers that the DIDs had when they were linked.
+/// The link of a trunk to a DID. Links are in the order of the numbers that the DIDs had when they were linked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Link {
     pub(super) number: Digits,

@@ -1,4 +1,4 @@
-//! What the rules use of a DID.
+//! The facts of a DID that the rules use.
 
 use didww_types::resources::Did;
 use didww_types::{Id, Timestamp};

@@ -102,7 +102,7 @@ impl DigestFailure {
 pub struct Authenticated<'a, T> {
     /// The value that `find` returned for the username.
     pub who: T,
-    /// The nonce as sent, whose count the caller remembers under `strict_nc`.
+    /// The nonce as sent, whose count the calling code keeps under `strict_nc`.
     pub nonce: &'a [u8],
     /// The nonce count; zero if the client sent none.
     pub count: u32,

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-/// A forward step of the sequence number below this is a gap; a larger one starts the count anew (RFC 3550
-/// A.1, `MAX_DROPOUT`).
+/// A forward step of the sequence number below this is a gap; a larger one restarts the count (RFC 3550 A.1,
+/// `MAX_DROPOUT`).
 const MAX_GAP: u16 = 3_000;
 /// A backward step up to this is a late or repeated packet (RFC 3550 A.1, `MAX_MISORDER`).
 const MAX_LATE: u16 = 100;
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(lost([10, 10 + 3_000, 10 + 3_001]), 0);
         // A late packet counts as one of those that were missing.
         assert_eq!(lost([100, 300, 200]), 198);
-        // Before the numbers begin anew, 199 were missing; none is since.
+        // Before the numbers restart, 199 were missing, and none after that.
         assert_eq!(lost([100, 300, 199]), 199);
     }
 

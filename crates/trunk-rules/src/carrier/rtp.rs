@@ -197,8 +197,8 @@ impl RtpPath {
             // The caller's router has mapped it to another port.
             return self.latch(terms, from);
         }
-        // Anybody can send to the port. What comes from the host of the signalling is the caller's, so it replaces what
-        // came from elsewhere, and nothing from elsewhere replaces it.
+        // Any host can send to the port. Packets from the host of the signalling are the caller's: they replace a
+        // source on another host, and no other host replaces them.
         let is_callers = from.ip() == self.signalling;
         let (packets, since) = match self.mode {
             Mode::Latched(at) if !is_callers || self.is_known(at.ip()) => return,

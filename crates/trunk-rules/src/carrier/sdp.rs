@@ -254,7 +254,7 @@ pub(super) fn parse(sdp: &[u8]) -> Result<Vec<Stream<'_>>, SdpError> {
     }
 }
 
-/// Parses lines without the spaces around them; those that are no text are `None`.
+/// Parses lines without the spaces around them; those that are not text are `None`.
 fn parse_lines<'a>(lines: impl Iterator<Item = Option<&'a str>>) -> Result<Vec<Stream<'a>>, SdpError> {
     let mut lines = lines.skip_while(|line| *line == Some(""));
     if lines.next() != Some(Some("v=0")) {

@@ -120,7 +120,7 @@ pub struct SettingsError {
     pub setting: &'static str,
     /// The value that is not valid, as text.
     pub given: String,
-    /// The values that are valid, in words.
+    /// The valid values, as text.
     pub right: &'static str,
 }
 

@@ -142,7 +142,7 @@ impl Spending {
         self.pardoned &= price <= known;
     }
 
-    /// Removes the price so far of a call, because it is counted anew. Returns the amount that counted as spent.
+    /// Removes the price so far of a call, because it is counted again. Returns the amount that counted as spent.
     fn drop_meter(&mut self, meter: &Meter) -> Decimal {
         if meter.acknowledged {
             self.running = self.running.saturating_sub(meter.price);

@@ -7,9 +7,9 @@ use super::{Found, RecordChange, RecordText, WriteOutcome};
 /// A deletion, with everything that the decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteContext<'a> {
-    /// The type of the record that is to be deleted.
+    /// The type of the record.
     pub spec: &'static ResourceSpec,
-    /// The record that is to be deleted, as stored.
+    /// The record to delete, as stored.
     pub record: RecordText<'a>,
     /// The API version of the request.
     pub version: ApiVersion,

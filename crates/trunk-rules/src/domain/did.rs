@@ -94,9 +94,9 @@ impl Rules for Did {
     }
 }
 
-/// Adds to the attributes that staff set of a DID what follows from its wait for a registration: it carries no traffic meanwhile,
-/// and is no longer blocked once the wait is over. `waited` is whether it waited before. Attributes that state whether the DID
-/// is blocked stay as they are.
+/// Adds to the attributes that staff set of a DID what follows from its wait for a registration: it is blocked until
+/// the wait is over. `waited` is whether it waited before. Attributes that state whether the DID is blocked stay as
+/// they are.
 pub fn block_while_waiting(attributes: &mut Map<String, Value>, waited: bool) {
     let waits = attributes.get(AWAITING).and_then(Value::as_bool);
     if let Some(waits) = waits.filter(|waits| *waits != waited)

@@ -1,4 +1,4 @@
-//! Records that a decision needs besides the one that is written and those that its relationships name.
+//! Records that a decision needs in addition to the written one and those that its relationships name.
 
 use didww_types::{DecodeError, Id, Partial as _, Resource, ResourceSpec};
 

@@ -1,8 +1,8 @@
 //! The rules of orders: their items, their prices, and the money and the numbers that they hold while they are pending.
 //!
 //! A new order is paid at once, from the prepaid balance and the credit, and takes its numbers out of stock; both happen in
-//! the transaction that stores it. When it is carried out the numbers become DIDs; when it is canceled the account has its
-//! money back, and the numbers are in stock again.
+//! the transaction that stores it. When it is carried out the numbers become DIDs; when it is canceled, the amount is
+//! paid back, and the numbers are in stock again.
 
 mod items;
 

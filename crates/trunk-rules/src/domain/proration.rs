@@ -18,14 +18,14 @@ const DAY: Duration = Duration::from_hours(24);
 pub struct Share {
     days: i64,
     /// The days of the whole period.
-    of: i64,
+    period: i64,
 }
 
 impl Share {
-    /// Some days of the period that begins now; all of them without a number, or if it has no more.
+    /// The first days of the period that begins now: this number of them, or all if it has fewer, or without a number.
     pub(super) fn first_days(days: Option<i64>, now: Timestamp) -> Self {
-        let of = days_from(now);
-        Self { days: days.map_or(of, |days| days.clamp(0, of)), of }
+        let period = days_from(now);
+        Self { days: days.map_or(period, |days| days.clamp(0, period)), period }
     }
 
     /// The days that are paid.
@@ -35,7 +35,7 @@ impl Share {
 
     /// Whether the whole period is paid.
     pub const fn is_whole(self) -> bool {
-        self.days >= self.of
+        self.days >= self.period
     }
 
     /// The days that are paid; `None` if the whole period is.
@@ -43,42 +43,44 @@ impl Share {
         (!self.is_whole()).then_some(self.days)
     }
 
-    /// The price of what is paid of a period that costs `whole`. It is exact for the whole period; of fewer days, each costs the
-    /// same, and the sum is rounded to cents, half a cent upwards, but not to more than the whole period costs.
+    /// The price of the share of a period that costs `whole`. It is exact for the whole period. Of fewer days, each
+    /// costs the same; the sum is rounded to cents, half a cent upwards, and is never more than `whole`.
     pub(super) fn price(self, whole: Decimal) -> Decimal {
         if self.is_whole() {
             return whole;
         }
-        let part = whole * Decimal::from(self.days) / Decimal::from(self.of);
+        let part = whole * Decimal::from(self.days) / Decimal::from(self.period);
         part.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).min(whole.max(Decimal::ZERO))
     }
 }
 
-/// The time that some days take; none if there are fewer than none.
+/// The duration of a number of days; zero if the number is negative.
 pub fn days_long(days: i64) -> Duration {
     DAY * u32::try_from(days.max(0)).unwrap_or(u32::MAX)
 }
 
-/// The beginning of a day; `None` if it is beyond the years that times have.
+/// The beginning of a day; `None` beyond the last year of [`Timestamp`].
 pub fn day_start(day: &Date) -> Option<Timestamp> {
     format!("{day}T00:00:00Z").parse().ok()
 }
 
-/// Whether channels that are added to a pool begin its period: it has none, or one that is over and that no channel has to pay.
+/// Whether channels that are added to a pool begin its period: the pool has none, or its last one is over and no
+/// channel has to pay for it.
 pub fn begins_period(pool: &CapacityPool, is_billed: bool, now: Timestamp) -> bool {
     let end = pool.renew_date.as_ref().and_then(day_start);
     end.is_none_or(|end| end <= now && (!is_billed || pool.total_channels_count <= 0))
 }
 
-/// What an order of channels pays: the days until the period of their pool ends, the begun one included, and a whole period if
-/// they begin it. No days are left of a period that is over, and whose renewal is not paid yet.
+/// The share that an order of channels pays: the days until the period of their pool ends, including the current one,
+/// or a whole period if the channels begin it. A period that is over, and whose renewal is not paid yet, has no days
+/// left.
 pub fn pool_share(pool: &CapacityPool, is_billed: bool, now: Timestamp) -> Share {
     let end = pool.renew_date.as_ref().and_then(day_start);
     let Some(end) = end.filter(|_| !begins_period(pool, is_billed, now)) else {
         return Share::first_days(None, now);
     };
-    let (of, days) = (days_until(end), end.since(now).as_millis().div_ceil(DAY.as_millis()));
-    Share { days: i64::try_from(days).unwrap_or(of).min(of), of }
+    let (period, days) = (days_until(end), end.since(now).as_millis().div_ceil(DAY.as_millis()));
+    Share { days: i64::try_from(days).unwrap_or(period).min(period), period }
 }
 
 /// Whether a capacity pool is renewed, according to its `meta`.
@@ -112,7 +114,7 @@ mod tests {
             ("0.016", 28, "0.01"),
             ("2.05", 0, "0.00"),
         ] {
-            let share = Share { days, of: 30 };
+            let share = Share { days, period: 30 };
             assert_eq!(share.price(decimal(whole)), decimal(expected), "{whole} for {days} days");
         }
     }

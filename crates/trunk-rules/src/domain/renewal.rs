@@ -1,7 +1,7 @@
 //! Renewals of DIDs, capacity pools and emergency calling services: their prices when their paid period ends, and their end.
 //!
-//! A period is a month. What cannot be paid is tried again every day; a DID and a service that is not paid for [`GRACE_PERIOD`] end, and
-//! a pool loses the channels that nothing uses.
+//! A period is a month. A payment that fails is tried again every day. After [`GRACE_PERIOD`] without payment, a DID
+//! and a service end, and a pool loses its unused channels.
 
 use std::time::Duration;
 

@@ -38,7 +38,7 @@ pub trait Rules: Resource {
     const DELETE_READS: &'static [RelatedRecords] = &[];
     /// The records that are deleted with a record of the type.
     const DEPENDENTS: &'static [Dependents] = &[];
-    /// The records that [`delete`](Self::delete) needs besides.
+    /// The records that [`delete`](Self::delete) needs in addition to the deleted one.
     const DELETE_NEEDS: &'static [Need] = &[];
 
     /// Returns the records that [`write`](Self::write) needs, by the attributes as sent and the records read so far. It is

@@ -9,9 +9,9 @@ use crate::outbound::{Country, calling_code, country};
 
 /// Returns the caller's number in the form that a trunk requires, with its prefix.
 ///
-/// `did` is the called number in E.164 form without the plus sign. Without a format, the number is converted to E.164, which
-/// is without the plus sign: that is a matter of the prefix. A caller without a number (`anonymous`, a name, an empty text)
-/// is passed on unchanged, without the prefix.
+/// `did` is the called number in E.164 form without the plus sign. Without a format, the number is converted to E.164
+/// without the plus sign, which a prefix can add. A caller without a number (`anonymous`, a name, an empty text) is
+/// passed on unchanged, without the prefix.
 pub fn caller_number(received: &str, did: &str, format: Option<&CliFormat>, prefix: &str) -> String {
     let digits = received.strip_prefix('+').unwrap_or(received);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -18,7 +18,7 @@ pub struct Provider<'a> {
     pub tech_prefix: &'a str,
     /// The text after the number.
     pub tech_postfix: &'a str,
-    /// Names and values of headers that the provider wants on every INVITE.
+    /// Names and values of headers that the provider requires on every INVITE.
     pub tech_headers: &'a [(String, String)],
 }
 

@@ -61,7 +61,7 @@ pub enum HostnameError {
         "hostname contains {0:?}, which is neither a host name nor an IP address; an IPv6 address stands in [ ]"
     )]
     Host(String),
-    /// The port is no number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     #[error("hostname has the port {0:?}: a port is a number from 1 to 65535")]
     Port(String),
     /// The value of `transport` is none of udp, tcp and tls.

@@ -5,7 +5,7 @@ fn write(account: i64) -> Write {
     Arc::new([Committed::Account { account }])
 }
 
-/// The accounts of a follower's changes; `None` if it must load anew.
+/// The accounts of a follower's changes; `None` if it must reload.
 fn accounts(follower: &mut Follower) -> Option<Vec<i64>> {
     let Changes::Since(writes) = follower.changes() else { return None };
     let account = |effect: &Committed| match effect {
@@ -53,7 +53,7 @@ fn what_every_follower_has_passed_is_not_kept() {
 }
 
 #[test]
-fn a_follower_that_fell_behind_must_load_anew_and_is_current_then() {
+fn a_follower_that_fell_behind_must_reload_and_is_current_then() {
     let feed = Arc::new(Feed::default());
     let mut follower = feed.follow(Interest::Everything);
     (0..).take(MAX_WRITES + 1).for_each(|account| feed.append(write(account)));
@@ -66,7 +66,7 @@ fn a_follower_that_fell_behind_must_load_anew_and_is_current_then() {
 }
 
 #[test]
-fn a_write_of_unknown_effects_makes_followers_load_anew() {
+fn a_write_of_unknown_effects_makes_followers_reload() {
     let feed = Arc::new(Feed::default());
     let mut follower = feed.follow(Interest::Everything);
     feed.append(write(1));
@@ -111,7 +111,7 @@ fn what_a_loss_must_not_take_is_seen_once_behind_it_by_those_that_it_met() {
 }
 
 #[test]
-fn owners_are_woken_at_64_writes_and_when_one_must_load_anew() {
+fn owners_are_woken_at_64_writes_and_when_one_must_reload() {
     let feed = Arc::new(Feed::default());
     let mut follower = feed.follow(Interest::Everything);
     let mut wakes = feed.wakes();

@@ -150,7 +150,7 @@ async fn build_type(
                     kind = spec.name,
                     records = visited,
                     attributes = attributes.join(", "),
-                    "stored records were indexed for attributes that are declared anew"
+                    "stored records were indexed for attributes that were declared since"
                 );
             }
             return found.map_or(Ok(()), Err);

@@ -23,8 +23,8 @@ const LOCK_ACCOUNTS: &str = "INSERT INTO job_owner AS o (account) \
      SELECT DISTINCT account FROM unnest($1::bigint[]) AS w (account) WHERE account IS NOT NULL ORDER BY account \
      ON CONFLICT (account) DO UPDATE SET account = excluded.account";
 
-/// Inserts jobs, or changes those that exist, unless an account would have more than its maximum. A job that an account has
-/// already is no further one.
+/// Inserts jobs, or changes those that exist, unless an account would have more than its maximum. A job that an account
+/// has already does not count again.
 macro_rules! schedule {
     ($change:literal) => {
         concat!(

@@ -1,7 +1,7 @@
 //! The copy of accounts, API keys and token keys that a node keeps in memory, because every request reads them.
 //!
 //! Look-ups use the copy while the change feed is read often enough that the copy is at most
-//! [`CHANGE_DELAY`](crate::CHANGE_DELAY) old. Otherwise it is read anew, which fails if the database is unavailable.
+//! [`CHANGE_DELAY`](crate::CHANGE_DELAY) old. Otherwise it is read again, which fails if the database is unavailable.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +16,8 @@ use crate::directory::{Directory, SharedDirectory};
 struct Certainty {
     /// When the state that the directory reflects was read: by the last poll that succeeded.
     confirmed: Option<Stopwatch>,
-    /// When it became uncertain last whether the directory has what is committed. What was read before does not end that.
+    /// The last time at which it became uncertain whether the directory has all commits. A read from before does not
+    /// end that.
     doubted: Option<Stopwatch>,
 }
 
@@ -56,7 +57,7 @@ impl DirectoryCopy {
         self.directory.read().quota(account, default)
     }
 
-    /// Makes the next look-up load the directory anew.
+    /// Makes the next look-up reload the directory.
     pub(super) fn doubt(&self) {
         *self.certainty() = Certainty { confirmed: None, doubted: Some(Stopwatch::start()) };
     }

@@ -51,7 +51,7 @@ impl DirectoryCopy {
 }
 
 impl Node {
-    /// Looks something up in the directory, after reading it anew if it is too old.
+    /// Looks up an entry of the directory, after reading it again if it is too old.
     pub(super) async fn look_up<T>(&self, look: impl FnOnce(&Directory) -> T) -> Result<T, StoreError> {
         if let Some(directory) = self.known.directory() {
             return Ok(look(&directory.read()));

@@ -13,12 +13,13 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::Node;
+use super::dialect::Sql;
 use super::failure::Done;
-use super::filters::{self, Sql, sides};
 use super::parameter::Parameter;
 use super::records::record;
 use crate::list_cache::ListCache;
-use crate::list_plan::{IndexPart, Page, RecordCount, have_index, is_cacheable, table};
+use crate::list_plan::{IndexPart, Page, RecordCount, have_index, is_cacheable, sides, table};
+use crate::list_statement::{self, Dialect as _};
 use crate::{Asker, ListQuery, Listing, Order, Record, Scope, StoreError};
 
 /// Maximum distance, in records, from the beginning of a list to the end of a page that is read without waiting for a turn.
@@ -268,7 +269,7 @@ async fn all(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> 
         return from_whole_index(client, node, query).await;
     }
     let mut sql = Sql::default();
-    let matching = filters::matching(&mut sql, &node.symbols, query);
+    let matching = list_statement::select(&mut sql, &node.symbols, query);
     let (mut joins, mut keys) = (String::new(), Vec::new());
     // As the only criterion, the time of creation means the order of creation.
     let by_creation = matches!(query.order.as_slice(), [one] if one.attribute == "created_at");

@@ -19,7 +19,7 @@ const NOTIFY_INTERVAL: Duration = Duration::from_millis(20);
 /// The time before another attempt to listen.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Notifies the other nodes of what this one commits, until the task is aborted.
+/// Notifies the other nodes of the commits of this one, until the task is aborted.
 pub(super) async fn notify(node: Arc<Node>) {
     loop {
         node.announced.notified().await;

@@ -43,8 +43,8 @@ const VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (
 );
 INSERT INTO schema_version (only_row, version) VALUES (true, 0) ON CONFLICT DO NOTHING";
 
-/// Begins a transaction whose statements may take as long as they need. A role can have a limit, and a pooler can pass on the one
-/// that a server which runs has set.
+/// Begins a transaction whose statements may take as long as they need. A role can have a limit, and a pooler can hand
+/// out a connection with the limit that a running server has set.
 pub(super) const BEGIN: &str =
     "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
@@ -52,8 +52,8 @@ pub(super) const BEGIN: &str =
 const LEASE: &str = "30 seconds";
 /// Time between two checks whether another node still migrates.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// The longest time, in milliseconds, for which a change of the schema waits for a lock. All statements that come for the same
-/// table wait behind it, those of nodes that run among them.
+/// The longest time, in milliseconds, for which a change of the schema waits for a lock. All later statements on the
+/// same table wait behind it, including those of running nodes.
 const LOCK_LIMIT_MS: u32 = 1_000;
 /// The time in which those statements are executed, before the change is tried again.
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
@@ -114,7 +114,7 @@ impl Lease {
         Ok(())
     }
 
-    /// Applies a migration. If others hold what it must lock, it lets those behind it go first, and tries again.
+    /// Applies a migration. If others hold the locks that it needs, it gives way to those behind it, and tries again.
     async fn apply(&self, client: &Client, to: i64, migration: &[&str]) -> Result<(), PostgresOpenError> {
         for left in (0..LOCK_ATTEMPTS).rev() {
             self.extend(client).await?;

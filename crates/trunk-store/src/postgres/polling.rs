@@ -8,11 +8,11 @@
 //! committed, each poll reads again from the first of them.
 //!
 //! The effects of a record are added in the order of its revisions, so that a copy never becomes older: the tasks that commit
-//! run in any order. Followers load anew when a reset arrives after later changes, when the clock was set back, and after a
+//! run in any order. Followers reload when a reset arrives after later changes, when the clock was set back, and after a
 //! lost connection: changes may then have been missed, or another server may have taken over without the latest ones. A call
 //! that a node wanted to end meanwhile is named to them nevertheless.
 //!
-//! Bounds: a poll reads [`MAX_ROWS`] rows, and followers load anew if there are more; rows are deleted after [`ROW_MEMORY_MICROS`].
+//! Bounds: a poll reads [`MAX_ROWS`] rows, and followers reload if there are more; rows are deleted after [`ROW_MEMORY_MICROS`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -95,7 +95,7 @@ impl Node {
     }
 
     /// Adds the effects of a transaction of this node to the feed. `position` is the greatest one of its rows. All followers
-    /// load anew if the effects on records were not collected but a follower now needs them, or if a reset is late.
+    /// reload if the effects on records were not collected but a follower now needs them, or if a reset is late.
     pub(super) fn publish(&self, announced: Vec<Announcement>, position: i64, has_links: bool) {
         let (mut effects, mut deleted, mut is_complete) = (Vec::new(), Vec::new(), true);
         let follows_records = self.feed.follows_records();
@@ -272,7 +272,7 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wi
     Ok(())
 }
 
-/// Loads the node's copies anew, and makes its followers load anew too. The calls that nodes wanted to end are in none of the
+/// Reloads the node's copies, and makes its followers reload too. The calls that nodes wanted to end are in none of the
 /// data that they load: they receive these again, even those that they have received before.
 async fn begin_anew(node: &Node, client: &Client) -> Done<()> {
     let from = node.seen().wide_from;

@@ -407,7 +407,7 @@ impl Node {
                 _ => continue,
             };
             if known.is_err() {
-                // The next look-up loads the directory anew.
+                // The next look-up reloads the directory.
                 self.known.doubt();
             }
         }

@@ -12,7 +12,7 @@ use crate::StoreError;
 /// The future of the statements of a read or transaction.
 pub(super) type Statements<'a, T> = Pin<Box<dyn Future<Output = Done<T>> + Send + 'a>>;
 
-/// The statements of a read, as a trait object: otherwise the code that repeats them would be compiled anew for each read.
+/// The statements of a read, as a trait object: otherwise the code that repeats them would be compiled for each read.
 pub(super) trait Reading: Send + Sync {
     fn run<'c>(&'c self, client: &'c Client) -> Statements<'c, ()>;
 }

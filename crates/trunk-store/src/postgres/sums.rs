@@ -13,7 +13,7 @@ use super::symbols::Symbols;
 use super::transaction::Transaction;
 
 /// The amounts by which a write changes sums: by the number of the record with the sum, and the sum's attribute. Records are
-/// changed in this order, so that writes do not wait for each other in a circle.
+/// changed in this order, so that writes cannot deadlock.
 #[derive(Debug, Default)]
 pub(super) struct Differences(BTreeMap<(i64, &'static str), (&'static ResourceSpec, i64)>);
 

@@ -231,7 +231,7 @@ mod tests {
         release
     }
 
-    /// Begins a group with a statement that changes something. What is written until a message is sent joins the group.
+    /// Begins a group with a statement that changes something. Writes until a message is sent join the group.
     fn begin_group(
         connections: &Connections,
         sql: &'static str,
@@ -247,7 +247,7 @@ mod tests {
         (release, first)
     }
 
-    /// The errors of writes that are refused for what another one may have stored.
+    /// The errors of writes that are refused because of data that another write may have stored.
     fn refusals() -> [StoreError; 3] {
         let quota = StoreError::Quota { kind: "voice_out_trunks", most: 1 };
         [StoreError::Conflict, StoreError::Taken("n".to_owned()), quota]

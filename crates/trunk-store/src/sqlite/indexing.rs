@@ -32,7 +32,7 @@ pub(super) struct Stale {
     path: &'static str,
     field: i64,
     form: String,
-    /// The number of the last visited record, if building was cut off.
+    /// The number of the last visited record, if building was interrupted.
     after: Option<i64>,
 }
 
@@ -178,7 +178,7 @@ fn build(
             tracing::info!(
                 kind = spec.name,
                 records = visited,
-                "records are indexed for attributes declared anew"
+                "records are indexed for attributes that were declared since"
             );
         }
     };
@@ -188,13 +188,13 @@ fn build(
             kind = spec.name,
             records = visited,
             attributes = attributes.join(", "),
-            "stored records were indexed for attributes that are declared anew"
+            "stored records were indexed for attributes that were declared since"
         );
     }
     Ok(duplicates)
 }
 
-/// Deletes entries of another form, except of attributes whose building was cut off.
+/// Deletes entries of another form, except of attributes whose building was interrupted.
 fn delete_other_forms(transaction: &Transaction<'_>, stale: &[Stale]) -> rusqlite::Result<()> {
     let owners: Vec<i64> = transaction
         .prepare("SELECT number FROM account UNION ALL SELECT ?1")?

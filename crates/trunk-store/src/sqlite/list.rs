@@ -8,7 +8,7 @@
 //! Bounds: the bytes of a page's records, the number of members of relationships, and the size of the cache. The thread
 //! that runs the read (`scan`) bounds its time.
 
-mod filters;
+mod matching;
 mod members;
 mod sort;
 

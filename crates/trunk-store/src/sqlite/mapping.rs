@@ -7,8 +7,8 @@ pub(super) fn map(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA mmap_size = 268435456;")
 }
 
-/// Makes a connection map its file anew. Otherwise all pages that the engine has read stay mapped, and the memory of a process
-/// that reads a whole database once would include the database.
+/// Makes a connection map its file again. Otherwise all pages that the engine has read stay mapped, and the memory of a
+/// process that reads a whole database once would include the database.
 pub(super) fn forget_read_pages(connection: &Connection) {
     // If it fails, more memory is in use, or reads copy more.
     let _mapped = connection.execute_batch("PRAGMA mmap_size = 0;").and_then(|()| map(connection));

@@ -41,7 +41,7 @@ impl SharedConnection {
     }
 
     /// Waits until no thread waits for the connection, for at most `max`. Without this, a long read that releases the
-    /// lock and takes it again at once would mostly overtake the threads that wait.
+    /// lock and takes it again at once would usually overtake the threads that wait.
     pub(super) fn yield_to_waiting(&self, max: Duration) {
         let since = Stopwatch::start();
         while self.is_awaited() && since.elapsed() < max {

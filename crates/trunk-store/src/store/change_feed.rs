@@ -21,7 +21,7 @@ pub const CHANGE_DELAY: Duration = Duration::from_secs(1);
 /// the answer finds copies that contain the write. They are in the feeds of the other nodes of the database
 /// within [`CHANGE_DELAY`] after the commit. Changes of one record, document or account appear in the order of their commits;
 /// changes of different ones that different nodes made may appear in another order. A change may appear twice, and a
-/// follower that must load anew may have applied some of what it loads.
+/// follower that must reload may have applied some of what it loads.
 ///
 /// The feed exists as long as the process: a copy is built by reading the store, and kept up to date by the feed. It is kept in
 /// memory, so that reading it never waits. An engine with several nodes fills it with its own writes before it answers them, and
@@ -32,7 +32,7 @@ pub trait ChangeFeed: Send + Sync + std::fmt::Debug {
     /// later ones are in the follower's changes.
     fn follow(&self, interest: Interest) -> Follower;
 
-    /// Returns a receiver that changes when followers are 64 writes behind, when one must load anew, when records were
+    /// Returns a receiver that changes when followers are 64 writes behind, when one must reload, when records were
     /// deleted, when a call must end, and when a customer, agent, access key or price plan was changed. The owner of copies that
     /// are seldom used then applies the changes, and ends, for instance, the calls of a deleted trunk.
     fn wakes(&self) -> watch::Receiver<u64>;

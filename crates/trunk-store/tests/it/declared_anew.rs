@@ -1,4 +1,4 @@
-//! Databases that a server with other declarations wrote: every record is in every list, whatever is declared since.
+//! Databases that a server with other declarations wrote: every record is in every list, whatever was declared since.
 
 use std::path::Path;
 

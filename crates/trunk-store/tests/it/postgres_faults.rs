@@ -104,13 +104,13 @@ async fn a_heartbeat_waits_for_no_connection_that_other_writes_use() {
     other.batch_execute("ROLLBACK").await.unwrap();
 }
 
-/// Waits until a follower must load anew.
+/// Waits until a follower must reload.
 async fn assert_loads_anew(follower: &mut Follower) {
-    until("the followers load anew", async || matches!(follower.changes(), Changes::LoadAnew)).await;
+    until("the followers reload", async || matches!(follower.changes(), Changes::Reload)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_break_are_replaced_and_followers_load_anew() {
+async fn connections_that_break_are_replaced_and_followers_reload() {
     let database = server().migrated().await;
     let (store, other) = (database.node(0).await, database.node(1).await);
     commit(&store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await;
@@ -156,7 +156,7 @@ async fn a_call_that_another_node_ends_while_this_one_has_no_connection_is_named
     let (mut is_lost, mut is_named) = (false, false);
     until("the wish is in the feed", async || {
         match follower.changes() {
-            Changes::LoadAnew => is_lost = true,
+            Changes::Reload => is_lost = true,
             Changes::Since(writes) => {
                 let is_wish =
                     |effect: &Committed| matches!(effect, Committed::HangUp(call) if *call == id(7));
@@ -180,7 +180,7 @@ async fn what_a_node_writes_after_another_one_reset_an_account_stays_in_the_copi
         commit(&other, vec![insert(trunks(1), id(round), trunk("a", &json!({})))]).await;
         until("the reset is in the feed", async || {
             match follower.changes() {
-                Changes::LoadAnew => {
+                Changes::Reload => {
                     copies.insert(id(round));
                     is_reset = true;
                 }

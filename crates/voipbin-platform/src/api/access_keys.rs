@@ -1,4 +1,4 @@
-//! The endpoints of access keys, for the admin of a customer; an access key is one, also for itself. A key
+//! The endpoints of access keys, for the admin of a customer. An access key counts as its admin, also for itself. A key
 //! works from its creation on, and ends with its deletion.
 
 use std::time::Duration;

@@ -92,7 +92,7 @@ pub(super) async fn delete(request: &RequestContext) -> ApiResult {
     if let Some(answer) = request.platform.active_calls.send_command(call.id, Command::Delete).await {
         return answer;
     }
-    // The node that runs it may change it meanwhile, which is no reason to refuse.
+    // The node that runs it may change it meanwhile; the request is not refused for that.
     Retries::REQUEST
         .run(|| async move {
             let mut call = find(request).await?;

@@ -166,7 +166,7 @@ pub(super) async fn delete(request: &RequestContext) -> ApiResult {
         .await
 }
 
-/// Decodes the body. A value of `tech_headers` that is no string has its own message; every other mismatch is
+/// Decodes the body. A value of `tech_headers` that is not a string has its own message; every other mismatch is
 /// reported as an invalid JSON body.
 fn decode(request: &RequestContext) -> Result<ProviderBody, ApiError> {
     let body: serde_json::Map<String, Value> = request.decode_body()?;
@@ -180,7 +180,7 @@ fn decode(request: &RequestContext) -> Result<ProviderBody, ApiError> {
     Ok(body)
 }
 
-/// The refusal of a body whose JSON is no provider; read as text, its cause states the place.
+/// The refusal of a body whose JSON is not a provider. Its cause states the line and column.
 fn where_it_is_wrong(request: &RequestContext) -> ApiError {
     request.decode_body::<ProviderBody>().err().unwrap_or_else(ApiError::invalid_json)
 }

@@ -1,7 +1,7 @@
 //! Customers of the platform, and their agents.
 //!
-//! The control API creates and changes them. Over the platform's own API a customer's admin changes what
-//! describes the customer, and where its webhooks go.
+//! The control API creates and changes them. Over the platform's own API a customer's admin changes the description of
+//! the customer, and the destination of its webhooks.
 
 use didww_types::Secret;
 use didww_types::values::Money;

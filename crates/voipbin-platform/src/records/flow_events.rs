@@ -1,7 +1,8 @@
 //! The events of a kept flow, each with the flow as it was then.
 //!
-//! The flow at its last event is the flow as it is, so that only what was replaced is stored again. A flow has at most
-//! [`MAX_EVENTS`] events, and their flows have together at most [`MAX_STATE_BYTES`]: beyond that the oldest are dropped.
+//! The flow at its last event is the current flow, so that only replaced parts are stored again. A flow has at most
+//! [`MAX_EVENTS`] events, and their flows have together at most [`MAX_STATE_BYTES`]: beyond that the oldest are
+//! dropped.
 
 use serde::{Deserialize, Serialize};
 use voipbin_types::{Flow, Timestamp, to_json};

@@ -1,7 +1,7 @@
 //! The choice of the traces to send: by `OTEL_TRACES_SAMPLER`, with a limit on traces that other services sampled.
 //!
-//! Anybody who can send a request can mark its trace as sampled. If that always counted, a stranger could have every request sent to
-//! the collector of an operator who wants a tenth of them, and fill the queue that the other spans need.
+//! The sender of a request can mark its trace as sampled. Without a limit, strangers could have every request sent to
+//! the collector of an operator who configured a tenth of them, and fill the queue that the other spans need.
 
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ mod tests {
 
     const TRACE: TraceId = TraceId::from_bytes([7; 16]);
 
-    /// Whether a request is sampled whose sender has this to say of its trace.
+    /// Whether a request is sampled whose `traceparent` has these flags.
     fn samples(sampler: &BoundedSampler, flags: Option<TraceFlags>) -> bool {
         let parent = flags.map_or_else(Context::new, |flags| {
             let of_sender =

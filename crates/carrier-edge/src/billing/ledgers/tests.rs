@@ -181,7 +181,7 @@ fn charges_are_counted_anew_without_losing_what_is_not_stored_yet() {
     ledger.mark_stored(Uuid::from_u128(3), false);
     ledger.mark_stored(Uuid::from_u128(4), true);
     ledger.spending.pardon();
-    // What was missed: 1 has ended for more, and 6 began.
+    // The missed changes: 1 has ended for more, and 6 began.
     let calls = vec![NodeCall { node: 2, call: call(6, true) }];
     let charges = vec![charge(1, "20"), charge(2, "10"), charge(3, "100")];
     ledgers.recount(Stored { charges, calls });

@@ -52,7 +52,7 @@ struct Naive {
     until: Timestamp,
 }
 
-/// Compares a set with the DIDs that it stands for, at every time.
+/// Compares a set with the DIDs that it represents, after every change.
 fn compare<'a>(
     set: CallerSet<'_>,
     expected: impl Iterator<Item = &'a Naive>,

@@ -72,7 +72,7 @@ fn what_a_trunk_spent_changes_without_the_rest_of_it() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    // The last user but one stands for a trunk without a username, and the last one for a removal.
+    // The second last user means a trunk without a username, and the last one a removal.
     #[test]
     fn it_has_what_a_map_of_its_trunks_has(
         steps in proptest::collection::vec((0usize..IDS, 0usize..USERS + 2, 1u32..4), 0..40)

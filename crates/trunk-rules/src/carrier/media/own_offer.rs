@@ -8,14 +8,15 @@ use didww_types::resources::MediaEncryptionMode;
 use super::{Media, MediaRefusal, OFFERED_CODECS, OFFERED_SUITE, Protection, choose};
 use crate::carrier::{Codec, Direction, Profile, Settings, sdp};
 
-/// The most streams of a session that later offers keep. No telephone has more; a session with more is offered anew.
+/// The most streams of a session that later offers keep. No telephone has more; a session with more is offered again
+/// from the beginning.
 const MAX_STREAMS: usize = 8;
 /// The longest `m=` value of a disabled stream that is kept.
 const MAX_DISABLED_BYTES: usize = 64;
 /// The usual payload type of telephone events.
 const TELEPHONE_EVENT: u8 = 101;
 
-/// What was agreed on in a session and later offers must keep.
+/// The agreements of a session that later offers must keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreed {
     stream: usize,
@@ -28,7 +29,8 @@ pub struct Agreed {
 }
 
 impl Agreed {
-    /// What later offers must keep of agreed media. `None` if the offer of a new session keeps it too, as in most calls.
+    /// The part of agreed media that later offers must keep. `None` if the offer of a new session keeps it too, as in
+    /// most calls.
     pub fn of(media: &Media, mode: &MediaEncryptionMode, settings: &Settings) -> Option<Box<Self>> {
         let lines: &[String] = if media.lines.len() > MAX_STREAMS { &[] } else { &media.lines };
         let others: Box<[Box<str>]> = lines

@@ -292,7 +292,7 @@ struct RequestedOrder<'a> {
 
 /// The paid days and the renewals of an item of numbers.
 struct Lasts {
-    /// What is paid of the first period.
+    /// The paid share of the first period.
     share: Share,
     /// The number of renewals; `None` is without end.
     cycles: Option<i64>,
@@ -439,8 +439,8 @@ fn channels(
     Ok(Ok((Value::Object(shown), json!({ "capacity_pool": id, "qty": quantity, "days": share.part() }))))
 }
 
-/// What answers show of every item: with what is paid once, and for the days of its first period, for one number or for all
-/// channels.
+/// The members that answers show of every item: among them the amounts that are paid once, and for the days of its
+/// first period, for one number or for all channels.
 fn prices(quantity: i64, (once, monthly): (Decimal, Decimal), share: Share) -> Map<String, Value> {
     let members = [
         ("qty", json!(quantity)),

@@ -14,7 +14,7 @@ const STREAM_DURATION: Duration = Duration::from_secs(5);
 /// The duration of a letter in an alphabetic script: about 150 words per minute.
 const LETTER_DURATION: Duration = Duration::from_millis(70);
 
-/// The duration of a character that stands for a syllable or more: Chinese characters, kana, Hangul.
+/// The duration of a character that represents a syllable or more: Chinese characters, kana, Hangul.
 const SYLLABLE_DURATION: Duration = Duration::from_millis(180);
 
 /// The duration of streams played one after the other.

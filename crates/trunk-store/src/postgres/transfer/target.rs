@@ -55,7 +55,7 @@ const LOCK_ACCOUNTS: &str = "INSERT INTO counter (name, value) VALUES ('account'
      DELETE FROM counter WHERE name = 'account' AND value = 0";
 
 impl ServerTarget {
-    /// Opens an empty database, or one to which a transfer was cut off. Returns how far that came.
+    /// Opens an empty database, or one to which a transfer was interrupted. Returns its progress.
     pub(crate) async fn open(place: &Place) -> Result<(Self, Mark), TransferError> {
         let client = connect(place).await?;
         if is_filled(&client).await.map_err(|failure| failed(place, failure))? {
@@ -75,7 +75,8 @@ impl ServerTarget {
         Ok((target, mark))
     }
 
-    /// Reads how far a transfer came, or begins one if the database is empty. Otherwise returns a table that has rows.
+    /// Reads the progress of a transfer, or begins one if the database is empty. Otherwise returns a table that has
+    /// rows.
     ///
     /// The row of the transfer is written first, in the transaction that finds the tables empty: of two transfers that begin at
     /// once one waits here for the other, and no node creates an account in between.
@@ -95,7 +96,7 @@ impl ServerTarget {
         Ok(begun)
     }
 
-    /// Reads how far a transfer came that was begun before.
+    /// Reads the progress of a transfer that was begun before.
     async fn begun(&self) -> Done<Result<Mark, Table>> {
         let read = "SELECT name, rows, digest FROM transfer";
         let Some(row) = self.client.query_typed_opt(read, &[]).await? else {

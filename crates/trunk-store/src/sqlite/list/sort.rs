@@ -7,8 +7,7 @@ use rusqlite::types::{Value as SqlValue, ValueRef};
 use rusqlite::{Row, params};
 
 use super::Lists;
-use super::filters::sides;
-use crate::list_plan::{IndexPart, table};
+use crate::list_plan::{IndexPart, sides, table};
 use crate::sqlite::error::failed;
 use crate::{IndexValue, ListQuery, Order, Scope, StoreError};
 

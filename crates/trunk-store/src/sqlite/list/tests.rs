@@ -228,7 +228,7 @@ fn lists_use_covering_indexes() {
 fn statement(connection: &mut Connection, conditions: Vec<Condition>) -> String {
     crate::sqlite::open::migrate(connection).unwrap().commit().unwrap();
     let symbols = crate::sqlite::symbols::intern(connection, didww_types::REGISTRY).unwrap();
-    super::filters::statement(&symbols, &query(Vec::new(), conditions)).0
+    super::matching::statement(&symbols, &query(Vec::new(), conditions)).0
 }
 
 fn in_pools(values: &[IndexValue]) -> Condition {

@@ -200,7 +200,7 @@ pub async fn a_node_that_starts_again_releases_what_it_held(store: &impl Store) 
 pub async fn a_node_releases_the_jobs_that_it_holds_and_does_not_run(store: &impl Store) {
     commit(store, vec![schedule(job("runs", 0)), schedule(job("again", 0)), schedule(job("lost", 0))]).await;
     let [runs, again, _] = take(store, 0).await.try_into().unwrap();
-    // It was scheduled anew during its run, and taken a second time, which the node did not learn.
+    // It was scheduled again during its run, and taken a second time, which the node did not learn.
     commit(store, vec![schedule(job("again", 0))]).await;
     assert_eq!(subjects(&take(store, 0).await), ["again"]);
     assert_eq!(take(store, 5_000).await, []);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::carrier::{Algorithm, HeaderFlaw};
 
-/// The changes to a valid digest, the failure, and whether the trunk is known by then.
+/// The changes to a valid digest, the failure, and whether the trunk is known at that point.
 type Case<'a> = (&'a [(&'a str, &'a str)], DigestFailure, bool);
 
 #[test]
