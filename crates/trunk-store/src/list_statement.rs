@@ -164,7 +164,7 @@ fn nothing_related<D: Dialect>(values: &[IndexValue]) -> String {
     constant.to_owned()
 }
 
-/// Joins alternatives with `OR` as a balanced tree: SQLite limits the depth of an expression, and the depth of a chain is its
+/// Joins alternatives with `OR` as a balanced tree: `SQLite` limits the depth of an expression, and the depth of a chain is its
 /// length.
 fn any_of<D: Dialect>(tests: &[String]) -> String {
     match tests {

@@ -573,8 +573,8 @@ async fn a_verification_has_nothing_that_its_numbers_do_not_require() {
     let form = desk.template(false).await.parse().unwrap();
     let members = RecordMembers::default().relationship("business_onetime_document", [form]);
     let did = required(&desk, members).await;
-    let filed = linking(desk.verification(&did), "onetime_files", all(&[desk.file().await]));
-    created(&desk.api, VERIFICATIONS, &filed).await;
+    let with_file = linking(desk.verification(&did), "onetime_files", all(&[desk.file().await]));
+    created(&desk.api, VERIFICATIONS, &with_file).await;
     let unknown = linking(desk.verification(&desk.did), "onetime_files", all(&[desk.file().await]));
     created(&desk.api, VERIFICATIONS, &unknown).await;
 }

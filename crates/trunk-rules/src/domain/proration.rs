@@ -155,7 +155,7 @@ mod tests {
             (Some("2019-01-21"), true, "2018-12-28T14:08:38.304Z", (24, 31)),
         ] {
             let share = pool_share(&pool(renew_date, 5), is_billed, now(at));
-            assert_eq!((share.days, share.of), expected, "{renew_date:?} {is_billed} {at}");
+            assert_eq!((share.days, share.period), expected, "{renew_date:?} {is_billed} {at}");
         }
         let recorded = pool_share(&pool(Some("2019-01-21"), 8), true, now("2018-12-28T14:08:38.304Z"));
         assert_eq!(recorded.price(decimal("25.0")), decimal("19.35"));
