@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 
 use super::carrier::{Carrier, description};
-use super::{Clock, Dialler, EVENT_TIMEOUT, Ids, LegEnd, ROUND_TRIP, config, dialler, ended, established};
+use super::{
+    Clock, Dialler, EVENT_TIMEOUT, Ids, LegEnd, ROUND_TRIP, config, dialler, ended, established,
+    with_short_timers,
+};
 
 #[tokio::test]
 async fn the_far_end_hangs_up() {
@@ -18,6 +21,27 @@ async fn the_far_end_hangs_up() {
     assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
     carrier.request(&invite, "BYE", 1, "", "").await;
     assert_eq!(carrier.next().await.code(), 200, "a retransmission is answered again");
+}
+
+#[tokio::test]
+async fn a_bye_that_crosses_ours_is_answered_however_long_the_call_was() {
+    let dialler = with_short_timers().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = established(&dialler, &mut carrier, "").await;
+    // Longer than retransmissions of the answer are expected.
+    carrier.hears_nothing_for(ROUND_TRIP * 80).await;
+    leg.hang_up();
+    let bye = carrier.expect("BYE").await;
+    carrier.request(&invite, "BYE", 1, "", "").await;
+    carrier.answer(&bye, "200 OK", "", "").await;
+    let answer = loop {
+        let message = carrier.next().await;
+        if message.start.starts_with("SIP/2.0 ") {
+            break message;
+        }
+    };
+    assert_eq!((answer.code(), answer.header("CSeq")), (200, "1 BYE"));
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
 }
 
 #[tokio::test]
