@@ -5,10 +5,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 
 use super::carrier::{Carrier, description};
-use super::{
-    Clock, Dialler, EVENT_TIMEOUT, Ids, LegEnd, ROUND_TRIP, config, dialler, ended, established,
-    with_short_timers,
-};
+use super::{Clock, Dialler, EVENT_TIMEOUT, Ids, LegEnd, ROUND_TRIP, config, dialler, ended, established};
 
 #[tokio::test]
 async fn the_far_end_hangs_up() {
@@ -21,27 +18,6 @@ async fn the_far_end_hangs_up() {
     assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
     carrier.request(&invite, "BYE", 1, "", "").await;
     assert_eq!(carrier.next().await.code(), 200, "a retransmission is answered again");
-}
-
-#[tokio::test]
-async fn a_bye_that_crosses_ours_is_answered_however_long_the_call_was() {
-    let dialler = with_short_timers().await;
-    let mut carrier = Carrier::udp().await;
-    let (mut leg, invite) = established(&dialler, &mut carrier, "").await;
-    // Longer than retransmissions of the answer are expected.
-    carrier.hears_nothing_for(ROUND_TRIP * 80).await;
-    leg.hang_up();
-    let bye = carrier.expect("BYE").await;
-    carrier.request(&invite, "BYE", 1, "", "").await;
-    carrier.answer(&bye, "200 OK", "", "").await;
-    let answer = loop {
-        let message = carrier.next().await;
-        if message.start.starts_with("SIP/2.0 ") {
-            break message;
-        }
-    };
-    assert_eq!((answer.code(), answer.header("CSeq")), (200, "1 BYE"));
-    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
 }
 
 #[tokio::test]
@@ -264,25 +240,6 @@ async fn a_far_end_without_update_receives_a_reinvite() {
     assert_eq!(carrier.expect("ACK").await.branch(), invite.branch());
     carrier.expect("BYE").await;
     assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
-}
-
-#[tokio::test]
-async fn the_answer_to_each_refresh_of_a_long_call_is_acknowledged_again() {
-    let (clock, dialler) = frozen().await;
-    let mut carrier = Carrier::udp().await;
-    let timer = "Session-Expires: 90;refresher=uac\r\n";
-    let (_leg, first) = established(&dialler, &mut carrier, timer).await;
-    for number in 1..=10 {
-        clock.advance(Duration::from_secs(45));
-        let invite = carrier.expect("INVITE").await;
-        carrier.pick_up(&invite, timer, 4000).await;
-        let ack = carrier.expect("ACK").await;
-        carrier.pick_up(&invite, timer, 4000).await;
-        assert_eq!(carrier.expect("ACK").await.headers, ack.headers, "refresh {number}");
-        // Requests are handled in order, so its answer shows that the refresh is complete.
-        carrier.request(&first, "OPTIONS", number, "", "").await;
-        assert_eq!(carrier.next().await.code(), 200);
-    }
 }
 
 #[tokio::test]
