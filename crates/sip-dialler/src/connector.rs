@@ -264,6 +264,15 @@ impl Connector {
     }
 }
 
+#[cfg(test)]
+impl Connector {
+    /// The number of connections that are open.
+    pub(crate) fn open_connections(&self) -> usize {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.values().filter(|peer| peer.last.try_lock().is_ok_and(|last| last.is_open())).count()
+    }
+}
+
 /// Reads the root certificates of a PEM file.
 fn read_roots(file: &Path) -> Result<RootCertStore, String> {
     let certificates = CertificateDer::pem_file_iter(file)

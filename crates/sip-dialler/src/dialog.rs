@@ -111,10 +111,20 @@ impl Dialog {
         current.clone()
     }
 
-    /// Determines the hop again if its connection was closed.
+    /// Determines the hop again if its connection was closed. If the target cannot be connected to, as behind address
+    /// translation, the new connection leads to where the closed one did.
     pub(crate) async fn reconnect(&mut self, origin: &Origin) {
-        if !self.hop.is_open() {
-            self.hop = self.next_hop(origin, &self.hop.clone()).await;
+        if self.hop.is_open() {
+            return;
+        }
+        let closed = self.hop.clone();
+        self.hop = self.next_hop(origin, &closed).await;
+        let Some(address) = closed.address().filter(|_| !self.hop.is_open()) else { return };
+        let network = &origin.network;
+        let again = network.connector.hop_to(&network.stack, closed.transport, address, &origin.host);
+        // Boxed like the search for the next hop.
+        if let Ok(hop) = Box::pin(again).await {
+            self.hop = hop;
         }
     }
 

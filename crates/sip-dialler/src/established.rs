@@ -134,6 +134,8 @@ impl Call {
     /// Hangs up, and waits a few round trips for the response; the task of the BYE continues after that.
     async fn hang_up(&mut self, dialog: Dialog) {
         self.media = None;
+        // So that a BYE of the far end which crosses ours is known.
+        self.expect_stray_responses();
         let bye = dialog.bye(&self.origin);
         let _timeout = tokio::time::timeout(self.shared.config.t1 * MAX_END_ROUND_TRIPS, bye).await;
     }

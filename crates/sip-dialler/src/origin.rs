@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rsipstack::sip::{Header, Method, Request, Version};
 use sip_transport::verbatim;
-use trunk_rules::outbound::can_be_added;
+use trunk_rules::outbound::{SipUri, can_be_added};
 
 use crate::egress::Egress;
 use crate::hop::Hop;
@@ -22,6 +22,8 @@ pub(crate) struct Origin {
     display: String,
     /// The escaped user part of `From`.
     user: String,
+    /// The host of the called URI, for which the certificate of a new connection must be valid.
+    pub(crate) host: String,
     /// Whether the called URI is a `sips:` URI.
     pub(crate) secure: bool,
     pub(crate) egress: Egress,
@@ -52,6 +54,7 @@ impl Origin {
             tag,
             display: display(&invitation.from_display),
             user: user(&invitation.from_user),
+            host: SipUri::parse(&invitation.uri).map_or("", |uri| uri.host).to_owned(),
             secure,
             egress: invitation.egress,
             credentials: invitation.credentials.clone(),

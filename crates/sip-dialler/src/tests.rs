@@ -7,6 +7,7 @@ mod credentials;
 mod egress;
 mod in_dialog;
 mod limits;
+mod long_calls;
 mod outcomes;
 mod probe;
 mod sipp;

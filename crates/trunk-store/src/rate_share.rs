@@ -16,8 +16,12 @@ pub enum RateSubject {
     Mints(i64),
     /// Requests to the price service with this audience, of the account with this number.
     Prices(&'static str, i64),
-    /// Requests of the customer with this id.
+    /// Requests of the customer with this id: of its agents and access keys.
     Customer(Uuid),
+    /// Requests with delegates' tokens for the customer with this id.
+    Delegates(Uuid),
+    /// Requests with direct tokens of the customer with this id.
+    DirectTokens(Uuid),
 }
 
 /// A node's request for a share of one limit. All numbers are parts that the limit is divided into.

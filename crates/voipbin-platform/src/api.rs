@@ -168,7 +168,7 @@ async fn respond(
     check_rate(&platform.address_limiter, origin(address), config.ip_rate, platform, "ip")?;
     let caller = Caller::authenticate(platform, address, &parts.headers, &query)?;
     trace::record("customer.id", caller.customer());
-    check_customer_rate(platform, caller.customer()).await?;
+    check_customer_rate(platform, &caller).await?;
     refuse_frozen(platform, &caller)?;
     // A body that is too long, too slow or cut off is reported as invalid JSON.
     let body = read_body(body, platform.limits.body()).await.map_err(|_| {

@@ -121,13 +121,19 @@ pub(crate) fn check_rate<K: Eq + Hash + Clone>(
         .map_err(|wait| ApiError::rate_limited(limited_by, wait))
 }
 
-/// Counts a request against the rate limit of a customer, which all nodes share.
+/// Counts a request against the rate limit of a caller's customer, which all nodes share. Tokens that a customer hands out are
+/// counted apart, so that they do not use up the requests of its own agents and access keys.
 ///
 /// # Errors
 /// When the limit is exceeded.
-pub(crate) async fn check_customer_rate(platform: &Platform, customer: Uuid) -> Result<(), ApiError> {
+pub(crate) async fn check_customer_rate(platform: &Platform, caller: &Caller) -> Result<(), ApiError> {
     let (per_second, burst) = platform.config.customer_rate;
-    let (subject, rate) = (RateSubject::Customer(customer), Rate::per_second(per_second, burst));
+    let subject = match caller {
+        Caller::Member { customer, .. } => RateSubject::Customer(*customer),
+        Caller::Delegate { customer } => RateSubject::Delegates(*customer),
+        Caller::Direct { customer } => RateSubject::DirectTokens(*customer),
+    };
+    let rate = Rate::per_second(per_second, burst);
     let now = || platform.timestamps.now().as_unix_micros();
     let admitted = platform.customer_limiter.admit(subject, rate, now).await;
     admitted.map_err(|wait| ApiError::rate_limited("customer", wait))

@@ -1,5 +1,6 @@
 //! Decoding of JSON as Go does it, where that differs from serde: an array is not a struct, `null` is a
-//! struct without members, and of a member that occurs twice the last one counts.
+//! struct without members, of a member that occurs twice the last one counts, and half of a surrogate pair is U+FFFD, as are
+//! bytes that are not UTF-8.
 //!
 //! serde decodes an array into a struct, member by member in their order, so that `{"source":[]}` would be an
 //! empty source. A deserializer that wraps another one prevents this for every struct of a body at any depth.
@@ -13,7 +14,7 @@ use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::Value;
 
 /// Decodes JSON as the service does: an array is not accepted for an object, `null` is an empty one, and the last of several
-/// members with one name counts.
+/// members with one name counts. Text that is not Unicode is replaced by U+FFFD.
 ///
 /// ```
 /// # mod voipbin_client { pub use voipbin_types as types; }
@@ -32,17 +33,42 @@ pub fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_jso
             deserializer.end()?;
             Ok(read)
         }
-        Err(error) if error.to_string().starts_with("duplicate field") => {
-            read_last_members(bytes).ok_or(error)
-        }
-        Err(error) => Err(error),
+        Err(error) if error.is_data() && !error.to_string().starts_with("duplicate field") => Err(error),
+        Err(error) => read_what_serde_refuses(bytes).ok_or(error),
     }
 }
 
-/// Decodes a text in which a member occurs twice, which serde refuses. A `Value` keeps the last one.
-fn read_last_members<'a, T: Deserialize<'a>>(bytes: &[u8]) -> Option<T> {
-    let value: Value = serde_json::from_slice(bytes).ok()?;
+/// Decodes a text in which a member occurs twice, or that is not Unicode. A `Value` keeps the last of several members.
+fn read_what_serde_refuses<'a, T: Deserialize<'a>>(bytes: &[u8]) -> Option<T> {
+    let value: Value = serde_json::from_str(&with_replacements(bytes)?).ok()?;
     T::deserialize(Strict(value)).ok()
+}
+
+/// The text with U+FFFD in place of bytes that are not UTF-8, and its escape in place of those of lone surrogates. `None` for
+/// a text that ends in an escape, which is no JSON.
+fn with_replacements(bytes: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = &*text;
+    while let Some(at) = rest.find('\\') {
+        let (plain, escape) = rest.split_at(at);
+        let (kept, length) = match (surrogate(escape), escape.get(6..).and_then(surrogate)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (escape.get(..12)?, 12),
+            (Some(_), _) => ("\\ufffd", 6),
+            (None, _) => (escape.get(..2)?, 2),
+        };
+        replaced.push_str(plain);
+        replaced.push_str(kept);
+        rest = escape.get(length..)?;
+    }
+    replaced.push_str(rest);
+    Some(replaced)
+}
+
+/// The surrogate whose escape a text begins with.
+fn surrogate(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    u16::from_str_radix(digits, 16).ok().filter(|unit| (0xd800..=0xdfff).contains(unit))
 }
 
 /// A wrapper of a deserializer, or of a part of one, that decodes structs only from objects and `null`.
@@ -315,6 +341,24 @@ mod tests {
         for text in [r#"{"destinations":[],"destinations":5}"#, r#"{"source":{},"source":[]}"#] {
             let error = from_json::<CallCreate>(text.as_bytes()).unwrap_err();
             assert!(error.is_data() && error.line() == 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_unicode_is_replaced() {
+        let name = |text: &[u8]| from_json::<RouteUpdate>(text).map(|read| read.name).ok();
+        for (text, read) in [
+            (r#"{"name":"a\ud83d\ude00b"}"#, "a\u{1f600}b"),
+            (r#"{"name":"a\ud83db"}"#, "a\u{fffd}b"),
+            (r#"{"name":"\uDE00\uD83D"}"#, "\u{fffd}\u{fffd}"),
+            (r#"{"name":"\ud83d\ud83d\ude00"}"#, "\u{fffd}\u{1f600}"),
+            (r#"{"name":"\\ud83d\ud83d\n"}"#, "\\ud83d\u{fffd}\n"),
+        ] {
+            assert_eq!(name(text.as_bytes()).as_deref(), Some(read), "{text}");
+        }
+        assert_eq!(name(b"{\"name\":\"a\xffb\"}").as_deref(), Some("a\u{fffd}b"));
+        for text in [r#"{"name":"\ud83d"#, r#"{"name":"\"#, r#"{"name":"\ud8"}"#, "{\u{fffd}}"] {
+            assert_eq!(name(text.as_bytes()), None, "{text}");
         }
     }
 

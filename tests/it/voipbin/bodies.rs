@@ -67,6 +67,14 @@ async fn of_a_member_that_occurs_twice_the_last_one_counts() {
 }
 
 #[tokio::test]
+async fn half_of_a_surrogate_pair_is_replaced() {
+    let stage = Stage::start().await;
+    // A text that a client cut in the middle of a character.
+    let route = stage.sa.send("POST", "/routes", r#"{"name":"a\ud83d","detail":"\ud83d\ude00"}"#).await.ok();
+    assert_eq!((&route["name"], &route["detail"]), (&json!("a\u{fffd}"), &json!("\u{1f600}")));
+}
+
+#[tokio::test]
 async fn an_action_whose_type_is_null_has_none() {
     let stage = Stage::start().await;
     let refused = error("INVALID_ARGUMENT", "INVALID_ACTION_TYPE", "not supported action type: ");

@@ -3,6 +3,7 @@
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use trunk_server::control::customers::TokenKind;
 
 use super::refusal::*;
 use super::stage::*;
@@ -93,6 +94,22 @@ async fn case_60_a_customer_over_its_rate_is_told_when_to_come_back() {
     stage.control().clock().advance(std::time::Duration::from_secs(1));
     agent.get("/outbound_config").await.ok();
     agent.get("/outbound_config").await.refused(&too_many("customer"));
+}
+
+#[tokio::test]
+async fn tokens_that_a_customer_hands_out_do_not_use_up_its_own_requests() {
+    let stage = Stage::with(|config| config.voipbin.platform.customer_rate = (1, 1)).await;
+    stage.control().clock().freeze(None);
+    let customer = stage.customer("generous").await;
+    let direct = stage.holder(customer, TokenKind::Direct);
+    direct.get("/outbound_config").await.refused(&direct_access());
+    direct.get("/outbound_config").await.refused(&too_many("customer"));
+    let delegate = stage.holder(customer, TokenKind::Delegate);
+    delegate.get("/outbound_config").await.ok();
+    delegate.get("/outbound_config").await.refused(&too_many("customer"));
+    let key = stage.key(customer, None).await;
+    key.get("/outbound_config").await.ok();
+    key.get("/outbound_config").await.refused(&too_many("customer"));
 }
 
 #[tokio::test]

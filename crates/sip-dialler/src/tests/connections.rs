@@ -91,6 +91,34 @@ async fn incoming_connections_are_limited() {
 }
 
 #[tokio::test]
+async fn a_call_whose_connection_was_closed_is_hung_up_over_a_new_one_to_the_same_address() {
+    let dialler = start(config()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
+    let mut leg = dialler.call(invitation(&uri));
+    let mut carrier = Carrier::accept(&listener).await;
+    let invite = carrier.expect("INVITE").await;
+    let contact = format!("Contact: <sip:far@{closed};transport=tcp>\r\n");
+    carrier.answer(&invite, "200 OK", &contact, &description(4000)).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    drop(carrier);
+    let noticed = async {
+        while dialler.shared.network.connector.open_connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(EVENT_TIMEOUT, noticed).await.expect("the end of the connection is noticed");
+    leg.hang_up();
+    let mut carrier = Carrier::accept(&listener).await;
+    let bye = carrier.expect("BYE").await;
+    assert_eq!(bye.uri(), format!("sip:far@{closed};transport=tcp"), "the target stays");
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+#[tokio::test]
 async fn an_idle_incoming_connection_is_closed() {
     let dialler = start(with(|limits| limits.idle_timeout = ROUND_TRIP)).await;
     let mut stream = TcpStream::connect(dialler.address()).await.unwrap();

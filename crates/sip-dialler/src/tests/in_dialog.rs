@@ -304,25 +304,6 @@ async fn an_answer_to_a_reinvite_that_is_never_acknowledged_ends_the_call() {
 }
 
 #[tokio::test]
-async fn the_answer_to_each_refresh_of_a_long_call_is_acknowledged_again() {
-    let (clock, dialler) = frozen().await;
-    let mut carrier = Carrier::udp().await;
-    let timer = "Session-Expires: 90;refresher=uac\r\n";
-    let (_leg, first) = established(&dialler, &mut carrier, timer).await;
-    for number in 1..=10 {
-        clock.advance(Duration::from_secs(45));
-        let invite = carrier.expect("INVITE").await;
-        carrier.pick_up(&invite, timer, 4000).await;
-        let ack = carrier.expect("ACK").await;
-        carrier.pick_up(&invite, timer, 4000).await;
-        assert_eq!(carrier.expect("ACK").await.headers, ack.headers, "refresh {number}");
-        // Requests are handled in order, so its answer shows that the refresh is complete.
-        carrier.request(&first, "OPTIONS", number, "", "").await;
-        assert_eq!(carrier.next().await.code(), 200);
-    }
-}
-
-#[tokio::test]
 async fn a_session_that_the_far_end_does_not_refresh_is_hung_up() {
     let (clock, dialler) = frozen().await;
     let mut carrier = Carrier::udp().await;

@@ -23,6 +23,8 @@ impl RateSubject {
             Self::Mints(number) => format!("mints/{number}"),
             Self::Prices(audience, number) => format!("prices/{audience}/{number}"),
             Self::Customer(id) => format!("customer/{id}"),
+            Self::Delegates(id) => format!("delegates/{id}"),
+            Self::DirectTokens(id) => format!("direct/{id}"),
         }
     }
 }

@@ -68,7 +68,7 @@ impl Behaviour {
             ActionKind::DigitsSend => Self::Takes(option.tones()),
             ActionKind::Goto => Self::Goto {
                 target: Uuid::try_parse(option.text("target_id")).unwrap_or_default(),
-                loop_count: option.get("loop_count").and_then(Value::as_u64).unwrap_or_default(),
+                loop_count: option.whole("loop_count").unwrap_or_default(),
             },
             ActionKind::Stop => Self::Stop,
             ActionKind::Hangup => Self::Hangup(match HangupReason::from(option.text("reason")) {
@@ -114,7 +114,18 @@ impl Options<'_> {
 
     /// An option in milliseconds; a negative number counts as absent.
     fn millis(&self, name: &str) -> Option<Duration> {
-        self.get(name).and_then(Value::as_u64).map(Duration::from_millis)
+        self.whole(name).map(Duration::from_millis)
+    }
+
+    /// A whole number that is not negative. The platform holds the numbers of an option as floating point, so
+    /// `1000.0` is whole too.
+    fn whole(&self, name: &str) -> Option<u64> {
+        let value = self.get(name)?;
+        let from_float = || {
+            let number = value.as_f64().filter(|number| *number >= 0.0 && number.fract() == 0.0)?;
+            format!("{number:.0}").parse().ok()
+        };
+        value.as_u64().or_else(from_float)
     }
 }
 
@@ -167,6 +178,9 @@ mod tests {
         assert_eq!(millis("sleep", json!({"duration": 1500})), 1500);
         assert_eq!(millis("sleep", json!({})), 0);
         assert_eq!(millis("sleep", json!({"duration": -5})), 0);
+        assert_eq!(millis("sleep", json!({"duration": 1500.0})), 1500);
+        assert_eq!(millis("sleep", json!({"duration": 1500.5})), 0);
+        assert_eq!(millis("sleep", json!({"duration": 1e300})), 0);
         assert_eq!(millis("echo", json!({"duration": 700})), 700);
         for option in [json!({}), json!({"duration": 0}), json!({"duration": "700"})] {
             assert_eq!(millis("stream_echo", option), 180_000);
@@ -185,6 +199,14 @@ mod tests {
         assert_eq!(millis("talk", json!({"text": "x".repeat(1_000_000)})), 70_000_000);
         let endless = json!({"digits": "1".repeat(5_000), "duration": u64::MAX, "interval": u64::MAX});
         assert_eq!(millis("digits_send", endless), Duration::MAX.as_millis());
+    }
+
+    #[test]
+    fn a_goto_counts_its_loops_in_whole_numbers_however_they_are_written() {
+        for (count, expected) in [(json!(3), 3), (json!(3.0), 3), (json!(2.5), 0), (json!(-1.0), 0)] {
+            let behaviour = read("goto", json!({"loop_count": count})).unwrap();
+            assert_eq!(behaviour, Behaviour::Goto { target: Uuid::nil(), loop_count: expected });
+        }
     }
 
     #[test]

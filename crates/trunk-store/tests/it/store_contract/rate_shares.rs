@@ -27,6 +27,8 @@ pub(super) async fn one_node_holds_what_it_would_take_up_to_the_limit(store: &im
         RateSubject::Account(1),
         RateSubject::Key(id(1)),
         RateSubject::Customer(id(1)),
+        RateSubject::Delegates(id(1)),
+        RateSubject::DirectTokens(id(1)),
         RateSubject::Prices("api-vin.didww.com", 1),
     ];
     let several: Vec<ShareRequest> = subjects
@@ -34,7 +36,7 @@ pub(super) async fn one_node_holds_what_it_would_take_up_to_the_limit(store: &im
         .zip(5..)
         .map(|(subject, wanted)| ShareRequest { subject, ..request(1, 2, wanted) })
         .collect();
-    let held = [5, 6, 7, 8, 9].map(|held| HeldShare { held, others: 0 });
+    let held = [5, 6, 7, 8, 9, 10, 11].map(|held| HeldShare { held, others: 0 });
     assert_eq!(store.hold_shares(several.clone()).await.unwrap(), held);
     assert_eq!(store.hold_shares(several).await.unwrap(), held, "it may be repeated");
     assert_eq!(hold(store, 2, 30).await, 20);
