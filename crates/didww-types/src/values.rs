@@ -29,7 +29,7 @@ mod threshold;
 mod twilio_account_sid;
 mod without_null;
 
-pub use balance_amount::BalanceAmount;
+pub use balance_amount::{BalanceAmount, CreditLimit};
 pub(crate) use bounded_integer::validate_integer;
 pub use bounded_integer::{BillingCycles, CapacityLimit, PositiveCapacity, RtpTimeout};
 pub(crate) use callback_url::with_scheme;

@@ -328,9 +328,15 @@ async fn an_account_has_one_balance_that_no_other_account_reads() {
     }
     let some = world.api.get("/balance?fields[balances]=credit").await;
     assert_eq!(some.at("/data/attributes"), json!({ "credit": "10.50" }));
-    let (_, key) = control.create_account(NewAccount::named("other")).await.unwrap();
-    let others = world.api.with_key(Some(key.expose())).get("/balance").await;
-    assert_eq!(others.at("/data/attributes"), none);
+    let (account, key) = control.create_account(NewAccount::named("other")).await.unwrap();
+    let other = world.api.with_key(Some(key.expose()));
+    assert_eq!(other.get("/balance").await.at("/data/attributes"), none);
+    let no_credit = RecordMembers::default().attribute("credit", "-0.5");
+    assert!(control.put_record(Some(account.id), "balances", None, no_credit).await.is_err());
+    let in_debt = RecordMembers::default().attribute("balance", "-37.5").attribute("credit", "50");
+    control.put_record(Some(account.id), "balances", None, in_debt).await.unwrap();
+    let shown = json!({ "balance": "-37.50", "credit": "50.00", "total_balance": "12.50" });
+    assert_eq!(other.get("/balance").await.at("/data/attributes"), shown);
     for path in [format!("/balance/{id}"), "/balances".to_owned(), format!("/balances/{id}")] {
         refused(&world.api.get(&path).await, &[no_route()]);
     }

@@ -216,7 +216,7 @@ pub(super) fn kind_schema(kind: &Kind) -> Value {
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Decimal { min, max } => json!({
             "type": "string",
-            "pattern": "^[0-9]+(\\.[0-9]+)?$",
+            "pattern": if *min < 0 { "^-?[0-9]+(\\.[0-9]+)?$" } else { "^[0-9]+(\\.[0-9]+)?$" },
             "example": "0.0",
             "x-minimum": min,
             "x-maximum": max,

@@ -1,6 +1,6 @@
 //! The money of an account: `balances`, at the path `balance`.
 
-use crate::values::BalanceAmount;
+use crate::values::{BalanceAmount, CreditLimit};
 use crate::{Extra, Id, Resource};
 
 /// The balance of an account.
@@ -10,11 +10,11 @@ use crate::{Extra, Id, Resource};
 pub struct Balance {
     /// The balance's id, a UUID that the service chose.
     pub id: Id<Balance>,
-    /// The prepaid amount, in US dollars.
+    /// The prepaid amount, in US dollars. It is negative if more was spent, of the credit.
     #[attr(default = "0.00")]
     pub balance: BalanceAmount,
     /// The credit limit, in US dollars, which can be spent in addition to `balance`.
-    #[attr(default = "0.00")]
+    #[attr(default = "0.00", value = CreditLimit)]
     pub credit: BalanceAmount,
     /// The sum of `balance` and `credit`, in US dollars.
     #[attr(default = "0.00", total("balance", "credit"))]

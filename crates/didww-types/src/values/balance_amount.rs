@@ -7,9 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::Money;
-use crate::{Attribute, Flaw, Kind};
+use super::money::MAX_US_DOLLARS;
+use crate::{Attribute, Flaw, Kind, Violation};
 
-/// An exact amount of US dollars, written with at least two places: `"50.00"`, `"0.005"`.
+/// An exact amount of US dollars, written with at least two places: `"50.00"`, `"0.005"`. That of an account which has spent of
+/// its credit is negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct BalanceAmount(Money);
 
@@ -54,11 +56,60 @@ impl<'de> Deserialize<'de> for BalanceAmount {
 }
 
 impl Attribute for BalanceAmount {
+    const KIND: Kind = Kind::Decimal { min: -MAX_US_DOLLARS, max: MAX_US_DOLLARS };
+
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
+        let amount: Option<Self> = match sent {
+            Value::String(text) => text.parse().ok(),
+            Value::Number(number) => Self::deserialize(number).ok(),
+            _ => None,
+        };
+        let Some(amount) = amount else { return Err(Violation::NotANumber.into()) };
+        let dollars = amount.money().amount();
+        if dollars < (-MAX_US_DOLLARS).into() {
+            return Err(Violation::GreaterOrEqual((-MAX_US_DOLLARS).into()).into());
+        }
+        if dollars > MAX_US_DOLLARS.into() {
+            return Err(Violation::LessOrEqual(MAX_US_DOLLARS.into()).into());
+        }
+        Ok(Value::String(amount.to_string()))
+    }
+}
+
+/// A [`BalanceAmount`] that is not negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CreditLimit(BalanceAmount);
+
+impl Attribute for CreditLimit {
     const KIND: Kind = Money::KIND;
 
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
-        let valid = Money::validate(sent)?;
-        let amount = valid.as_str().and_then(|text| text.parse::<Self>().ok());
-        Ok(amount.map_or(valid, |amount| Value::String(amount.to_string())))
+        Money::validate(sent)?;
+        BalanceAmount::validate(sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_balance_can_be_negative_and_a_credit_cannot() {
+        for (sent, stored) in [
+            (json!("-37723.54"), "-37723.54"),
+            (json!(-5), "-5.00"),
+            (json!("0.005"), "0.005"),
+            (json!("-0"), "0.00"),
+        ] {
+            assert_eq!(BalanceAmount::validate(&sent).unwrap(), stored);
+        }
+        assert_eq!(CreditLimit::validate(&json!("50")).unwrap(), "50.00");
+        assert!(CreditLimit::validate(&json!("-1")).is_err());
+        for wrong in [json!("a"), json!(null), json!("-1000000001"), json!("1000000001")] {
+            assert!(BalanceAmount::validate(&wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::{Attribute, Flaw, Kind, Violation};
 
 /// The largest price that is valid as an attribute, in US dollars. DIDWW documents no limit; this one is chosen by this
 /// project.
-const MAX_US_DOLLARS: i64 = 1_000_000_000;
+pub(super) const MAX_US_DOLLARS: i64 = 1_000_000_000;
 
 /// An exact amount of US dollars.
 ///

@@ -19,6 +19,16 @@ const BEYOND: &[(&str, &str, ApiVersion)] = &[
     ("dids", "filter pending_removal", ApiVersion::V2026_04_16),
 ];
 
+/// Filters that take a list in 2026-04-16, although the catalogue has one value. `docs/differences.md` has the reasons.
+const LISTS_BEFORE: &[(&str, &str)] = &[
+    ("capacity_pools", "name"),
+    ("did_groups", "nanpa_prefix.id"),
+    ("voice_out_trunks", "default_did.id"),
+    ("voice_out_trunks", "name"),
+    ("voice_out_trunks", "name_contains"),
+    ("voice_out_trunks", "on_cli_mismatch_action"),
+];
+
 /// A name without the marks of a filter: `*` takes a list, of which one value must match, and `&` one of which every value must
 /// match; `0` takes an empty value, and of `?` it is not known what it takes.
 fn without_marks(name: &str) -> &str {
@@ -109,23 +119,29 @@ fn marks(version: ApiVersion) -> Vec<(String, String, String)> {
     all
 }
 
+/// Up to 2026-04-16 more filters take an empty value: those of which DIDWW's pages state it.
 #[test]
-fn a_filter_takes_what_the_newest_catalogue_says() {
-    let version = ApiVersion::V2026_11_19;
+fn a_filter_takes_what_the_catalogues_say() {
     let mut differences = Vec::new();
-    for (of, name, expected) in marks(version) {
-        let Some(spec) = find(&of) else { continue };
-        let filter = spec.filters_at(version).find(|filter| filter.name == name).unwrap();
-        let list = if filter.every.contain(version) {
-            "&"
-        } else if filter.list.contain(version) {
-            "*"
-        } else {
-            ""
-        };
-        let declared = format!("{list}{}", if filter.blank.contain(version) { "0" } else { "" });
-        if declared != expected {
-            differences.push(format!("{of} filter {name} takes {declared:?}, not {expected:?}"));
+    for version in versions() {
+        let is_newest = version == ApiVersion::NEWEST;
+        for (of, name, expected) in marks(version) {
+            let Some(spec) = find(&of) else { continue };
+            let filter = spec.filters_at(version).find(|filter| filter.name == name).unwrap();
+            let takes_a_list = !is_newest && LISTS_BEFORE.contains(&(of.as_str(), name.as_str()));
+            let list = if filter.every.contain(version) {
+                "&"
+            } else if filter.list.contain(version) != takes_a_list {
+                "*"
+            } else {
+                ""
+            };
+            let takes_empty = filter.blank.contain(version) && (is_newest || expected.ends_with('0'));
+            let declared = format!("{list}{}", if takes_empty { "0" } else { "" });
+            if declared != expected {
+                differences
+                    .push(format!("{version} {of} filter {name} takes {declared:?}, not {expected:?}"));
+            }
         }
     }
     assert!(differences.is_empty(), "{differences:#?}");
