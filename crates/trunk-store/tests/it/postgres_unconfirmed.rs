@@ -7,7 +7,7 @@ use didww_types::Timestamp;
 use serde_json::json;
 use trunk_store::{
     IdempotencyKey, IdempotencyKeys as _, IdempotencyScope, KeptResponse, KeyUse, PostgresOptions,
-    PostgresStore, Records as _, StoreError, Writes as _,
+    PostgresStore, Records as _, StoreError, Writes as _, with_key_use,
 };
 use uuid::Uuid;
 
@@ -64,19 +64,26 @@ fn end_waiting(server: &Server) {
 const WAITING: &str = "application_name = 'trunk-server' AND wait_event = 'SyncRep'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_response_is_replayed_only_when_a_standby_has_what_it_rests_on() {
+async fn a_repeated_request_is_answered_only_when_a_standby_has_what_it_rests_on() {
     let (server, store) = store().await;
     keep(&store, 1).await.unwrap();
     let (_, expected) = response(1);
+    let (without_response, _) = response(3);
+    let write = async { store.commit(vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await };
+    with_key_use(Some(without_response), write).await.unwrap();
     let replayed = store.used_key(key(1)).await.unwrap().and_then(|used| used.response);
     assert_eq!(replayed.as_ref(), Some(&expected));
     begin_waiting(server, &store).await;
-    let early = tokio::time::timeout(LONG, store.used_key(key(1))).await;
-    assert!(early.is_err(), "a failover could lose it: {early:?}");
+    for number in [1, 3] {
+        let early = tokio::time::timeout(LONG, store.used_key(key(number))).await;
+        assert!(early.is_err(), "a failover could lose it: {early:?}");
+    }
     assert_eq!(store.used_key(key(2)).await, Ok(None), "a request whose key is unused is carried out");
     end_waiting(server);
     let replayed = within("the response", store.used_key(key(1))).await.unwrap();
     assert_eq!(replayed.and_then(|used| used.response), Some(expected));
+    let refused = within("the use", store.used_key(key(3))).await.unwrap();
+    assert_eq!(refused.map(|used| used.response), Some(None));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
