@@ -294,8 +294,8 @@ async fn fate(core: &Core, lab: &Lab, batch: &Batch, request: &Request) -> Callb
 /// Why there is no request for a batch.
 #[derive(Debug, PartialEq, Eq)]
 enum Unmade {
-    /// The store failed. That is no attempt: nothing was sent, and the documented delays, which begin with a minute, are for
-    /// receivers that fail. The next round reads the events anew, because another node may have sent them meanwhile.
+    /// The store cannot be read now. That is no attempt: nothing was sent, and the documented delays, which begin with a minute,
+    /// are for receivers that fail. The next round reads the events anew, because another node may have sent them meanwhile.
     Later(StoreError),
     /// The outcome of an attempt without a request.
     Final(Outcome),
@@ -303,7 +303,14 @@ enum Unmade {
 
 /// The enabled callback secret of an account.
 async fn secret(core: &Core, account: i64) -> Result<Secret, Unmade> {
-    let secret = core.store.enabled_callback_secret(account).await.map_err(Unmade::Later)?;
+    let secret = core.store.enabled_callback_secret(account).await.map_err(|error| match error {
+        // It stays so, and the events must not wait for ever.
+        StoreError::Corrupt(_) => {
+            let why = format!("the account's callback secret could not be read: {error}");
+            Unmade::Final(Outcome::failed(why))
+        }
+        error => Unmade::Later(error),
+    })?;
     secret.ok_or_else(|| {
         Unmade::Final(Outcome::dropped("the account has no enabled callback secret to sign with"))
     })

@@ -44,7 +44,7 @@ async fn keep(store: &PostgresStore, number: u8) -> Result<(), StoreError> {
 
 /// Makes commits wait for a standby, and waits until they do. It uses keys from 100 on.
 async fn begin_waiting(server: &Server, store: &PostgresStore) {
-    server.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    server.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'absent'");
     server.execute("postgres", "SELECT pg_reload_conf()");
     for number in 100..u8::MAX {
         if tokio::time::timeout(LONG, keep(store, number)).await.is_err() {
