@@ -8,9 +8,10 @@
 //! server that may not be the primary, and acknowledges no write before a later heartbeat was committed. Connections that were
 //! opened before that are no longer used, and each later one must have the heartbeat.
 //!
-//! The same follows a connection that broke during a commit. If its process was ended while it waited for a standby, the commit
-//! is visible at this server, and a failover can still lose it. A heartbeat that is committed after it is on the standby together
-//! with it, so what is read from then on stays. A commit that only takes too long is not visible while it waits.
+//! The same follows a commit without an outcome. If its connection broke because its process was ended while it waited for a
+//! standby, the commit is visible at this server, and a failover can still lose it. A heartbeat that is committed after it is on
+//! the standby together with it, so what is visible by then stays. And if it has no answer in time, the standby may follow another
+//! primary, while this one goes on because whatever should have stopped it has died: it answers reads, and commits nothing.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -86,7 +87,7 @@ impl Freshness {
         });
     }
 
-    /// Records that a connection broke during a commit, and wakes the task that waits for [`doubted`](Self::doubted).
+    /// Records that a commit has no outcome, and wakes the task that waits for [`doubted`](Self::doubted).
     pub(super) fn doubt(&self) {
         self.lose();
         self.in_doubt.notify_one();

@@ -102,6 +102,34 @@ async fn a_replacement_that_changes_no_value_waits_for_a_standby_too() {
     within("its commit", committed).await;
 }
 
+/// Waits until a record can be read. Until then reads are refused.
+async fn is_read(store: &PostgresStore) {
+    let read = async {
+        loop {
+            match store.find(trunks(1), id(1)).await {
+                Ok(found) => return found,
+                Err(error) => assert_eq!(error, StoreError::Unavailable),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(within("the read", read).await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_at_which_a_commit_has_no_answer_in_time_is_not_read_until_one_has() {
+    let (server, store) = store().await;
+    begin_waiting(server, &store).await;
+    assert_eq!(store.find(trunks(1), id(1)).await, Ok(None), "it may be the primary");
+    let write = store.commit(vec![insert(trunks(1), id(1), trunk("a", &json!({})))]);
+    assert_eq!(within("the end of the wait", write).await, Err(StoreError::Unknown));
+    for _ in 0..100 {
+        assert_eq!(store.find(trunks(1), id(1)).await, Err(StoreError::Unavailable));
+    }
+    end_waiting(server);
+    is_read(&store).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_commit_with_an_unknown_outcome_wrote_is_read_only_when_a_standby_has_it() {
     let (server, store) = store().await;
@@ -127,14 +155,5 @@ async fn what_a_commit_with_an_unknown_outcome_wrote_is_read_only_when_a_standby
         assert_eq!(store.find(trunks(1), id(1)).await, Err(StoreError::Unavailable));
     }
     end_waiting(server);
-    let found = async {
-        loop {
-            match store.find(trunks(1), id(1)).await {
-                Ok(found) => return found,
-                Err(error) => assert_eq!(error, StoreError::Unavailable),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(within("the read", found).await.is_some());
+    is_read(&store).await;
 }
