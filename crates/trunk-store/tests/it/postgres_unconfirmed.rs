@@ -6,8 +6,8 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use serde_json::json;
 use trunk_store::{
-    IdempotencyKey, IdempotencyKeys as _, IdempotencyScope, KeptResponse, KeyUse, PostgresOptions,
-    PostgresStore, Records as _, StoreError, Writes as _, with_key_use,
+    Engine as _, IdempotencyKey, IdempotencyKeys as _, IdempotencyScope, KeptResponse, KeyUse, Nodes as _,
+    PostgresOptions, PostgresStore, Records as _, StoreError, Writes as _, with_key_use,
 };
 use uuid::Uuid;
 
@@ -128,6 +128,38 @@ async fn a_server_at_which_a_commit_has_no_answer_in_time_is_not_read_until_one_
     }
     end_waiting(server);
     is_read(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_goes_on_beside_the_next_one_is_left_for_that() {
+    let (old, next): (&'static Server, &'static Server) =
+        (Box::leak(Box::new(Server::start())), Box::leak(Box::new(Server::start())));
+    let migrated = PostgresStore::open(PostgresOptions::new(next.parameters("postgres"))).await.unwrap();
+    migrated.close().await.unwrap();
+    let hosts = format!("host={},{} ", old.folder().display(), next.folder().display());
+    let parameters = old.parameters("postgres");
+    let (_, others) = parameters.split_once(' ').unwrap();
+    let store = PostgresStore::open(PostgresOptions::new(format!("{hosts}{others}"))).await.unwrap();
+    store.heartbeat(Timestamp::from_unix_millis(1)).await.unwrap();
+    let write = insert(trunks(1), id(1), trunk("a", &json!({})));
+    store.commit(vec![write]).await.unwrap();
+    assert!(store.find(trunks(1), id(1)).await.unwrap().is_some());
+    begin_waiting(old, &store).await;
+    // As after a failover: nothing that the old one shows is at the next one, which commits.
+    old.execute(
+        "postgres",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'trunk-server'",
+    );
+    let left = async {
+        while store.find(trunks(1), id(1)).await != Ok(None) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within("the next primary", left).await;
+    for _ in 0..100 {
+        assert_eq!(store.find(trunks(1), id(1)).await, Ok(None), "the old one is read no more");
+    }
+    store.heartbeat(Timestamp::from_unix_millis(2)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
