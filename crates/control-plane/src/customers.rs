@@ -250,7 +250,7 @@ impl Control {
                 check_webhook(uri)?;
             }
             patch.apply(customer, self.platform.timestamps.now().as_unix_micros());
-            Ok(())
+            Ok::<(), ControlError>(())
         };
         Entity::<Customers>::change(&*self.core.store, || self.customer_entity(id), apply).await?;
         self.reload(id).await
