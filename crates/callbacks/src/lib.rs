@@ -20,6 +20,7 @@
 
 mod batch;
 mod egress;
+mod lease;
 mod policy;
 mod request;
 mod resolve;

@@ -5,7 +5,7 @@
 //!
 //! Of several nodes of a database, one at a time sends the events of a subject, under a lease that each round of
 //! the loop extends. The events of a dead node are taken over when its leases run out: after [`LEASE`] and
-//! [`LOOK_INTERVAL`] at most.
+//! [`LOOK_INTERVAL`] at most. A node that cannot extend its leases ends the attempts in progress before.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use didww_types::{Secret, Timestamp};
 use lab::{CallbackFate, Lab};
 use rust_decimal::Decimal;
 use service_base::boxed::Boxed;
+use service_base::clock::Stopwatch;
 use service_core::Core;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -24,6 +25,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::batch::{Batch, batches};
+use crate::lease::Lease;
 use crate::request::Request;
 use crate::send::{Outcome, Sender};
 use crate::settings::Settings;
@@ -36,6 +38,9 @@ const MAX_EVENTS_PER_READ: u64 = 1024;
 const MAX_DROPPED_PER_WRITE: u64 = 200;
 /// The time for which the events of a subject are leased. An attempt may take longer: its lease is extended.
 const LEASE: Duration = Duration::from_secs(20);
+/// The least time for which leases last after a round, which extends those that end within three quarters of their time. The clocks
+/// of nodes agree to a second.
+const LEASE_KEPT: Duration = Duration::from_secs(14);
 /// The longest time between two rounds of the loop, if there can be other nodes: their events are found, and leases extended.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// The time between two searches for events that are too old.
@@ -59,6 +64,7 @@ async fn send_events(core: Arc<Core>, settings: Settings, mut stop: watch::Recei
         attempts: JoinSet::new(),
         in_progress: HashMap::new(),
         age_checked_at: None,
+        extended: watch::Sender::new(Stopwatch::start()),
         now: core.clock.now(),
     };
     loop {
@@ -101,6 +107,8 @@ struct Worker {
     in_progress: HashMap<Id, (Owner, Uuid)>,
     /// When a search for surplus events last found none, or failed.
     age_checked_at: Option<Timestamp>,
+    /// When the last round began that extended this node's leases.
+    extended: watch::Sender<Stopwatch>,
     /// The clock's time when the current round of the loop started.
     now: Timestamp,
 }
@@ -181,14 +189,18 @@ impl Worker {
         let of_owner = u64::try_from(of_owner).unwrap_or(u64::MAX);
         let (node, until) = (self.core.store.node(), now.after(LEASE));
         let due = Due { node, now, until, limit: MAX_EVENTS_PER_READ, of_owner };
+        let since = Stopwatch::start();
         let due = self.core.store.due_events(due).await?;
+        self.extended.send_replace(since);
         for batch in batches(due) {
             if self.has_room_for(&batch) {
                 let owner_and_subject = (batch.owner(), batch.subject);
                 let (core, sender) = (Arc::clone(&self.core), Arc::clone(&self.sender));
                 let (lab, factor) = (self.settings.lab.clone(), self.settings.retry_clock_factor);
                 let span = span::begin(&batch);
-                let attempt = attempt(core, sender, lab, factor, batch, now).instrument(span);
+                let is_shared = core.store.is_shared();
+                let lease = is_shared.then(|| Lease::new(self.extended.subscribe(), LEASE_KEPT));
+                let attempt = attempt(core, sender, lab, factor, batch, now, lease).instrument(span);
                 self.in_progress.insert(self.attempts.spawn(attempt).id(), owner_and_subject);
             }
         }
@@ -229,7 +241,8 @@ impl Worker {
     }
 }
 
-/// Makes one attempt to deliver a batch, and records its outcome.
+/// Makes one attempt to deliver a batch, and records its outcome. There is none if the lease is over before: another node may
+/// begin the same attempt then.
 async fn attempt(
     core: Arc<Core>,
     sender: Arc<Sender>,
@@ -237,26 +250,30 @@ async fn attempt(
     factor: Decimal,
     batch: Batch,
     at: Timestamp,
+    lease: Option<Lease>,
 ) {
-    let outcome = match request(&core, &batch).await {
-        Ok(request) => match fate(&core, &lab, &batch, &request).await {
-            CallbackFate::Lost => Outcome::default(),
-            CallbackFate::Answered(status) => {
-                let is_delivered = (batch.policy().is_delivered)(status);
-                let error = (!is_delivered).then(|| format!("answered {}", status.as_u16()));
-                Outcome::answered(status.as_u16(), error)
-            }
-            _ => sender.send(batch.policy(), request).await,
-        },
-        Err(Unmade::Final(outcome)) => outcome,
-        Err(Unmade::Later(error)) => {
-            let subject = batch.subject;
-            tracing::warn!(%error, %subject, "a callback could not be signed; it is tried again");
-            tokio::time::sleep(STORE_RETRY_DELAY).await;
-            return;
+    let subject = batch.subject;
+    let is_over = async {
+        match &lease {
+            Some(lease) => lease.over().await,
+            None => std::future::pending().await,
         }
     };
-    let subject = batch.subject;
+    let outcome = tokio::select! {
+        biased;
+        () = is_over => {
+            tracing::warn!(%subject, "an attempt to deliver events was ended: this node could not extend its lease");
+            return;
+        }
+        outcome = deliver(&core, &sender, &lab, &batch) => match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                tracing::warn!(%error, %subject, "a callback could not be signed; it is tried again");
+                tokio::time::sleep(STORE_RETRY_DELAY).await;
+                return;
+            }
+        },
+    };
     let (events, status) = (batch.len(), outcome.status);
     let counter = match &batch.form {
         EventForm::Trunk { .. } | EventForm::Status { .. } => &core.counts.callbacks,
@@ -278,6 +295,27 @@ async fn attempt(
     }
 }
 
+/// Makes the request for a batch, and sends it.
+///
+/// # Errors
+/// If there is no request because the store cannot be read now.
+async fn deliver(core: &Core, sender: &Sender, lab: &Lab, batch: &Batch) -> Result<Outcome, StoreError> {
+    let request = match request(core, batch).await {
+        Ok(request) => request,
+        Err(Unmade::Final(outcome)) => return Ok(outcome),
+        Err(Unmade::Later(error)) => return Err(error),
+    };
+    Ok(match fate(core, lab, batch, &request).await {
+        CallbackFate::Lost => Outcome::default(),
+        CallbackFate::Answered(status) => {
+            let is_delivered = (batch.policy().is_delivered)(status);
+            let error = (!is_delivered).then(|| format!("answered {}", status.as_u16()));
+            Outcome::answered(status.as_u16(), error)
+        }
+        _ => sender.send(batch.policy(), request).await,
+    })
+}
+
 /// The effect of an injected fault on a request; it waits here if the fault delays the request.
 async fn fate(core: &Core, lab: &Lab, batch: &Batch, request: &Request) -> CallbackFate {
     let account = match &batch.form {
@@ -294,8 +332,8 @@ async fn fate(core: &Core, lab: &Lab, batch: &Batch, request: &Request) -> Callb
 /// Why there is no request for a batch.
 #[derive(Debug, PartialEq, Eq)]
 enum Unmade {
-    /// The store failed. That is no attempt: nothing was sent, and the documented delays, which begin with a minute, are for
-    /// receivers that fail. The next round reads the events anew, because another node may have sent them meanwhile.
+    /// The store cannot be read now. That is no attempt: nothing was sent, and the documented delays, which begin with a minute,
+    /// are for receivers that fail. The next round reads the events anew, because another node may have sent them meanwhile.
     Later(StoreError),
     /// The outcome of an attempt without a request.
     Final(Outcome),
@@ -303,7 +341,14 @@ enum Unmade {
 
 /// The enabled callback secret of an account.
 async fn secret(core: &Core, account: i64) -> Result<Secret, Unmade> {
-    let secret = core.store.enabled_callback_secret(account).await.map_err(Unmade::Later)?;
+    let secret = core.store.enabled_callback_secret(account).await.map_err(|error| match error {
+        // It stays so, and the events must not wait for ever.
+        StoreError::Corrupt(_) => {
+            let why = format!("the account's callback secret could not be read: {error}");
+            Unmade::Final(Outcome::failed(why))
+        }
+        error => Unmade::Later(error),
+    })?;
     secret.ok_or_else(|| {
         Unmade::Final(Outcome::dropped("the account has no enabled callback secret to sign with"))
     })

@@ -10,7 +10,7 @@ use didww_types::values::Money;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use service_core::{AttemptError, Retries};
-use trunk_store::{DocumentKind, DocumentQuery};
+use trunk_store::{DocumentKind, DocumentQuery, StoreError};
 use uuid::Uuid;
 use voipbin_platform::{
     AccessKeys, Agents, CallTry, Customer, CustomerPrivate, CustomerStatus, Customers, Entity, Flow, Flows,
@@ -195,6 +195,22 @@ impl Control {
         found.ok_or_else(|| ControlError::NotFound(format!("{what} {id}")))
     }
 
+    /// Stores what `make` makes for a customer, unless that is deleted, also by another server meanwhile: the customer is written
+    /// as it is, on the condition that it was not written since it was read.
+    async fn add_to<K: Kind, T>(
+        &self,
+        customer: Uuid,
+        make: impl Fn() -> (Entity<K>, T),
+    ) -> Result<(Entity<K>, T), ControlError> {
+        let store = &*self.core.store;
+        let decide = |_owner: &Entity<Customers>| Ok::<_, ControlError>(make());
+        let write = |owner: Entity<Customers>, (record, rest): (Entity<K>, T)| async move {
+            store.commit(vec![owner.put(), record.put()]).await?;
+            Ok::<_, StoreError>((record, rest))
+        };
+        Retries::REQUEST.change(|| self.customer_entity(customer), decide, write).await
+    }
+
     /// Creates a customer with an empty outbound config.
     ///
     /// # Errors
@@ -250,7 +266,7 @@ impl Control {
                 check_webhook(uri)?;
             }
             patch.apply(customer, self.platform.timestamps.now().as_unix_micros());
-            Ok(())
+            Ok::<(), ControlError>(())
         };
         Entity::<Customers>::change(&*self.core.store, || self.customer_entity(id), apply).await?;
         self.reload(id).await

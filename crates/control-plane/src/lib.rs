@@ -195,7 +195,7 @@ impl Control {
         #[cfg(feature = "voipbin")]
         if number.is_none() {
             // Otherwise active calls of the platform would continue without a record of them.
-            self.platform.active_calls.hang_up_all(voipbin_platform::HANG_UP_TIMEOUT).await;
+            self.platform.hang_up_all(voipbin_platform::HANG_UP_TIMEOUT).await?;
         }
         self.end_calls_to_dids(account).await?;
         if let Some(id) = account {

@@ -306,21 +306,22 @@ impl InboundCalls {
         Ok(self.shared.live.hang_up(id) || other_nodes::hang_up(&self.shared, id).await?)
     }
 
-    /// Ends the calls that would outlive a reset of the records of an account, or of all. For all, the live calls of this node
-    /// hang up, and this waits for them at most 5 seconds; for an account, its calls are requested to hang up. The caller deletes
-    /// their records, which ends the remaining calls.
+    /// Ends the calls that would outlive a reset of the records of an account, or of all. They are requested to hang up at every
+    /// node; for all, this waits at most 5 seconds for those of this node. The caller deletes their records, which ends the
+    /// remaining calls.
     ///
     /// # Errors
     /// If the store fails.
     pub async fn reset(&self, account: Option<Uuid>) -> Result<(), StoreError> {
         let core = &self.shared.core;
-        let Some(account) = account else {
+        if account.is_some() || core.store.is_shared() {
+            let query = InboundQuery { account, live: true, before: None, limit: u64::MAX };
+            for call in stored::list(core, &query).await? {
+                self.hang_up(call.id).await?;
+            }
+        }
+        if account.is_none() {
             self.shared.live.end_all(HANG_UP_TIMEOUT).await;
-            return Ok(());
-        };
-        let query = InboundQuery { account: Some(account), live: true, before: None, limit: u64::MAX };
-        for call in stored::list(core, &query).await? {
-            self.hang_up(call.id).await?;
         }
         Ok(())
     }

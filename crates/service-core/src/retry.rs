@@ -163,9 +163,9 @@ mod tests {
             }
             std::future::ready(if is_same { Ok(after) } else { Err(StoreError::Conflict) })
         };
-        let changed = Retries::REQUEST.change(read, |before| Ok(before + 1), write).await;
+        let changed = Retries::REQUEST.change(read, |before: &u32| Ok(before + 1), write).await;
         assert_eq!((changed, stored.get(), writes.get()), (Ok(11), 11, 2));
-        let refused = Retries::REQUEST.change(read, |_| Err::<u32, _>(StoreError::Full), write).await;
+        let refused = Retries::REQUEST.change(read, |_: &u32| Err::<u32, _>(StoreError::Full), write).await;
         assert_eq!((refused, writes.get()), (Err(StoreError::Full), 2), "nothing is written");
     }
 

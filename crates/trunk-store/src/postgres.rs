@@ -88,7 +88,6 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, RwLock, watch};
 use tokio::task::AbortHandle;
-use tokio_postgres::Client;
 
 pub use open::PostgresOptions;
 pub use open_error::PostgresOpenError;
@@ -155,11 +154,6 @@ impl Node {
     /// consists of the time and of bits of this node.
     fn number(&self) -> i64 {
         self.numbers.next()
-    }
-
-    /// Opens a connection outside of the pool.
-    async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
-        self.address.connect().await
     }
 }
 

@@ -1,9 +1,11 @@
 //! Calls across nodes: requests the end of other nodes' calls, and ends its own at the request of another node.
 
 use std::sync::Weak;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use trunk_store::{Change, Changes, Committed, DocumentKind, DocumentQuery, Follower, StoreError};
+use uuid::Uuid;
 
 use crate::entity::{Entity, Kind as _};
 use crate::platform::Platform;
@@ -14,6 +16,43 @@ pub(crate) fn hang_up(platform: &Platform, call: &Entity<Calls>) -> Option<Chang
     let store = &platform.core.store;
     let is_elsewhere = store.is_shared() && call.private.node != store.node() && Calls::is_live(call);
     is_elsewhere.then_some(Change::HangUp(call.id))
+}
+
+/// Maximum number of calls whose end one transaction requests.
+const MAX_REQUESTS_PER_COMMIT: usize = 500;
+/// Time between two looks whether calls of other nodes have ended.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+impl Platform {
+    /// Makes the active calls of all nodes hang up, and waits at most `timeout` until they have ended.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn hang_up_all(&self, timeout: Duration) -> Result<(), StoreError> {
+        let elsewhere = self.calls_elsewhere().await?;
+        for calls in elsewhere.chunks(MAX_REQUESTS_PER_COMMIT) {
+            self.core.store.commit(calls.iter().copied().map(Change::HangUp).collect()).await?;
+        }
+        let others_ended = async {
+            while !self.calls_elsewhere().await?.is_empty() {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+            Ok::<(), StoreError>(())
+        };
+        let others_ended = tokio::time::timeout(timeout, others_ended);
+        let (ended, ()) = tokio::join!(others_ended, self.active_calls.hang_up_all(timeout));
+        ended.unwrap_or(Ok(()))
+    }
+
+    /// The live calls that other nodes run.
+    async fn calls_elsewhere(&self) -> Result<Vec<Uuid>, StoreError> {
+        let store = &*self.core.store;
+        if !store.is_shared() {
+            return Ok(Vec::new());
+        }
+        let calls = Entity::<Calls>::list(store, DocumentQuery::live(DocumentKind::Call)).await?;
+        Ok(calls.iter().filter(|call| hang_up(self, call).is_some()).map(|call| call.id).collect())
+    }
 }
 
 /// Ends calls of this node at the request of other nodes, for as long as the platform exists. `wakes` are those of the store.

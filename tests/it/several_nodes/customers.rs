@@ -163,3 +163,30 @@ async fn of_servers_that_change_a_customer_at_once_each_succeeds_and_undoes_noth
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_server_adds_to_a_customer_does_not_outlive_its_deletion_at_the_other_one() {
+    let pair = Pair::start_with(&["--voipbin-admin", ADMIN]).await;
+    for round in 0..10 {
+        let customer = pair.one.control_request("/customers", "POST", &json!({ "name": "Acme" })).await;
+        let path = format!("/customers/{}", customer["id"].as_str().unwrap());
+        until("the other server knows the customer", async || {
+            (pair.other.control.get(&path).await.status == 200).then_some(())
+        })
+        .await;
+        let number = |of: usize| json!({ "number": format!("+1415555{round:02}{of:02}") });
+        let numbers = format!("{path}/numbers");
+        let adds = (0..4).map(|of| {
+            let (control, numbers, body) = (&pair.other.control, &numbers, number(of));
+            async move { control.post(numbers, &body).await.status }
+        });
+        let (added, deleted) = tokio::join!(join_all(adds), pair.one.control.delete(&path));
+        assert_eq!(deleted.status, 200, "{}", deleted.text);
+        assert!(added.iter().all(|status| [201, 404].contains(status)), "{added:?}");
+        let left = format!(
+            "SELECT count(*) FROM document WHERE customer = '{}' AND NOT deleted",
+            customer["id"].as_str().unwrap()
+        );
+        assert_eq!(pair.database.ask(&left), "0", "round {round}: {added:?}");
+    }
+}

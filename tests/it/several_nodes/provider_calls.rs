@@ -103,3 +103,20 @@ async fn a_call_of_the_platform_that_is_deleted_while_its_server_is_cut_off_ends
     stage.ends(id, true).await;
     assert!(stage.pair.one.binary.runs(), "it was not found dead");
 }
+
+/// Notes each call that ends with a record.
+const NOTE_ENDS: &str = "CREATE TABLE ended (id uuid); \
+    CREATE FUNCTION note_end() RETURNS trigger LANGUAGE plpgsql AS \
+    $$ BEGIN INSERT INTO ended VALUES (new.id); RETURN new; END $$; \
+    CREATE TRIGGER note_end AFTER UPDATE ON document FOR EACH ROW WHEN (old.live AND NOT new.live) \
+    EXECUTE FUNCTION note_end()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_at_one_server_ends_the_calls_of_the_platform_at_the_other_one_before_their_records() {
+    let stage = Stage::start().await;
+    let id = stage.call_at(&stage.one).await;
+    stage.pair.database.ask(NOTE_ENDS);
+    stage.pair.other.control_request("/reset", "POST", &serde_json::json!({})).await;
+    let ended = stage.pair.database.ask(&format!("SELECT count(*) FROM ended WHERE id = '{id}'"));
+    assert_eq!(ended, "1", "it went on without a record");
+}

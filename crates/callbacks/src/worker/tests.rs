@@ -12,11 +12,13 @@ use super::*;
 /// Far longer than an attempt takes that sends nothing.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-fn batch(form: EventForm) -> Batch {
+const URL: &str = "http://example.com/callbacks";
+
+fn batch(form: EventForm, url: &str) -> Batch {
     let event = NewEvent {
         form,
         subject: Uuid::from_u128(7),
-        url: "http://example.com/callbacks".to_owned(),
+        url: url.to_owned(),
         body: r#"{"id":"1"}"#.to_owned(),
         created_at: Timestamp::from_unix_millis(0),
     };
@@ -36,18 +38,39 @@ async fn a_callback_that_the_store_keeps_from_being_signed_is_no_attempt() {
     store.close().await.unwrap();
     let core = core(store);
     let callback = EventForm::Trunk { account: 1 };
-    let unmade = request(&core, &batch(callback.clone())).await.err();
+    let unmade = request(&core, &batch(callback.clone(), URL)).await.err();
     assert!(matches!(unmade, Some(Unmade::Later(StoreError::Failed(_)))), "{unmade:?}");
     // An attempt would be recorded, and that would be repeated until the store accepts it.
     let sender = Arc::new(Sender::new(&Settings::default()));
     let at = core.clock.now();
-    let attempt = attempt(Arc::clone(&core), sender, Lab::default(), Decimal::ONE, batch(callback), at);
+    let attempt =
+        attempt(Arc::clone(&core), sender, Lab::default(), Decimal::ONE, batch(callback, URL), at, None);
     tokio::time::timeout(DEADLINE, attempt).await.expect("the attempt ends without a record");
+}
+
+#[tokio::test]
+async fn an_attempt_whose_lease_is_over_ends_without_a_record_because_another_node_may_make_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("callbacks.db")).unwrap();
+    store.close().await.unwrap();
+    let core = core(store);
+    // It accepts connections, and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let customer = Uuid::from_u128(5);
+    let webhook = EventForm::Webhook { customer, method: "POST".to_owned(), signature: None };
+    let batch = batch(webhook, &format!("http://{}/", silent.local_addr().unwrap()));
+    let sender = Arc::new(Sender::new(&Settings { allow_loopback: true, ..Settings::default() }));
+    let extended = watch::Sender::new(Stopwatch::start());
+    let lease = Lease::new(extended.subscribe(), Duration::from_millis(100));
+    let at = core.clock.now();
+    let attempt = attempt(Arc::clone(&core), sender, Lab::default(), Decimal::ONE, batch, at, Some(lease));
+    // The timeout of webhooks is longer, and a record is never stored.
+    tokio::time::timeout(DEADLINE, attempt).await.expect("the attempt ends with its lease");
 }
 
 #[tokio::test]
 async fn a_callback_of_an_account_without_an_enabled_secret_is_dropped_with_its_first_attempt() {
     let core = core(SqliteStore::in_memory().unwrap());
-    let unmade = request(&core, &batch(EventForm::Trunk { account: 1 })).await.err();
+    let unmade = request(&core, &batch(EventForm::Trunk { account: 1 }, URL)).await.err();
     assert!(matches!(&unmade, Some(Unmade::Final(outcome)) if outcome.is_final), "{unmade:?}");
 }

@@ -41,16 +41,17 @@ impl Control {
         let expires = new.tm_expire.as_deref().map(str::parse::<Timestamp>).transpose();
         let expires = expires.map_err(|error| ControlError::invalid("tm_expire", error.to_string()))?;
         let _turn = self.platform.changes.lock().await;
-        self.check_customer(customer)?;
         let request = AccessKeyRequest {
             name: new.name,
             detail: String::new(),
             permission: new.permission.unwrap_or(CUSTOMER_ADMIN),
             expires,
         };
-        let new = self.platform.new_id_and_time();
-        let (key, secret) = Entity::<AccessKeys>::generate(&self.core.ids, new, customer, request);
-        self.core.store.commit(vec![key.put()]).await?;
+        let make = || {
+            let new = self.platform.new_id_and_time();
+            Entity::<AccessKeys>::generate(&self.core.ids, new, customer, request.clone())
+        };
+        let (key, secret) = self.add_to(customer, make).await?;
         self.platform.directory.put_key(&key);
         Ok((key.public, secret))
     }

@@ -32,9 +32,8 @@ impl Control {
         self.check_customer(customer)?;
         let password = self.checked_login(username, password).await?;
         let _turn = self.platform.changes.lock().await;
-        self.check_customer(customer)?;
-        let agent = self.new_agent(customer, username, password, permission);
-        self.core.store.commit(vec![agent.put()]).await?;
+        let make = || (self.new_agent(customer, username, password.clone(), permission), ());
+        let (agent, ()) = self.add_to(customer, make).await?;
         self.platform.directory.put_agent(&agent);
         Ok(agent.public)
     }

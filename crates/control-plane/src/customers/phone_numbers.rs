@@ -35,31 +35,32 @@ impl Control {
         check_one_of("type", kind, &["normal", "virtual"])?;
         check_one_of("status", status, &["active", "suspended"])?;
         let _turn = self.platform.changes.lock().await;
-        self.check_customer(customer)?;
-        let (id, at) = self.platform.new_id_and_time();
-        let kind = NumberKind::from(kind);
-        let bought = (kind == NumberKind::Normal).then_some(at);
-        let public = Number {
-            id,
-            customer_id: customer,
-            number: number.to_owned(),
-            kind,
-            call_flow_id: Uuid::nil(),
-            message_flow_id: Uuid::nil(),
-            name: String::new(),
-            detail: String::new(),
-            status: NumberStatus::from(status),
-            t38_enabled: false,
-            emergency_enabled: false,
-            metadata: SupportMetadata::default(),
-            tm_purchase: bought,
-            tm_renew: bought,
-            tm_create: Some(at),
-            tm_update: None,
-            tm_delete: None,
+        let make = || {
+            let (id, at) = self.platform.new_id_and_time();
+            let kind = NumberKind::from(kind);
+            let bought = (kind == NumberKind::Normal).then_some(at);
+            let public = Number {
+                id,
+                customer_id: customer,
+                number: number.to_owned(),
+                kind,
+                call_flow_id: Uuid::nil(),
+                message_flow_id: Uuid::nil(),
+                name: String::new(),
+                detail: String::new(),
+                status: NumberStatus::from(status),
+                t38_enabled: false,
+                emergency_enabled: false,
+                metadata: SupportMetadata::default(),
+                tm_purchase: bought,
+                tm_renew: bought,
+                tm_create: Some(at),
+                tm_update: None,
+                tm_delete: None,
+            };
+            (Entity::<PhoneNumbers>::new(id, customer, at, public, ()), ())
         };
-        let number = Entity::<PhoneNumbers>::new(id, customer, at, public, ());
-        self.core.store.commit(vec![number.put()]).await?;
+        let (number, ()) = self.add_to(customer, make).await?;
         Ok(number.public)
     }
 

@@ -104,13 +104,19 @@ impl Address {
 
     /// Opens a connection, whose task ends with the client.
     pub(super) async fn connect(&self) -> Result<Client, Error> {
-        let (client, connection) = self.connect_raw().await?;
+        self.connect_next(0).await.map(|(client, _)| client)
+    }
+
+    /// As [`connect`](Self::connect), to the first of the hosts after `tried` hosts that answers. Returns the client with the
+    /// number of hosts that are tried when its server proves to be the wrong one: none after the last host.
+    pub(super) async fn connect_next(&self, tried: usize) -> Result<(Client, usize), Error> {
+        let ((client, connection), at) = self.connect_behind(tried).await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to the database ended");
             }
         });
-        Ok(client)
+        Ok((client, if at < self.hosts.len() { at } else { 0 }))
     }
 
     /// Makes a pool, which opens its connections when they are needed, and refuses those to an old primary.

@@ -8,9 +8,10 @@
 //! server that may not be the primary, and acknowledges no write before a later heartbeat was committed. Connections that were
 //! opened before that are no longer used, and each later one must have the heartbeat.
 //!
-//! The same follows a connection that broke during a commit. If its process was ended while it waited for a standby, the commit
-//! is visible at this server, and a failover can still lose it. A heartbeat that is committed after it is on the standby together
-//! with it, so what is read from then on stays. A commit that only takes too long is not visible while it waits.
+//! The same follows a commit without an outcome. If its connection broke because its process was ended while it waited for a
+//! standby, the commit is visible at this server, and a failover can still lose it. A heartbeat that is committed after it is on
+//! the standby together with it, so what is visible by then stays. And if it has no answer in time, the standby may follow another
+//! primary, while this one goes on because whatever should have stopped it has died: it answers reads, and commits nothing.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -53,7 +54,13 @@ pub(super) struct Freshness {
     in_doubt: Notify,
 }
 
-/// Commits where this node has no row of its own to commit a heartbeat with. It changes no value.
+/// A heartbeat after a loss. It is counted twice, because of an old primary a heartbeat may become visible that it did not commit.
+const BEAT: &str =
+    "UPDATE node SET beats = beats + 2 WHERE number = $1 AND heir IS NULL AND NOT removed RETURNING beats";
+/// The same if the row of this node was lost too.
+const BEAT_ANEW: &str = "INSERT INTO node (number, beats, beat_at, heir, removed) VALUES ($1, $2 + 2, NULL, NULL, false) \
+                         ON CONFLICT (number) DO NOTHING RETURNING beats";
+/// Commits if this node had no heartbeat, or may have none. It changes no value.
 const WRITE_ANYTHING: &str = "INSERT INTO node_number AS n (only_row, last) VALUES (true, 0) \
                               ON CONFLICT (only_row) DO UPDATE SET last = n.last";
 
@@ -86,7 +93,7 @@ impl Freshness {
         });
     }
 
-    /// Records that a connection broke during a commit, and wakes the task that waits for [`doubted`](Self::doubted).
+    /// Records that a commit has no outcome, and wakes the task that waits for [`doubted`](Self::doubted).
     pub(super) fn doubt(&self) {
         self.lose();
         self.in_doubt.notify_one();
@@ -140,9 +147,13 @@ impl Freshness {
     pub(super) async fn prove(&self, client: &Client, limit: Duration) -> Result<(), Error> {
         let begun = Stopwatch::start();
         client.batch_execute(&format!("SET statement_timeout = {}", limit.as_millis())).await?;
-        let beat = "UPDATE node SET beats = beats + 1 WHERE number = $1 AND heir IS NULL AND NOT removed RETURNING beats";
-        let parameters: [Parameter<'_>; 1] = [(&self.node, Type::INT8)];
-        match client.query_typed_opt(beat, &parameters).await? {
+        let known = self.beats.load(Ordering::Relaxed);
+        let parameters: [Parameter<'_>; 2] = [(&self.node, Type::INT8), (&known, Type::INT8)];
+        let mut beat = client.query_typed_opt(BEAT, parameters.get(..1).unwrap_or_default()).await?;
+        if beat.is_none() && known > 0 {
+            beat = client.query_typed_opt(BEAT_ANEW, &parameters).await?;
+        }
+        match beat {
             Some(row) => self.beats.store(row.try_get(0)?, Ordering::Relaxed),
             None => client.batch_execute(WRITE_ANYTHING).await?,
         }

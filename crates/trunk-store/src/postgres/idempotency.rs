@@ -137,9 +137,10 @@ async fn find(client: &Client, key: IdempotencyKey) -> Done<Option<UsedKey>> {
     row.map(|row| used_key(&row)).transpose()
 }
 
-/// Writes the use of a key as it is. A response that is replayed claims that its request was carried out, and rests on a read: of a
-/// primary that was restarted, or whose commit was interrupted while it waited for a standby, a failover could lose what it
-/// shows. The commit of this write waits for a standby that has all of it.
+/// Writes the use of a key as it is. What a repeated request is answered with, a response that is replayed or the refusal because
+/// there is none, claims that the first one was carried out, and rests on a read: of a primary that was restarted, or whose
+/// commit was interrupted while it waited for a standby, a failover could lose what it shows. The commit of this write waits for
+/// a standby that has all of it.
 async fn confirm(transaction: &Transaction<'_>, key: IdempotencyKey) -> Done<()> {
     let (scope, digest) = (key.scope.to_string(), key.digest.as_slice());
     let update = "UPDATE idempotency_key SET used_at = used_at WHERE scope = $1 AND digest = $2";
@@ -254,7 +255,7 @@ impl IdempotencyKeys for PostgresStore {
     fn used_key(&self, key: IdempotencyKey) -> Answer<'_, Option<UsedKey>> {
         Answer::later(async move {
             let found = self.node.read(key, |client, key| Box::pin(find(client, *key))).await?;
-            if found.as_ref().is_some_and(|used| used.response.is_some()) {
+            if found.is_some() {
                 self.node.write(key, |transaction, key| Box::pin(confirm(transaction, *key))).await?;
             }
             Ok(found)

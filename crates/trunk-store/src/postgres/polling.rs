@@ -157,6 +157,8 @@ pub(super) async fn begin(node: &Node, client: &Client) -> Done<()> {
 pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiver<()>) {
     let (mut client, mut is_lost, mut is_at_once) = (Some(client), false, false);
     let (mut widened, mut pruned) = (Stopwatch::start(), Stopwatch::start());
+    // The hosts of the address that a new connection leaves out.
+    let mut tried = 0;
     loop {
         if !is_at_once {
             let interval = async {
@@ -176,10 +178,11 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
         if is_wide {
             widened = Stopwatch::start();
         }
-        let attempt = tokio::time::timeout(POLL_LIMIT, attempt(&node, &mut client, is_lost, is_wide)).await;
+        let attempt = attempt(&node, (&mut client, &mut tried), is_lost, is_wide);
+        let attempt = tokio::time::timeout(POLL_LIMIT, attempt).await;
         match attempt {
             Ok(Ok(())) => {
-                (is_lost, is_at_once) = (false, false);
+                (is_lost, is_at_once, tried) = (false, false, 0);
                 node.known.confirm(since);
                 node.report(true);
             }
@@ -213,11 +216,22 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
     }
 }
 
-/// Polls once, on a new connection if there is none.
-async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wide: bool) -> Done<()> {
+/// Polls once, on a new connection if there is none. If that leads to a server that commits nothing, the next attempt leaves out
+/// its host: a primary that was can go on beside the next one.
+async fn attempt(
+    node: &Node,
+    (client, tried): (&mut Option<Client>, &mut usize),
+    was_lost: bool,
+    is_wide: bool,
+) -> Done<()> {
     let client = match client {
         Some(client) => client,
-        None => client.insert(node.connect().await?),
+        None => {
+            let behind = std::mem::take(tried);
+            let (new, tried_then) = node.address.connect_next(behind).await?;
+            *tried = tried_then;
+            client.insert(new)
+        }
     };
     if was_lost {
         node.freshness.prove(client, STATEMENT_LIMIT).await?;

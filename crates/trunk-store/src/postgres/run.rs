@@ -368,13 +368,10 @@ impl Node {
         let (links, position) = match tokio::time::timeout(COMMIT_LIMIT, statements).await {
             Ok(Ok(((), (), (), links, position, ()))) => (links, position),
             Ok(Err(failure)) if !failure.is_broken() => return Err(failure),
-            unknown => {
+            _ => {
                 // Look-ups must not use a copy that may be outdated.
                 self.known.doubt();
-                if unknown.is_ok() {
-                    // The connection broke: what it committed may be visible before a standby has it.
-                    self.freshness.doubt();
-                }
+                self.freshness.doubt();
                 return Err(StoreError::Unknown.into());
             }
         };

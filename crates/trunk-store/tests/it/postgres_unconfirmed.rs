@@ -6,8 +6,8 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use serde_json::json;
 use trunk_store::{
-    IdempotencyKey, IdempotencyKeys as _, IdempotencyScope, KeptResponse, KeyUse, PostgresOptions,
-    PostgresStore, Records as _, StoreError, Writes as _,
+    Engine as _, IdempotencyKey, IdempotencyKeys as _, IdempotencyScope, KeptResponse, KeyUse, Nodes as _,
+    PostgresOptions, PostgresStore, Records as _, StoreError, Writes as _, with_key_use,
 };
 use uuid::Uuid;
 
@@ -44,7 +44,7 @@ async fn keep(store: &PostgresStore, number: u8) -> Result<(), StoreError> {
 
 /// Makes commits wait for a standby, and waits until they do. It uses keys from 100 on.
 async fn begin_waiting(server: &Server, store: &PostgresStore) {
-    server.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    server.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'absent'");
     server.execute("postgres", "SELECT pg_reload_conf()");
     for number in 100..u8::MAX {
         if tokio::time::timeout(LONG, keep(store, number)).await.is_err() {
@@ -64,19 +64,26 @@ fn end_waiting(server: &Server) {
 const WAITING: &str = "application_name = 'trunk-server' AND wait_event = 'SyncRep'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_response_is_replayed_only_when_a_standby_has_what_it_rests_on() {
+async fn a_repeated_request_is_answered_only_when_a_standby_has_what_it_rests_on() {
     let (server, store) = store().await;
     keep(&store, 1).await.unwrap();
     let (_, expected) = response(1);
+    let (without_response, _) = response(3);
+    let write = async { store.commit(vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await };
+    with_key_use(Some(without_response), write).await.unwrap();
     let replayed = store.used_key(key(1)).await.unwrap().and_then(|used| used.response);
     assert_eq!(replayed.as_ref(), Some(&expected));
     begin_waiting(server, &store).await;
-    let early = tokio::time::timeout(LONG, store.used_key(key(1))).await;
-    assert!(early.is_err(), "a failover could lose it: {early:?}");
+    for number in [1, 3] {
+        let early = tokio::time::timeout(LONG, store.used_key(key(number))).await;
+        assert!(early.is_err(), "a failover could lose it: {early:?}");
+    }
     assert_eq!(store.used_key(key(2)).await, Ok(None), "a request whose key is unused is carried out");
     end_waiting(server);
     let replayed = within("the response", store.used_key(key(1))).await.unwrap();
     assert_eq!(replayed.and_then(|used| used.response), Some(expected));
+    let refused = within("the use", store.used_key(key(3))).await.unwrap();
+    assert_eq!(refused.map(|used| used.response), Some(None));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -93,6 +100,62 @@ async fn a_replacement_that_changes_no_value_waits_for_a_standby_too() {
         }
     };
     within("its commit", committed).await;
+}
+
+/// Waits until the record can be read.
+async fn is_read(store: &PostgresStore) {
+    let read = async {
+        while !matches!(store.find(trunks(1), id(1)).await, Ok(Some(_))) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within("the read", read).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_at_which_a_commit_has_no_answer_in_time_is_not_read_until_one_has() {
+    let (server, store) = store().await;
+    begin_waiting(server, &store).await;
+    assert_eq!(store.find(trunks(1), id(1)).await, Ok(None), "it may be the primary");
+    let write = store.commit(vec![insert(trunks(1), id(1), trunk("a", &json!({})))]);
+    assert_eq!(within("the end of the wait", write).await, Err(StoreError::Unknown));
+    for _ in 0..100 {
+        assert_eq!(store.find(trunks(1), id(1)).await, Err(StoreError::Unavailable));
+    }
+    end_waiting(server);
+    is_read(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_goes_on_beside_the_next_one_is_left_for_that() {
+    let old: &'static Server = Box::leak(Box::new(Server::start()));
+    let next: &'static Server = Box::leak(Box::new(Server::start()));
+    let migrated = PostgresStore::open(PostgresOptions::new(next.parameters("postgres"))).await.unwrap();
+    migrated.close().await.unwrap();
+    let hosts = format!("host={},{} ", old.folder().display(), next.folder().display());
+    let parameters = old.parameters("postgres");
+    let (_, others) = parameters.split_once(' ').unwrap();
+    let store = PostgresStore::open(PostgresOptions::new(format!("{hosts}{others}"))).await.unwrap();
+    store.heartbeat(Timestamp::from_unix_millis(1)).await.unwrap();
+    let write = insert(trunks(1), id(1), trunk("a", &json!({})));
+    store.commit(vec![write]).await.unwrap();
+    assert!(store.find(trunks(1), id(1)).await.unwrap().is_some());
+    begin_waiting(old, &store).await;
+    // As after a failover: nothing that the old one shows is at the next one, which commits.
+    old.execute(
+        "postgres",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'trunk-server'",
+    );
+    let left = async {
+        while store.find(trunks(1), id(1)).await != Ok(None) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within("the next primary", left).await;
+    for _ in 0..100 {
+        assert_eq!(store.find(trunks(1), id(1)).await, Ok(None), "the old one is read no more");
+    }
+    store.heartbeat(Timestamp::from_unix_millis(2)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,14 +183,5 @@ async fn what_a_commit_with_an_unknown_outcome_wrote_is_read_only_when_a_standby
         assert_eq!(store.find(trunks(1), id(1)).await, Err(StoreError::Unavailable));
     }
     end_waiting(server);
-    let found = async {
-        loop {
-            match store.find(trunks(1), id(1)).await {
-                Ok(found) => return found,
-                Err(error) => assert_eq!(error, StoreError::Unavailable),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(within("the read", found).await.is_some());
+    is_read(&store).await;
 }

@@ -49,7 +49,7 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
         };
         replace(request, &mut public, body.clone())?;
         let private = FlowPrivate { kept: true, events: flow_events::created(at) };
-        Ok((Entity::<Flows>::new(id, customer, at, public, private), ()))
+        Ok::<_, ApiError>((Entity::<Flows>::new(id, customer, at, public, private), ()))
     };
     let _turn = platform.changes.lock().await;
     let (flow, ()) = BOUND.add(request, customer, refuse, make).await?;
