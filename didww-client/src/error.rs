@@ -154,7 +154,7 @@ impl From<ValueError> for Error {
     }
 }
 
-/// Whether an error says that a value must be unique and is not.
+/// Whether an error states that a value must be unique and is not.
 fn is_taken(error: &ErrorObject) -> bool {
     error.title.as_deref() == Some(Violation::Taken.to_string().as_str())
 }

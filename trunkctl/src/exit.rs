@@ -40,8 +40,8 @@ impl Exit {
         (Self::Denied, "the key is not accepted, or the account may not do this"),
         (Self::Invalid, "a value breaks a rule"),
         (Self::Unavailable, "the service cannot be reached or limits the rate: try again"),
-        (Self::Partial, "a part of the plan was applied: the report says which"),
-        (Self::Unsafe, "a limit of safety stopped it: --force or --yes is needed"),
+        (Self::Partial, "a part of the plan was applied: the report states which"),
+        (Self::Unsafe, "a safety limit was exceeded: --force or --yes is needed"),
     ];
 
     /// The code as a number.

@@ -3,8 +3,8 @@
 //!
 //! A call applies the changes since the last use by itself, so this task does only the rest: it bounds the changes that the
 //! next call must apply, reloads copies that fell behind the change feed, and ends active calls whose trunk no longer
-//! exists. DIDWW documents that the deletion of a trunk ends its calls at once. Emergency calls go on, as they do when
-//! a threshold is reached: that is this server's own rule.
+//! exists. DIDWW documents that the deletion of a trunk ends its calls at once. Emergency calls continue, as they do
+//! when a threshold is reached: that is this server's own rule.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -56,7 +56,7 @@ pub struct EdgeConfig {
     /// Whether the active calls of a trunk that reached its threshold are ended, each at the end of the
     /// interval that it has been charged for. Default: true.
     pub threshold_ends_calls: bool,
-    /// How long active calls go on while the store takes no writes. Default: 5 minutes.
+    /// How long active calls continue while the store takes no writes. Default: 5 minutes.
     pub unrecorded_grace: Duration,
     /// Limit of unacknowledged answers over UDP for a source that has acknowledged none lately, on trunks
     /// without a digest; at least 1. Default: 16.

@@ -30,7 +30,7 @@ pub(crate) struct MergedRequests {
 #[derive(Debug, Default)]
 struct State {
     known: HashSet<u64>,
-    /// The finished ones of `known`, oldest first, and until when they are remembered, on the clock's
+    /// The finished requests in `known`, oldest first, with the time until which each is remembered, on the clock's
     /// stopwatch.
     finished: VecDeque<(Duration, u64)>,
 }

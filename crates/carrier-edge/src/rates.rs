@@ -8,9 +8,9 @@ use trunk_rules::carrier::{Digits, Rate, RateCard, Rates, TrunkTerms};
 
 /// The rates by which an edge charges calls.
 pub(crate) struct RatesOf<'a> {
-    /// Those of single accounts.
+    /// The rates of accounts that have their own.
     pub own: &'a PricePlans,
-    /// Those of all others.
+    /// The rates of all other accounts.
     pub standard: &'a RateCard,
 }
 

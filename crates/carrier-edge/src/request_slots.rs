@@ -54,11 +54,11 @@ struct Counts {
 /// Whether a request may take a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
-    /// It may.
+    /// A slot is free.
     Ample,
-    /// It may, while as many refusals wait for their ACK as there can be.
+    /// A slot is free, but no slot for a refusal that waits for its ACK.
     BesideRefusals,
-    /// It may not.
+    /// No slot is free.
     None,
 }
 

@@ -108,9 +108,9 @@ impl Trunks {
         if serves { 1 } else { std::thread::available_parallelism().map_or(1, NonZeroUsize::get) }
     }
 
-    /// The current trunks, including every write that was answered before this call. Only if the edge fell behind the
-    /// change feed, by thousands of writes that no call and no task of the edge could apply, they are those from before until
-    /// [`load`](Self::load) has ended.
+    /// The current trunks, including every write that was answered before this call. If the edge fell behind the change
+    /// feed, by thousands of writes that no call and no task of the edge could apply, these are the previous trunks
+    /// until [`load`](Self::load) has ended.
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         if state.is_current() {
@@ -198,7 +198,7 @@ impl Trunks {
                     return;
                 }
                 self.apply_trunks(state, std::slice::from_ref(stored), 1);
-                // No spending was ever written to others.
+                // A trunk without meta has never had spending.
                 if record.meta.is_some() {
                     state.written.note(record.id, source);
                 }

@@ -1,9 +1,9 @@
 //! The HTTP layer that the SDKs of this workspace share.
 //!
 //! A [`Channel`] sends a request and returns a complete response or a [`TransportError`]. It enforces a time
-//! limit, a size limit and a rate limit, retries where that is safe, and records each request in a span. It
-//! does not interpret statuses or bodies, and knows no particular service. Headers, queries and bodies never
-//! reach an error, a log or a span.
+//! limit, a size limit and a rate limit, retries where that is safe, and records each request in a span. It does not
+//! interpret statuses or bodies, and does not depend on a particular service. Headers, queries and bodies never reach
+//! an error, a log or a span.
 
 mod address;
 mod builder;

@@ -14,8 +14,7 @@ pub(crate) fn http_client(secure: bool, connect_timeout: Duration) -> Result<req
     }
     let builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        // This crate decides and counts the retries. With its own ones off, reqwest keeps no copy of each
-        // request.
+        // This crate decides and counts the retries. With reqwest's own retries off, it keeps no copy of each request.
         .retry(reqwest::retry::never().max_retries_per_request(0))
         .connect_timeout(connect_timeout);
     // Plain HTTP needs no root certificates, and a minimal container has none to load.

@@ -2,7 +2,7 @@
 //!
 //! It generates the code that would otherwise be repeated for each resource: the declaration as data,
 //! decoding and encoding, the bodies of create and update requests, and the typed filters, sorts, includes
-//! and fields. It knows no particular resource.
+//! and fields. It does not depend on a particular resource.
 //!
 //! The output refers to `didww-types` by its name. A program that only depends on a crate that re-exports it, such as
 //! `didww-client`, names that one: `#[resource(crate = "didww_client")]`.

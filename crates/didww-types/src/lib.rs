@@ -6,7 +6,7 @@
 //!
 //! Decoding is tolerant: unknown attributes, enumeration texts and nested types are preserved, and values
 //! outside the documented limits are accepted. Constructors are strict: they return an error for a value
-//! outside its documented limits. This crate does no I/O and knows no HTTP client or server.
+//! outside its documented limits. This crate does no I/O and depends on no HTTP client or server.
 //!
 //! It is compatible with DIDWW's API and not affiliated with DIDWW.
 

@@ -82,7 +82,8 @@ impl QueryPairs {
     }
 }
 
-/// One or several values of a filter. A record matches when it matches any of them, or all where the filter says so.
+/// One or several values of a filter. A record matches when it matches any of them, or all where the filter requires
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneOf<T>(Vec<T>);
 

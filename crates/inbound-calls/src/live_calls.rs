@@ -38,7 +38,7 @@ impl HangUp {
         self.requested.cancelled().await;
     }
 
-    /// `None` while the call may go on; otherwise true if the server ends it, false if its caller does.
+    /// `None` while the call may continue; otherwise true if the server ends it, false if its caller does.
     pub(crate) fn requested_by_server(&self) -> Option<bool> {
         self.requested.is_cancelled().then(|| self.by_server.load(Ordering::Relaxed))
     }

@@ -45,9 +45,9 @@ catalogue! {
     TRUNK_CALLS = Gauge "didww_voice_out_trunk_active_calls_count" ["trunk_id", "trunk_name"]
         "Active calls of the trunk on this server, including those that are being set up";
     TRUNK_CALLS_PRICE = Gauge "didww_voice_out_trunk_active_calls_price" ["trunk_id", "trunk_name"]
-        "What the trunk's active calls on this server cost so far, in US dollars";
+        "Price so far of the trunk's active calls on this server, in US dollars";
     TRUNK_SPENT = Gauge "didww_voice_out_trunk_last24h_price" ["trunk_id", "trunk_name"]
-        "What the trunk's calls cost in the last 24 hours on all servers of the database, active ones included, in US dollars";
+        "Price of the trunk's calls in the last 24 hours on all servers of the database, active ones included, in US dollars";
     BALANCE = Gauge "didww_balance" ["account_id", "account_name"]
         "Prepaid amount of the account in the database, in US dollars; absent until one was set";
     BUILD = Info "trunk_server_build_info" ["version"]
@@ -57,9 +57,9 @@ catalogue! {
     UPTIME = Gauge "trunk_server_uptime_seconds" []
         "Seconds since the server started";
     RESIDENT = Gauge "process_resident_memory_bytes" []
-        "Memory of the process in use; absent where the system does not tell it";
+        "Memory of the process in use; absent where the system does not report it";
     OPEN_FILES = Gauge "process_open_fds" []
-        "Open files of the process; absent where the system does not tell it";
+        "Open files of the process; absent where the system does not report it";
     READY = Gauge "trunk_server_ready" []
         "1 if the server accepts work, 0 while it stops";
     REQUESTS = Counter "trunk_server_http_requests_total" ["listener", "route", "method", "status"]
@@ -69,13 +69,13 @@ catalogue! {
     CALLS_ACTIVE = Gauge "trunk_server_calls_active" []
         "Active calls at the edge, including those that are being set up";
     CALL_ATTEMPTS = Counter "trunk_server_call_attempts_total" ["outcome"]
-        "Attempts to call from known sources: admitted, challenged or refused";
+        "Call attempts from known sources: admitted, challenged or refused";
     CALLS_REFUSED = Counter "trunk_server_calls_refused_total" ["check"]
-        "Attempts to call that were refused, by the check that refused";
+        "Call attempts that were refused, by the check that refused them";
     CALLS_UNRECORDED = Counter "trunk_server_calls_unrecorded_total" []
-        "Refused and unanswered attempts without a record, because there were too many or the database took no writes";
+        "Refused and unanswered attempts without a record, because there were too many or the database accepted no writes";
     SIP_DROPPED = Counter "trunk_server_sip_messages_total" ["outcome"]
-        "SIP messages that never became an attempt to call";
+        "SIP messages that never became a call attempt";
     INBOUND_CALLS_ACTIVE = Gauge "trunk_server_inbound_calls_active" []
         "Calls to DIDs that are active or being set up";
     OUTBOUND_CALLS_ACTIVE = Gauge "trunk_server_outbound_calls_active" []
@@ -89,13 +89,13 @@ catalogue! {
     STORE_WAITING = Gauge "trunk_server_store_writes_waiting" []
         "Writes that wait for the writer of the database's file; on PostgreSQL, reads and writes that wait for a connection";
     STORE_COMMITS = Counter "trunk_server_store_commits_total" []
-        "Transactions of this server that were committed; in a file, one has all writes that waited at the same time";
+        "Transactions of this server that were committed; in a file, one contains all writes that waited at the same time";
     STORE_READS_WAITING = Gauge "trunk_server_store_reads_waiting" []
         "Lists and other long reads that wait for their turn";
     STORE_READS_RUNNING = Gauge "trunk_server_store_reads_running" []
         "Lists and other long reads that run";
     STORE_WRITABLE = Gauge "trunk_server_store_writable" []
-        "1 if the database takes writes";
+        "1 if the database accepts writes";
     STORE_AWAY = Gauge "trunk_server_database_away" []
         "1 while the database cannot be reached";
     NODES = Gauge "trunk_server_nodes_alive" []

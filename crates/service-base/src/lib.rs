@@ -1,8 +1,8 @@
 //! Building blocks of the workspace's network services: time, ids, and limits on the resources that peers can use.
 //!
 //! Sockets are read with a budget. Queues and tables have a maximum size, in total and for each client. Log
-//! lines that a peer can cause repeatedly are limited, and the rest are counted. This crate knows nothing of
-//! the services and the storage that are built on it.
+//! lines that a peer can cause repeatedly are limited, and the rest are counted. This crate does not depend on the
+//! services and the storage that are built on it.
 
 // Tests read single packets directly.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]

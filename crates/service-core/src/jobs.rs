@@ -4,9 +4,8 @@
 //! due on the server's clock, [`run`] leases it from the store and calls the handler of its kind. The handler returns
 //! the changes that are its effect; they are committed together with the job's completion. So an effect that is a change
 //! of the store happens once, wherever the process is killed. A handler that acts outside of the store, such as by a
-//! request to another host, acts at least once: its documentation says so. A handler that fails, panics or exceeds
-//! [`RUN_LIMIT`] is run again after a delay, which doubles up to an hour, until it returns
-//! [`Outcome::done`].
+//! request to another host, acts at least once, which its documentation states. A handler that fails, panics or exceeds
+//! [`RUN_LIMIT`] is run again after a delay, which doubles up to an hour, until it returns [`Outcome::done`].
 //!
 //! Bounds: runs at once ([`JobKind::at_once`], per kind, so that no kind delays another), the time of a run, the jobs of
 //! an account and their size (`trunk-store`). However far the clock is advanced, a repeated job becomes due once, since

@@ -122,7 +122,7 @@ impl Core {
         match rest {
             Some(rest) if done.as_ref().is_err_and(full_history::is_full) => {
                 tracing::warn!(
-                    "an account has too many entries in its history; a job goes on without further ones"
+                    "an account has too many entries in its history; a job continues without further ones"
                 );
                 self.write(rest).await
             }

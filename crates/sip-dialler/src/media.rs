@@ -271,7 +271,7 @@ impl Media {
     /// Sends a packet if one is due.
     pub(crate) fn on_timer(&mut self, now: Duration) {
         let Some(stream) = self.stream.filter(|_| self.next <= now) else { return };
-        // Missed audio is skipped, because it would be sent in a burst. The time stamps go on in whole units.
+        // Missed audio is skipped, because it would be sent in a burst. The timestamps advance in whole units.
         if now >= self.next + PACKET_DURATION * 2 {
             let missed = now.saturating_sub(self.next).as_millis() / PACKET_DURATION.as_millis();
             self.next += PACKET_DURATION * u32::try_from(missed).unwrap_or(u32::MAX);

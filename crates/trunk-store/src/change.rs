@@ -27,7 +27,7 @@ pub enum Change {
         attributes: Map<String, Value>,
         /// The ids of the members of each relationship.
         links: Vec<(&'static str, Vec<Uuid>)>,
-        /// The `meta` object as JSON. `None` is that of a new record.
+        /// The `meta` object as JSON. `None` stores the one of a new record.
         meta: Option<String>,
     },
     /// Replaces the attributes of a record, and the members of the named relationships, if the record's revision is

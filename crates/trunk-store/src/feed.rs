@@ -156,15 +156,15 @@ impl Feed {
         self.lose_but(Vec::new());
     }
 
-    /// The same, with additional effects, which followers receive after they must reload: reloaded data does not show
-    /// them.
+    /// As [`lose`](Self::lose), with additional effects, which followers receive after their reload, because reloaded
+    /// data does not show them.
     pub(crate) fn lose_but(&self, besides: Vec<Committed>) {
         let mut state = self.lock();
         state.dropped += state.writes.len() as u64 + 1;
         state.writes.clear();
         let head = state.head();
         if !besides.is_empty() {
-            // Those of an earlier loss too, for followers that have not reached it yet.
+            // Includes the effects of an earlier loss, for followers that have not reached it yet.
             let before = state.besides.0;
             if state.followers.values().all(|(position, _)| *position >= before) {
                 state.besides.1.clear();

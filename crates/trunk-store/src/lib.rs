@@ -7,25 +7,26 @@
 //! contract tests in `tests/it/store_contract`. With the feature `postgres` there is a second one, `PostgresStore`: a
 //! database on a server, which any number of nodes share.
 //!
-//! [`Records`] and [`Documents`] are two mechanisms for stored JSON with a revision. One for both was written out and reads
-//! worse. The store derives the index of a record from its declaration, and rebuilds it when the declaration changes;
-//! the keys of a document are computed by code that the store does not know. Lists of records have totals, offsets and
-//! orders of any attribute; lists of documents have none of these, and go back from a time. A deleted record is gone
-//! and its unique values are free; a deleted document stays, keeps its unique keys, and may still be live. So every
-//! query would name which rows, which page, which index and which uniqueness it means, each with one choice that only
-//! records and one that only documents ever make, and only one conditional update would become common. Transactions,
-//! the rule of revisions and the feed are common already. If the entities of the communication platform are declared as
-//! resources are, the index no longer differs, and the decision is worth another look.
+//! [`Records`] and [`Documents`] are two mechanisms for stored JSON with a revision. A common mechanism was drafted,
+//! and reads worse. The store derives the index of a record from its declaration, and rebuilds it when the declaration
+//! changes; the keys of a document are computed by code that the store does not know. Lists of records have totals,
+//! offsets and orders of any attribute; lists of documents have none of these, and go back from a time. A deleted
+//! record is gone and its unique values are free; a deleted document stays, keeps its unique keys, and may still be
+//! live. So every query of a common mechanism would state its rows, page, index and uniqueness, each with one choice
+//! for records alone and one for documents alone, and only one conditional update would be shared. Transactions,
+//! revisions and the feed are shared already. If the entities of the communication platform were declared like
+//! resources, the index would no longer differ, and the decision should be reconsidered.
 //!
 //! [`transfer`] makes backups of a whole database, and moves it between the engines.
 //!
-//! The crate knows how types, attributes and relationships are declared, and derives its indexes from the declarations.
-//! It contains no rule of any resource, parses no request and renders no response.
+//! The crate reads the declarations of types, attributes and relationships, and derives its indexes from them. It
+//! contains no rule of any resource, parses no request and renders no response.
 //!
 //! Bounds: the writes that wait and those that share a transaction, the long reads that wait and that run, the time of
-//! each, the bytes and ids of a page, and the lists in the cache. The modules of the engine document each number; what
-//! exceeds a bound is refused with an error of [`StoreError`], never queued without end. The write-ahead log has no bound
-//! but the disk: reads that overlap without a pause keep it from restarting (`sqlite/wal.rs`).
+//! each, the bytes and ids of a page, and the lists in the cache. The modules of the engines document each number; a
+//! read or write that exceeds a bound is refused with an error of [`StoreError`], never queued without limit. The
+//! write-ahead log has no bound but the disk: reads that overlap without a pause keep it from restarting
+//! (`sqlite/wal.rs`).
 
 pub mod account;
 mod answer;

@@ -33,7 +33,7 @@ pub(crate) struct ListCache(Mutex<State>);
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) lists: RecentlyUsed<CachedList>,
-    /// How often the cache was cleared.
+    /// Number of times that the cache was cleared.
     pub(crate) epoch: u64,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct CachedList {
 }
 
 impl CachedList {
-    /// Whether it is the list of a query, which reads the records of its account.
+    /// Whether it is the list of a query, from the records of the same account.
     fn matches(&self, query: &ListQuery) -> bool {
         self.kind == query.scope.spec.name && self.order == query.order && self.conditions == query.conditions
     }
@@ -101,7 +101,7 @@ impl ListCache {
             return;
         }
         let gone = state.lists.insert(account, length, list, is_older);
-        // After the lock was released.
+        // Freed after the lock was released.
         drop(state);
         drop(gone);
     }

@@ -27,7 +27,7 @@ pub(crate) struct RecordCount {
 }
 
 /// Whether an index has the order of a list, so that the cost of its first page is independent of the list's length.
-pub(crate) fn have_index(query: &ListQuery) -> bool {
+pub(crate) fn has_index_order(query: &ListQuery) -> bool {
     query.linked_from.is_none()
         && query.conditions.is_empty()
         && query.order.len() <= 1
@@ -37,7 +37,7 @@ pub(crate) fn have_index(query: &ListQuery) -> bool {
 /// Maximum number of index entries that are skipped to reach a page. Beyond it, the whole list is read instead.
 const MAX_SKIPPED_ENTRIES: u64 = if cfg!(test) { 3 } else { 2_000 };
 
-/// A part of the index that has the order of a list ([`have_index`]).
+/// A part of the index that has the order of a list ([`has_index_order`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct IndexPart {
     /// Number of entries to skip.
@@ -120,8 +120,8 @@ pub(crate) fn path(condition: &Condition) -> Option<&'static str> {
     }
 }
 
-/// The condition that the link `k` of this place in a path leads to the newest of the records that have the member: that with the
-/// greatest number. `None` for a step to each of them.
+/// The condition that the link `k` at this place of a path leads to the newest of the records that have the member,
+/// which has the greatest number. `None` for a step to each of them.
 pub(crate) fn to_newest(step: &Step, place: usize) -> Option<String> {
     step.newest.then(|| {
         format!(

@@ -108,7 +108,7 @@ pub struct PendingEvent {
 /// A query for events that are due, and the lease under which a node sends them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// The node that sends them. It gets the subjects that it holds already again.
+    /// The node that sends them. The subjects that it holds already are returned to it again.
     pub node: i64,
     /// The time on the server's clock up to which events are due.
     pub now: Timestamp,

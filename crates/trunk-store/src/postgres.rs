@@ -28,7 +28,7 @@
 //! Numbers that ascend in the order of creation come from [`Node::number`], not from the database. Instants are `bigint`s of
 //! milliseconds since 1970, ids `uuid`, digests and secrets `bytea`, JSON `text`. Texts that are compared or sorted have
 //! `COLLATE "C"`. A unique violation is recognised by [`Failure::is_taken`](failure::Failure::is_taken), with the name of its constraint; it ends the
-//! transaction, so prefer `ON CONFLICT DO NOTHING` where the write can go on.
+//! transaction, so prefer `ON CONFLICT DO NOTHING` where the write can continue.
 //!
 //! The heartbeat and the takeover of other nodes have a small pool of their own, so that no busy node seems dead.
 //!

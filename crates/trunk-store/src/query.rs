@@ -26,7 +26,7 @@ impl Condition {
     }
 }
 
-/// A criterion by which records of a list are sorted that are equal by the criteria before it.
+/// A sort criterion of a list. It orders the records that are equal by the criteria before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
     /// The name of the attribute, which is declared as sortable, or to-one relationships and an attribute: `country.name`.

@@ -45,7 +45,7 @@ pub(crate) struct Symbols {
     // A write looks up a number for each of its index entries. The names are declared, so no peer can make them collide.
     kinds: HashMap<&'static str, i64, RandomState>,
     members: HashMap<(&'static str, &'static str), i64, RandomState>,
-    /// The sums of which records are a part, by their type.
+    /// The sums to which records contribute, by the type of the records.
     parts: HashMap<&'static str, Vec<Part>, RandomState>,
     /// The indexed attributes and paths of each type.
     plans: HashMap<&'static str, IndexPlan, RandomState>,
@@ -102,7 +102,7 @@ impl Symbols {
         }
     }
 
-    /// Returns the sums of which the records of a type are a part.
+    /// Returns the sums to which the records of a type contribute.
     pub(crate) fn parts(&self, kind: &str) -> &[Part] {
         self.parts.get(kind).map_or(&[], Vec::as_slice)
     }

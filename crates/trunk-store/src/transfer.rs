@@ -48,7 +48,7 @@ enum Target {
 }
 
 impl Target {
-    /// Opens a new database, or one to which a transfer was cut off. Returns how far that came.
+    /// Opens a new database, or the target of an interrupted transfer. Returns the position that the transfer reached.
     async fn open(place: &Place) -> Result<(Self, Mark), TransferError> {
         match place {
             Place::File(file) => {

@@ -1,4 +1,4 @@
-//! The ends of a transfer on a server, in a build without the engine for it: there are none.
+//! The source and the target of a transfer on a server, in a build without the engine for it: neither can exist.
 
 #![expect(clippy::unused_async, reason = "they have the form of those that wait for a server")]
 

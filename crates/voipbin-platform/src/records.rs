@@ -1,7 +1,7 @@
 //! The kinds of records of the platform: their public and private parts, their index keys, and reads from the
 //! store.
 //!
-//! A record knows no request and no caller: endpoints, permissions and refusals are in `api`.
+//! Records do not depend on requests and callers: endpoints, permissions and refusals are in `api`.
 
 pub(crate) mod access_keys;
 pub(crate) mod call_events;

@@ -2,13 +2,13 @@
 
 import { session } from './session.js';
 
-// How long an answer to a question may take. What changes something can take longer, and is not given up.
+// Time limit of a read. A request that changes something can take longer, and has no limit.
 const PATIENCE = 30_000;
 const MOST_LETTERS = 1_000;
 
 export const BASE = new URL('../control/v1', document.baseURI).pathname;
 
-// An answer that is no success, or none at all. Its message says what was wrong.
+// A response other than success, or a missing one. Its message states the reason.
 export class Refusal extends Error {
   constructor(status, message) {
     super(message);
@@ -47,9 +47,9 @@ export async function send(method, path, body) {
   try {
     why = JSON.parse(text).error ?? why;
   } catch {
-    // No JSON: the text itself.
+    // Not JSON: the text itself.
   }
-  // A refusal of a token that is not in use any more says nothing of the one that is.
+  // A refusal of an earlier token does not concern the current one.
   if (answer.status === 401 && token === session.token) whenLocked(token ? why : '');
   throw new Refusal(answer.status, why || `The server answered ${answer.status}.`);
 }
@@ -59,7 +59,7 @@ async function asked(method, path, body) {
   try {
     return await answer.json();
   } catch {
-    throw new Refusal(0, 'The answer of the server is not whole.');
+    throw new Refusal(0, 'The answer of the server is incomplete.');
   }
 }
 
@@ -68,7 +68,7 @@ export const post = (path, body) => asked('POST', path, body);
 export const patch = (path, body) => asked('PATCH', path, body);
 export const remove = (path) => asked('DELETE', path);
 
-// As `get`, for what a server can be built or started without: `undefined` if it has no such thing.
+// As `get`, for parts that a server can be built or started without: `undefined` if it lacks them.
 export const optional = async (path) => {
   try {
     return await get(path);

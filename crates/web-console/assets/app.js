@@ -31,7 +31,7 @@ const GROUPS = [
   ['Server', [latency, audit, system]],
 ];
 const VIEWS = new Map(GROUPS.flatMap(([, views]) => views).map((view) => [view.path, view]));
-// Views of one thing, below a list.
+// Views of one entry of a list.
 const DETAILS = new Map([['accounts', accountView], ['journal', entryView], ['records', recordView], ['trunks', trunkView]]);
 const QUIET = 1_000;
 
@@ -49,7 +49,7 @@ const accountOf = (number) => state.accounts.find((account) => account.id === nu
 
 // --- The address -----------------------------------------------------------------------------------------------------
 
-// A text that is no right escape names nothing, and is shown as it is.
+// A text with an invalid escape names nothing, and is shown unchanged.
 function decoded(text) {
   try {
     return decodeURIComponent(text);
@@ -114,7 +114,7 @@ async function refresh(view = shown) {
     if (!(error instanceof Refusal)) throw error;
     if (error.status === 401) return;
     const said = main.querySelector('.view-problem') ?? h('div', { class: 'view-problem' });
-    // What is said already is not said again, and a button that has the focus keeps it.
+    // A message that is shown already is not repeated, and a focused button keeps the focus.
     if (said.dataset.text === error.message) return;
     said.dataset.text = error.message;
     replace(said, notice('bad', h('strong', {}, 'This could not be read. '), error.message, ' ', button('Try again', () => refresh())));
@@ -135,8 +135,7 @@ function settled() {
   if (hadFocus) main.querySelector('h1')?.focus();
 }
 
-// At most once a second, whatever happens meanwhile; never while the view is read already, while the page is hidden, nor while the
-// token is asked for.
+// At most once a second; never while the view is being read, while the page is hidden, or while the token is asked for.
 function soon() {
   if (pending || asking || !shown?.refresh) return;
   if (document.hidden || reading.has(shown)) {
@@ -168,9 +167,9 @@ onEvent((name, data) => {
 // --- The frame -------------------------------------------------------------------------------------------------------
 
 const STATES = {
-  live: ['good', 'Live', 'What happens is shown as it happens.'],
-  polling: ['warn', 'Asking every 10 s', 'The stream of events is not there: the page asks every ten seconds.'],
-  resting: ['plain', 'Resting', 'A page that is not seen reads nothing.'],
+  live: ['good', 'Live', 'Events are shown as they happen.'],
+  polling: ['warn', 'Polling every 10 s', 'There is no stream of events: the page polls every ten seconds.'],
+  resting: ['plain', 'Resting', 'A hidden page reads nothing.'],
   off: ['plain', 'Not connected', 'The page is not connected.'],
 };
 
@@ -207,13 +206,13 @@ async function loadAccounts() {
   picker.value = session.account;
 }
 
-// Reads the accounts again. A view of an account that is gone is shown anew.
+// Reads the accounts again. A view of a deleted account is replaced.
 async function renewAccounts() {
   const before = session.account;
   try {
     await loadAccounts();
   } catch (error) {
-    // The view says what is wrong.
+    // The view reports the error.
     if (!(error instanceof Refusal)) throw error;
     return;
   }
@@ -264,7 +263,7 @@ let asking;
 onLocked((why) => {
   off();
   if (asking) {
-    // Other requests of the page are refused too: without a reason, that of the token stays.
+    // Other requests of the page are refused too: a refusal without a reason does not replace the displayed one.
     if (why) asking.querySelector('.error').textContent = why;
     return;
   }
@@ -288,9 +287,9 @@ onLocked((why) => {
     event.preventDefault();
     error.textContent = '';
     const entered = input.value.trim();
-    // A header takes nothing else.
+    // A header accepts no other characters.
     if (!/^[\x20-\x7e]+$/.test(entered)) {
-      error.textContent = 'A token has letters, digits, spaces and signs of ASCII alone.';
+      error.textContent = 'A token consists of printable ASCII characters and spaces.';
       input.select();
       return;
     }

@@ -37,7 +37,7 @@ export function columnsChart({ title, series, columns }) {
   );
 }
 
-// Columns of one value each, over time. `columns` are `{ label, value, text }`; `about` states what there is to see.
+// Columns of one value each, over time. `columns` are `{ label, value, text }`; `about` describes the chart.
 export function levelsChart({ title, columns, about }) {
   const most = Math.max(1, ...columns.map(({ value }) => value));
   // A few columns do not fill the chart.
@@ -98,7 +98,7 @@ export function barsChart({ title, rows, tone }) {
   );
 }
 
-// What was spent, against the threshold.
+// The spending compared with the threshold.
 export function spendingMeter(spent, threshold) {
   const amount = Number(spent ?? 0);
   if (threshold === null || threshold === undefined) return h('span', { class: 'spending' }, money(spent ?? '0'), h('span', { class: 'quiet' }, ' no threshold'));

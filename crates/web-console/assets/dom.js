@@ -1,11 +1,11 @@
 // Elements. Every text goes into the page as text: nothing here parses markup.
 
 const SVG = 'http://www.w3.org/2000/svg';
-// But for the joiners and selectors that scripts and emoji need.
+// Except for the joiners and selectors that scripts and emoji need.
 const UNSEEN =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 
-// Strangers write texts too: a sign that is not seen, or that reorders what stands around it, is shown as its number.
+// Texts are not trusted: a character that is invisible, or that reorders the text around it, is shown as its code point.
 const visible = (text) => text.replaceAll('\r\n', '\n').replace(UNSEEN, (sign) => `\\u${sign.codePointAt(0).toString(16).padStart(4, '0')}`);
 
 function fill(element, properties, children) {
@@ -33,8 +33,8 @@ export const s = (tag, properties, ...children) => fill(document.createElementNS
 
 const FOCUSABLE = 'a, button, input, select, textarea, summary, [tabindex]';
 
-// Replaces what an element has. If the focus is there, it goes to the same link, or else to what then has the same place or is the
-// last; to the heading if nothing is left that can have it.
+// Replaces the content of an element. If it has the focus, the focus moves to the same link, or else to the element at the same
+// position or the last one; to the heading if none of them can have the focus.
 export const replace = (element, ...children) => {
   const held = document.activeElement;
   const isHeld = held !== element && element.contains(held);
@@ -53,7 +53,7 @@ export const replace = (element, ...children) => {
 let ids = 0;
 export const id = (name) => `${name}-${(ids += 1)}`;
 
-// Says something to users of a screen reader.
+// Announces a text to users of a screen reader.
 export const announce = (text) => {
   document.getElementById('announcer').textContent = visible(text);
 };
@@ -79,7 +79,7 @@ export const card = (title, ...children) => {
   return h('section', { class: 'card', 'aria-labelledby': name }, h('h2', { id: name }, title), children);
 };
 
-// What an empty place says: what is missing, and what to do next.
+// The content of an empty view: what is missing, and what to do next.
 export const empty = (title, ...next) => h('div', { class: 'empty' }, h('p', { class: 'empty-title' }, title), h('p', {}, next));
 
 export const notice = (tone, ...children) => h('div', { class: `notice ${tone}`, role: tone === 'bad' ? 'alert' : undefined }, children);
@@ -93,7 +93,7 @@ export const facts = (pairs) =>
       .map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))),
   );
 
-// Asks before something that cannot be undone. Resolves to whether it was confirmed.
+// Asks for the confirmation of an irreversible action. Resolves to whether it was confirmed.
 export const confirmed = (question, about, action) =>
   new Promise((resolve) => {
     const title = id('question');

@@ -1,9 +1,9 @@
-// Forms: fields with labels, hints and errors that stand at the field they are about.
+// Forms: fields with labels, hints and errors, each error at its field.
 
 import { add, button, h, id, notice, replace } from './dom.js';
 
-// `fields` are `{ name, label, kind, hint, value, options, required, rows, wide, when }`. A field is there while `when(values)`
-// holds; `options(values)` are those of the moment.
+// `fields` are `{ name, label, kind, hint, value, options, required, rows, wide, when }`. A field is shown while
+// `when(values)` holds; `options(values)` are its current options.
 export function form({ fields, submit, label, send, extra }) {
   const parts = new Map();
   const status = h('div', { class: 'form-status', 'aria-live': 'polite' });
@@ -29,7 +29,7 @@ export function form({ fields, submit, label, send, extra }) {
   const there = () => [...parts].filter(([, { whole }]) => !whole.hidden);
   const values = () => Object.fromEntries(there().map(([name, { control, field }]) => [name, valueOf(field, control)]));
 
-  // What there is to choose decides on which fields there are.
+  // The chosen options decide which fields are shown.
   function adapt() {
     for (const { control, field } of parts.values()) if (typeof field.options === 'function') offer(control, field.options(values()), field.value);
     const now = values();
@@ -93,7 +93,7 @@ function make(field, name) {
   if (kind === 'select') {
     const select = h('select', common);
     if (typeof options === 'function') return select;
-    // What is stored is kept, although this page does not know it.
+    // A stored value that this page does not know is kept.
     const isKnown = !value || options.some(([text]) => text === value);
     offer(select, isKnown ? options : [...options, [value, value]], value);
     return select;

@@ -1,4 +1,4 @@
-// How values are shown.
+// Formats values for display.
 
 import { h, none } from './dom.js';
 
@@ -10,7 +10,7 @@ const COUNT = new Intl.NumberFormat('en-US');
 
 export const count = (value) => COUNT.format(value);
 
-// Without seconds, because it is shown anew at each heartbeat alone.
+// Without seconds, because it is updated only at each heartbeat.
 export const clockTime = (at) => new Date(at).toLocaleString(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hour12: false });
 
 export const clock = (at) => TIME.format(new Date(at));
@@ -33,7 +33,7 @@ export function duration(seconds) {
 
 export const money = (text) => (text === null || text === undefined ? none() : MONEY.format(Number(text)));
 
-// Microseconds as a length of time.
+// Microseconds as a duration.
 export const micros = (value) => {
   if (value < 1_000) return `${value} µs`;
   if (value < 1_000_000) return `${Number((value / 1_000).toPrecision(3))} ms`;

@@ -1,4 +1,4 @@
-// The SIP messages of a call as a ladder: time goes down, the peer stands on the left and the server on the right.
+// The SIP messages of a call as a ladder: time runs downwards, the peer is on the left and the server on the right.
 
 import { h, s } from './dom.js';
 import { clipped, time } from './format.js';
@@ -12,10 +12,10 @@ const labelOf = (line) => clipped(line.startsWith('SIP/2.0 ') ? line.slice(8) : 
 
 const tone = (name) => (/^[456]\d\d/.test(name) ? 'bad' : /^2\d\d/.test(name) ? 'good' : 'plain');
 
-// How a message with this first line looks.
+// The style of a message with this first line.
 export const messageTone = (line) => tone(labelOf(line));
 
-// The line is stretched to its place; the head is not.
+// The line is stretched to its width; the arrowhead is not.
 const arrow = (isSent, kind) => [
   s('svg', { viewBox: '0 0 100 10', preserveAspectRatio: 'none', class: `arrow ${kind}`, 'aria-hidden': 'true' }, s('line', { x1: 0, x2: 100, y1: 5, y2: 5 })),
   s('svg', { viewBox: '0 0 9 10', class: `arrow-head ${kind}`, 'aria-hidden': 'true' }, s('path', { d: isSent ? 'M9 1 L0 5 L9 9 Z' : 'M0 1 L9 5 L0 9 Z' })),

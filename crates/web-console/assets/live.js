@@ -1,14 +1,14 @@
-// What happens at the server, as it happens: server-sent events, read with `fetch`, because an `EventSource` cannot send the
-// token. Without them the page asks every ten seconds, while it is seen.
+// Server-sent events, read with `fetch`, because an `EventSource` cannot send the token. Without them the page polls every
+// ten seconds while it is visible.
 
 import { BASE, headers } from './api.js';
 
 const SILENCE = 40_000;
 const POLL = 10_000;
 const MOST_WAIT = 60_000;
-// A stream that lasted this long was a good one.
+// A stream that lasted this long counts as a success.
 const GOOD = 10_000;
-// A page that is not seen ends its stream after this time: a browser has few connections to a server for all of its pages.
+// A hidden page closes its stream after this time: a browser has few connections to a server for all of its pages.
 const REST = 60_000;
 
 const listeners = new Set();
@@ -36,7 +36,7 @@ const emit = (name, data) => {
     try {
       listener(name, data);
     } catch (error) {
-      // It is a mistake of this page, and no reason to read no further.
+      // An error of this page must not end the reading.
       reportError(error);
     }
   }
@@ -63,7 +63,7 @@ function parse(text) {
 async function read(own) {
   const answer = await fetch(`${BASE}/events`, { headers: headers(), signal: own.signal, cache: 'no-store', credentials: 'omit' });
   if (!answer.ok) throw new Error(String(answer.status));
-  // What happened before the subscription is not among its events.
+  // The stream does not contain events from before the subscription.
   if (state !== 'live') {
     become('live');
     emit('reload', {});
@@ -86,7 +86,7 @@ async function run(own) {
   try {
     await read(own);
   } catch {
-    // The stream ended, or there is none: the page asks until it is back.
+    // The stream ended, or there is none: the page polls until it is back.
   }
   if (aborting !== own) return;
   become('polling');
@@ -120,10 +120,10 @@ function restLater() {
     become('resting');
   }, REST);
 }
-// A page that is opened behind another one has not been seen yet.
+// A page that is opened in the background has not been visible yet.
 if (document.hidden) restLater();
 
-// A page that was hidden for a while finds out at once whether there is a stream.
+// A page that was hidden for a while checks at once whether there is a stream.
 document.addEventListener('visibilitychange', () => {
   clearTimeout(resting);
   if (document.hidden) {

@@ -1,4 +1,4 @@
-// Words for the checks that a call passes, in their order, and for what became of it.
+// Words for the checks that a call passes, in their order, and for its outcome.
 
 import { h, pill } from './dom.js';
 import { sentence } from './format.js';
@@ -30,7 +30,7 @@ export const outcome = (record) => {
 const TONES = { admitted: 'good', refused: 'bad', challenged: 'plain', challenge_unanswered: 'warn', ended: 'plain' };
 export const attemptPill = (attempt) => pill(attempt.outcome.replaceAll('_', ' '), TONES[attempt.outcome] ?? 'warn');
 
-// Why a call was refused: the check, the sentence, and what was configured beside what was received.
+// Why a call was refused: the check, the sentence, and the configured and the received value.
 export function whyRefused({ check, code, disconnect_code: other, configured, received, explanation }, title = 'Why it was refused') {
   return h(
     'section',

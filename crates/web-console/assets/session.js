@@ -1,5 +1,5 @@
-// What the browser keeps until its tab closes: the control token, the selected account and the theme. Nothing stands in a
-// URL, and nothing outlives the session.
+// The data that the browser keeps until its tab closes: the control token, the selected account and the theme. Nothing of it is in
+// a URL or outlives the session.
 
 const read = (name) => {
   try {

@@ -1,4 +1,4 @@
-// Tables whose rows stay where they are while their data changes, so that the focus and a screen reader's place stay too.
+// Tables whose rows are kept while their data changes, so that the focus and a screen reader keep their position.
 
 import { add, empty, h, replace } from './dom.js';
 
@@ -31,7 +31,7 @@ export function table({ caption, columns, key, nothing }) {
   function update(rows) {
     if (rows.length === 0) {
       known = new Map();
-      // The rows after it, so that the focus does not go with them.
+      // The rows after it, so that the focus is not lost with them.
       replace(place, nothing?.() ?? empty('There is nothing here yet.'));
       body.replaceChildren();
       return;
@@ -65,14 +65,14 @@ export function table({ caption, columns, key, nothing }) {
       else body.insertBefore(line, before);
     }
     known = next;
-    // The row that had the focus is gone, such as the oldest one when a new one came.
+    // The row that had the focus was removed, such as the oldest one when a new one was added.
     if (isLost) node.focus({ preventScroll: true });
   }
 
   return { node: place, update };
 }
 
-// Rows of which some can be alike, the newest first, each with a `key`: its name, and how many of the older ones have it.
+// Rows of which some can be equal, the newest first, each with a `key`: its name, and how many older rows have the same one.
 export function numbered(rows, name) {
   const seen = new Map();
   const keyed = rows.toReversed().map((row) => {

@@ -4,7 +4,7 @@
 //! them, and they load nothing from elsewhere. They hold no data. What the page shows it reads from the control API, with
 //! the token that its user enters.
 //!
-//! The crate serves the assets alone. Whether a request may have them is decided by the listener that they are served at.
+//! The crate serves the assets alone. The listener that serves them decides which requests may read them.
 
 mod assets;
 mod router;

@@ -20,13 +20,13 @@ impl UnknownText {
     }
 }
 
-/// A text that is none of an enumeration's, where only those are right.
+/// A text that is not one of an enumeration's, where no other is valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is none of {}", .valid.join(", "))]
 pub struct UndeclaredText {
     /// The text that was parsed.
     pub given: String,
-    /// The texts that would be right, in the order of their declaration.
+    /// The valid texts, in the order of their declaration.
     pub valid: &'static [&'static str],
 }
 

@@ -1,7 +1,7 @@
 //! Building blocks that the wire types of several services share: secrets, enumerations that preserve unknown
 //! texts, instants, undeclared members, and decode errors with a path.
 //!
-//! This crate knows no particular service and no HTTP, reads no clock, and does no I/O.
+//! This crate depends on no particular service and no HTTP library, reads no clock, and does no I/O.
 
 mod decode_error;
 mod enumeration;

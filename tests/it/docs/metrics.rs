@@ -31,7 +31,7 @@ const WORDS: [&str; 18] = [
 ];
 
 fn table() -> String {
-    let mut table = String::from("| metric | kind | labels | what it is |\n| --- | --- | --- | --- |\n");
+    let mut table = String::from("| metric | kind | labels | meaning |\n| --- | --- | --- | --- |\n");
     for Metric { name, kind, labels, help, .. } in CATALOGUE {
         let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
         let labels = if labels.is_empty() { "–".to_owned() } else { labels.join(", ") };

@@ -76,7 +76,7 @@ async fn a_session_that_is_the_edges_to_refresh_is_refreshed_by_update() {
         );
         assert!(update.header("Contact").is_some() && update.header("Supported").is_some(), "{update:?}");
         // The next interval begins when the edge has read the response.
-        edge.logs_again(number, &["agreed to go on with the session"]).await;
+        edge.logs_again(number, &["agreed to continue the session"]).await;
         assert_eq!(call.request("UPDATE", &[], "").await.code(), 200);
     }
     edge.advance(45).await;
@@ -111,7 +111,7 @@ async fn a_refusal_of_a_refresh_is_heeded() {
     let ack = call.uac.expect("an ACK", None, |message| message.method() == "ACK").await;
     assert_eq!((ack.sequence(), ack.code()), (invite.sequence(), 0));
     // The ACK is sent before the call reads the response, and the next interval begins when it has.
-    edge.logs(&["agreed to go on with the session"]).await;
+    edge.logs(&["agreed to continue the session"]).await;
     edge.advance(150).await;
     call.asked("INVITE", "500 Server Internal Error", &[], "").await;
     // It may be retried until the session is ended, 32 seconds before its expiry.
@@ -141,7 +141,7 @@ async fn a_contact_in_the_answer_to_a_refresh_is_where_its_ack_and_later_request
             assert_eq!(ack.start, "ACK sip:elsewhere@127.0.0.7 SIP/2.0");
         }
         // The next interval begins when the edge has read the response. An INFO changes no target.
-        edge.logs_again(number, &["agreed to go on with the session"]).await;
+        edge.logs_again(number, &["agreed to continue the session"]).await;
         assert_eq!(call.request("INFO", &[], "").await.code(), 200);
         edge.advance(45).await;
         let next = call.asked(method, "481 Call/Transaction Does Not Exist", &[], "").await;

@@ -35,9 +35,10 @@ pub(super) async fn prepare_accounts(
     Ok(AccountsAtStart { survey, ..accounts })
 }
 
-/// How often the first account is looked for, if other servers of the database create it at the same time.
+/// Maximum number of times that the first account is looked up, if other servers of the database create it at the same
+/// time.
 const ATTEMPTS: u32 = 20;
-/// The time between two of these. A server knows within a second which keys the others created.
+/// The time between two look-ups. A server knows within a second which keys the others created.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Creates an account if there is none, or none with the configured API key. Of servers that start at once, one does.

@@ -309,7 +309,7 @@ fn report(applied: &Applied) -> Result<(), Failure> {
             let _infallible = write!(text, "\n{heading}:\n{}", lines.join("\n"));
         }
     }
-    text += "\nthe same command goes on with what is left: it makes a new plan";
+    text += "\nthe same command continues with the rest: it makes a new plan";
     Err(Failure::new(Exit::Partial, text))
 }
 

@@ -103,7 +103,7 @@ fn the_key_is_no_argument() {
 #[test]
 fn the_exit_codes_are_in_the_help() {
     let help = finish(bare(&["--help"]), "").ok();
-    for line in ["0  success", "2  the command line", "9  a limit of safety"] {
+    for line in ["0  success", "2  the command line", "9  a safety limit"] {
         assert!(help.contains(line), "{help}");
     }
 }

@@ -1,5 +1,5 @@
-//! Charges active calls as they go on. A tick, once a second, counts their price against thresholds. A step,
-//! every `cost_step`, writes the time up to which they are known to have been active.
+//! Charges active calls while they last. A tick, once a second, counts their price against thresholds. A step, every
+//! `cost_step`, writes the time up to which they are known to have been active.
 //!
 //! One task does this for all calls, and sleeps while there are none. A tick visits every active call. A step
 //! costs one small write, independent of the number of calls, and one for each trunk whose spending grew.

@@ -79,7 +79,7 @@ impl Call<'_> {
                     dialog.retarget(&headers);
                 }
                 self.session = timer.agreed().map(|terms| Session::new(terms, now));
-                tracing::debug!(call = %self.registered.call_state.origin.id, "the caller agreed to go on with the session");
+                tracing::debug!(call = %self.registered.call_state.origin.id, "the caller agreed to continue the session");
                 if offered {
                     self.answered_refresh(description).await?;
                 }

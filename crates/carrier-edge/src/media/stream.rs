@@ -95,7 +95,7 @@ impl Stream {
         self.facts.lock().agree(AgreedMedia::of(media, offered));
     }
 
-    /// Stops to send and to expect packets until media is negotiated again.
+    /// Stops sending and expecting packets until media is negotiated again.
     pub(super) fn remove_stream(&mut self, now: Timestamp) {
         self.path.negotiated(None, Direction::Inactive, now);
         self.facts.lock().remove_stream();

@@ -249,7 +249,7 @@ async fn acknowledge(connection: SipConnection, ack: Request, to: SipAddr, respo
     });
 }
 
-/// The URI in the `Contact` of a message, to which its sender wants requests of the dialog; `None` without the header.
+/// The URI in the `Contact` of a message, to which requests of the dialog are sent; `None` without the header.
 ///
 /// # Errors
 /// A reason if there is more than one contact, or it is not a SIP URI with a host.

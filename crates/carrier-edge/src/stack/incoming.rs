@@ -26,7 +26,8 @@ use super::named_headers::NamedHeaders;
 use crate::attempts::transport_name;
 use crate::request_slots::RequestSlot;
 
-/// A received request with its server transaction. Every future that it is passed to has it twice, so it is one pointer.
+/// A received request with its server transaction. It is one pointer, because every future that it is passed to
+/// contains it twice.
 pub(crate) struct Incoming(Box<Received>);
 
 struct Received {
@@ -43,7 +44,7 @@ struct Received {
     ends_with_ack: bool,
     /// True if the request came without a local tag and received one from the edge.
     starts_dialog: bool,
-    /// The URI in its `Contact`, or why it has none that can be used, once it was asked for: it is parsed as a URI.
+    /// The URI in its `Contact`, or why it has no usable one. Cached, because the URI is parsed to check it.
     contact: OnceLock<Result<Option<Box<str>>, &'static str>>,
 }
 
@@ -142,8 +143,7 @@ impl Incoming {
         listed.any(|listed| listed.trim().eq_ignore_ascii_case(word))
     }
 
-    /// The URI in `Contact`, to which the caller wants further requests of the dialog; `None` without the
-    /// header.
+    /// The URI in `Contact`, to which further requests of the dialog are sent; `None` without the header.
     ///
     /// # Errors
     /// A reason if there is more than one contact, or it is not a SIP URI with a host.
@@ -322,7 +322,7 @@ impl Incoming {
         self.send_once(code, phrase, headers).await;
     }
 
-    /// Sends a final response past the library, which so keeps nothing of it.
+    /// Sends a final response without the library, which therefore keeps nothing of it.
     async fn send_once(self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
         let response = SipMessage::Response(self.response(code, phrase, headers, ""));
         let Transaction { connection, destination, .. } = &self.0.transaction;

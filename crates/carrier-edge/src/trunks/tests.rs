@@ -269,7 +269,7 @@ async fn trunks_that_change_while_a_page_is_read_ahead_are_as_they_became() {
         Change::Replace { scope, before, attributes, links: Vec::new(), meta: None }
     };
     let delete = |number: u16| Change::Delete { scope, id: id_of(number) };
-    // Of the page that is visited, and of the one that is read meanwhile.
+    // Trunks of the visited page, and of the page that is read meanwhile.
     let changes = vec![rename(2), delete(3), rename(MANY), delete(MANY - 1), insert(MANY + 1)];
     let mut changes = Some(changes);
     let visit = |_: &StoredRecord| {

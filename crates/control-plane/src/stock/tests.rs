@@ -1,4 +1,4 @@
-//! The numbers that a reset returns to the stock, while orders and renewals go on.
+//! The numbers that a reset returns to the stock, while orders and renewals continue.
 
 use std::sync::Arc;
 

@@ -126,7 +126,7 @@ impl<'de> Visitor<'de> for RecordSeed {
 
 /// Refuses a member that an object has twice.
 fn once<E: serde::de::Error>(seen: &mut BTreeSet<String>, name: String) -> Result<(), E> {
-    let repeated = format!("`{name}` stands twice in one object");
+    let repeated = format!("`{name}` occurs twice in one object");
     if seen.insert(name) { Ok(()) } else { Err(E::custom(repeated)) }
 }
 

@@ -103,7 +103,7 @@ impl<'de> Visitor<'de> for RecordsVisitor {
         while let Some(name) = members.next_key::<String>()? {
             let spec = self.find(&name).map_err(A::Error::custom)?;
             if all.iter().any(|(known, _)| known.name == spec.name) {
-                return Err(A::Error::custom(format!("`{name}` stands twice in one object")));
+                return Err(A::Error::custom(format!("`{name}` occurs twice in one object")));
             }
             all.push((spec, members.next_value_seed(ListSeed(spec))?));
         }

@@ -97,7 +97,7 @@ async fn loaded(control: &Control, uri: &Uri, headers: &HeaderMap, body: &Bytes)
     let LoadQuery { account, scenario: named } = parse_query(uri)?;
     let world = match named {
         Some(_) if !body.is_empty() => {
-            return Err(ControlError::invalid("scenario", "stands in the place of a body: send one of them"));
+            return Err(ControlError::invalid("scenario", "replaces the body: send one of them"));
         }
         Some(name) => {
             let known: Vec<&str> = SCENARIOS.iter().map(|one| one.name).collect();

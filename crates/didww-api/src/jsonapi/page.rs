@@ -76,7 +76,7 @@ enum Part<'a> {
     Whole,
     /// `page[]`
     Item,
-    /// `page[name]`, and whether it goes on after that.
+    /// `page[name]`, and whether more text follows.
     Member(&'a str, bool),
 }
 

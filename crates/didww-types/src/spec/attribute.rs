@@ -290,7 +290,7 @@ impl AttributeSpec {
         self
     }
 
-    /// Whether the value says that a record refers to the record.
+    /// Whether the value states that a record refers to the record.
     pub fn is_referred(&self) -> bool {
         !self.sums.is_empty() && matches!(self.kind, Kind::Boolean)
     }

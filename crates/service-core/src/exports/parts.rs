@@ -302,7 +302,7 @@ pub fn content(
 
 /// A part, and whether it is the last one.
 async fn part(core: &Core, file: Uuid, number: u32) -> Result<(Vec<u8>, bool), StoreError> {
-    let gone = || StoreError::Failed(format!("the part {number} of the file {file} is not there"));
+    let gone = || StoreError::Failed(format!("the part {number} of the file {file} is missing"));
     let document = core.store.document(KIND, part_id(file, number)).await?.ok_or_else(gone)?;
     let part: Part = document.read()?;
     let content = STANDARD.decode(part.content).map_err(|error| StoreError::Corrupt(error.to_string()))?;

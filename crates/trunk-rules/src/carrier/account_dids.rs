@@ -1,4 +1,4 @@
-//! The DIDs of an account, of which each is changed alone.
+//! The DIDs of an account, each of which can be changed alone.
 //!
 //! A change takes as long as a look-up in an ordered set, however many DIDs the account has and however many trunks are linked to
 //! it: a trunk refers to a DID by the slot where it is kept, so a change of the DID prepares no trunk again.
@@ -23,7 +23,7 @@ pub struct AccountDids {
     eligible: Vec<u32>,
     /// The count of the numbers of eligible DIDs, each counted once.
     numbers: usize,
-    /// The count of those of which an eligible DID has emergency service.
+    /// The count of those numbers of which an eligible DID has emergency service.
     emergency_numbers: usize,
     /// Whether the number of a DID was ever changed, so that links may be out of the order of the numbers.
     is_renumbered: bool,
@@ -32,7 +32,7 @@ pub struct AccountDids {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// The number of DIDs that were here before. A link to one of them must not lead to the present one.
+    /// The number of DIDs that had this slot before. A link to one of them must not lead to the present DID.
     generation: u32,
     did: Option<KnownDid>,
 }
@@ -192,7 +192,7 @@ impl AccountDids {
     /// Takes a free slot for a DID that has none.
     fn add(&mut self, did: KnownDid) -> u32 {
         let at = self.free.pop().unwrap_or_else(|| {
-            // There are fewer DIDs than that in any memory.
+            // No memory holds as many DIDs.
             let at = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
             self.slots.push(Slot::default());
             at
@@ -204,7 +204,7 @@ impl AccountDids {
         at
     }
 
-    /// Adds a known DID to the eligible ones, of which it is none.
+    /// Adds a known DID that is not eligible yet to the eligible ones.
     fn list(&mut self, at: u32) {
         let Some(did) = self.did(at) else { return };
         let (number, is_emergency) = (did.number, did.is_emergency);

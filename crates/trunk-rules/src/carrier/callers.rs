@@ -99,7 +99,7 @@ impl<'a> CallerSet<'a> {
     }
 }
 
-/// All items, from the one on that a random number selects.
+/// All items, rotated so that the first is selected by a random number.
 fn rotated<T>(all: &[T], random: u64) -> impl Iterator<Item = &T> {
     let count = u64::try_from(all.len()).unwrap_or(u64::MAX).max(1);
     let start = usize::try_from(random % count).unwrap_or_default();

@@ -132,7 +132,7 @@ impl<T> From<DigestFailure> for DigestRefusal<T> {
 pub struct SentDigest<'a>(Result<Credentials<'a>, DigestFailure>);
 
 impl SentDigest<'static> {
-    /// That of a request without credentials.
+    /// The digest of a request without credentials.
     pub const NONE: &'static Self = &Self(Err(DigestFailure::NoHeader));
 }
 

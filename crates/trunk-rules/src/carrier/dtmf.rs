@@ -71,7 +71,7 @@ impl Dtmf {
 pub enum Signal {
     /// A key: a digit, `*`, `#`, or `A` to `D`.
     Key(char),
-    /// A hook flash: the hook was pressed shortly, which is not a key.
+    /// A hook flash: the hook was pressed briefly, which is not a key.
     Flash,
 }
 

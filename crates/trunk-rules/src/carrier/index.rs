@@ -45,11 +45,11 @@ pub struct TrunkIndex {
     sources: SourceTable,
     policies: Policies,
     dids: HashMap<Arc<str>, AccountDids>,
-    /// Those of every account without DIDs.
+    /// The empty set of every account without DIDs.
     no_dids: AccountDids,
 }
 
-/// Whether calls find two states of a trunk in the same way, whose policies are shared.
+/// Whether calls find two states of a trunk in the same way. The policies of both are shared.
 fn is_found_alike(one: &TrunkTerms, other: &TrunkTerms) -> bool {
     let is_named_alike = match (&one.authentication, &other.authentication) {
         (

@@ -61,8 +61,8 @@ impl TrunkPolicy {
 #[derive(Debug, Default)]
 pub(super) struct Policies {
     known: HashSet<Arc<TrunkPolicy>>,
-    /// The number of further trunks of those that several trunks have, by their addresses. Of a million policies that one trunk
-    /// alone has, a count would take as much memory as the table of them.
+    /// The number of trunks beyond the first of each policy that several trunks share, by the policy's address. A
+    /// policy of one trunk has no entry: a million of such entries would take as much memory as the table of policies.
     further: HashMap<usize, usize>,
 }
 

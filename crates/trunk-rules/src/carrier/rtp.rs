@@ -19,9 +19,9 @@ use super::subnet_set::SubnetSet;
 use super::terms::subnets;
 use super::{Codec, Direction, TermsError};
 
-/// The number of packets from one address after which it is taken for the peer's.
+/// The number of packets from one address after which media is latched to it.
 const LATCH_PACKETS: u32 = 5;
-/// The milliseconds of packets from one address after which it is taken for the peer's as well.
+/// The duration of packets from one address, in milliseconds, after which media is latched to it as well.
 const LATCH_MILLIS: i64 = 250;
 /// The milliseconds without a packet from the latched address after which another port of its host replaces it.
 const REBIND_MILLIS: i64 = 1_000;
@@ -165,7 +165,7 @@ impl RtpPath {
         if !terms.accepts(from.ip()) {
             return Heard::Dropped;
         }
-        // Once the caller's media is known, that of strangers must not keep a call up whose caller is gone.
+        // Once the caller's media is known, that of other hosts must not keep up a call whose caller is gone.
         let is_strangers = matches!(self.mode, Mode::Latched(at) if at.ip() != from.ip());
         if !is_strangers || self.is_known(from.ip()) || terms.lists(from.ip()) {
             self.last_received = now;

@@ -114,14 +114,14 @@ impl Default for Settings {
 
 /// A setting has an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("setting `{setting}` is {given}; it must be {right}")]
+#[error("setting `{setting}` is {given}; it must be {expected}")]
 pub struct SettingsError {
     /// The name of the setting, a field of [`Settings`].
     pub setting: &'static str,
     /// The value that is not valid, as text.
     pub given: String,
     /// The valid values, as text.
-    pub right: &'static str,
+    pub expected: &'static str,
 }
 
 impl Settings {
@@ -131,8 +131,8 @@ impl Settings {
     ///
     /// The first setting with an invalid value.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let error = |setting, given: &dyn ToString, right| {
-            Err(SettingsError { setting, given: given.to_string(), right })
+        let error = |setting, given: &dyn ToString, expected| {
+            Err(SettingsError { setting, given: given.to_string(), expected })
         };
         if !matches!(self.challenge_code, 401 | 407) {
             return error("challenge_code", &self.challenge_code, "401 or 407");
@@ -234,7 +234,7 @@ mod tests {
             spoil(&mut settings);
             let error = settings.check().unwrap_err();
             assert_eq!(error.setting, name);
-            assert!(error.to_string().contains(error.right));
+            assert!(error.to_string().contains(error.expected));
         }
     }
 }

@@ -55,7 +55,7 @@ impl SlotTable {
     }
 
     fn insert_hashed(&mut self, hash: u32, slot: usize) {
-        // There are fewer trunks than that in any memory.
+        // No memory holds as many trunks.
         let place = Place { hash, slot: u32::try_from(slot).unwrap_or(u32::MAX) };
         self.slots.insert_unique(Place::spread(hash), place, |place| Place::spread(place.hash));
     }
@@ -109,7 +109,7 @@ mod tests {
         fn texts_with_equal_hashes_are_not_mistaken_for_each_other(
             steps in proptest::collection::vec((0usize..40, any::<bool>()), 0..200), hashes in 1usize..4
         ) {
-            // The first ones end in the same bits, and begin with the same.
+            // The first two hashes have the same lowest bits, and the same highest bits.
             let hash = |at: usize| [0, 0x0100_0000, u32::MAX][at % hashes];
             let (mut table, mut set) = (SlotTable::default(), HashSet::new());
             for (at, inserts) in steps {

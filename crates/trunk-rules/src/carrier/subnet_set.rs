@@ -9,7 +9,7 @@ pub(super) struct SubnetSet {
     v6: Box<[Subnet]>,
 }
 
-/// A subnet of IPv4 addresses. The bits of its addresses that the mask has are those of the base.
+/// A subnet of IPv4 addresses. An address belongs to it if its masked bits are those of the base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct V4 {
     base: u32,

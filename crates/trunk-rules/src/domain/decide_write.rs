@@ -107,7 +107,7 @@ fn mirrored(spec: &'static ResourceSpec, context: &WriteContext<'_>, draft: &mut
         let linked = context.linked(relationship.name).unwrap_or_default();
         if record.is_none() && linked.iter().any(|linked| linked.attributes.is_some()) {
             let refusal = Refusal::relationship(relationship.name, Violation::Invalid);
-            draft.refusals.push(refusal.because(format!("no text of {attribute} stands for the record")));
+            draft.refusals.push(refusal.because(format!("no text of {attribute} refers to the record")));
         }
         draft.changes.insert(attribute.to_owned(), record.map_or(Value::Null, |record| record.key.into()));
     }

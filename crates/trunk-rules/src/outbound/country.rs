@@ -223,7 +223,7 @@ mod tests {
             for start in plan.beginnings.split_ascii_whitespace() {
                 assert!(start.bytes().all(|byte| byte.is_ascii_digit()), "{} {start}", plan.region);
                 let other = beginnings.insert((plan.code, start), plan.region);
-                assert_eq!(other, None, "+{} {start} stands twice", plan.code);
+                assert_eq!(other, None, "+{} {start} occurs twice", plan.code);
             }
         }
     }

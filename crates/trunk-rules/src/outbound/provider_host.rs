@@ -58,7 +58,7 @@ pub enum HostnameError {
     Scheme(String),
     /// The host is neither a name nor an address.
     #[error(
-        "hostname contains {0:?}, which is neither a host name nor an IP address; an IPv6 address stands in [ ]"
+        "hostname contains {0:?}, which is neither a host name nor an IP address; an IPv6 address is written in [ ]"
     )]
     Host(String),
     /// The port is not a number from 1 to 65535.

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A write that only its account tells apart.
+/// A write that differs from others only in its account.
 fn write(account: i64) -> Write {
     Arc::new([Committed::Account { account }])
 }

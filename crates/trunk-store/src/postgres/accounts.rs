@@ -27,7 +27,7 @@ pub(super) async fn load(client: &Client, numbers: Option<&[i64]>) -> Done<Vec<(
         "SELECT {KEY_COLUMNS} FROM api_key WHERE $1::int8[] IS NULL OR account = ANY($1) ORDER BY created_at, id"
     );
     let parameters: [Parameter<'_>; 1] = [(&numbers, Type::INT8_ARRAY)];
-    // In this order: the account of each key that is read exists, or was removed meanwhile.
+    // Keys are read first: the account of each was created before, and is read too unless it was removed meanwhile.
     let mut keys: BTreeMap<i64, Vec<ApiKey>> = BTreeMap::new();
     for row in &client.query_typed(&select, &parameters).await? {
         keys.entry(row.try_get(5)?).or_default().push(api_key(row)?);

@@ -18,7 +18,7 @@ use super::failure::Done;
 use super::parameter::Parameter;
 use super::records::record;
 use crate::list_cache::ListCache;
-use crate::list_plan::{IndexPart, Page, RecordCount, have_index, is_cacheable, sides, table};
+use crate::list_plan::{IndexPart, Page, RecordCount, has_index_order, is_cacheable, sides, table};
 use crate::list_statement::{self, Dialect as _};
 use crate::{Asker, ListQuery, Listing, Order, Record, Scope, StoreError};
 
@@ -39,7 +39,7 @@ impl ListCache {
 
 /// Returns a page of a list.
 pub(super) async fn list(node: &Node, query: ListQuery) -> Result<Listing, StoreError> {
-    if have_index(&query) && query.offset.saturating_add(query.limit) <= MAX_DIRECT_RECORDS {
+    if has_index_order(&query) && query.offset.saturating_add(query.limit) <= MAX_DIRECT_RECORDS {
         return node
             .read((node, query), |client, (node, query)| Box::pin(first_page(client, node, query)))
             .await;
@@ -170,7 +170,7 @@ async fn count(client: &Client, node: &Node, query: &ListQuery) -> Done<RecordCo
 /// primary before a failover.
 async fn page(client: &Client, node: &Node, query: &ListQuery, epoch: u64) -> Done<Page> {
     let count = count(client, node, query).await?;
-    if have_index(query)
+    if has_index_order(query)
         && let Some(page) = page_from_index(client, node, query, count).await?
     {
         return Ok(page);
@@ -265,7 +265,7 @@ fn related(
 
 /// Reads the numbers of a whole list, in its order.
 async fn all(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> {
-    if have_index(query) {
+    if has_index_order(query) {
         return from_whole_index(client, node, query).await;
     }
     let mut sql = Sql::default();

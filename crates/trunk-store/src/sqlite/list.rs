@@ -19,7 +19,7 @@ use super::error::failed;
 use super::row::{find, record, uuid};
 use super::snapshot::Snapshot;
 use super::symbols::Symbols;
-use crate::list_plan::{IndexPart, Page, RecordCount, have_index, is_cacheable, table};
+use crate::list_plan::{IndexPart, Page, RecordCount, has_index_order, is_cacheable, table};
 use crate::{ListQuery, Listing, Order, Record, Scope, StoreError};
 
 pub(super) use crate::list_cache::ListCache;
@@ -146,7 +146,7 @@ impl Lists<'_> {
 
     /// Finds a page near either end of a list whose order an index has. Returns `None` for every other page.
     fn page_from_index(&self, query: &ListQuery, count: RecordCount) -> Result<Option<Page>, StoreError> {
-        if !have_index(query) {
+        if !has_index_order(query) {
             return Ok(None);
         }
         let order = query.order.first();

@@ -22,7 +22,7 @@ use rusqlite::Connection;
 /// Number of frames not yet checkpointed that make a checkpoint due while writes arrive (about 16 MiB): a page that several
 /// commits changed is copied once.
 const CHECKPOINT_FRAMES: u64 = 4_000;
-/// The same while no write arrives. Reads are quicker from the database than from the log.
+/// As [`CHECKPOINT_FRAMES`], while no write arrives. Reads are quicker from the database than from the log.
 const IDLE_CHECKPOINT_FRAMES: u64 = 1_000;
 /// From this number of frames (about 64 MiB), checkpoints are frequent, so that the log restarts from its beginning as soon
 /// as no reader needs it.

@@ -153,7 +153,7 @@ impl Writer {
                 Err(error)
                     if self.connection.total_changes() == before && !self.connection.is_autocommit() =>
                 {
-                    if is_for_what_is_stored(&error) && before != changes_before_group {
+                    if depends_on_stored_data(&error) && before != changes_before_group {
                         refused.push((write, error));
                     } else {
                         self.refuse(vec![write], &error);
@@ -185,7 +185,7 @@ impl Writer {
         while let Some(mut write) = group.next() {
             match run_in_savepoint(&self.connection, &mut *write) {
                 Ok(()) => done.push(write),
-                Err(error) if is_for_what_is_stored(&error) && !self.connection.is_autocommit() => {
+                Err(error) if depends_on_stored_data(&error) && !self.connection.is_autocommit() => {
                     refused.push((write, error));
                 }
                 Err(error) => {
@@ -284,7 +284,7 @@ impl Writer {
         }
     }
 
-    /// Verifies that the engine itself considers the commit as failed.
+    /// Verifies that the engine itself considers the commit failed.
     fn verify_rolled_back(&self) -> Result<(), String> {
         match CommitCount::of(&self.connection) {
             Ok(count) if count == self.commits.last() => Ok(()),
@@ -408,7 +408,7 @@ pub(super) fn disable_checkpoint_on_close(connection: &Connection) {
 }
 
 /// Whether a write was refused because of stored data, which other writes of its group may have changed.
-fn is_for_what_is_stored(error: &StoreError) -> bool {
+fn depends_on_stored_data(error: &StoreError) -> bool {
     matches!(error, StoreError::Conflict | StoreError::Taken(_) | StoreError::Quota { .. })
 }
 

@@ -126,7 +126,7 @@ export const accountView = {
         replace(about, facts([['Created', time(account.created_at)]]));
         if (!change.contains(document.activeElement) && !isSaving) replace(change, edit(account).node);
       }
-      // The account can go between the answers.
+      // The account can be deleted between the answers.
       keys.update(keyList?.keys ?? []);
       secrets.update(secretList?.callback_secrets ?? []);
     }

@@ -8,7 +8,7 @@ import { serverNow } from '../live.js';
 import { numbered, table } from '../table.js';
 
 const MOST = 100;
-// Changes of one entry that are shown: a request can change thousands.
+// Maximum number of shown changes of one entry: a request can change thousands.
 const MOST_CHANGES = 8;
 const TONES = { created: 'good', updated: 'plain', deleted: 'bad' };
 const BY = { key: 'the owner, with the key ', staff: 'staff, over the control API', edge: 'the carrier edge', job: 'what was due: ' };

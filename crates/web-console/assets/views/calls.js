@@ -1,4 +1,4 @@
-// The calls of this moment.
+// The active calls.
 
 import { get, Refusal, remove } from '../api.js';
 import { announce, button, confirmed, empty, h, heading, link, none, notice, pill, replace } from '../dom.js';
@@ -41,7 +41,7 @@ export const calls = {
         announce(`The call to ${call.dst_number} was ended.`);
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        replace(said, notice('bad', error.status === 404 ? 'The call had ended already.' : error.message));
+        replace(said, notice('bad', error.status === 404 ? 'The call had already ended.' : error.message));
       }
       document.querySelector('h1')?.focus();
       await reread();

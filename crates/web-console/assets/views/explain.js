@@ -1,4 +1,4 @@
-// What would become of a call, and why, without placing it.
+// The decision on a call, and its reason, without placing it.
 
 import { post } from '../api.js';
 import { announce, empty, facts, h, heading, pill, replace } from '../dom.js';
@@ -12,7 +12,7 @@ export const explain = {
   path: 'explain',
   title: 'Explain a call',
   show({ params }) {
-    const result = h('div', { class: 'stack', id: 'explanation' }, empty('No question was asked yet.', 'Fill in the form. The answer names the check that fails, what is configured, what the call has, and what would pass.'));
+    const result = h('div', { class: 'stack', id: 'explanation' }, empty('Nothing to explain yet.', 'Fill in the form. The answer names the check that fails, what is configured, what the call has, and what would pass.'));
     const { node } = form({
       label: 'The call',
       submit: 'Explain',

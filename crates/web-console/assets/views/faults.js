@@ -1,4 +1,4 @@
-// The faults of the lab: which are set, what each has hit, and a form that sets one.
+// The faults of the lab: those that are set, the requests that each has hit, and a form that adds one.
 
 import { get, post, remove } from '../api.js';
 import { announce, button, card, code, confirmed, empty, h, heading, link, notice, replace } from '../dom.js';
@@ -61,7 +61,7 @@ const fieldsOf = (accounts, params) => [
   { name: 'first', label: 'From which one on', kind: 'number', hint: 'Counted from 1 among those that match. Empty: the first.' },
   { name: 'times', label: 'How many times at most', kind: 'number', hint: 'Empty: no limit.' },
   { name: 'probability', label: 'Probability', kind: 'number', hint: 'From 0 to 1. Empty: each one.' },
-  { name: 'seed', label: 'Seed', kind: 'number', hint: 'Decides on what is random. The same seed takes the same ones.' },
+  { name: 'seed', label: 'Seed', kind: 'number', hint: 'Determines the random choices. The same seed selects the same requests.' },
 ];
 
 function what({ effect, status, body, content_type: type, delay_ms: delay, delay_up_to_ms: upTo, bytes, pause_ms: pause, loss, serve }) {
@@ -104,9 +104,9 @@ export const faults = {
     const names = new Map(accounts.map(({ id, name }) => [id, name]));
     const said = h('div');
     const rows = table({
-      caption: 'Faults, in the order in which they are looked at',
+      caption: 'Faults, in the order in which they are checked',
       key: (state) => state.id,
-      nothing: () => empty('No fault is set.', 'Set one below: what it takes fails on purpose, until you remove it.'),
+      nothing: () => empty('No fault is set.', 'Set one below: the requests that it selects fail on purpose, until you remove it.'),
       columns: [
         { title: 'Fault', cell: ({ id }) => `Fault ${id}` },
         { title: 'What happens', class: 'why-cell', cell: ({ fault }) => what(fault) },
@@ -154,17 +154,17 @@ export const faults = {
       send: async (values) => {
         const fault = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== '' && value !== false));
         const { id } = await post('/faults', fault);
-        // It is set, whatever becomes of the list: one who reads of a failure sets it once more.
+        // The fault is set even if the list cannot be read: a user who sees a failure would add it again.
         await reread();
         return `Fault ${id} is set.`;
       },
     });
     return {
       node: [
-        heading('Faults', 'The first fault whose turn it is takes a request, a callback or a call. They are in memory: a restart forgets them.', all),
+        heading('Faults', 'The first fault that selects a request, a callback or a call applies to it. Faults are in memory: a restart removes them.', all),
         said,
         rows.node,
-        h('p', {}, 'What a fault took is in the ', link('journal', 'journal'), ', the ', link('deliveries', 'deliveries'), ' and the ', link('attempts', 'attempts'), '.'),
+        h('p', {}, 'The requests that a fault applied to are in the ', link('journal', 'journal'), ', the ', link('deliveries', 'deliveries'), ' and the ', link('attempts', 'attempts'), '.'),
         card('Set a fault', node),
       ],
       refresh,

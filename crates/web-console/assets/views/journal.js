@@ -1,4 +1,4 @@
-// The last requests to the public APIs with their answers, and one of them. Their texts are those of strangers.
+// The last requests to the public APIs with their answers, and the page of one of them. Their texts are not trusted.
 
 import { optional, query, remove } from '../api.js';
 import { announce, button, card, confirmed, empty, facts, h, heading, link, none, notice, pill, replace } from '../dom.js';
@@ -7,9 +7,9 @@ import { clipped, count, indented, micros, plural, time } from '../format.js';
 import { onEvent, serverNow } from '../live.js';
 import { table } from '../table.js';
 
-// Rows that are kept and shown.
+// Maximum number of rows that are kept and shown.
 const MOST = 200;
-// Letters of a path in a row.
+// Maximum number of characters of a path in a row.
 const MOST_LETTERS = 240;
 const METHODS = ['GET', 'POST', 'PATCH', 'PUT', 'DELETE'];
 
@@ -28,10 +28,10 @@ export const journal = {
     const said = h('div');
     const place = h('div');
     let kept = [];
-    // The number of the last request that was looked at; undefined if all have to be read anew.
+    // The number of the last request that was read; undefined if all have to be read again.
     let last;
     let isHeld = false;
-    // How often all was forgotten: what was asked for before is of no use after it.
+    // How often the list was cleared: the answer to an earlier request is ignored after it.
     let times = 0;
     const rows = table({
       caption: 'Requests, newest first',
@@ -73,10 +73,10 @@ export const journal = {
         return;
       }
       if (rows.node.parentNode !== place) replace(place, rows.node);
-      // A server that began again counts from 1 again.
+      // A restarted server counts from 1 again.
       const isSame = after !== undefined && found.last >= after;
       const all = new Map([...(isSame ? kept : []), ...found.requests].map((entry) => [entry.number, entry]));
-      // What went to make room, or was forgotten by another page, is not there to be opened.
+      // Entries that were dropped to make room, or cleared by another page, cannot be opened.
       const there = [...all.values()].filter(({ number }) => number >= found.first);
       kept = there.sort((one, other) => other.number - one.number).slice(0, MOST);
       last = after === undefined || isSame ? found.last : undefined;
@@ -109,7 +109,7 @@ export const journal = {
       }
     });
     const clear = button('Forget all', async () => {
-      if (!(await confirmed('Forget all requests of the journal?', 'A test that asks for them does not find them any more.', 'Forget them'))) return;
+      if (!(await confirmed('Forget all requests of the journal?', 'A test that looks for them no longer finds them.', 'Forget them'))) return;
       await act(async () => {
         const { cleared } = await remove('/journal');
         forget();
@@ -127,7 +127,7 @@ export const journal = {
       { name: 'resource', label: 'Type of records', value: params.resource },
       { name: 'status', label: 'Status', kind: 'number', value: params.status },
     ], (values) => go('journal', values));
-    // After a gap, what was read is not all that there is.
+    // After a gap, the read entries are not complete.
     const end = onEvent((name) => name === 'reload' && forget());
     return {
       node: [heading('Journal', [`The newest ${MOST} requests to the public APIs, as they come. Secrets are hidden. `, link('messages', 'SIP messages'), ' have a list of their own.'], hold, clear), said, chosen, place],
@@ -149,7 +149,7 @@ export const entryView = {
       if (isShown) return;
       const entry = await optional(`/journal/${encodeURIComponent(number)}`);
       if (!entry) {
-        replace(place, empty('The journal has no request with this number.', 'It went to make room for later ones, was forgotten, or has not come yet. ', link('journal', 'All requests')));
+        replace(place, empty('The journal has no request with this number.', 'It was dropped to make room for later ones, was cleared, or does not exist yet. ', link('journal', 'All requests')));
         return;
       }
       isShown = true;
@@ -164,7 +164,7 @@ export const entryView = {
         place,
       ],
       refresh,
-      // One that has not come yet can come.
+      // An entry that does not exist yet can be added later.
       wants: (name, data) => !isShown && name === 'changed' && data.kinds.includes('journal'),
     };
   },
@@ -180,12 +180,12 @@ function shown(entry) {
         ['Answer', answer(entry)],
         ['Took', micros(entry.duration_us)],
         ['Account', account ? link(`accounts/${account}`, h('code', {}, account)) : 'none: no valid key, or another API than DIDWW’s'],
-        ['Fault', entry.fault === null ? undefined : link('faults', `Fault ${entry.fault} took it`)],
+        ['Fault', entry.fault === null ? undefined : link('faults', `Fault ${entry.fault} applied to it`)],
       ]),
       h('p', {}, link(`faults${query({ method, path })}`, 'Let such requests fail')),
     ),
     card('Request', h('pre', { class: 'text', tabindex: '0', role: 'region', 'aria-label': 'Request line' }, `${method} ${target(entry)}`), headersOf('Request', entry.request_headers), bodyOf('Request', entry.request_body)),
-    card('Answer', entry.status === null ? h('p', {}, 'The connection ended before there was one.') : [headersOf('Answer', entry.response_headers), bodyOf('Answer', entry.response_body)]),
+    card('Answer', entry.status === null ? h('p', {}, 'The connection ended before an answer.') : [headersOf('Answer', entry.response_headers), bodyOf('Answer', entry.response_body)]),
   ];
 }
 
@@ -207,7 +207,7 @@ function headersOf(whose, headers) {
 
 function bodyOf(whose, { bytes, text, is_cut: isCut }) {
   if (bytes === 0) return h('p', { class: 'quiet' }, 'No body.');
-  if (text === null) return h('p', { class: 'quiet' }, `A body of ${plural(bytes, 'byte')}, which is not shown: it is neither JSON nor a form, or was too long to look into.`);
+  if (text === null) return h('p', { class: 'quiet' }, `A body of ${plural(bytes, 'byte')}, which is not shown: it is neither JSON nor a form, or was too long to be examined.`);
   const isJson = /^\s*[{[]/.test(text);
   return [
     h('pre', { class: 'text', tabindex: '0', role: 'region', 'aria-label': `${whose}: body` }, isJson ? indented(text) : text),

@@ -1,4 +1,4 @@
-// How long the server takes to answer requests: of each listener and each route, by bounds.
+// How long the server takes to answer requests, by listener, route and bounds.
 
 import { optional } from '../api.js';
 import { columnsChart, levelsChart } from '../chart.js';
@@ -9,7 +9,7 @@ import { serverNow } from '../live.js';
 import { table } from '../table.js';
 
 const EVERY = 10_000;
-// Columns over time: ten minutes.
+// Number of columns over time: ten minutes.
 const MOST_SAMPLES = 60;
 const SHARE = 0.95;
 const LISTENERS = [
@@ -28,20 +28,20 @@ const shape = ({ route, requests, durations, total_us: total }) => ({
 });
 const routesOf = (counted, listener) => (counted.listeners.find((one) => one.listener === listener)?.routes ?? []).map(shape);
 
-// What came after `before`; undefined if the server has begun to count again since.
+// The counts since `before`; undefined if the server has restarted counting since.
 function later(routes, before) {
   const old = new Map(before.map((one) => [one.route, one]));
   const rest = routes.map((one) => {
     const { number = 0, failed = 0, total = 0, durations = [] } = old.get(one.route) ?? {};
     return { ...one, number: one.number - number, failed: one.failed - failed, total: one.total - total, durations: one.durations.map((value, at) => value - (durations[at] ?? 0)) };
   });
-  // A count that went down, of whichever bound, is one of another server.
+  // A count of any bound that decreased is that of another server.
   const hasGrown = ({ failed, total, durations }) => [failed, total, ...durations].every((value) => value >= 0);
   const isSame = rest.every(hasGrown) && before.every(({ route }) => routes.some((one) => one.route === route));
   return isSame ? rest.filter(({ number }) => number > 0) : undefined;
 }
 
-// The place of the bound within which a share of the requests was answered.
+// The index of the bound within which a share of the requests was answered.
 function placeOf(durations, share) {
   const wanted = share * sum(durations);
   let seen = 0;
@@ -60,11 +60,11 @@ function chartOf(routes, bounds, title) {
   return [h('p', { class: 'quiet' }, `Of ${plural(sum(durations), 'request')}, ${shares.join(', ')}.`), columnsChart({ title, series: [{ name: 'requests', tone: 'good' }], columns })];
 }
 
-// The chart of the API's latency in a place of its own.
+// The chart of the API's latency, as a part of another view.
 export function showLatency(place, counted) {
   if (!counted) return replace(place, empty('This server counts no requests.', 'It does with a listener for the control API or for metrics.'));
   const routes = routesOf(counted, 'api');
-  if (routes.length === 0) return replace(place, empty('No request has come to the API yet.', 'How long it takes to answer them will stand here. ', link('latency', 'Other listeners')));
+  if (routes.length === 0) return replace(place, empty('No request has come to the API yet.', 'The time to answer requests is shown here. ', link('latency', 'Other listeners')));
   return replace(place, chartOf(routes, counted.bounds_us, 'Requests to the API by how long they took'), h('p', {}, link('latency', 'By route')));
 }
 
@@ -77,14 +77,14 @@ export const latency = {
     const recent = h('div');
     let counted;
     let samples = [];
-    // The counts when they were last looked at.
+    // The counts that were read last.
     let previous;
-    // The counts from which on there is to be counted.
+    // The counts that are subtracted from later ones.
     let from;
     const rows = table({
       caption: 'Routes, the most requested first',
       key: (one) => one.route,
-      nothing: () => empty('No request has come yet.', 'Routes stand here from their first request on.'),
+      nothing: () => empty('No request has come yet.', 'Routes are shown from their first request on.'),
       columns: [
         { title: 'Route', cell: (one) => code(one.route) },
         { title: 'Requests', class: 'number', cell: (one) => count(one.number) },
@@ -99,7 +99,7 @@ export const latency = {
     function show() {
       const all = routesOf(counted, listener);
       const since = from && later(all, from);
-      // After a restart there is nothing left to count from.
+      // After a restart the earlier counts do not apply.
       if (from && !since) countFrom(undefined);
       const routes = since ?? all;
       const bounds = counted.bounds_us;
@@ -108,7 +108,7 @@ export const latency = {
       rows.update(routes.sort((one, other) => other.number - one.number).map((one) => ({ ...one, bounds })));
     }
 
-    // Adds what came since the last look.
+    // Adds the requests since the last read.
     function sample(routes, bounds) {
       const since = previous && later(routes, previous);
       if (previous && !since) samples = [];
@@ -117,14 +117,14 @@ export const latency = {
       const durations = sums(since, bounds.length + 1);
       const number = sum(durations);
       const at = number > 0 ? placeOf(durations, SHARE) : 0;
-      // What is above all bounds is drawn as twice the last one.
+      // Values above all bounds are drawn as twice the last bound.
       const value = number === 0 ? 0 : (bounds[at] ?? 2 * bounds.at(-1));
       samples = [...samples, { label: clock(serverNow()), value, text: number === 0 ? 'no request' : `${plural(number, 'request')}, 95 % ${boundAt(bounds, at)}` }].slice(-MOST_SAMPLES);
     }
 
     function showRecent() {
-      if (samples.length === 0) replace(recent, h('p', { class: 'quiet' }, 'Columns stand here from the next look on: they are made while this page is open.'));
-      else replace(recent, levelsChart({ title: 'Within what time 95 % of the requests were answered', columns: samples, about: `Since the look before: ${samples.at(-1).text}.` }));
+      if (samples.length === 0) replace(recent, h('p', { class: 'quiet' }, 'Columns are shown from the next read on: they are computed while this page is open.'));
+      else replace(recent, levelsChart({ title: 'Within what time 95 % of the requests were answered', columns: samples, about: `Since the previous read: ${samples.at(-1).text}.` }));
     }
 
     async function refresh() {
@@ -154,9 +154,9 @@ export const latency = {
     const polling = setInterval(() => document.hidden || again(), EVERY);
     return {
       node: [
-        heading('Latency', 'From the end of a request’s headers until its response is made, since the start of this server. Looked at every ten seconds.', start),
+        heading('Latency', 'From the end of a request’s headers until its response is made, since the start of this server. Read every ten seconds.', start),
         chosen,
-        h('div', { class: 'grid' }, card('How long requests took', chart), card('The slowest requests but 5 %, over time', recent)),
+        h('div', { class: 'grid' }, card('How long requests took', chart), card('The 95th percentile over time', recent)),
         rows.node,
       ],
       refresh,

@@ -1,4 +1,4 @@
-// What happens now, and what went wrong lately.
+// Current activity, and recent failures.
 
 import { get, optional, query } from '../api.js';
 import { barsChart, columnsChart, spendingMeter } from '../chart.js';
@@ -104,7 +104,7 @@ function showRefusals(place, list) {
 
 function showLatest(place, list) {
   const found = list.filter(({ check }) => check).slice(0, 6);
-  if (found.length === 0) return replace(place, empty('Nothing was refused.', 'The reason of each refused call will stand here.'));
+  if (found.length === 0) return replace(place, empty('Nothing was refused.', 'The reason of each refused call is shown here.'));
   return replace(
     place,
     h('ul', { class: 'feed' }, found.map((record) => h('li', {}, h('p', {}, link(`records/${encodeURIComponent(record.call_id)}`, sentence(record.explanation))), h('p', { class: 'quiet' }, time(record.time_end, serverNow()), ` · ${record.trunk_name} · to ${record.dst_number}`)))),

@@ -31,7 +31,7 @@ export const providers = {
     async function refresh() {
       const found = await optional('/providers');
       if (!found) {
-        replace(said, notice('plain', 'This server was built without VoIPBIN’s side, so that it has no providers.'));
+        replace(said, notice('plain', 'This server was built without VoIPBIN’s side, so it has no providers.'));
         return;
       }
       rows.update(found.providers);
@@ -53,6 +53,6 @@ export const providers = {
         if (document.activeElement === document.body) probe.focus();
       }
     });
-    return { node: [heading('Providers', 'An unhealthy provider does not answer OPTIONS. Calls are sent to it all the same.', probe), said, rows.node], refresh, wants: (name, data) => name === 'changed' && data.kinds.includes('providers') };
+    return { node: [heading('Providers', 'An unhealthy provider does not answer OPTIONS. Calls are sent to it nevertheless.', probe), said, rows.node], refresh, wants: (name, data) => name === 'changed' && data.kinds.includes('providers') };
   },
 };

@@ -1,4 +1,4 @@
-// Records of calls that ended or were refused, recent attempts, and one call with all that is known of it.
+// Records of calls that ended or were refused, recent attempts, and one call with all of its stored data.
 
 import { get, optional, query, send } from '../api.js';
 import { button, card, empty, facts, h, heading, link, none, notice, replace } from '../dom.js';
@@ -57,7 +57,7 @@ export const attempts = {
       nothing: () =>
         Object.keys(params).length > 0
           ? empty('No attempt matches the filter.', 'Clear it to see all attempts.')
-          : empty('Nothing has tried to call since the start.', 'Every INVITE appears here, also those of unknown senders. ', link('explain', 'Explain a call'), ' to see what would become of one.'),
+          : empty('There was no attempt to call since the start.', 'Every INVITE appears here, also those of unknown senders. ', link('explain', 'Explain a call'), ' to see what would become of one.'),
       columns: [
         { title: 'Time', cell: (attempt) => toCall(attempt.call_id, time(attempt.time, serverNow())) },
         { title: 'Outcome', cell: attemptPill },
@@ -74,7 +74,7 @@ export const attempts = {
       { name: 'source', label: 'Source address', value: params.source },
     ], (values) => go('attempts', values));
     const refresh = async () => rows.update((await get(`/attempts${query({ ...params, account, limit: LIMIT })}`)).attempts);
-    return { node: [heading('Attempts', 'What became of each INVITE since the start, also of those that leave no record. They are kept in memory.'), chosen, rows.node], refresh, wants: (name) => name === 'attempt' };
+    return { node: [heading('Attempts', 'The outcome of each INVITE since the start, also of those that leave no record. They are kept in memory.'), chosen, rows.node], refresh, wants: (name) => name === 'attempt' };
   },
 };
 
@@ -101,14 +101,14 @@ export const recordView = {
       const list = tried?.attempts ?? [];
       const refusal = record?.check ? record : list.find((attempt) => attempt.outcome === 'refused' || attempt.outcome === 'challenge_unanswered');
       const call = active?.calls.find((one) => one.call_id === callId);
-      // A message that is open stays open when later ones come.
+      // An open message stays open when later ones are added.
       const open = [...place.querySelectorAll('details')].map((step) => step.open);
       replace(
         place,
         refusal && whyRefused(refusal),
         call && card('Active now', h('p', {}, 'This call is one of the ', link('calls', 'live calls'), '.')),
         record && card('Record', recordFacts(record, Boolean(refusal))),
-        !record && !call && list.length === 0 && !messages && empty('Nothing is known of this call.', 'Attempts and messages are kept in memory for a while; records as long as the server is configured to. ', link('records', 'All records')),
+        !record && !call && list.length === 0 && !messages && empty('No data of this call is stored.', 'Attempts and messages are kept in memory for a while; records as long as the server is configured to. ', link('records', 'All records')),
         card('SIP messages', messages ? [ladder(messages), h('p', {}, button('Download a capture for Wireshark', () => download(callId).catch((error) => replace(said, notice('bad', error.message)))))] : empty('No message of this call is stored.', 'The server keeps the messages of recent calls alone.')),
         list.length > 0 && card('Attempts with this Call-ID', h('ol', { class: 'feed' }, list.map((attempt) => h('li', {}, h('p', {}, attemptPill(attempt), ' ', sentence(attempt.explanation)), h('p', { class: 'quiet' }, time(attempt.time, serverNow()), ` · from ${attempt.source}`))))),
       );

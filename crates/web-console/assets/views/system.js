@@ -1,4 +1,4 @@
-// The server itself: its clock, the nodes of its database, and what reached its SIP listener.
+// The server itself: its clock, the nodes of its database, and the messages that reached its SIP listener.
 
 import { get, optional, post } from '../api.js';
 import { announce, button, card, empty, facts, h, heading, none, notice, pill, replace } from '../dom.js';
@@ -30,7 +30,7 @@ export const system = {
     const nodes = table({
       caption: 'Nodes of the database',
       key: (node) => node.number,
-      nothing: () => empty('No node is known.', 'A server is one from its first heartbeat on.'),
+      nothing: () => empty('No node is known.', 'A server is a node from its first heartbeat on.'),
       columns: [
         { title: 'Node', cell: (node) => [String(node.number), ' ', node.own && pill('this one', 'good')] },
         { title: 'State', cell: (node) => (node.heir === null ? pill('alive', 'good') : pill(`dead, node ${node.heir} settles its calls`, 'bad')) },

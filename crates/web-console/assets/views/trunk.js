@@ -1,4 +1,4 @@
-// One trunk, and its settings as a form. The rules are those of requests of its owner.
+// One trunk, and its settings as a form, under the rules for requests of its owner.
 
 import { get, patch, post, query } from '../api.js';
 import { spendingMeter } from '../chart.js';
@@ -74,7 +74,7 @@ export const trunkView = {
         replace(title, heading(attributes.name));
         title.querySelector('h1').focus({ preventScroll: true });
       } else replace(title.querySelector('h1'), attributes.name);
-      // What is being typed is not replaced.
+      // A field that is being edited is not replaced.
       if (isFirst || !(isSaving || settings.contains(document.activeElement))) {
         replace(settings, edit(attributes));
         replace(secret, credentials(attributes.authentication_method));

@@ -8,7 +8,7 @@ import { plural, words } from '../format.js';
 import { table } from '../table.js';
 
 const PAGE = 200;
-// Accounts that are asked at once.
+// Number of accounts that are read at the same time.
 export const MOST_ACCOUNTS = 50;
 
 const shape = (account) => ({ id, attributes, meta }) => ({
@@ -34,7 +34,7 @@ export async function trunksOf({ id }, filter = {}) {
   }
 }
 
-// What a list of many accounts leaves out.
+// States which accounts a long list leaves out.
 export const onlySome = (accounts) => accounts.length > MOST_ACCOUNTS && notice('plain', `Only the first ${MOST_ACCOUNTS} of ${plural(accounts.length, 'account')} are listed. Choose one at the top to see its own.`);
 
 export const trunkState = (trunk) => {

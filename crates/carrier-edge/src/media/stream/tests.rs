@@ -228,7 +228,7 @@ fn a_few_sources_of_packets_that_are_dropped_are_named_and_all_packets_are_count
 #[test]
 fn a_port_of_services_that_media_comes_from_is_named_where_rtp_is_symmetric() {
     let mut stage = Stage::of(CALLER, &json!({ "force_symmetric_rtp": true }));
-    // Of a port that may receive media, five packets are enough.
+    // Five packets from a port that may receive media would select it.
     for _ in 0..6 {
         assert_eq!(stage.echoes("127.0.0.9:1023"), None);
     }

@@ -9,7 +9,7 @@ use crate::carrier::DidFacts;
 
 const IDS: u8 = 6;
 const TIMES: i64 = 5;
-/// The numbers of DIDs, and one that is none.
+/// The numbers of DIDs, and a text with too many digits for a number.
 const NUMBERS: [&str; 5] = ["442011111111", "442022222222", "4420222", "15550100", "12345678901234567890"];
 
 fn at(millis: i64) -> Timestamp {
@@ -41,10 +41,10 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![6 => set, 2 => (0..IDS).prop_map(Step::Remove), 1 => link]
 }
 
-/// What is known of a DID without any index.
+/// A DID as a model without any index keeps it.
 #[derive(Debug, Clone)]
 struct Naive {
-    /// Which one it is of all that were added: a link to one that was removed leads to no later one.
+    /// Its place among all DIDs that were ever added: a link to a removed DID leads to no later one.
     serial: usize,
     number: Option<Digits>,
     eligible: bool,

@@ -74,7 +74,7 @@ proptest! {
 
     // The second last user means a trunk without a username, and the last one a removal.
     #[test]
-    fn it_has_what_a_map_of_its_trunks_has(
+    fn it_finds_the_trunks_that_a_map_has(
         steps in proptest::collection::vec((0usize..IDS, 0usize..USERS + 2, 1u32..4), 0..40)
     ) {
         let mut index = TrunkIndex::new();

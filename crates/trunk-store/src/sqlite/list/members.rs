@@ -13,7 +13,7 @@ use crate::{Scope, StoreError};
 const OF_OWNER: &str = "SELECT s.name, r.id, l.number FROM link l CROSS JOIN record r ON r.number = l.target \
                         CROSS JOIN symbol s ON s.number = r.kind \
                         WHERE l.owner = ?1 AND l.relationship = ?2 LIMIT ?3";
-/// The same for relationships that are stored from the other side.
+/// As [`OF_OWNER`], for relationships that are stored from the other side.
 const OF_TARGET: &str = "SELECT s.name, r.id, l.owner FROM link l CROSS JOIN record r ON r.number = l.owner \
                          CROSS JOIN symbol s ON s.number = r.kind \
                          WHERE l.target = ?1 AND l.relationship = ?2 LIMIT ?3";

@@ -1,4 +1,4 @@
-//! Drops events of a customer's queue that is too long or too old.
+//! Drops events of queues that are too long, and events that are too old.
 
 use std::collections::HashSet;
 

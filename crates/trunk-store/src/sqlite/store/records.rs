@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::super::list::Lists;
 use super::super::{all_records, claims, row};
 use super::SqliteStore;
-use crate::list_plan::{have_index, is_looked_up};
+use crate::list_plan::{has_index_order, is_looked_up};
 use crate::{
     Answer, Asker, ListQuery, Listing, NO_ACCOUNT, Record, Records, Scope, StoreError, StoredRecord,
 };
@@ -75,7 +75,7 @@ impl Records for SqliteStore {
             }
         }
         let is_short =
-            query.offset.saturating_add(query.limit) <= MAX_DIRECT_RECORDS as u64 && have_index(&query);
+            query.offset.saturating_add(query.limit) <= MAX_DIRECT_RECORDS as u64 && has_index_order(&query);
         self.read_page(query.scope, is_short, move |lists, bytes| lists.list(&query, bytes))
     }
 

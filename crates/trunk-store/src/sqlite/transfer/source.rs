@@ -100,7 +100,7 @@ async fn read(path: &Path, is_target: bool, sender: &mut PageSender) -> Result<(
     Ok(())
 }
 
-/// Refuses a database of another program or schema. The first read begins the transaction's view.
+/// Refuses a database of another program or schema. The first read determines the state that the transaction sees.
 fn identify(connection: &Connection, path: &Path, is_target: bool) -> Result<(), Stop> {
     let number = |pragma: &str| {
         let read = connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));

@@ -41,7 +41,8 @@ pub(crate) struct SqliteTarget {
 }
 
 impl SqliteTarget {
-    /// Opens a file that does not exist or is empty, or one to which a transfer was cut off. Returns how far that came.
+    /// Opens a file that does not exist or is empty, or the target of an interrupted transfer. Returns the position
+    /// that the transfer reached.
     pub(crate) fn open(path: &Path) -> Result<(Self, Mark), TransferError> {
         let engine = |error| TransferError::from(unusable(path, error));
         let files = Files::open(path)?;
@@ -67,7 +68,7 @@ impl SqliteTarget {
         Ok((target, mark))
     }
 
-    /// Reads how far a transfer came, or begins one if the database is empty.
+    /// Reads the position that a transfer reached, or begins one if the database is empty.
     fn begin(&mut self) -> Result<Mark, TransferError> {
         let path = self.path.clone();
         let stop = |error| store_error(&path, failed(error));
