@@ -179,7 +179,7 @@ impl SipTable {
         edge.settings.check().map_err(|error| ConfigError::Value {
             name: in_table(error.setting),
             given: error.given,
-            expected: error.right,
+            expected: error.expected,
         })
     }
 
