@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 use super::*;
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+/// Far longer than the end of a connection takes to be noticed.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_contact_leads_to_its_address_over_tcp_and_to_no_name_and_over_nothing_else() {
@@ -80,8 +82,11 @@ async fn the_calls_of_a_source_share_connections_of_which_they_have_few() {
     let (first, _) = &callers[0];
     let (accepted, _) = first.accept().await.unwrap();
     drop(accepted);
-    while reconnections.connect(HERE, last).await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    let replaced = async {
+        while reconnections.connect(HERE, last).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, replaced).await.expect("another connection is opened");
     token.cancel();
 }
