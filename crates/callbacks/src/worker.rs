@@ -333,7 +333,7 @@ async fn fate(core: &Core, lab: &Lab, batch: &Batch, request: &Request) -> Callb
 #[derive(Debug, PartialEq, Eq)]
 enum Unmade {
     /// The store cannot be read now. That is no attempt: nothing was sent, and the documented delays, which begin with a minute,
-    /// are for receivers that fail. The next round reads the events anew, because another node may have sent them meanwhile.
+    /// are for receivers that fail. The next round reads the events again, because another node may have sent them meanwhile.
     Later(StoreError),
     /// The outcome of an attempt without a request.
     Final(Outcome),
