@@ -35,6 +35,7 @@ mod canonical;
 mod change;
 mod channel;
 mod content;
+mod derivation;
 mod directory;
 #[cfg(feature = "postgres")]
 mod directory_account;
