@@ -137,9 +137,18 @@ impl Writer {
         // before it, a caller would not find the reason, and a repeated write would only be refused again.
         let mut refused: Vec<Refused> = Vec::new();
         let mut taken = group.len();
+        let mut has_yielded = false;
         let mut group = group.into_iter();
-        while let Some(mut write) =
-            group.next().or_else(|| self.take_another(writes, &mut taken, changes_before_group))
+        while let Some(mut write) = group
+            .next()
+            .or_else(|| self.take_another(writes, &mut taken, changes_before_group))
+            .or_else(|| {
+                // Several clients write. If threads that prepare further writes wait for a processor, they go first, once, because
+                // a commit of more writes costs hardly more. If none waits, this returns at once.
+                let yields = taken > 1 && !std::mem::replace(&mut has_yielded, true);
+                yields.then(std::thread::yield_now)?;
+                self.take_another(writes, &mut taken, changes_before_group)
+            })
         {
             let before = self.connection.total_changes();
             match run_catching_panics(&self.connection, &mut *write) {
