@@ -37,8 +37,7 @@ impl Writes for SqliteStore {
             },
         );
         Answer::later(async move {
-            let (written, changes) = written.await?;
-            Ok(write::records(changes, &written.numbers))
+            written.await.map(|(written, changes)| write::records(changes, &written.numbers))
         })
     }
 
