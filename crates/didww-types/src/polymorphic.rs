@@ -106,7 +106,7 @@ pub(crate) fn parts(sent: &Value) -> Result<(&str, Cow<'_, Map<String, Value>>),
     Ok((kind, attributes))
 }
 
-/// Puts a value together from its type and its attributes. `json!` would copy the attributes.
+/// Makes a value of its type and its attributes. `json!` would copy the attributes.
 pub(crate) fn whole(kind: &str, attributes: Map<String, Value>) -> Value {
     Value::Object(Map::from_iter([
         ("attributes".to_owned(), Value::Object(attributes)),
