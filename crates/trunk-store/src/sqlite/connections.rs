@@ -274,6 +274,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_data_of_a_write_comes_back_with_its_result() {
+        let (_folder, connections) = connections();
+        let length = |_: &Connection, data: &String| -> Result<usize, StoreError> { Ok(data.len()) };
+        let written = connections.write_with("data".to_owned(), length, |_| ());
+        assert_eq!(written.await, Ok((4, "data".to_owned())));
+    }
+
+    #[tokio::test]
     async fn a_panic_in_a_write_is_an_error_of_that_write_alone() {
         let (_folder, connections) = connections();
         let release = occupy(&connections);

@@ -277,6 +277,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn attributes_are_freed_before_a_write_waits_unless_sums_depend_on_them() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let (symbols, _none_without_records) = declare(&mut connection, didww_types::REGISTRY).unwrap();
+        let are_kept = |spec: &'static ResourceSpec| -> bool {
+            let change = insert(spec, 1, &json!({ "name": "a" }), Vec::new());
+            let (change, content) = with_content(change, &symbols).unwrap();
+            assert!(content.text.contains("\"name\":\"a\""), "{}", content.text);
+            matches!(change, Change::Insert { attributes, .. } if !attributes.is_empty())
+        };
+        assert!(!are_kept(VoiceOutTrunk::SPEC));
+        let is_summed = |spec: &&'static ResourceSpec| !symbols.parts(spec.name).is_empty();
+        let summed: Vec<_> = didww_types::REGISTRY.iter().copied().filter(is_summed).collect();
+        assert!(!summed.is_empty() && summed.into_iter().all(are_kept));
+    }
+
     #[tokio::test]
     async fn the_feed_has_the_members_of_a_new_record_as_a_read_finds_them() {
         let store = SqliteStore::in_memory().unwrap();
