@@ -26,21 +26,6 @@ pub(super) struct Written {
     pub(super) is_complete: bool,
 }
 
-/// Computes the stored form of the record of a change, and frees its attributes unless sums depend on them. They are freed where
-/// they were made, and not by another thread after the write has waited.
-///
-/// # Errors
-/// As [`Content::of`].
-pub(super) fn with_content(mut change: Change, symbols: &Symbols) -> Result<(Change, Content), StoreError> {
-    let content = Content::of(&change, symbols)?;
-    if let Change::Insert { scope, attributes, .. } | Change::Replace { scope, attributes, .. } = &mut change
-        && symbols.parts(scope.spec.name).is_empty()
-    {
-        drop(std::mem::take(attributes));
-    }
-    Ok((change, content))
-}
-
 /// Returns the inserted and replaced records of changes that were applied, in their order. `numbers` are those of
 /// [`Written`].
 pub(super) fn records(changes: Vec<(Change, Content)>, numbers: &[i64]) -> Vec<Record> {
@@ -230,6 +215,7 @@ mod tests {
 
     use super::super::open::declare;
     use super::*;
+    use crate::content::with_content;
     use crate::directory::SharedDirectory;
     use crate::{ChangeFeed as _, Changes, Interest, Records as _, SqliteStore, Writes as _};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::record_writer::Quotas;
 use super::super::write;
 use super::SqliteStore;
-use crate::{Answer, Change, Committed, Record, Writes};
+use crate::{Answer, Change, Committed, Record, Writes, content};
 
 impl Writes for SqliteStore {
     fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>> {
@@ -13,7 +13,7 @@ impl Writes for SqliteStore {
         let quotas = Quotas { directory: self.directory.clone(), default: self.limits.records };
         let schedules = changes.iter().any(|change| matches!(change, Change::Schedule { .. }));
         let jobs_scheduled = schedules.then(|| self.jobs_scheduled.clone());
-        let with_content = |change| write::with_content(change, &symbols);
+        let with_content = |change| content::with_content(change, &symbols);
         let changes: Vec<_> = match changes.into_iter().map(with_content).collect::<Result<_, _>>() {
             Ok(changes) => changes,
             Err(error) => return Answer::ready(Err(error)),
@@ -44,7 +44,7 @@ impl Writes for SqliteStore {
     fn reset_with(&self, changes: Vec<Change>, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
         let symbols = Arc::clone(&self.symbols);
         let quotas = Quotas { directory: self.directory.clone(), default: self.limits.records };
-        let with_content = |change| write::with_content(change, &symbols);
+        let with_content = |change| content::with_content(change, &symbols);
         let changes: Vec<_> = match changes.into_iter().map(with_content).collect::<Result<_, _>>() {
             Ok(changes) => changes,
             Err(error) => return Answer::ready(Err(error)),
