@@ -49,7 +49,12 @@ pub(crate) trait Polymorphic: Sized {
 pub(crate) fn read_attributes<T: de::DeserializeOwned, E: de::Error>(
     attributes: Map<String, Value>,
 ) -> Result<T, E> {
-    serde_path_to_error::deserialize(Value::Object(attributes)).map_err(|error| {
+    let attributes = Value::Object(attributes);
+    // Tracking the path costs more than decoding, and only an error needs it.
+    if let Ok(read) = <T as de::Deserialize<'_>>::deserialize(&attributes) {
+        return Ok(read);
+    }
+    serde_path_to_error::deserialize(attributes).map_err(|error| {
         let error = DecodeError::below("attributes", &error);
         E::custom(format_args!("{}: {}", error.path(), error.message()))
     })
@@ -87,18 +92,26 @@ pub(crate) fn deserialize<'de, T: Polymorphic, D: Deserializer<'de>>(deserialize
 }
 
 /// Takes a value that a client sent apart: its type and its attributes.
-pub(crate) fn parts(sent: &Value) -> Result<(&str, Map<String, Value>), Vec<Flaw>> {
+pub(crate) fn parts(sent: &Value) -> Result<(&str, Cow<'_, Map<String, Value>>), Vec<Flaw>> {
     let Some(object) = sent.as_object() else {
         return Err(if sent.is_null() { Violation::Blank } else { Violation::Invalid }.into());
     };
     let attributes = match object.get("attributes") {
-        Some(Value::Object(attributes)) => attributes.clone(),
+        Some(Value::Object(attributes)) => Cow::Borrowed(attributes),
         // PHP writes an empty object as an empty array.
-        Some(Value::Array(items)) if items.is_empty() => Map::new(),
+        Some(Value::Array(items)) if items.is_empty() => Cow::Owned(Map::new()),
         _ => return Err(Violation::Invalid.into()),
     };
     let kind = object.get("type").and_then(Value::as_str).ok_or(Violation::Invalid)?;
     Ok((kind, attributes))
+}
+
+/// Makes a value of its type and its attributes. `json!` would copy the attributes.
+pub(crate) fn whole(kind: &str, attributes: Map<String, Value>) -> Value {
+    Value::Object(Map::from_iter([
+        ("attributes".to_owned(), Value::Object(attributes)),
+        ("type".to_owned(), Value::from(kind)),
+    ]))
 }
 
 /// A flaw of an attribute of a variant, at its place in the whole value.

@@ -131,10 +131,11 @@ impl Core {
     }
 
     async fn write(&self, mut changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
-        let events = status_callbacks::events(&changes, self.clock.now());
+        let now = self.clock.now();
+        let events = status_callbacks::events(&changes, now);
         changes.extend(events);
         if self.audit.is_enabled() {
-            let entry = self.audit.entry(&changes, self.clock.now(), &self.ids, self.store.node())?;
+            let entry = self.audit.entry(&changes, now, &self.ids, self.store.node())?;
             changes.extend(entry);
         }
         let has_events = changes.iter().any(|change| matches!(change, Change::Emit(_)));

@@ -31,16 +31,17 @@ impl Decided<'_> {
     /// [`StoreError::Corrupt`] if the attributes of a record to update are not a JSON object, and
     /// [`StoreError::Failed`] if the outcome names a record that was not read.
     pub fn changes(&self, outcome: WriteOutcome, ids: &Ids) -> Result<Vec<Change>, StoreError> {
-        let mut changes = Vec::with_capacity(outcome.changes.len() + outcome.events.len());
+        let WriteOutcome { changes: mut decided, events } = outcome;
+        // One more for the entry of the audit.
+        let mut changes = Vec::with_capacity(decided.len() + events.len() + 1);
         let mut created = Vec::new();
         let read = Read::new(self.read);
-        // A record that the same outcome deletes may hold a number that a new record takes.
-        let is_deletion = |change: &RecordChange| matches!(change, RecordChange::Delete { .. });
-        let (deletions, others): (Vec<_>, Vec<_>) = outcome.changes.into_iter().partition(is_deletion);
-        for change in deletions.into_iter().chain(others) {
+        // Deletions come first, because a record that is deleted may hold a number that a new record takes.
+        decided.sort_by_key(|change| !matches!(change, RecordChange::Delete { .. }));
+        for change in decided {
             self.push(&mut changes, change, &read, ids, &mut created)?;
         }
-        for event in outcome.events {
+        for event in events {
             changes.push(Change::Emit(Box::new(self.event(event, &read)?)));
         }
         Ok(changes)

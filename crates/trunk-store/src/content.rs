@@ -17,10 +17,23 @@ pub(crate) struct Content {
     pub(crate) released: Vec<IndexEntry>,
 }
 
+/// Computes the stored form of the record of a change, and frees its attributes unless sums depend on them. They are freed where
+/// they were made, and not by another thread after the write has waited.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] if the attributes of a record to replace are not a JSON object.
+pub(crate) fn with_content(mut change: Change, symbols: &Symbols) -> Result<(Change, Content), StoreError> {
+    let content = Content::of(&change, symbols)?;
+    if let Change::Insert { scope, attributes, .. } | Change::Replace { scope, attributes, .. } = &mut change
+        && symbols.parts(scope.spec.name).is_empty()
+    {
+        drop(std::mem::take(attributes));
+    }
+    Ok((change, content))
+}
+
 impl Content {
-    /// # Errors
-    /// [`StoreError::Corrupt`] if the attributes of a record to replace are not a JSON object.
-    pub(crate) fn of(change: &Change, symbols: &Symbols) -> Result<Self, StoreError> {
+    fn of(change: &Change, symbols: &Symbols) -> Result<Self, StoreError> {
         match change {
             Change::Insert { scope, attributes, .. } => Ok(Self::of_new(symbols, scope.spec, attributes)),
             Change::Replace { scope, before, attributes, .. } => {

@@ -1,13 +1,12 @@
 //! The index entries of a record: one for every attribute that a list can be filtered or sorted by, or that is unique. An
 //! attribute that is a list has one for each of its items.
 
-use std::borrow::Cow;
-
 use didww_types::{FilterTest, Kind, ResourceSpec, Timestamp};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
 use crate::StoreError;
+use crate::derivation::Derivation;
 
 /// A value in an index. Null sorts after every other value, as in the database of the original service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +80,7 @@ pub(crate) struct IndexPlan(Vec<Indexed>);
 #[derive(Debug)]
 struct Indexed {
     path: &'static str,
+    derivation: Derivation,
     kind: Kind,
     unique: bool,
     everywhere: bool,
@@ -113,6 +113,7 @@ impl IndexPlan {
         paths.extend(shared.map(|path| (path, true)));
         let indexed = |(path, unique)| Indexed {
             path,
+            derivation: Derivation::of(path),
             kind: kind_of(spec, path),
             unique,
             everywhere: spec.is_unique_everywhere(path),
@@ -133,11 +134,12 @@ impl IndexPlan {
         attributes: &Map<String, Value>,
     ) -> (Vec<IndexEntry>, Vec<IndexEntry>) {
         let was = |name: &str| replaced.iter().find(|(other, _)| other == name).map(|(_, value)| value);
-        let leads_there = |indexed: &&Indexed| names_in(indexed.path).any(|name| was(name).is_some());
+        let leads_there =
+            |indexed: &&Indexed| indexed.derivation.attributes().any(|name| was(name).is_some());
         let affected: Vec<&Indexed> = self.0.iter().filter(leads_there).collect();
         // The attributes before the write, as far as they are compared.
         let mut before = Map::new();
-        for name in affected.iter().flat_map(|indexed| names_in(indexed.path)) {
+        for name in affected.iter().flat_map(|indexed| indexed.derivation.attributes()) {
             if let Some(value) = was(name).or_else(|| attributes.get(name)) {
                 before.insert(name.to_owned(), value.clone());
             }
@@ -156,9 +158,9 @@ fn entries_of<'a>(
     attributes: &Map<String, Value>,
 ) -> Vec<IndexEntry> {
     let mut entries: Vec<IndexEntry> = Vec::with_capacity(indexed.len());
-    for Indexed { path, kind, unique, everywhere } in indexed {
+    for Indexed { path, derivation, kind, unique, everywhere } in indexed {
         let (path, kind, unique, everywhere) = (*path, *kind, *unique, *everywhere);
-        match (kind, &*derived(attributes, path)) {
+        match (kind, &*derivation.value(attributes)) {
             // A list has one entry for each distinct item; an empty list has the entry of null.
             (Kind::List { of, .. }, Value::Array(items)) if !items.is_empty() => {
                 for item in items {
@@ -174,13 +176,6 @@ fn entries_of<'a>(
         }
     }
     entries
-}
-
-/// The names of the attributes that the value at a path depends on.
-fn names_in(path: &str) -> impl Iterator<Item = &str> {
-    let path = path.strip_suffix('~').unwrap_or(path);
-    let path = path.split('@').next().unwrap_or(path);
-    path.split('+').map(|part| part.split('.').next().unwrap_or(part))
 }
 
 /// Returns the index entries of a record of a type with these attributes.
@@ -236,35 +231,6 @@ pub(crate) fn claims_of(entries: &[IndexEntry]) -> impl Iterator<Item = &IndexEn
     entries.iter().filter(|entry| entry.everywhere && entry.value != IndexValue::Null)
 }
 
-/// Returns the value that an index has for a path: the value at the path, a text in lower case (`name~`), two texts
-/// concatenated (`npa+nxx`), or an attribute whose values several types share (`name@shared`).
-fn derived<'a>(attributes: &'a Map<String, Value>, path: &str) -> Cow<'a, Value> {
-    if let Some(path) = path.strip_suffix('~') {
-        return match at(attributes, path) {
-            Value::String(text) => Cow::Owned(Value::String(text.to_lowercase())),
-            value => Cow::Borrowed(value),
-        };
-    }
-    let path = path.split('@').next().unwrap_or(path);
-    if !path.contains('+') {
-        return Cow::Borrowed(at(attributes, path));
-    }
-    let texts = path.split('+').map(|path| at(attributes, path).as_str().unwrap_or_default());
-    Cow::Owned(Value::String(texts.collect()))
-}
-
-/// Returns the value at a dotted path, or null.
-fn at<'a>(attributes: &'a Map<String, Value>, path: &str) -> &'a Value {
-    const NULL: &Value = &Value::Null;
-    // Most paths are names, and a name has no dot.
-    let Some((first, rest)) = path.split_once('.') else { return attributes.get(path).unwrap_or(NULL) };
-    let first = attributes.get(first);
-    rest.split('.')
-        .try_fold(first, |value, name| value.map(|value| value.get(name)))
-        .flatten()
-        .unwrap_or(NULL)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -281,16 +247,6 @@ mod tests {
         assert!(keys.is_sorted(), "{keys:?}");
         assert_eq!(decimal_key("5"), decimal_key("5.00"));
         assert_eq!(decimal_key("five"), None);
-    }
-
-    #[test]
-    fn an_index_can_have_a_text_in_lower_case_and_two_texts_as_one() {
-        let attributes = serde_json::json!({ "name": "CÓRDOBA", "npa": "201", "nxx": "221", "none": null });
-        let attributes = attributes.as_object().unwrap();
-        assert_eq!(*derived(attributes, "name~"), "córdoba");
-        assert_eq!(*derived(attributes, "npa+nxx"), "201221");
-        assert_eq!((*derived(attributes, "name")).as_str(), Some("CÓRDOBA"));
-        assert!(derived(attributes, "none~").is_null() && derived(attributes, "absent").is_null());
     }
 
     #[test]
@@ -327,16 +283,6 @@ mod tests {
             }
         }
         assert!(changes > 100, "{changes}");
-    }
-
-    #[test]
-    fn a_path_leads_to_an_attribute_into_one_or_to_several() {
-        let names = |path: &'static str| names_in(path).collect::<Vec<_>>();
-        assert_eq!(names("name"), ["name"]);
-        assert_eq!(names("name~"), ["name"]);
-        assert_eq!(names("name@shared"), ["name"]);
-        assert_eq!(names("npa+nxx"), ["npa", "nxx"]);
-        assert_eq!(names("method.attributes.sid"), ["method"]);
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod canonical;
 mod change;
 mod channel;
 mod content;
+mod derivation;
 mod directory;
 #[cfg(feature = "postgres")]
 mod directory_account;

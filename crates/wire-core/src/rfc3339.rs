@@ -41,7 +41,21 @@ pub fn write_seconds(f: &mut fmt::Formatter<'_>, seconds: i64) -> fmt::Result {
     let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
     let second = seconds.rem_euclid(86_400);
     let (hours, minutes, seconds) = (second / 3_600, second / 60 % 60, second % 60);
-    write!(f, "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}")
+    if !(0..=9_999).contains(&year) {
+        return write!(f, "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}");
+    }
+    // Each number would be a call of the formatter, and most records are written with several instants.
+    let mut text = *b"0000-00-00T00:00:00";
+    for (end, mut number) in
+        [(4_usize, year), (7, month), (10, day), (13, hours), (16, minutes), (19, seconds)]
+    {
+        let before_end = text.get_mut(..end).unwrap_or_default();
+        for digit in before_end.iter_mut().rev().take_while(|digit| digit.is_ascii_digit()) {
+            *digit += u8::try_from(number % 10).unwrap_or_default();
+            number /= 10;
+        }
+    }
+    f.write_str(std::str::from_utf8(&text).unwrap_or_default())
 }
 
 /// Parses an RFC 3339 instant with at most nine decimals and any offset; `None` for any other text. A space
@@ -107,6 +121,15 @@ mod tests {
         assert_eq!(at("1970-01-01 02:00:01.5+02:00"), Some((1, 500_000_000)));
         assert_eq!(at("1969-12-31T23:59:59.000000001z"), Some((-1, 1)));
         assert_eq!(at("1970-01-01T00:00:00"), None, "a zone must be named");
+    }
+
+    #[test]
+    fn a_year_is_written_with_four_digits_or_with_as_many_as_it_has() {
+        let text = |seconds| Seconds(seconds).to_string();
+        assert_eq!(text(-62_167_219_200), "0000-01-01T00:00:00");
+        assert_eq!(text(951_827_696), "2000-02-29T12:34:56");
+        assert_eq!(text(253_402_300_799), "9999-12-31T23:59:59");
+        assert_eq!(text(253_402_300_800), "10000-01-01T00:00:00");
     }
 
     proptest! {

@@ -260,7 +260,11 @@ pub(super) async fn single_reply(
 ) -> Result<Reply, ApiError> {
     let (primary, included) =
         collect_included(context, spec, record.into_iter().collect(), &params.include).await?;
-    Ok(Reply::document(status, Document::new(context, params).single(&primary, &included).await?))
+    let mut document = Document::new(context, params);
+    if status == StatusCode::CREATED {
+        document = document.of_new();
+    }
+    Ok(Reply::document(status, document.single(&primary, &included).await?))
 }
 
 #[cfg(test)]
@@ -276,6 +280,7 @@ mod tests {
 
     use super::super::fixture::Fixture;
     use super::super::include::IncludeNode;
+    use super::super::rendered::Rendering;
     use super::*;
 
     #[tokio::test]
@@ -301,6 +306,25 @@ mod tests {
         fixture.core.store.commit(vec![delete]).await.unwrap();
         let text = String::from_utf8_lossy(&read().await.body).into_owned();
         assert!(text.contains("Bellatrix") && !text.contains("Alphard"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn the_text_of_a_new_record_is_kept_by_its_first_read() {
+        let fixture = Fixture::start(Rulebook::new(&[])).await;
+        let record = fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), Vec::new()).await;
+        let (context, params) = (fixture.context(), QueryParams::default());
+        let is_kept = || {
+            let (version, features, base) = (context.version, context.account.features, &context.base);
+            context.rendered.copy(Rendering { record: &record, version, features, base }, &mut String::new())
+        };
+        let answer = async |status| {
+            let reply = single_reply(&context, VoiceOutTrunk::SPEC, Some(record.clone()), &params, status);
+            reply.await.unwrap().body
+        };
+        let created = answer(StatusCode::CREATED).await;
+        assert!(!is_kept());
+        assert_eq!(answer(StatusCode::OK).await, created);
+        assert!(is_kept());
     }
 
     #[tokio::test]

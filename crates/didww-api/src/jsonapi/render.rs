@@ -43,6 +43,8 @@ pub(super) struct Document<'a> {
     text: String,
     /// Whether the texts of its resources are kept.
     keeps: bool,
+    /// Whether its record was created by the request.
+    is_of_new: bool,
     work: Work,
 }
 
@@ -56,7 +58,14 @@ impl<'a> Document<'a> {
             Cow::Borrowed(context.base.as_str())
         };
         let text = String::with_capacity(BYTES_PER_RECORD);
-        Self { context, params, base, count: None, text, keeps: true, work: Work::default() }
+        let work = Work::default();
+        Self { context, params, base, count: None, text, keeps: true, is_of_new: false, work }
+    }
+
+    /// The document of a record that the request created. No text of it is kept yet, and none is kept before its first read:
+    /// an import of many records would evict the texts of those that are read.
+    pub(super) fn of_new(self) -> Self {
+        Self { keeps: false, is_of_new: true, ..self }
     }
 
     /// Adds a number to the document's `meta`, if there is one.
@@ -203,7 +212,8 @@ impl<'a> Document<'a> {
         }
         let RequestContext { account, version, rendered, .. } = self.context;
         let (record, version, features) = (&entry.record, *version, account.features);
-        if rendered.copy(Rendering { record, version, features, base: &self.base }, &mut self.text) {
+        let rendering = Rendering { record, version, features, base: &self.base };
+        if !self.is_of_new && rendered.copy(rendering, &mut self.text) {
             self.work.add_copied(self.text.len() - begin);
             return Ok(());
         }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::direct::{MemberSink, ReadInto};
 use crate::enumeration::string_enum;
-use crate::polymorphic::{nested, parts, polymorphic};
+use crate::polymorphic::{nested, parts, polymorphic, whole};
 use crate::values::{IpNetworks, TechPrefix, TwilioAccountSid, distinct_networks};
 use crate::{Attribute, Extra, Flaw, Kind, Secret, UnknownVariant, Violation};
 
@@ -220,15 +220,14 @@ impl Attribute for AuthenticationMethod {
     /// Validates the form. Whether a create or update may set the type is a rule of the trunk.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let (kind, attributes) = parts(sent)?;
-        let attributes = &attributes;
         let validated = match kind {
-            "credentials_and_ip" => validate_credentials_and_ip(attributes),
+            "credentials_and_ip" => validate_credentials_and_ip(&attributes),
             // The rule of the trunk refuses this type with any attributes.
             "ip_only" => Ok(Map::new()),
-            "twilio" => validate_twilio(attributes),
+            "twilio" => validate_twilio(&attributes),
             _ => Err(Violation::Invalid.into()),
         }?;
-        Ok(serde_json::json!({ "type": kind, "attributes": validated }))
+        Ok(whole(kind, validated))
     }
 
     /// Leaves out the credentials, which only the service generates.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::enumeration::string_enum;
 use crate::merged_attributes::merged_attributes;
-use crate::polymorphic::{parts, polymorphic};
+use crate::polymorphic::{parts, polymorphic, whole};
 use crate::values::{
     AbsoluteCallbackUrl, CallbackUrl, ConnectionTimeout, DistinctList, MessageBody, MessageTemplate,
     RtpSource, SipHost, SipPort, SmppSystemId, SmppSystemType, TextMembers,
@@ -282,7 +282,8 @@ impl Attribute for SmsConfiguration {
     /// Validates the form and each attribute separately, and removes attributes that only the service sets. Required attributes
     /// and rules for combinations belong to the trunk.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
-        let (kind, mut attributes) = parts(sent)?;
+        let (kind, attributes) = parts(sent)?;
+        let mut attributes = attributes.into_owned();
         let generated = Self::generated(kind);
         attributes.retain(|name, _| !generated.contains(&name.as_str()));
         let validated = match kind {
@@ -293,7 +294,7 @@ impl Attribute for SmsConfiguration {
             "smpp_smsc" => SmppSmscConfiguration::validate(&attributes),
             _ => Err(vec![Flaw { pointer: "/type".to_owned(), violation: Violation::NotIncluded }]),
         }?;
-        Ok(serde_json::json!({ "type": kind, "attributes": validated }))
+        Ok(whole(kind, validated))
     }
 
     /// Leaves out the credentials, which only the service generates.

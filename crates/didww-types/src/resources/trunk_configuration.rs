@@ -7,7 +7,7 @@ use super::{
     ReroutingCode, RxDtmfFormat, SstRefreshMethod, StirShakenMode, TransportProtocol, TxDtmfFormat,
 };
 use crate::merged_attributes::merged_attributes;
-use crate::polymorphic::{parts, polymorphic};
+use crate::polymorphic::{parts, polymorphic, whole};
 use crate::values::{
     DistinctList, FailoverTime, ForwardNumber, HopCount, InboundRtpTimeout, RtpSource, SessionTime, SipHost,
     SipPort, SipTimerB, SipUser,
@@ -269,7 +269,8 @@ impl Attribute for TrunkConfiguration {
     /// Validates the form and each attribute separately, and removes attributes that only the service sets. Permitted attributes
     /// and rules for combinations, in each version, belong to the trunk.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
-        let (kind, mut attributes) = parts(sent)?;
+        let (kind, attributes) = parts(sent)?;
+        let mut attributes = attributes.into_owned();
         attributes.retain(|name, _| !SipConfiguration::GENERATED.contains(&name.as_str()));
         let validated = match kind {
             "sip_configurations" => SipConfiguration::validate(&attributes),
@@ -278,7 +279,7 @@ impl Attribute for TrunkConfiguration {
             "h323_configurations" => H323Configuration::validate(&attributes),
             _ => Err(vec![Flaw { pointer: "/type".to_owned(), violation: Violation::NotIncluded }]),
         }?;
-        Ok(serde_json::json!({ "type": kind, "attributes": validated }))
+        Ok(whole(kind, validated))
     }
 
     /// Leaves out the credentials, which only the service generates.

@@ -38,9 +38,10 @@ impl ResourceSpec {
 
     /// The attributes of a version, in the order of its responses.
     pub fn attributes_at(&self, version: ApiVersion) -> Vec<&'static AttributeSpec> {
-        let mut attributes: Vec<&'static AttributeSpec> =
-            self.attributes.iter().filter(|attribute| attribute.exists_in(version)).collect();
         let former = self.adapter.map_or(&[][..], |adapter| adapter.attributes);
+        let mut attributes: Vec<&'static AttributeSpec> =
+            Vec::with_capacity(self.attributes.len() + former.len());
+        attributes.extend(self.attributes.iter().filter(|attribute| attribute.exists_in(version)));
         for attribute in former.iter().filter(|attribute| attribute.exists_in(version)) {
             let at = attributes
                 .iter()

@@ -11,7 +11,7 @@ use super::run::WRITE_LIMIT;
 use super::sums::Differences;
 use super::transaction::{Announcement, Transaction};
 use super::{PostgresStore, accounts, calls, documents, idempotency, jobs, outbox, records};
-use crate::content::Content;
+use crate::content::{self, Content};
 use crate::{Answer, Change, KeyUse, Record, Scope, Writes};
 
 /// Maximum number of records that are inserted together.
@@ -160,7 +160,7 @@ async fn reset(transaction: &Transaction<'_>, account: Option<i64>, accounts: bo
 impl Writes for PostgresStore {
     fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>> {
         let symbols = Arc::clone(&self.node.symbols);
-        let with_content = |change| Content::of(&change, &symbols).map(|content| (change, content));
+        let with_content = |change| content::with_content(change, &symbols);
         let changes: Vec<_> = match changes.into_iter().map(with_content).collect::<Result<_, _>>() {
             Ok(changes) => changes,
             Err(error) => return Answer::ready(Err(error)),
@@ -182,7 +182,7 @@ impl Writes for PostgresStore {
 
     fn reset_with(&self, changes: Vec<Change>, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
         let symbols = Arc::clone(&self.node.symbols);
-        let with_content = |change| Content::of(&change, &symbols).map(|content| (change, content));
+        let with_content = |change| content::with_content(change, &symbols);
         let changes: Vec<_> = match changes.into_iter().map(with_content).collect::<Result<_, _>>() {
             Ok(changes) => changes,
             Err(error) => return Answer::ready(Err(error)),

@@ -106,15 +106,28 @@ impl Connections {
         work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
         done: impl FnOnce(&T) + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
+        let work = move |connection: &Connection, _: &()| -> Result<T, StoreError> { work(connection) };
+        let written = self.write_with((), work, done);
+        async move { written.await.map(|(result, ())| result) }
+    }
+
+    /// As [`write_then`](Self::write_then), with the data of the work, which the caller receives with the result: the rest of
+    /// what the caller wants to know is often in it, and need not be copied by the writer.
+    pub(super) fn write_with<S: Send + 'static, T: Send + 'static>(
+        &self,
+        data: S,
+        work: impl Fn(&Connection, &S) -> Result<T, StoreError> + Send + 'static,
+        done: impl FnOnce(&T) + Send + 'static,
+    ) -> impl Future<Output = Result<(T, S), StoreError>> + Send + 'static {
         let (reply, answer) = oneshot::channel();
         let used = KeyUse::current();
-        let work = move |connection: &Connection| {
-            let result = work(connection)?;
+        let work = move |connection: &Connection, data: &S| -> Result<T, StoreError> {
+            let result = work(connection, data)?;
             // After the work: a write that fails before it has changed anything does not affect the others of its group.
             used.as_ref().map(|used| idempotency::claim(connection, used)).transpose()?;
             Ok(result)
         };
-        let mut task = Box::new(Task::new(work, done, reply));
+        let mut task = Box::new(Task::new(data, work, done, reply));
         match self {
             Self::Memory { shared, counts } => {
                 let connection = shared.lock_briefly();
@@ -145,7 +158,10 @@ impl Connections {
                 }
             }
         }
-        async move { answer.await.map_or_else(|_| Err(closed()), |(outcome, _work)| outcome) }
+        async move {
+            let (outcome, data, _work) = answer.await.map_err(|_| closed())?;
+            outcome.map(|result| (result, data))
+        }
     }
 
     /// Accepts no further work, and waits until the writer has completed the queue.
@@ -255,6 +271,14 @@ mod tests {
 
     fn refuse(connections: &Connections, error: StoreError) -> impl Future<Output = Result<(), StoreError>> {
         connections.write(move |_| -> Result<(), StoreError> { Err(error.clone()) })
+    }
+
+    #[tokio::test]
+    async fn the_data_of_a_write_comes_back_with_its_result() {
+        let (_folder, connections) = connections();
+        let length = |_: &Connection, data: &String| -> Result<usize, StoreError> { Ok(data.len()) };
+        let written = connections.write_with("data".to_owned(), length, |_| ());
+        assert_eq!(written.await, Ok((4, "data".to_owned())));
     }
 
     #[tokio::test]

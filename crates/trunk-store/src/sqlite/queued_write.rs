@@ -49,44 +49,46 @@ pub(super) trait QueuedWrite: Send {
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
-/// A write that runs `work`, and after the commit passes the result to `done` and to the caller.
-pub(super) struct Task<T, F, D> {
+/// A write that runs `work` on `data`, and after the commit passes the result to `done` and to the caller.
+pub(super) struct Task<S, T, F, D> {
+    data: S,
     work: F,
     result: Option<T>,
     done: D,
-    reply: oneshot::Sender<Reply<T, F>>,
+    reply: oneshot::Sender<Reply<S, T, F>>,
 }
 
-/// The result of a write, and its work, which is dropped on the caller's thread: the writer's thread limits the rate of all
-/// writes, and should not spend time on freeing memory.
-pub(super) type Reply<T, F> = (Result<T, StoreError>, F);
+/// The result of a write, its data, which the caller may use again, and its work. All are dropped on the caller's thread: the
+/// writer's thread limits the rate of all writes, and should not spend time on freeing memory.
+pub(super) type Reply<S, T, F> = (Result<T, StoreError>, S, F);
 
-impl<T, F, D> Task<T, F, D> {
-    pub(super) fn new(work: F, done: D, reply: oneshot::Sender<Reply<T, F>>) -> Self {
-        Self { work, result: None, done, reply }
+impl<S, T, F, D> Task<S, T, F, D> {
+    pub(super) fn new(data: S, work: F, done: D, reply: oneshot::Sender<Reply<S, T, F>>) -> Self {
+        Self { data, work, result: None, done, reply }
     }
 }
 
-impl<T, F, D> QueuedWrite for Task<T, F, D>
+impl<S, T, F, D> QueuedWrite for Task<S, T, F, D>
 where
+    S: Send,
     T: Send,
-    F: Fn(&Connection) -> Result<T, StoreError> + Send,
+    F: Fn(&Connection, &S) -> Result<T, StoreError> + Send,
     D: FnOnce(&T) + Send,
 {
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        self.result = Some((self.work)(connection)?);
+        self.result = Some((self.work)(connection, &self.data)?);
         Ok(())
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
         let missing = || StoreError::Failed("a write returned no result".to_owned());
-        let Self { work, result, reply, done } = *self;
+        let Self { data, work, result, reply, done } = *self;
         let outcome = outcome.and_then(|()| result.ok_or_else(missing));
         if let Ok(result) = &outcome {
             done(result);
         }
         // The caller may have dropped the future; the write is committed nevertheless.
-        let _unsent = reply.send((outcome, work));
+        let _unsent = reply.send((outcome, data, work));
     }
 }
 

@@ -43,11 +43,19 @@ pub(super) struct RecordWriter<'a> {
     pub(super) symbols: &'a Symbols,
 }
 
+/// A record after it was [replaced](RecordWriter::replace).
+pub(super) fn replaced(before: &Record, content: &Content, meta: Option<&str>) -> Record {
+    let Record { number, id, kind, revision, .. } = *before;
+    let (attributes, meta) = (content.text.clone(), meta.or(before.meta.as_deref()).map(str::to_owned));
+    Record { number, id, kind, revision: revision + 1, attributes, meta }
+}
+
 impl RecordWriter<'_> {
     fn execute(&self, sql: &str, parameters: &[&dyn ToSql]) -> rusqlite::Result<usize> {
         self.connection.prepare_cached(sql)?.execute(parameters)
     }
 
+    /// Inserts a record. Returns its number.
     pub(super) fn insert(
         &self,
         scope: Scope,
@@ -55,8 +63,8 @@ impl RecordWriter<'_> {
         created_at: i64,
         content: &Content,
         links: &[(&'static str, Vec<Uuid>)],
-        meta: Option<String>,
-    ) -> Result<Record, StoreError> {
+        meta: Option<&str>,
+    ) -> Result<i64, StoreError> {
         let Content { text, gained: entries, .. } = content;
         // Checked before any change: a name that is taken is a frequent mistake, and this way it needs no rollback.
         for entry in entries.iter().filter(|entry| entry.unique) {
@@ -83,7 +91,7 @@ impl RecordWriter<'_> {
                 self.link(scope, number, relationship, *target)?;
             }
         }
-        Ok(Record { number, id, kind: scope.spec.name, revision: 0, attributes: text.clone(), meta })
+        Ok(number)
     }
 
     pub(super) fn replace(
@@ -93,9 +101,9 @@ impl RecordWriter<'_> {
         content: &Content,
         links: &[(&'static str, Vec<Uuid>)],
         meta: Option<&str>,
-    ) -> Result<Record, StoreError> {
+    ) -> Result<(), StoreError> {
         let Content { text, gained, released } = content;
-        let meta = meta.map(str::to_owned).or_else(|| before.meta.clone());
+        let meta = meta.or(before.meta.as_deref());
         // Checked before anything is changed, as for a new record: otherwise its whole group runs a second time.
         if gained.iter().any(|entry| entry.unique || entry.everywhere) {
             self.check_unchanged(before)?;
@@ -130,7 +138,7 @@ impl RecordWriter<'_> {
                 self.link(scope, before.number, relationship, *target)?;
             }
         }
-        Ok(Record { attributes: text.clone(), revision: before.revision + 1, meta, ..before.clone() })
+        Ok(())
     }
 
     /// Adds members to a relationship of a record, or removes them from it.
@@ -219,8 +227,8 @@ impl RecordWriter<'_> {
         }
         let scope = Scope { account, spec };
         let content = Content::of_changed(self.symbols, spec, &before, &attributes)?;
-        let record = self.replace(scope, &before, &content, &[], None)?;
-        Ok(Some((scope, record)))
+        self.replace(scope, &before, &content, &[], None)?;
+        Ok(Some((scope, replaced(&before, &content, None))))
     }
 
     /// Increments the revision of a record, if it still matches.

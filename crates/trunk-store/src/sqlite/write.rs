@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::error::failed;
-use super::record_writer::{Quotas, RecordWriter};
+use super::record_writer::{Quotas, RecordWriter, replaced};
 use super::row::find;
 use super::sums::Differences;
 use super::symbols::Symbols;
@@ -18,12 +18,32 @@ use crate::{Change, Committed, NewDocument, Record, Scope, StoreError, StoredRec
 
 /// The effects of a write.
 pub(super) struct Written {
-    /// The inserted and replaced records, in the order of the changes.
-    pub(super) records: Vec<Record>,
+    /// The numbers of the inserted records, in the order of the changes.
+    pub(super) numbers: Vec<i64>,
     /// The effects for the change feed.
     pub(super) effects: Write,
     /// False if effects on records were left out.
     pub(super) is_complete: bool,
+}
+
+/// Returns the inserted and replaced records of changes that were applied, in their order. `numbers` are those of
+/// [`Written`].
+pub(super) fn records(changes: Vec<(Change, Content)>, numbers: &[i64]) -> Vec<Record> {
+    let mut numbers = numbers.iter();
+    let record = |(change, content): (Change, Content)| match change {
+        Change::Insert { scope, id, meta, .. } => {
+            let (number, kind) = (*numbers.next()?, scope.spec.name);
+            Some(Record { number, id, kind, revision: 0, attributes: content.text, meta })
+        }
+        Change::Replace { before, meta, .. } => Some(Record {
+            revision: before.revision + 1,
+            attributes: content.text,
+            meta: meta.or(before.meta),
+            ..before
+        }),
+        _ => None,
+    };
+    changes.into_iter().filter_map(record).collect()
 }
 
 /// Applies all changes. It stops at the first one that fails, and the caller rolls the transaction back.
@@ -37,18 +57,15 @@ pub(super) fn apply(
     followed: bool,
 ) -> Result<Written, StoreError> {
     let write = RecordWriter { connection, symbols };
-    let mut records = Vec::new();
+    let mut numbers = Vec::new();
     let (mut effects, mut deleted) = (Vec::new(), Vec::new());
-    let push = |effects: &mut Vec<Committed>, scope: Scope, record: &Record, links| {
-        let (account, record) = (scope.owner(), record.clone());
-        effects.push(Committed::Stored(StoredRecord { account, record, links }));
-    };
-    let stored = |effects: &mut Vec<Committed>, scope: Scope, record: &Record| -> Result<(), StoreError> {
-        if followed {
-            push(effects, scope, record, write.links(scope.spec, record.number)?);
-        }
-        Ok(())
-    };
+    // Of a record that was changed, the members are read.
+    let push_changed =
+        |effects: &mut Vec<Committed>, scope: Scope, record: Record| -> Result<(), StoreError> {
+            let links = write.links(scope.spec, record.number)?;
+            effects.push(Committed::Stored(StoredRecord { account: scope.owner(), record, links }));
+            Ok(())
+        };
     let mut sums = Differences::default();
     let mut summed = |scope: &Scope, number, attributes: &Map<String, Value>, sign| {
         sums.add(connection, symbols, scope.spec, number, attributes, sign)
@@ -58,21 +75,25 @@ pub(super) fn apply(
             Change::Insert { scope, id, created_at, attributes, links, meta } => {
                 write.check_quota(*scope, quotas)?;
                 let created_at = created_at.as_unix_millis();
-                let record = write.insert(*scope, *id, created_at, content, links, meta.clone())?;
-                summed(scope, record.number, attributes, 1)?;
+                let number = write.insert(*scope, *id, created_at, content, links, meta.as_deref())?;
+                summed(scope, number, attributes, 1)?;
                 if followed {
-                    push(&mut effects, *scope, &record, links_of_new(scope.spec, links));
+                    let (kind, attributes, meta) = (scope.spec.name, content.text.clone(), meta.clone());
+                    let record = Record { number, id: *id, kind, revision: 0, attributes, meta };
+                    let (account, links) = (scope.owner(), links_of_new(scope.spec, links));
+                    effects.push(Committed::Stored(StoredRecord { account, record, links }));
                 }
-                records.push(record);
+                numbers.push(number);
             }
             Change::Replace { scope, before, attributes, links, meta } => {
                 if !symbols.parts(scope.spec.name).is_empty() {
                     summed(scope, before.number, &before.attributes()?, -1)?;
                 }
-                let record = write.replace(*scope, before, content, links, meta.as_deref())?;
-                summed(scope, record.number, attributes, 1)?;
-                stored(&mut effects, *scope, &record)?;
-                records.push(record);
+                write.replace(*scope, before, content, links, meta.as_deref())?;
+                summed(scope, before.number, attributes, 1)?;
+                if followed {
+                    push_changed(&mut effects, *scope, replaced(before, content, meta.as_deref()))?;
+                }
             }
             Change::Members { scope, owner, relationship, add, members } => {
                 write.increment_revision(owner)?;
@@ -83,7 +104,7 @@ pub(super) fn apply(
                 summed(scope, owner.number, &attributes, 1)?;
                 if followed {
                     let revision = owner.revision + 1;
-                    stored(&mut effects, *scope, &Record { revision, ..owner.clone() })?;
+                    push_changed(&mut effects, *scope, Record { revision, ..owner.clone() })?;
                 }
             }
             Change::Unchanged { record } => write.check_unchanged(record)?,
@@ -128,13 +149,14 @@ pub(super) fn apply(
         }
     }
     for (number, spec, sum, difference) in sums.changes() {
-        if let Some((scope, record)) = write.change_sum(number, spec, sum, difference)? {
-            stored(&mut effects, scope, &record)?;
+        let changed = write.change_sum(number, spec, sum, difference)?;
+        if let Some((scope, record)) = changed.filter(|_| followed) {
+            push_changed(&mut effects, scope, record)?;
         }
     }
     effects.extend(deleted);
     let is_complete = followed || !changes.iter().any(|(change, _)| change.is_of_record());
-    Ok(Written { records, effects: effects.into(), is_complete })
+    Ok(Written { numbers, effects: effects.into(), is_complete })
 }
 
 /// The members of each relationship of a record that was created with these links, as [`RecordWriter::links`] reads them.
@@ -193,6 +215,7 @@ mod tests {
 
     use super::super::open::declare;
     use super::*;
+    use crate::content::with_content;
     use crate::directory::SharedDirectory;
     use crate::{ChangeFeed as _, Changes, Interest, Records as _, SqliteStore, Writes as _};
 
@@ -218,8 +241,9 @@ mod tests {
         let (symbols, _none_without_records) = declare(&mut connection, didww_types::REGISTRY).unwrap();
         let quotas = Quotas { directory: SharedDirectory::default(), default: None };
         let run = |change: Change| -> Result<Vec<Record>, StoreError> {
-            let content = Content::of(&change, &symbols)?;
-            apply(&connection, &symbols, &quotas, &[(change, content)], false).map(|written| written.records)
+            let changes = vec![with_content(change, &symbols)?];
+            let written = apply(&connection, &symbols, &quotas, &changes, false)?;
+            Ok(records(changes, &written.numbers))
         };
         for (spec, attribute, id) in [(VoiceOutTrunk::SPEC, "name", 1), (Did::SPEC, "number", 3)] {
             run(insert(spec, id, &json!({ attribute: "1" }), Vec::new())).unwrap();
@@ -237,6 +261,22 @@ mod tests {
             assert_eq!(run(replace("3")).unwrap()[0].revision, 1);
             assert_eq!(run(replace("1")), Err(StoreError::Conflict), "the revision is looked at first");
         }
+    }
+
+    #[test]
+    fn attributes_are_freed_before_a_write_waits_unless_sums_depend_on_them() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let (symbols, _none_without_records) = declare(&mut connection, didww_types::REGISTRY).unwrap();
+        let are_kept = |spec: &'static ResourceSpec| -> bool {
+            let change = insert(spec, 1, &json!({ "name": "a" }), Vec::new());
+            let (change, content) = with_content(change, &symbols).unwrap();
+            assert!(content.text.contains("\"name\":\"a\""), "{}", content.text);
+            matches!(change, Change::Insert { attributes, .. } if !attributes.is_empty())
+        };
+        assert!(!are_kept(VoiceOutTrunk::SPEC));
+        let is_summed = |spec: &&'static ResourceSpec| !symbols.parts(spec.name).is_empty();
+        let summed: Vec<_> = didww_types::REGISTRY.iter().copied().filter(is_summed).collect();
+        assert!(!summed.is_empty() && summed.into_iter().all(are_kept));
     }
 
     #[tokio::test]

@@ -38,6 +38,9 @@ const IDLE_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Delay before the next checkpoint after one that failed.
 const CHECKPOINT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const COMMIT: &str = "COMMIT";
+
 /// A write that was refused because of stored data, and its error.
 type Refused = (Box<dyn QueuedWrite>, StoreError);
 
@@ -125,7 +128,7 @@ impl Writer {
         group: Vec<Box<dyn QueuedWrite>>,
         writes: &Receiver<Box<dyn QueuedWrite>>,
     ) -> Result<(), Vec<Box<dyn QueuedWrite>>> {
-        if self.connection.execute_batch("BEGIN IMMEDIATE").is_err() {
+        if execute(&self.connection, BEGIN).is_err() {
             return Err(group);
         }
         let changes_before_group = self.connection.total_changes();
@@ -134,9 +137,18 @@ impl Writer {
         // before it, a caller would not find the reason, and a repeated write would only be refused again.
         let mut refused: Vec<Refused> = Vec::new();
         let mut taken = group.len();
+        let mut has_yielded = false;
         let mut group = group.into_iter();
-        while let Some(mut write) =
-            group.next().or_else(|| self.take_another(writes, &mut taken, changes_before_group))
+        while let Some(mut write) = group
+            .next()
+            .or_else(|| self.take_another(writes, &mut taken, changes_before_group))
+            .or_else(|| {
+                // Several clients write. If threads that prepare further writes wait for a processor, they go first, once, because
+                // a commit of more writes costs hardly more. If none waits, this returns at once.
+                let yields = taken > 1 && !std::mem::replace(&mut has_yielded, true);
+                yields.then(std::thread::yield_now)?;
+                self.take_another(writes, &mut taken, changes_before_group)
+            })
         {
             let before = self.connection.total_changes();
             match run_catching_panics(&self.connection, &mut *write) {
@@ -178,7 +190,7 @@ impl Writer {
         let mut done = Vec::with_capacity(group.len());
         let mut refused: Vec<Refused> = Vec::new();
         let mut group = group.into_iter();
-        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+        if let Err(error) = execute(&self.connection, BEGIN) {
             return self.refuse(group.collect(), &failed(error));
         }
         let changes_before_group = self.connection.total_changes();
@@ -200,7 +212,7 @@ impl Writer {
                     if self.connection.is_autocommit() {
                         done.extend(refused.drain(..).map(|(write, _)| write));
                         self.refuse(std::mem::take(&mut done), &error);
-                        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+                        if let Err(error) = execute(&self.connection, BEGIN) {
                             return self.refuse(group.collect(), &failed(error));
                         }
                     }
@@ -214,10 +226,7 @@ impl Writer {
     fn commit(&mut self, group: Vec<Box<dyn QueuedWrite>>, refused: Vec<Refused>, changes_before_group: u64) {
         let outcome = if self.connection.total_changes() == changes_before_group {
             // A transaction without changes needs no flush and is not counted.
-            self.connection
-                .execute_batch("COMMIT")
-                .map_err(failed)
-                .inspect_err(|_| rollback(&self.connection))
+            execute(&self.connection, COMMIT).map_err(failed).inspect_err(|_| rollback(&self.connection))
         } else {
             self.make_durable()
         };
@@ -242,7 +251,7 @@ impl Writer {
     fn make_durable(&mut self) -> Result<(), StoreError> {
         let counted = self.commits.increment(&self.connection);
         self.counts.states.begin_commit();
-        let committed = counted.and_then(|count| self.connection.execute_batch("COMMIT").map(|()| count));
+        let committed = counted.and_then(|count| execute(&self.connection, COMMIT).map(|()| count));
         self.counts.states.end_commit();
         let count = match committed {
             Ok(count) => count,
@@ -412,12 +421,16 @@ fn depends_on_stored_data(error: &StoreError) -> bool {
     matches!(error, StoreError::Conflict | StoreError::Taken(_) | StoreError::Quota { .. })
 }
 
+/// Executes a statement without parameters, which is compiled once.
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
 /// Runs one write of a group. If it fails, only its own changes are rolled back.
 fn run_in_savepoint(connection: &Connection, write: &mut dyn QueuedWrite) -> Result<(), StoreError> {
-    let statement =
-        |sql: &str| connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(failed);
-    statement("SAVEPOINT one")?;
-    let outcome = run_catching_panics(connection, write).and_then(|()| statement("RELEASE one").map(|_| ()));
+    execute(connection, "SAVEPOINT one").map_err(failed)?;
+    let outcome = run_catching_panics(connection, write)
+        .and_then(|()| execute(connection, "RELEASE one").map_err(failed));
     if outcome.is_err()
         && !connection.is_autocommit()
         && connection.execute_batch("ROLLBACK TO one; RELEASE one").is_err()
@@ -436,9 +449,9 @@ fn run_catching_panics(connection: &Connection, write: &mut dyn QueuedWrite) -> 
 
 /// Runs one write in its own transaction, on a database in memory.
 pub(super) fn commit_alone(connection: &Connection, write: &mut dyn QueuedWrite) -> Result<(), StoreError> {
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    let outcome = run_catching_panics(connection, write)
-        .and_then(|()| connection.execute_batch("COMMIT").map_err(failed));
+    execute(connection, BEGIN).map_err(failed)?;
+    let outcome =
+        run_catching_panics(connection, write).and_then(|()| execute(connection, COMMIT).map_err(failed));
     if outcome.is_err() {
         rollback(connection);
     }
