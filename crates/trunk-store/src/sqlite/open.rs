@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use didww_types::{REGISTRY, ResourceSpec};
@@ -177,10 +178,15 @@ impl SqliteStore {
     }
 }
 
-/// Returns a database in memory without records. It is created once in a process: copying its pages takes a tenth of the time
-/// of creating them, and a suite of tests may start a server for each test.
+/// Returns a database in memory without records: for the first caller in a process an empty one, which [`declare`] fills, as it
+/// does for a server that has no other; for all further ones a copy of one that is created once. Copying its pages takes a tenth of
+/// the time of creating them, and a suite of tests may start a server for each test.
 fn copy_of_empty() -> rusqlite::Result<Connection> {
+    static IS_FIRST: AtomicBool = AtomicBool::new(true);
     static EMPTY: Mutex<Option<Connection>> = Mutex::new(None);
+    if IS_FIRST.swap(false, Ordering::Relaxed) {
+        return Connection::open_in_memory();
+    }
     let mut empty = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
     let empty = if let Some(empty) = &mut *empty {
         empty
