@@ -89,7 +89,8 @@ impl SqliteStore {
         let canonical = files.path().to_owned();
         let noted = commits::read_note(&canonical);
         check_header(&files, noted, path)?;
-        if files.length().map_err(access)? > 0 {
+        let is_new = files.length().map_err(access)? == 0;
+        if !is_new {
             identify(&canonical, path, false)?;
         }
         files.make_private();
@@ -97,6 +98,12 @@ impl SqliteStore {
         let mut writer =
             Connection::open_with_flags(&canonical, OpenFlags::SQLITE_OPEN_READ_WRITE | NO_MUTEX)
                 .map_err(engine)?;
+        if is_new && let Err(error) = write_first_page(&writer) {
+            drop(writer);
+            // The next start then finds an empty file. If this fails too, it says what the file is.
+            let _is_emptied = files.database().set_len(0);
+            return Err(engine(error));
+        }
         writer
             .execute_batch(
                 // The temporary store holds the undo journal of one write of a group: a few pages, which fit in memory.
@@ -199,6 +206,14 @@ fn copy_of_empty() -> rusqlite::Result<Connection> {
     // All pages in one step.
     Backup::new(empty, &mut copy)?.step(-1)?;
     Ok(copy)
+}
+
+/// Writes the first page of an empty file, which says that the database has a write-ahead log, and flushes it. In the other modes
+/// the engine would first write a journal from which the empty file can be restored: three more flushes and a file that is
+/// deleted again, on a start that is all flushes, for a page that says nothing else. Everything after it is written through the log.
+fn write_first_page(writer: &Connection) -> rusqlite::Result<()> {
+    writer
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = MEMORY; PRAGMA journal_mode = WAL;")
 }
 
 /// Converts an error of the engine, which may mean that the file is not a database or is damaged.
