@@ -111,7 +111,8 @@ impl SqliteStore {
                  PRAGMA temp_store = MEMORY;",
             )
             .map_err(engine)?;
-        let (symbols, found) = declare(&mut writer, REGISTRY).map_err(engine)?;
+        let declared = if is_new { declare_unflushed(&mut writer) } else { declare(&mut writer, REGISTRY) };
+        let (symbols, found) = declared.map_err(engine)?;
         if let Some(Duplicates { attribute, values, records }) = found {
             return Err(OpenError::Duplicates { file: path.to_owned(), attribute, values, records });
         }
@@ -297,8 +298,7 @@ pub(super) fn identify(canonical: &Path, path: &Path, is_target: bool) -> Result
 }
 
 /// Brings the schema, the symbols and the index in line with this server's, in one transaction as far as no stored record
-/// is involved: a new database costs one flush to the disk. Returns the symbols, and duplicates of an attribute that became
-/// unique.
+/// is involved. Returns the symbols, and duplicates of an attribute that became unique.
 pub(super) fn declare(
     connection: &mut Connection,
     registry: &'static [&'static ResourceSpec],
@@ -309,6 +309,15 @@ pub(super) fn declare(
     transaction.commit()?;
     let duplicates = indexing::finish(connection, &symbols, unfinished)?;
     Ok((Arc::new(symbols), duplicates))
+}
+
+/// As [`declare`], for a new database, and without a flush: the flush of the first commit after it is one of the whole log, and
+/// nothing is answered before that one. After a power cut in between, the next start finds an empty database, as this one did.
+fn declare_unflushed(writer: &mut Connection) -> rusqlite::Result<(Arc<Symbols>, Option<Duplicates>)> {
+    writer.execute_batch("PRAGMA synchronous = OFF;")?;
+    let declared = declare(writer, REGISTRY)?;
+    writer.execute_batch("PRAGMA synchronous = FULL;")?;
+    Ok(declared)
 }
 
 /// Brings the schema up to date. Returns the transaction, so that the caller's changes become durable with it. Migrations
