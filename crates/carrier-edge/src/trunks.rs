@@ -88,8 +88,10 @@ impl Trunks {
         // The applied changes do not contain the deletions during the load.
         let mut state = State { follower, has_deletions: true, ..State::default() };
         for_each_record(store, Did::SPEC, |stored| self.apply_stored(&mut state, &stored)).await?;
-        let threads = self.threads_of_a_load();
+        // Counted for the first trunks: the control groups of the process have to be read for it.
+        let mut threads: Option<usize> = None;
         for_each_page(store, VoiceOutTrunk::SPEC, |page| {
+            let threads = *threads.get_or_insert_with(|| self.threads_of_a_load());
             self.apply_trunks(&mut state, &page, threads);
             page.iter().for_each(&mut visit);
         })

@@ -95,6 +95,11 @@ impl RequestCounts {
         self.listener
     }
 
+    /// Makes the routes now, so that the first request does not wait for them.
+    pub fn make_routes(&self) {
+        let _made = LazyLock::force(&self.routes);
+    }
+
     /// Finds the route of a path.
     pub(crate) fn route(&self, path: &str) -> Route {
         Route(self.routes.find(path))

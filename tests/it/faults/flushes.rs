@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use rusqlite::Connection;
 
 use super::history::{Answer, create, names};
+use super::opened;
 use crate::support::api::Api;
 use crate::support::binary::Binary;
 use crate::support::disk::{Disk, KEY};
@@ -73,6 +75,39 @@ async fn creates_at_once_need_no_more_flushes_than_they_have_answers() {
     let (flushes, answers) = (count("trace sync faults.db-wal"), count("trace answer 201"));
     assert_eq!(answers, CREATES, "{trace}");
     assert!((1..=answers).contains(&flushes), "{flushes} flushes of {answers} answers");
+}
+
+/// The flushes of a first start are most of its time. The log is flushed with the first commit after the schema.
+#[test]
+fn a_new_file_is_flushed_once_and_without_a_journal_before_its_log() {
+    let disk = Disk::empty();
+    disk.set("trace");
+    let binary = disk.start();
+    let trace = disk.faults();
+    drop(binary);
+    assert!(!trace.contains("faults.db-journal"), "{trace}");
+    let first = |wanted: &str| trace.lines().position(|line| line == wanted);
+    let flushed =
+        first("trace sync faults.db").unwrap_or_else(|| panic!("the file is not flushed:\n{trace}"));
+    let logged = first("trace write faults.db-wal").unwrap_or_else(|| panic!("nothing is logged:\n{trace}"));
+    assert!(flushed < logged, "the log is written before the file is flushed:\n{trace}");
+    assert_eq!(trace.lines().filter(|line| *line == "trace sync faults.db").count(), 1, "{trace}");
+}
+
+/// Operations of a start on an empty folder until the first page is flushed, and fewer than it has until the schema is
+/// written: two for each of its pages.
+const CREATION: std::ops::Range<u32> = 4..120;
+
+#[test]
+fn a_database_whose_creation_a_power_cut_ended_is_created_by_the_next_start() {
+    for (seed, operation) in (1..).zip(CREATION.step_by(10)) {
+        let disk = Disk::empty();
+        let control = format!("cut {operation} {seed}");
+        disk.set(&control);
+        let ended = disk.command().stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        assert_eq!(ended.code(), Some(99), "{control}: the power failed");
+        drop(opened(&disk.image(), &control));
+    }
 }
 
 /// Without flushes, a power cut loses acknowledged commits. The note of commits is not flushed either, so it can lose

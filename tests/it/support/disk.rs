@@ -49,12 +49,18 @@ fn prepared() -> &'static TempDir {
 }
 
 impl Disk {
-    /// A folder with a database, without faults so far.
-    pub fn new() -> Self {
+    /// A folder without a database, and without faults so far.
+    pub fn empty() -> Self {
         let disk = Self { root: tempfile::tempdir().unwrap() };
         for folder in ["data", "image"] {
             fs::create_dir(disk.path(folder)).unwrap();
         }
+        disk
+    }
+
+    /// A folder with a database, without faults so far.
+    pub fn new() -> Self {
+        let disk = Self::empty();
         for file in fs::read_dir(prepared().path()).unwrap() {
             let file = file.unwrap();
             fs::copy(file.path(), disk.path("data").join(file.file_name())).unwrap();

@@ -22,6 +22,7 @@ use service_core::nodes::{self, NoCalls};
 use tls_identity::Identity;
 use token_service::{TOKEN_PATH, TokenService, token_router};
 use tokio::net::TcpListener;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
@@ -189,6 +190,7 @@ impl Running {
             self.serve((listener, at), router, limits, Share::Api, counts);
         }
         let counts = self.counts("api", api_paths);
+        make_routes_beside(counts.clone());
         self.serve((listener, address), router, limits, Share::Api, counts);
         (token_address, owners)
     }
@@ -198,6 +200,15 @@ impl Running {
         let jobs = tokio::spawn(jobs::run(Arc::clone(&self.core), jobs, stopped()));
         let callbacks = tokio::spawn(callbacks::run(Arc::clone(&self.core), callbacks, stopped()));
         self.tasks.extend([jobs, callbacks]);
+    }
+}
+
+/// Makes the routes of a listener on another thread while the start goes on. In a runtime of one thread, which tests have, the first
+/// request makes them.
+fn make_routes_beside(counts: Option<Arc<RequestCounts>>) {
+    let has_threads = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+    if let Some(counts) = counts.filter(|_| has_threads) {
+        tokio::spawn(async move { counts.make_routes() });
     }
 }
 

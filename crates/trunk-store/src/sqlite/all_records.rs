@@ -13,8 +13,10 @@ use crate::{StoreError, StoredRecord};
 /// Maximum number of records of other types that [`records_after`] skips: no index has the records of one type of all
 /// accounts in the order of their numbers, and the time of a read must not grow with the database.
 const MAX_SKIPPED: i64 = 10_000;
-/// Maximum number of accounts in which [`has_none`] looks for a record of a type.
+/// Maximum number of accounts in which a long read looks for a record of a type before it visits records.
 const MAX_ACCOUNTS: usize = 1_000;
+/// The same on the thread of the caller: the owner of reference data, and few accounts.
+const MAX_DIRECT_ACCOUNTS: usize = 8;
 
 const NEXT_ACCOUNT: &str = "SELECT min(account) FROM record WHERE account > ?1";
 const OF_ACCOUNT: &str = "SELECT 1 FROM record WHERE account = ?1 AND kind = ?2";
@@ -36,7 +38,7 @@ pub(super) fn records_after(
     max: usize,
 ) -> Result<(Vec<StoredRecord>, Option<i64>), StoreError> {
     let kind = symbols.kind(spec.name);
-    if after <= 0 && has_none(connection, kind)? {
+    if after <= 0 && has_none(connection, kind, MAX_ACCOUNTS)? {
         return Ok((Vec::new(), None));
     }
     let last = after.saturating_add(MAX_SKIPPED);
@@ -64,12 +66,22 @@ pub(super) fn records_after(
     Ok((found, next))
 }
 
-/// Returns true if no account has a record of a type. With more than [`MAX_ACCOUNTS`] accounts it returns false.
-fn has_none(connection: &Connection, kind: i64) -> Result<bool, StoreError> {
+/// Returns true if there are few accounts and none of them has a record of a type, as in a new database. This read is short: a
+/// start need not wait for the thread of long reads, which then begins with the first one.
+pub(super) fn certainly_none(
+    connection: &Connection,
+    symbols: &Symbols,
+    spec: &'static ResourceSpec,
+) -> Result<bool, StoreError> {
+    has_none(connection, symbols.kind(spec.name), MAX_DIRECT_ACCOUNTS)
+}
+
+/// Returns true if no account has a record of a type. With `max` accounts or more it returns false.
+fn has_none(connection: &Connection, kind: i64, max: usize) -> Result<bool, StoreError> {
     let mut next = connection.prepare_cached(NEXT_ACCOUNT).map_err(failed)?;
     let mut of_account = connection.prepare_cached(OF_ACCOUNT).map_err(failed)?;
     let mut account = i64::MIN;
-    for _ in 0..MAX_ACCOUNTS {
+    for _ in 0..max {
         let found: Option<i64> = next.query_row(params![account], |row| row.get(0)).map_err(failed)?;
         let Some(found) = found else { return Ok(true) };
         if of_account.exists(params![found, kind]).map_err(failed)? {
@@ -134,6 +146,26 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("schema.sql")).unwrap();
         connection
+    }
+
+    #[test]
+    fn few_accounts_are_looked_through_for_a_type_at_once() {
+        let connection = database();
+        let kinds = |account: usize| if account == 5 { 2_i64 } else { 1_i64 };
+        let insert = |account: usize| {
+            let id = account.to_le_bytes().to_vec();
+            connection
+                .execute(
+                    "INSERT INTO record (account, kind, id, created_at, attributes) VALUES (?1, ?2, ?3, 0, '{}')",
+                    params![i64::try_from(account).unwrap(), kinds(account), id],
+                )
+                .unwrap();
+        };
+        (0..MAX_DIRECT_ACCOUNTS - 1).for_each(insert);
+        let has_none = |kind: i64| has_none(&connection, kind, MAX_DIRECT_ACCOUNTS).unwrap();
+        assert_eq!([1, 2, 3].map(has_none), [false, false, true]);
+        insert(99);
+        assert!(!has_none(3), "with more accounts it is not certain");
     }
 
     #[test]

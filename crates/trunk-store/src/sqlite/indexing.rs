@@ -17,7 +17,7 @@ use super::sums;
 use super::symbols::Symbols;
 use crate::NO_ACCOUNT;
 use crate::canonical::canonical_text;
-use crate::index::{IndexEntry, IndexValue, form_of, index_of};
+use crate::index::{IndexEntry, IndexValue, form_of};
 
 /// Number of records in one transaction.
 const BATCH: usize = 1_000;
@@ -58,21 +58,33 @@ type RecordedForms = HashMap<i64, (String, Option<i64>)>;
 pub(super) fn begin(transaction: &Transaction<'_>, symbols: &Symbols) -> rusqlite::Result<Unfinished> {
     let recorded = recorded(transaction)?;
     forget_undeclared(transaction, symbols, &recorded)?;
-    let mut unfinished = Vec::new();
+    let mut changed: Unfinished = Vec::new();
     for spec in symbols.registry() {
         let stale = stale(&recorded, symbols, spec);
-        if stale.is_empty() {
-            continue;
+        if !stale.is_empty() {
+            changed.push((*spec, stale));
         }
-        let has_records = !batch(transaction, symbols.kind(spec.name), 0, 1)?.is_empty();
-        if has_records {
-            delete_other_forms(transaction, &stale)?;
+    }
+    if changed.is_empty() {
+        return Ok(changed);
+    }
+    // A new database has no records of any type, which one statement finds out.
+    let is_empty: bool =
+        transaction.query_row("SELECT NOT EXISTS (SELECT 1 FROM record)", [], |row| row.get(0))?;
+    let (mut without_records, mut unfinished): (Vec<Stale>, Unfinished) = (Vec::new(), Vec::new());
+    for (spec, stale) in changed {
+        if is_empty || batch(transaction, symbols.kind(spec.name), 0, 1)?.is_empty() {
+            without_records.extend(stale);
+        } else {
+            unfinished.push((spec, stale));
         }
-        for stale in &stale {
-            note_form(transaction, stale, has_records)?;
-        }
-        if has_records {
-            unfinished.push((*spec, stale));
+    }
+    // First, because types share some fields: one that has records is unfinished even if another has none.
+    note_finished_forms(transaction, &without_records)?;
+    for (_, stale) in &unfinished {
+        delete_other_forms(transaction, stale)?;
+        for stale in stale {
+            note_form(transaction, stale)?;
         }
     }
     Ok(unfinished)
@@ -104,10 +116,13 @@ fn forget_undeclared(
     symbols: &Symbols,
     recorded: &RecordedForms,
 ) -> rusqlite::Result<()> {
+    if recorded.is_empty() {
+        return Ok(());
+    }
     let declared: HashSet<i64> = symbols
         .registry()
         .iter()
-        .flat_map(|spec| paths(spec).into_iter().map(|entry| symbols.member(spec.name, entry.path)))
+        .flat_map(|spec| paths(symbols, spec).into_iter().map(|entry| symbols.member(spec.name, entry.path)))
         .collect();
     for field in recorded.keys().filter(|field| !declared.contains(*field)) {
         connection.prepare_cached("DELETE FROM indexed WHERE field = ?1")?.execute(params![field])?;
@@ -115,13 +130,13 @@ fn forget_undeclared(
     Ok(())
 }
 
-fn paths(spec: &'static ResourceSpec) -> Vec<IndexEntry> {
-    index_of(spec, &Map::new())
+fn paths(symbols: &Symbols, spec: &'static ResourceSpec) -> Vec<IndexEntry> {
+    symbols.index_of(spec, &Map::new())
 }
 
 fn stale(recorded: &RecordedForms, symbols: &Symbols, spec: &'static ResourceSpec) -> Vec<Stale> {
     let mut stale = Vec::new();
-    for entry in paths(spec) {
+    for entry in paths(symbols, spec) {
         let (field, form) = (symbols.member(spec.name, entry.path), form_of(spec, &entry));
         let after = match recorded.get(&field) {
             Some((found, None)) if *found == form => continue,
@@ -213,15 +228,34 @@ fn delete_other_forms(transaction: &Transaction<'_>, stale: &[Stale]) -> rusqlit
     Ok(())
 }
 
-/// Records the form of an attribute, and the record after which building must begin or continue, if it is not finished.
-fn note_form(transaction: &Transaction<'_>, stale: &Stale, has_records: bool) -> rusqlite::Result<()> {
-    let after = has_records.then(|| stale.after.unwrap_or(0));
+/// Records the form of an attribute, and the record after which building must begin or continue.
+fn note_form(transaction: &Transaction<'_>, stale: &Stale) -> rusqlite::Result<()> {
+    let after = stale.after.unwrap_or(0);
     transaction
         .prepare_cached(
             "INSERT INTO indexed (field, form, after) VALUES (?1, ?2, ?3) \
              ON CONFLICT (field) DO UPDATE SET form = excluded.form, after = excluded.after",
         )?
         .execute(params![stale.field, stale.form, after])
+        .map(|_| ())
+}
+
+/// Records the forms of attributes of which no record has entries, in one statement: beginning and ending one for each of
+/// hundreds of rows would take longer than inserting them.
+fn note_finished_forms(transaction: &Transaction<'_>, stale: &[Stale]) -> rusqlite::Result<()> {
+    if stale.is_empty() {
+        return Ok(());
+    }
+    // Fields are numbers, and the names of an object are texts.
+    let forms: Map<String, Value> =
+        stale.iter().map(|stale| (stale.field.to_string(), Value::String(stale.form.clone()))).collect();
+    transaction
+        .execute(
+            "INSERT INTO indexed (field, form, after) \
+             SELECT CAST(key AS INTEGER), value, NULL FROM json_each(?1) WHERE true \
+             ON CONFLICT (field) DO UPDATE SET form = excluded.form, after = excluded.after",
+            params![Value::Object(forms).to_string()],
+        )
         .map(|_| ())
 }
 

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use didww_types::{REGISTRY, ResourceSpec};
@@ -88,7 +89,8 @@ impl SqliteStore {
         let canonical = files.path().to_owned();
         let noted = commits::read_note(&canonical);
         check_header(&files, noted, path)?;
-        if files.length().map_err(access)? > 0 {
+        let is_new = files.length().map_err(access)? == 0;
+        if !is_new {
             identify(&canonical, path, false)?;
         }
         files.make_private();
@@ -96,6 +98,12 @@ impl SqliteStore {
         let mut writer =
             Connection::open_with_flags(&canonical, OpenFlags::SQLITE_OPEN_READ_WRITE | NO_MUTEX)
                 .map_err(engine)?;
+        if is_new && let Err(error) = write_first_page(&writer) {
+            drop(writer);
+            // The next start then finds an empty file. If this fails too, it says what the file is.
+            let _is_emptied = files.database().set_len(0);
+            return Err(engine(error));
+        }
         writer
             .execute_batch(
                 // The temporary store holds the undo journal of one write of a group: a few pages, which fit in memory.
@@ -103,7 +111,8 @@ impl SqliteStore {
                  PRAGMA temp_store = MEMORY;",
             )
             .map_err(engine)?;
-        let (symbols, found) = declare(&mut writer, REGISTRY).map_err(engine)?;
+        let declared = if is_new { declare_unflushed(&mut writer) } else { declare(&mut writer, REGISTRY) };
+        let (symbols, found) = declared.map_err(engine)?;
         if let Some(Duplicates { attribute, values, records }) = found {
             return Err(OpenError::Duplicates { file: path.to_owned(), attribute, values, records });
         }
@@ -177,10 +186,15 @@ impl SqliteStore {
     }
 }
 
-/// Returns a database in memory without records. It is created once in a process: copying its pages takes a tenth of the time
-/// of creating them, and a suite of tests may start a server for each test.
+/// Returns a database in memory without records: for the first caller in a process an empty one, which [`declare`] fills, as it
+/// does for a server that has no other; for all further ones a copy of one that is created once. Copying its pages takes a tenth of
+/// the time of creating them, and a suite of tests may start a server for each test.
 fn copy_of_empty() -> rusqlite::Result<Connection> {
+    static IS_FIRST: AtomicBool = AtomicBool::new(true);
     static EMPTY: Mutex<Option<Connection>> = Mutex::new(None);
+    if IS_FIRST.swap(false, Ordering::Relaxed) {
+        return Connection::open_in_memory();
+    }
     let mut empty = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
     let empty = if let Some(empty) = &mut *empty {
         empty
@@ -193,6 +207,14 @@ fn copy_of_empty() -> rusqlite::Result<Connection> {
     // All pages in one step.
     Backup::new(empty, &mut copy)?.step(-1)?;
     Ok(copy)
+}
+
+/// Writes the first page of an empty file, which says that the database has a write-ahead log, and flushes it. In the other modes
+/// the engine would first write a journal from which the empty file can be restored: three more flushes and a file that is
+/// deleted again, on a start that is all flushes, for a page that says nothing else. Everything after it is written through the log.
+fn write_first_page(writer: &Connection) -> rusqlite::Result<()> {
+    writer
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = MEMORY; PRAGMA journal_mode = WAL;")
 }
 
 /// Converts an error of the engine, which may mean that the file is not a database or is damaged.
@@ -276,8 +298,7 @@ pub(super) fn identify(canonical: &Path, path: &Path, is_target: bool) -> Result
 }
 
 /// Brings the schema, the symbols and the index in line with this server's, in one transaction as far as no stored record
-/// is involved: a new database costs one flush to the disk. Returns the symbols, and duplicates of an attribute that became
-/// unique.
+/// is involved. Returns the symbols, and duplicates of an attribute that became unique.
 pub(super) fn declare(
     connection: &mut Connection,
     registry: &'static [&'static ResourceSpec],
@@ -288,6 +309,15 @@ pub(super) fn declare(
     transaction.commit()?;
     let duplicates = indexing::finish(connection, &symbols, unfinished)?;
     Ok((Arc::new(symbols), duplicates))
+}
+
+/// As [`declare`], for a new database, and without a flush: the flush of the first commit after it is one of the whole log, and
+/// nothing is answered before that one. After a power cut in between, the next start finds an empty database, as this one did.
+fn declare_unflushed(writer: &mut Connection) -> rusqlite::Result<(Arc<Symbols>, Option<Duplicates>)> {
+    writer.execute_batch("PRAGMA synchronous = OFF;")?;
+    let declared = declare(writer, REGISTRY)?;
+    writer.execute_batch("PRAGMA synchronous = FULL;")?;
+    Ok(declared)
 }
 
 /// Brings the schema up to date. Returns the transaction, so that the caller's changes become durable with it. Migrations
