@@ -414,10 +414,8 @@ fn is_for_what_is_stored(error: &StoreError) -> bool {
 
 /// Runs one write of a group. If it fails, only its own changes are rolled back.
 fn run_in_savepoint(connection: &Connection, write: &mut dyn QueuedWrite) -> Result<(), StoreError> {
-    let statement =
-        |sql: &str| connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(failed);
-    statement("SAVEPOINT one")?;
-    let outcome = run_catching_panics(connection, write).and_then(|()| statement("RELEASE one").map(|_| ()));
+    run_cached(connection, "SAVEPOINT one")?;
+    let outcome = run_catching_panics(connection, write).and_then(|()| run_cached(connection, "RELEASE one"));
     if outcome.is_err()
         && !connection.is_autocommit()
         && connection.execute_batch("ROLLBACK TO one; RELEASE one").is_err()
@@ -428,6 +426,12 @@ fn run_in_savepoint(connection: &Connection, write: &mut dyn QueuedWrite) -> Res
     outcome
 }
 
+/// Runs a statement without parameters that is parsed once for all writes.
+fn run_cached(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(failed)?;
+    Ok(())
+}
+
 /// Runs a write and turns a panic into an error, so that the writer's thread continues.
 fn run_catching_panics(connection: &Connection, write: &mut dyn QueuedWrite) -> Result<(), StoreError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| write.run(connection)))
@@ -436,9 +440,8 @@ fn run_catching_panics(connection: &Connection, write: &mut dyn QueuedWrite) -> 
 
 /// Runs one write in its own transaction, on a database in memory.
 pub(super) fn commit_alone(connection: &Connection, write: &mut dyn QueuedWrite) -> Result<(), StoreError> {
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    let outcome = run_catching_panics(connection, write)
-        .and_then(|()| connection.execute_batch("COMMIT").map_err(failed));
+    run_cached(connection, "BEGIN IMMEDIATE")?;
+    let outcome = run_catching_panics(connection, write).and_then(|()| run_cached(connection, "COMMIT"));
     if outcome.is_err() {
         rollback(connection);
     }
