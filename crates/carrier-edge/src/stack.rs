@@ -20,7 +20,7 @@ use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::net::{self, Entered, OwnSockets, Use};
 use sip_transport::streams::{ConnectionSlots, Limits, Listener, RefusedConnections};
-use sip_transport::{Intake, MessageFilter, Tap, listen, shut_down, transport_layer};
+use sip_transport::{Intake, MessageFilter, Tap, listen, serve_in_steps, shut_down, transport_layer};
 use tls_identity::Identity;
 use tokio_util::sync::CancellationToken;
 
@@ -115,7 +115,7 @@ impl Stack {
         let receiver = endpoint.incoming_transactions().map_err(why)?;
         let inner = endpoint.inner.clone();
         tokio::spawn(async move {
-            if let Err(error) = inner.serve().await {
+            if let Err(error) = serve_in_steps(inner).await {
                 tracing::error!(%error, "the SIP endpoint ended");
             }
         });
