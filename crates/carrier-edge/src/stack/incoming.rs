@@ -4,6 +4,8 @@
 //! each, so none is held while a request waits, and no other object of the library is held longer than
 //! needed.
 
+mod direct_answer;
+
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -253,6 +255,9 @@ impl Incoming {
     /// Sends a response. A failure to send is logged and otherwise ignored: the caller's timers handle it.
     pub(crate) async fn respond(&mut self, code: u16, phrase: &str, headers: &[(&str, &str)], body: &str) {
         let response = self.response(code, phrase, headers, body);
+        if code >= 300 && body.is_empty() && self.can_be_refused_directly() {
+            return self.refuse(response).await;
+        }
         if let Err(error) = Box::pin(self.0.transaction.respond(response)).await {
             tracing::debug!(code, %error, "a response was not sent");
         }
@@ -304,9 +309,12 @@ impl Incoming {
     /// Sends a final response, and keeps the transaction until the response needs no more repetition.
     /// Over a stream, where a request other than INVITE is not repeated, nothing is kept.
     pub(crate) async fn finish(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
-        if self.0.arrival.transport != Transport::Udp && self.0.transaction.original.method != Method::Invite
-        {
-            return self.send_once(code, phrase, headers).await;
+        if self.0.transaction.original.method != Method::Invite {
+            if self.0.arrival.transport != Transport::Udp {
+                return self.send_once(code, phrase, headers).await;
+            }
+            let response = self.response(code, phrase, headers, "");
+            return self.answer(response, headers.is_empty()).await;
         }
         self.respond(code, phrase, headers, "").await;
         self.wait_refusal_delivered().await;
