@@ -112,7 +112,15 @@ impl Stack {
             .with_option(EndpointOption { auto_ack_2xx: false, ..EndpointOption::default() })
             .build();
         let why = |error: rsipstack::Error| EdgeError::Listen { address, why: error.to_string() };
-        let receiver = endpoint.incoming_transactions().map_err(why)?;
+        let mut copies = endpoint.incoming_transactions().map_err(why)?;
+        let (transactions, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let transactions_of_copies = transactions.clone();
+        tokio::spawn(async move {
+            // A copy of a request whose transaction ends at that moment: the intake still found it, the endpoint did not.
+            while let Some(transaction) = copies.recv().await {
+                let _stopped = transactions_of_copies.send(transaction);
+            }
+        });
         let inner = endpoint.inner.clone();
         tokio::spawn(async move {
             if let Err(error) = serve_in_steps(inner).await {
@@ -122,6 +130,7 @@ impl Stack {
         let common = Intake {
             endpoint: endpoint.inner.clone(),
             filter: Some(filter),
+            transactions: Some(transactions),
             inspector: None,
             limits: Limits::default(),
             tap: tap.clone(),

@@ -70,6 +70,7 @@ impl Stack {
         let common = Intake {
             endpoint: endpoint.inner.clone(),
             filter: Some(filter),
+            transactions: None,
             inspector: Some(inspect),
             limits: config.limits,
             tap,

@@ -10,8 +10,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rsipstack::sip::prelude::{HeadersExt as _, ToTypedHeader as _};
-use rsipstack::sip::{Header, Request, SipMessage};
+use rsipstack::sip::{Header, Method, Request, SipMessage};
+use rsipstack::transaction::TransactionSender;
 use rsipstack::transaction::endpoint::EndpointInnerRef;
+use rsipstack::transaction::key::{TransactionKey, TransactionRole};
+use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
 
 use crate::arrival::Arrival;
@@ -58,6 +61,9 @@ pub struct Intake {
     pub endpoint: EndpointInnerRef,
     /// Filters messages before they are parsed; without it all messages pass.
     pub filter: Option<Arc<dyn MessageFilter>>,
+    /// Receives the transactions that requests begin. Without it the endpoint begins them, with a copy of each request, and passes
+    /// them to its own receiver.
+    pub transactions: Option<TransactionSender>,
     /// Receives parsed messages before the library, and returns those that the library shall process.
     pub inspector: Option<Inspector>,
     /// The limits of stream connections.
@@ -159,11 +165,40 @@ impl Intake {
         };
         let Some(message) = rest else { return Ok(()) };
         let connection = path.connection(arrival, to).await.map_err(|_| Unreadable::Syntax)?;
+        let Some(message) = self.begin_transaction(message, &connection)? else { return Ok(()) };
         match Box::pin(self.endpoint.on_received_message(message, connection, &arrival.peer())).await {
             Err(rsipstack::Error::SipMessageError(_) | rsipstack::Error::Error(_)) => Err(Unreadable::Syntax),
             // Other errors come from the network, or from a transaction that has ended meanwhile.
             _ => Ok(()),
         }
+    }
+
+    /// Begins the transaction of a new request. Returns every other message: one of a transaction that there is, an ACK, a CANCEL
+    /// or a response.
+    fn begin_transaction(
+        &self,
+        message: SipMessage,
+        connection: &SipConnection,
+    ) -> Result<Option<SipMessage>, Unreadable> {
+        let Some(transactions) = &self.transactions else { return Ok(Some(message)) };
+        let request = match message {
+            SipMessage::Request(request) if !matches!(request.method, Method::Ack | Method::Cancel) => {
+                request
+            }
+            other => return Ok(Some(other)),
+        };
+        let key = TransactionKey::from_request(&request, TransactionRole::Server)
+            .map_err(|_| Unreadable::Syntax)?;
+        if self.endpoint.transactions.contains_key(&key)
+            || self.endpoint.finished_transactions.contains_key(&key)
+        {
+            return Ok(Some(request.into()));
+        }
+        let endpoint = self.endpoint.clone();
+        let transaction = Transaction::new_server(key, request, endpoint, Some(connection.clone()));
+        // Nothing receives it once the endpoint is stopped.
+        let _stopped = transactions.send(transaction);
+        Ok(None)
     }
 }
 

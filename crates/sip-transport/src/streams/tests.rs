@@ -47,6 +47,7 @@ async fn an_idle_connection_stays_open_for_as_long_as_the_filter_needs_it() {
         common: Intake {
             endpoint: endpoint.inner.clone(),
             filter: Some(Arc::clone(&filter) as Arc<dyn MessageFilter>),
+            transactions: None,
             inspector: None,
             limits: Limits { idle_timeout: Duration::from_millis(20), ..Limits::default() },
             tap: Tap::new(None, "test"),

@@ -21,6 +21,7 @@ async fn of_an_answer_outside_of_calls_nothing_is_kept() {
     let intake = Intake {
         endpoint: endpoint.inner.clone(),
         filter: None,
+        transactions: None,
         inspector: None,
         limits: Limits::default(),
         tap,

@@ -56,6 +56,7 @@ async fn the_calls_of_a_source_share_connections_of_which_they_have_few() {
     let intake = Intake {
         endpoint: endpoint.inner.clone(),
         filter: None,
+        transactions: None,
         inspector: None,
         limits: Limits::default(),
         tap: Tap::new(None, "test"),
