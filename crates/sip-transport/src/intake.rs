@@ -17,6 +17,7 @@ use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
 
+use crate::ack_routes::AckRoutes;
 use crate::arrival::Arrival;
 use crate::framing;
 use crate::head::{Head, unfolded};
@@ -64,6 +65,8 @@ pub struct Intake {
     /// Receives the transactions that requests begin. Without it the endpoint begins them, with a copy of each request, and passes
     /// them to its own receiver.
     pub transactions: Option<TransactionSender>,
+    /// The transactions among them that wait for an ACK.
+    pub acks: AckRoutes,
     /// Receives parsed messages before the library, and returns those that the library shall process.
     pub inspector: Option<Inspector>,
     /// The limits of stream connections.
@@ -173,8 +176,8 @@ impl Intake {
         }
     }
 
-    /// Begins the transaction of a new request. Returns every other message: one of a transaction that there is, an ACK, a CANCEL
-    /// or a response.
+    /// Begins the transaction of a new request, or passes an ACK to the one that waits for it. Returns every other message: one of a
+    /// transaction that there is, another ACK, a CANCEL or a response.
     fn begin_transaction(
         &self,
         message: SipMessage,
@@ -182,9 +185,10 @@ impl Intake {
     ) -> Result<Option<SipMessage>, Unreadable> {
         let Some(transactions) = &self.transactions else { return Ok(Some(message)) };
         let request = match message {
-            SipMessage::Request(request) if !matches!(request.method, Method::Ack | Method::Cancel) => {
-                request
+            SipMessage::Request(ack) if ack.method == Method::Ack => {
+                return Ok(self.acks.pass(ack, connection).map(SipMessage::Request));
             }
+            SipMessage::Request(request) if request.method != Method::Cancel => request,
             other => return Ok(Some(other)),
         };
         let key = TransactionKey::from_request(&request, TransactionRole::Server)

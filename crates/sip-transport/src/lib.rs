@@ -16,6 +16,7 @@
 // A test reads a packet or two.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+mod ack_routes;
 pub mod address;
 mod arrival;
 pub mod body;
@@ -40,6 +41,7 @@ mod unreadable;
 mod verbatim;
 mod via;
 
+pub use ack_routes::{AckRoute, AckRoutes};
 pub use arrival::Arrival;
 pub use datagrams::Datagrams;
 pub use framing::{Frame, FramingError, body_of_datagram, next_frame};

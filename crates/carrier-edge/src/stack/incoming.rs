@@ -17,7 +17,7 @@ use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 use sip_transport::address::entries;
 use sip_transport::body::{BodyRefusal, session_description};
-use sip_transport::{Arrival, tag_of, uri_of};
+use sip_transport::{AckRoute, AckRoutes, Arrival, tag_of, uri_of};
 
 use super::Dialog;
 use super::dialog::contact_of;
@@ -38,6 +38,9 @@ struct Received {
     /// Its slot among the requests in progress.
     slot: Option<RequestSlot>,
     identity: Arc<EdgeIdentity>,
+    acks: AckRoutes,
+    /// Where its ACK goes, once it was answered past the library.
+    ack_route: Option<AckRoute>,
     acknowledgement: Option<Acknowledgement>,
     /// True if a fault loses each ACK on its way here.
     loses_acknowledgements: bool,
@@ -50,7 +53,7 @@ struct Received {
 }
 
 impl Incoming {
-    pub(super) fn new(mut transaction: Transaction, identity: Arc<EdgeIdentity>) -> Self {
+    pub(super) fn new(mut transaction: Transaction, identity: Arc<EdgeIdentity>, acks: AckRoutes) -> Self {
         let unknown = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
         let arrival = Arrival::of(&transaction.original);
         let arrival =
@@ -65,6 +68,8 @@ impl Incoming {
             arrival,
             slot: None,
             identity,
+            acks,
+            ack_route: None,
             acknowledgement: None,
             loses_acknowledgements: false,
             ends_with_ack: false,
@@ -255,8 +260,11 @@ impl Incoming {
     /// Sends a response. A failure to send is logged and otherwise ignored: the caller's timers handle it.
     pub(crate) async fn respond(&mut self, code: u16, phrase: &str, headers: &[(&str, &str)], body: &str) {
         let response = self.response(code, phrase, headers, body);
-        if code >= 300 && body.is_empty() && self.can_be_refused_directly() {
-            return self.refuse(response).await;
+        if code >= 200
+            && self.can_be_answered_directly()
+            && let Some(route) = self.route_ack()
+        {
+            return self.answer_invite(response, route).await;
         }
         if let Err(error) = Box::pin(self.0.transaction.respond(response)).await {
             tracing::debug!(code, %error, "a response was not sent");
@@ -428,6 +436,13 @@ impl Incoming {
                     }
                     continue;
                 }
+                if self.is_answered_directly() {
+                    if self.carries_local_tag(request) && self.has_number_of(request) {
+                        self.take_ack(request, source);
+                        return InviteEvent::Acknowledged;
+                    }
+                    continue;
+                }
             }
             if matches!(event, TransactionEvent::Terminate(_)) {
                 // The marker of an earlier event, see below. A real end of the transaction is detected above.
@@ -444,9 +459,7 @@ impl Incoming {
                     if !self.carries_local_tag(&request) {
                         continue;
                     }
-                    let description = session_description(&request.headers, &request.body);
-                    let description = description.map(|found| found.map(<[u8]>::to_vec));
-                    self.0.acknowledgement = Some(Acknowledgement { source, description });
+                    self.0.acknowledgement = Some(Acknowledgement::of(&request, source));
                     self.shorten_answer();
                     return InviteEvent::Acknowledged;
                 }

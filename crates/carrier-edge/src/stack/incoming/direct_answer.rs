@@ -1,38 +1,71 @@
-//! Answers without a body over UDP that are sent past the library, which would copy each of them twice and write each header into a
-//! text of its own. The library has them all the same, and repeats them as its own.
+//! Answers over UDP that are sent past the library, which would copy each of them twice, write each header into a text of its own,
+//! and read the dialog out of it three times. The library has them all the same, and repeats them as its own.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
-use rsipstack::sip::{Method, Response};
+use rsipstack::sip::{Method, Request, Response};
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transaction::{TransactionState, TransactionTimer};
 use rsipstack::transport::SipConnection;
+use sip_transport::AckRoute;
 
-use super::Incoming;
+use super::{Acknowledgement, Incoming};
 use crate::stack::kept_answer;
 
 impl Incoming {
-    /// Returns true if [`refuse`](Self::refuse) can refuse it: an INVITE over UDP without a final response.
-    pub(super) fn can_be_refused_directly(&self) -> bool {
+    /// Returns true if it is an INVITE over UDP that begins a dialog and has no final response.
+    pub(super) fn can_be_answered_directly(&self) -> bool {
         let Transaction { original, connection, state, .. } = &self.0.transaction;
-        original.method == Method::Invite
+        self.0.starts_dialog
+            && original.method == Method::Invite
             && matches!(connection, Some(SipConnection::Udp(_)))
             && matches!(state, TransactionState::Trying | TransactionState::Proceeding)
     }
 
-    /// Refuses an INVITE, and sets its transaction to the state in which the library repeats the refusal until the ACK arrives, for
-    /// 32 seconds at most (RFC 3261 §17.2.1).
-    pub(super) async fn refuse(&mut self, response: Response) {
+    /// The route of the ACK of its final response; `None` if it lacks a part of what the ACK would name.
+    pub(super) fn route_ack(&self) -> Option<AckRoute> {
+        let (number, _) = self.sequence()?;
+        let tags = (self.remote_tag()?, self.local_tag()?);
+        Some(self.0.acks.enter(self.call_id(), tags, number, self.0.transaction.tu_sender.clone()))
+    }
+
+    /// Sends the final response to an INVITE, and sets its transaction to the state in which the library repeats it until the ACK
+    /// arrives, for 32 seconds at most (RFC 3261 §13.3.1.4 and §17.2.1).
+    pub(super) async fn answer_invite(&mut self, response: Response, route: AckRoute) {
+        // Before it is sent, because the ACK may arrive at once.
+        self.0.ack_route = Some(route);
         self.send_directly(&response).await;
+        let is_refused = response.status_code.code() >= 300;
         let transaction = &mut self.0.transaction;
         let (timers, option) = (&transaction.endpoint_inner.timers, &transaction.endpoint_inner.option);
         let repeats = TransactionTimer::TimerG(transaction.key.clone(), option.t1);
         let repeats = timers.timeout(option.t1, repeats);
-        let ends = timers.timeout(option.t1x64, TransactionTimer::TimerD(transaction.key.clone()));
+        let end = transaction.key.clone();
+        let end = if is_refused { TransactionTimer::TimerD(end) } else { TransactionTimer::TimerL(end) };
+        let end = timers.timeout(option.t1x64, end);
         transaction.timer_g = Some(repeats);
-        transaction.timer_d = Some(ends);
+        if is_refused {
+            transaction.timer_d = Some(end);
+            transaction.state = TransactionState::Completed;
+        } else {
+            transaction.timer_l = Some(end);
+            transaction.state = TransactionState::Accepted;
+        }
         transaction.last_response = Some(response);
-        transaction.state = TransactionState::Completed;
+    }
+
+    /// Returns true if it was answered with 2xx past the library, which cannot find its ACK.
+    pub(super) fn is_answered_directly(&self) -> bool {
+        self.0.ack_route.is_some() && self.0.transaction.state == TransactionState::Accepted
+    }
+
+    /// Takes the ACK of a 2xx response. The transaction, which is dropped next, passes what is left of the response to the endpoint.
+    pub(super) fn take_ack(&mut self, ack: &Request, source: Option<IpAddr>) {
+        self.0.acknowledgement = Some(Acknowledgement::of(ack, source));
+        if let Some(response) = &mut self.0.transaction.last_response {
+            kept_answer::shorten(response);
+        }
     }
 
     /// Answers a request other than INVITE, and ends its transaction. The library keeps the answer for half a minute, for copies of
@@ -50,15 +83,15 @@ impl Incoming {
         let Transaction { connection, destination, .. } = &self.0.transaction;
         let (Some(SipConnection::Udp(socket)), Some(peer)) = (connection, destination) else { return };
         let code = response.status_code.code();
-        if let Err(error) = socket.send_raw(text_of(response).as_bytes(), peer).await {
+        if let Err(error) = socket.send_raw(&bytes_of(response), peer).await {
             tracing::debug!(code, %error, "a response was not sent");
         }
     }
 }
 
-/// A response without a body as the library writes it.
-fn text_of(response: &Response) -> String {
-    let mut text = String::with_capacity(768);
+/// A response as the library writes it.
+fn bytes_of(response: &Response) -> Vec<u8> {
+    let mut text = String::with_capacity(1_024);
     let _infallible =
         write!(text, "SIP/2.0 {} {}\r\n", response.status_code.code(), response.status_code.text());
     for header in response.headers.iter() {
@@ -67,7 +100,9 @@ fn text_of(response: &Response) -> String {
         }
     }
     text.push_str("\r\n");
-    text
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(&response.body);
+    bytes
 }
 
 #[cfg(test)]
@@ -79,11 +114,11 @@ mod tests {
     #[test]
     fn a_response_is_written_as_the_library_writes_it() {
         let text = "SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=f\r\n\
-                    To: <sip:b@h>;tag=t\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nX-Other: 1\r\nContent-Length: 0\r\n\r\n";
+                    To: <sip:b@h>;tag=t\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nX-Other: 1\r\nContent-Length: 3\r\n\r\nv=0";
         let response = match SipMessage::try_from(text.as_bytes()) {
             Ok(SipMessage::Response(response)) => response,
             _ => panic!("{text}"),
         };
-        assert_eq!(text_of(&response).as_bytes(), response.to_bytes());
+        assert_eq!(bytes_of(&response), response.to_bytes());
     }
 }
