@@ -7,10 +7,12 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rsipstack::sip::{Header, Request};
+use rsipstack::sip::{Header, Method, Request, Uri, Version};
 use rsipstack::transaction::transaction::{TransactionEvent, TransactionEventSender};
 use rsipstack::transport::SipConnection;
 
+use crate::arrival::Arrival;
+use crate::head::Head;
 use crate::name_addr::tag_of;
 
 /// The transactions that wait for the ACK of their answer. They are found by a keyed hash of the dialog and the `CSeq` number, so that
@@ -44,6 +46,40 @@ impl AckRoutes {
         AckRoute { routes: self.clone(), hash }
     }
 
+    /// Passes an ACK without a body to the transaction that waits for it. Nothing else of it is read than what finds that. Returns
+    /// false if there is none, or if it is no ACK: then it must be parsed.
+    pub(crate) fn pass_unread(&self, head: &Head<'_>, arrival: &Arrival) -> bool {
+        if head.method().is_none_or(|method| method != b"ACK") {
+            return false;
+        }
+        let Some((waiting, ack)) = self.waiting_for(head, arrival) else { return false };
+        // A transaction that has just ended needs no ACK.
+        let _ended = waiting.send(TransactionEvent::Received(ack.into(), None));
+        true
+    }
+
+    /// The transaction that waits for an ACK, and the ACK as far as the transaction looks at it.
+    fn waiting_for(&self, head: &Head<'_>, arrival: &Arrival) -> Option<(TransactionEventSender, Request)> {
+        let call_id = head.value(["Call-ID", "i"])?;
+        let (from, to) = (head.value(["From", "f"])?, head.value(["To", "t"])?);
+        let sequence = head.value(["CSeq", ""])?;
+        let call_id = std::str::from_utf8(&call_id).ok()?;
+        let (from, to) = (std::str::from_utf8(&from).ok()?, std::str::from_utf8(&to).ok()?);
+        let sequence = std::str::from_utf8(&sequence).ok()?;
+        let hash = self.hash(call_id, (tag_of(from)?, tag_of(to)?), number_in(sequence)?);
+        let waiting = self.lock().get(&hash).cloned()?;
+        let headers = vec![Header::To(to.into()), Header::CSeq(sequence.into())];
+        let mut ack = Request {
+            method: Method::Ack,
+            uri: Uri::default(),
+            headers: headers.into(),
+            version: Version::V2,
+            body: Vec::new(),
+        };
+        arrival.mark(&mut ack, b"");
+        Some((waiting, ack))
+    }
+
     /// Passes an ACK to the transaction that waits for it. Returns it if there is none.
     pub(crate) fn pass(&self, ack: Request, connection: &SipConnection) -> Option<Request> {
         let waiting = self.hash_of(&ack).and_then(|hash| self.lock().get(&hash).cloned());
@@ -68,8 +104,7 @@ impl AckRoutes {
                 *place = Some(header.value().trim_start());
             }
         }
-        let number = sequence?.split_ascii_whitespace().next()?.parse().ok()?;
-        Some(self.hash(call_id?, (tag_of(from?)?, tag_of(to?)?), number))
+        Some(self.hash(call_id?, (tag_of(from?)?, tag_of(to?)?), number_in(sequence?)?))
     }
 
     fn hash(&self, call_id: &str, tags: (&str, &str), number: u32) -> u64 {
@@ -87,9 +122,14 @@ impl Drop for AckRoute {
     }
 }
 
+/// The number in a `CSeq`.
+fn number_in(sequence: &str) -> Option<u32> {
+    sequence.split_ascii_whitespace().next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use rsipstack::sip::SipMessage;
+    use rsipstack::sip::{SipMessage, Transport};
 
     use super::*;
 
@@ -122,5 +162,35 @@ mod tests {
         }
         drop(route);
         assert!(!is_found(own) && routes.lock().is_empty());
+    }
+
+    #[test]
+    fn an_ack_that_is_not_read_has_what_its_transaction_looks_at() {
+        let routes = AckRoutes::default();
+        let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
+        let _route = routes.enter("id", ("a", "b"), 7, sender);
+        let arrival = Arrival {
+            source: "192.0.2.1:5060".parse().unwrap(),
+            local: "192.0.2.2:5060".parse().unwrap(),
+            transport: Transport::Udp,
+        };
+        let text = |method: &str, tag: &str| {
+            format!(
+                "{method} sip:1@h SIP/2.0\r\nVia: SIP/2.0/UDP a\r\nf: <sip:a@h>;tag=a\r\nTo: <sip:b@h>\r\n ;tag={tag}\r\n\
+                 Call-ID: id\r\nCSeq: 7 {method}\r\n\r\n"
+            )
+        };
+        for (method, tag, passes) in [("ACK", "b", true), ("ACK", "c", false), ("BYE", "b", false)] {
+            let text = text(method, tag);
+            let head = Head::of(text.as_bytes()).unwrap();
+            assert_eq!(routes.pass_unread(&head, &arrival), passes, "{text}");
+        }
+        let Ok(TransactionEvent::Received(SipMessage::Request(ack), None)) = events.try_recv() else {
+            panic!("it was passed")
+        };
+        assert!(events.try_recv().is_err(), "it alone");
+        assert_eq!((ack.method, Arrival::of(&ack)), (Method::Ack, Some(arrival)));
+        let values: Vec<&str> = ack.headers.iter().take(2).map(Header::value).collect();
+        assert_eq!((tag_of(values[0]), values[1]), (Some("b"), "7 ACK"));
     }
 }

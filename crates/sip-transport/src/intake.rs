@@ -126,7 +126,12 @@ impl Intake {
         arrival: &Arrival,
         path: &P,
     ) -> Result<(), Unreadable> {
-        let Checked { uri, via, body, is_text } = Checked::of(bytes, P::IS_DATAGRAM)?;
+        let Checked { head, uri, via, body, is_text } = Checked::of(bytes, P::IS_DATAGRAM)?;
+        if body.is_some_and(<[u8]>::is_empty)
+            && head.is_some_and(|head| self.acks.pass_unread(&head, arrival))
+        {
+            return Ok(());
+        }
         let to = match via {
             Some(via) if P::IS_DATAGRAM => response_address(&via, arrival.source),
             _ => arrival.source,
@@ -226,6 +231,7 @@ pub fn parse_message(bytes: &[u8], is_datagram: bool) -> Result<SipMessage, Unre
 
 /// The properties of a message that are checked before the library parses it.
 struct Checked<'a> {
+    head: Option<Head<'a>>,
     /// The Request-URI as received; empty for a response.
     uri: &'a [u8],
     /// The topmost `Via` of a request.
@@ -261,7 +267,7 @@ impl<'a> Checked<'a> {
         };
         let head_length = bytes.len() - head.map_or(0, |head| head.rest.len());
         let is_text = bytes.get(..head_length).is_some_and(|head| std::str::from_utf8(head).is_ok());
-        Ok(Self { uri: request.map_or(&[][..], |[_, uri, _]| uri), via, body, is_text })
+        Ok(Self { head, uri: request.map_or(&[][..], |[_, uri, _]| uri), via, body, is_text })
     }
 }
 
