@@ -1,7 +1,7 @@
-//! Runs an endpoint of the SIP library, whose timers it wakes for each of their changes.
+//! Runs an endpoint of the SIP library.
 //!
-//! A call sets and cancels about ten timers, nearly none of which expires. The library would wake its task for each of them, and
-//! that task would set its sleep again. Between two looks at the timers a task here ignores the changes.
+//! The library would wake the task of its timers whenever one is set or cancelled, and the task would set its sleep again: each call
+//! does that several times. Between two looks at the timers the task here ignores such changes.
 
 use std::future::poll_fn;
 use std::pin::pin;

@@ -5,6 +5,7 @@
 //! needed.
 
 mod direct_answer;
+mod repetition;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +28,7 @@ use super::kept_answer;
 use super::named_headers::NamedHeaders;
 use crate::attempts::transport_name;
 use crate::request_slots::RequestSlot;
+use repetition::Repetition;
 
 /// A received request with its server transaction. Every future that it is passed to has it twice, so it is one pointer.
 pub(crate) struct Incoming(Box<Received>);
@@ -41,6 +43,8 @@ struct Received {
     acks: AckRoutes,
     /// Where its ACK goes, once it was answered past the library.
     ack_route: Option<AckRoute>,
+    /// The repetitions of its final response, if that was sent past the library and is not acknowledged.
+    repetition: Option<Repetition>,
     acknowledgement: Option<Acknowledgement>,
     /// True if a fault loses each ACK on its way here.
     loses_acknowledgements: bool,
@@ -70,6 +74,7 @@ impl Incoming {
             identity,
             acks,
             ack_route: None,
+            repetition: None,
             acknowledgement: None,
             loses_acknowledgements: false,
             ends_with_ack: false,
@@ -402,9 +407,19 @@ impl Incoming {
             if self.0.transaction.is_terminated() {
                 return InviteEvent::Terminated;
             }
-            let Some(event) = self.0.transaction.tu_receiver.recv().await else {
-                return InviteEvent::Terminated;
+            let event = match self.0.repetition.as_ref().map(Repetition::next) {
+                None => self.0.transaction.tu_receiver.recv().await,
+                Some(next) => {
+                    let received = self.0.transaction.tu_receiver.recv();
+                    if let Ok(event) = tokio::time::timeout_at(next, received).await {
+                        event
+                    } else {
+                        self.repeat_or_end().await;
+                        continue;
+                    }
+                }
             };
+            let Some(event) = event else { return InviteEvent::Terminated };
             let source = match &event {
                 TransactionEvent::Received(SipMessage::Request(request), _) => {
                     Arrival::of(request).map(|arrival| arrival.source.ip())
@@ -436,7 +451,7 @@ impl Incoming {
                     }
                     continue;
                 }
-                if self.is_answered_directly() {
+                if self.awaits_ack_directly() {
                     if self.carries_local_tag(request) && self.has_number_of(request) {
                         self.take_ack(request, source);
                         return InviteEvent::Acknowledged;

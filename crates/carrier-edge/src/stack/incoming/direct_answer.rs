@@ -1,16 +1,19 @@
 //! Answers over UDP that are sent past the library, which would copy each of them twice, write each header into a text of its own,
-//! and read the dialog out of it three times. The library has them all the same, and repeats them as its own.
+//! and read the dialog out of it three times. Its transaction has them all the same, and passes them on to its endpoint, which answers
+//! delayed copies of the request with them.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use rsipstack::sip::{Method, Request, Response};
+use rsipstack::transaction::TransactionState;
 use rsipstack::transaction::transaction::Transaction;
-use rsipstack::transaction::{TransactionState, TransactionTimer};
 use rsipstack::transport::SipConnection;
 use sip_transport::AckRoute;
+use tokio::time::Instant;
 
-use super::{Acknowledgement, Incoming};
+use super::repetition::Repetition;
+use super::{Acknowledgement, Incoming, Received};
 use crate::stack::kept_answer;
 
 impl Incoming {
@@ -30,40 +33,42 @@ impl Incoming {
         Some(self.0.acks.enter(self.call_id(), tags, number, self.0.transaction.tu_sender.clone()))
     }
 
-    /// Sends the final response to an INVITE, and sets its transaction to the state in which the library repeats it until the ACK
-    /// arrives, for 32 seconds at most (RFC 3261 §13.3.1.4 and §17.2.1).
+    /// Sends the final response to an INVITE. [`next_event`](Self::next_event) repeats it until the ACK arrives.
     pub(super) async fn answer_invite(&mut self, response: Response, route: AckRoute) {
         // Before it is sent, because the ACK may arrive at once.
         self.0.ack_route = Some(route);
         self.send_directly(&response).await;
+        let Received { transaction, repetition, .. } = &mut *self.0;
+        *repetition = Some(Repetition::of(Instant::now(), &transaction.endpoint_inner.option));
+        // The state decides how the library handles a CANCEL and a copy of the INVITE.
         let is_refused = response.status_code.code() >= 300;
-        let transaction = &mut self.0.transaction;
-        let (timers, option) = (&transaction.endpoint_inner.timers, &transaction.endpoint_inner.option);
-        let repeats = TransactionTimer::TimerG(transaction.key.clone(), option.t1);
-        let repeats = timers.timeout(option.t1, repeats);
-        let end = transaction.key.clone();
-        let end = if is_refused { TransactionTimer::TimerD(end) } else { TransactionTimer::TimerL(end) };
-        let end = timers.timeout(option.t1x64, end);
-        transaction.timer_g = Some(repeats);
-        if is_refused {
-            transaction.timer_d = Some(end);
-            transaction.state = TransactionState::Completed;
-        } else {
-            transaction.timer_l = Some(end);
-            transaction.state = TransactionState::Accepted;
-        }
+        transaction.state = if is_refused { TransactionState::Completed } else { TransactionState::Accepted };
         transaction.last_response = Some(response);
     }
 
-    /// Returns true if it was answered with 2xx past the library, which cannot find its ACK.
-    pub(super) fn is_answered_directly(&self) -> bool {
-        self.0.ack_route.is_some() && self.0.transaction.state == TransactionState::Accepted
+    /// Returns true while the final response that was sent past the library waits for its ACK.
+    pub(super) fn awaits_ack_directly(&self) -> bool {
+        self.0.repetition.is_some()
     }
 
-    /// Takes the ACK of a 2xx response. The transaction, which is dropped next, passes what is left of the response to the endpoint.
+    /// Repeats the final response, or ends the transaction if its time has run out.
+    pub(super) async fn repeat_or_end(&mut self) {
+        let t2 = self.0.transaction.endpoint_inner.option.t2;
+        if !self.0.repetition.as_mut().is_some_and(|repetition| repetition.advance(t2)) {
+            self.0.transaction.state = TransactionState::Terminated;
+            return;
+        }
+        if let Some(response) = &self.0.transaction.last_response {
+            self.send_directly(response).await;
+        }
+    }
+
+    /// Takes the ACK of the final response. The transaction, which is dropped next, passes what is left of an answer to the endpoint.
     pub(super) fn take_ack(&mut self, ack: &Request, source: Option<IpAddr>) {
+        self.0.repetition = None;
         self.0.acknowledgement = Some(Acknowledgement::of(ack, source));
-        if let Some(response) = &mut self.0.transaction.last_response {
+        let response = self.0.transaction.last_response.as_mut();
+        if let Some(response) = response.filter(|response| response.status_code.code() < 300) {
             kept_answer::shorten(response);
         }
     }
