@@ -173,7 +173,9 @@ impl Intake {
         };
         let Some(message) = rest else { return Ok(()) };
         let connection = path.connection(arrival, to).await.map_err(|_| Unreadable::Syntax)?;
-        let Some(message) = self.begin_transaction(message, &connection)? else { return Ok(()) };
+        let Some((message, connection)) = self.begin_transaction(message, connection)? else {
+            return Ok(());
+        };
         match Box::pin(self.endpoint.on_received_message(message, connection, &arrival.peer())).await {
             Err(rsipstack::Error::SipMessageError(_) | rsipstack::Error::Error(_)) => Err(Unreadable::Syntax),
             // Other errors come from the network, or from a transaction that has ended meanwhile.
@@ -186,25 +188,25 @@ impl Intake {
     fn begin_transaction(
         &self,
         message: SipMessage,
-        connection: &SipConnection,
-    ) -> Result<Option<SipMessage>, Unreadable> {
-        let Some(transactions) = &self.transactions else { return Ok(Some(message)) };
+        connection: SipConnection,
+    ) -> Result<Option<(SipMessage, SipConnection)>, Unreadable> {
+        let Some(transactions) = &self.transactions else { return Ok(Some((message, connection))) };
         let request = match message {
             SipMessage::Request(ack) if ack.method == Method::Ack => {
-                return Ok(self.acks.pass(ack, connection).map(SipMessage::Request));
+                let unknown = self.acks.pass(ack, &connection);
+                return Ok(unknown.map(|ack| (SipMessage::Request(ack), connection)));
             }
             SipMessage::Request(request) if request.method != Method::Cancel => request,
-            other => return Ok(Some(other)),
+            other => return Ok(Some((other, connection))),
         };
         let key = TransactionKey::from_request(&request, TransactionRole::Server)
             .map_err(|_| Unreadable::Syntax)?;
         if self.endpoint.transactions.contains_key(&key)
             || self.endpoint.finished_transactions.contains_key(&key)
         {
-            return Ok(Some(request.into()));
+            return Ok(Some((SipMessage::Request(request), connection)));
         }
-        let endpoint = self.endpoint.clone();
-        let transaction = Transaction::new_server(key, request, endpoint, Some(connection.clone()));
+        let transaction = Transaction::new_server(key, request, self.endpoint.clone(), Some(connection));
         // Nothing receives it once the endpoint is stopped.
         let _stopped = transactions.send(transaction);
         Ok(None)
