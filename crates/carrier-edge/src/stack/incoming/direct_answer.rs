@@ -53,8 +53,8 @@ impl Incoming {
 
     /// Repeats the final response, or ends the transaction if its time has run out.
     pub(super) async fn repeat_or_end(&mut self) {
-        let t2 = self.0.transaction.endpoint_inner.option.t2;
-        if !self.0.repetition.as_mut().is_some_and(|repetition| repetition.advance(t2)) {
+        let (now, t2) = (Instant::now(), self.0.transaction.endpoint_inner.option.t2);
+        if !self.0.repetition.as_mut().is_some_and(|repetition| repetition.advance(now, t2)) {
             self.0.transaction.state = TransactionState::Terminated;
             return;
         }

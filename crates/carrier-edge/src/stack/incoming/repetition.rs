@@ -25,13 +25,14 @@ impl Repetition {
         self.next
     }
 
-    /// Continues after [`next`](Self::next) with an interval of at most `t2`. Returns false if the time has run out.
-    pub(super) fn advance(&mut self, t2: Duration) -> bool {
+    /// Continues at `now`, which is not before [`next`](Self::next), with an interval of at most `t2`. Returns false if the time has
+    /// run out.
+    pub(super) fn advance(&mut self, now: Instant, t2: Duration) -> bool {
         if self.next >= self.ends {
             return false;
         }
         self.interval = (self.interval * 2).min(t2);
-        self.next = (self.next + self.interval).min(self.ends);
+        self.next = (now + self.interval).min(self.ends);
         true
     }
 }
@@ -47,7 +48,7 @@ mod tests {
         let mut repeated = Vec::new();
         loop {
             let next = repetition.next();
-            if !repetition.advance(option.t2) {
+            if !repetition.advance(next, option.t2) {
                 assert_eq!(next - now, Duration::from_secs(32));
                 break;
             }
