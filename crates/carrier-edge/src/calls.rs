@@ -5,14 +5,14 @@ use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use didww_types::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use trunk_rules::carrier::Cause;
 use uuid::Uuid;
 
@@ -88,7 +88,9 @@ pub(crate) struct Calls {
     sources: Mutex<HashMap<IpAddr, usize>>,
     /// The number of active calls, ended calls and refusals whose records are not written yet. A stop waits
     /// for zero.
-    count: watch::Sender<usize>,
+    count: AtomicUsize,
+    /// Notified when `count` has become zero.
+    emptied: Notify,
 }
 
 /// An element of the set, hashed and compared by the dialog's key.
@@ -126,7 +128,9 @@ pub(crate) struct StopGuard<'a>(&'a Calls);
 
 impl Drop for StopGuard<'_> {
     fn drop(&mut self) {
-        self.0.count.send_modify(|count| *count -= 1);
+        if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.emptied.notify_waiters();
+        }
     }
 }
 
@@ -146,7 +150,7 @@ impl Calls {
 
     /// Makes a stop of the edge wait for a record that is not written yet.
     pub(crate) fn delay_stop(&self) -> StopGuard<'_> {
-        self.count.send_modify(|count| *count += 1);
+        self.count.fetch_add(1, Ordering::SeqCst);
         StopGuard(self)
     }
 
@@ -233,8 +237,17 @@ impl Calls {
 
     /// Waits until all calls have ended and their records are written, or the timeout has passed.
     pub(crate) async fn wait_until_empty(&self, timeout: Duration) {
-        let mut count = self.count.subscribe();
-        let _timed_out = tokio::time::timeout(timeout, count.wait_for(|count| *count == 0)).await;
+        let is_empty = async {
+            loop {
+                // Made before the count is read, so that it is notified of every later change.
+                let emptied = self.emptied.notified();
+                if self.count.load(Ordering::SeqCst) == 0 {
+                    return;
+                }
+                emptied.await;
+            }
+        };
+        let _timed_out = tokio::time::timeout(timeout, is_empty).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<Entry>> {
@@ -290,6 +303,24 @@ mod tests {
         let state = state("id");
         let asked = |now: i64| (0..1_000).filter(|_| state.may_ask(now)).count();
         assert_eq!([asked(5_000), asked(5_000), asked(6_000), asked(60_000)], [100, 0, 50, 100]);
+    }
+
+    #[tokio::test]
+    async fn a_stop_waits_for_calls_and_for_records_that_are_not_written() {
+        let calls = Arc::new(Calls::default());
+        let long = Duration::from_mins(1);
+        calls.wait_until_empty(long).await;
+        let (call, record) = (calls.register(state("call")), calls.delay_stop());
+        assert_eq!(calls.count.load(Ordering::SeqCst), 2);
+        let waiting = {
+            let calls = Arc::clone(&calls);
+            tokio::spawn(async move { calls.wait_until_empty(long).await })
+        };
+        drop(call);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "a record is not written");
+        drop(record);
+        waiting.await.unwrap();
     }
 
     #[test]

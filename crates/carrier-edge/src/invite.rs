@@ -61,7 +61,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
     let stop_guard = inner.calls.delay_stop();
     request.trying().await;
     let (step, shared) = match step {
-        Step::Run(admitted, channel, slot) => {
+        Step::Run(admitted, channel, slot) if inner.channels.is_some() => {
             Box::pin(inner.share(&request, admitted, channel, slot, started)).await
         }
         step => (step, None),

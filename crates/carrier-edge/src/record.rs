@@ -21,6 +21,8 @@ use super::ending_sentence::ending_sentence;
 use super::hung_up_by::HungUpBy;
 use super::media_report::MediaReport;
 
+pub(crate) use running::running_json;
+
 /// The record of a call or of a refused attempt, with the members of DIDWW's streamed records and a few more.
 /// An unknown value is null, never absent.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -142,6 +144,11 @@ impl Ending {
     }
 }
 
+/// The `call_type` of an admitted call.
+fn call_type_of(call_state: &CallState) -> &'static str {
+    if call_state.is_emergency { "emergency" } else { "outbound" }
+}
+
 /// The ending of a call whose server process died.
 fn lost_ending() -> Ending {
     let lost = Cause::ServerLost;
@@ -224,7 +231,6 @@ impl CallRecord {
         ending: &Ending,
         (ended, over): (Timestamp, Option<FinalCharge>),
     ) -> Self {
-        let call_type = if call_state.is_emergency { "emergency" } else { "outbound" };
         // Without an acknowledged answer the call was never connected.
         let connected = call_state.connected().filter(|_| over.is_some_and(|over| over.is_acknowledged));
         let charge = over.map_or(Charge::NOTHING, |over| over.charge);
@@ -236,7 +242,7 @@ impl CallRecord {
             src_number: Some(call_state.cli.presented.clone()),
             original_src_number: call_state.cli.original.clone(),
             dst_number: call_state.dialled.to_string(),
-            call_type: Some(call_type),
+            call_type: Some(call_type_of(call_state)),
             rate: call_state.rate.map(|rate| rate.per_minute.to_string()),
             price: charge.price.to_string(),
             initial_billing_interval: call_state.rate.map(|rate| rate.initial_interval.get()),
@@ -266,8 +272,9 @@ impl CallRecord {
         }
     }
 
-    /// The record, except for its end, that an answered call has if this server dies. It is stored in the
-    /// call's row.
+    /// The record, except for its end, that an answered call has if this server dies. The call's row stores it as
+    /// [`running_json`], without making it.
+    #[cfg(test)]
     pub(crate) fn of_running(pop: &str, call_state: &CallState) -> Self {
         Self::of_call(pop, call_state, &lost_ending(), (call_state.origin.started, None))
     }

@@ -20,7 +20,9 @@ use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::net::{self, Entered, OwnSockets, Use};
 use sip_transport::streams::{ConnectionSlots, Limits, Listener, RefusedConnections};
-use sip_transport::{Intake, MessageFilter, Tap, listen, shut_down, transport_layer};
+use sip_transport::{
+    AckRoutes, Intake, MessageFilter, Tap, listen, serve_in_steps, shut_down, transport_layer,
+};
 use tls_identity::Identity;
 use tokio_util::sync::CancellationToken;
 
@@ -70,12 +72,13 @@ impl std::fmt::Debug for Stack {
 pub(crate) struct IncomingRequests {
     receiver: TransactionReceiver,
     identity: Arc<EdgeIdentity>,
+    acks: AckRoutes,
 }
 
 impl IncomingRequests {
     pub(crate) async fn next(&mut self) -> Option<Incoming> {
         let transaction = self.receiver.recv().await?;
-        Some(Incoming::new(transaction, Arc::clone(&self.identity)))
+        Some(Incoming::new(transaction, Arc::clone(&self.identity), self.acks.clone()))
     }
 }
 
@@ -112,16 +115,26 @@ impl Stack {
             .with_option(EndpointOption { auto_ack_2xx: false, ..EndpointOption::default() })
             .build();
         let why = |error: rsipstack::Error| EdgeError::Listen { address, why: error.to_string() };
-        let receiver = endpoint.incoming_transactions().map_err(why)?;
+        let mut copies = endpoint.incoming_transactions().map_err(why)?;
+        let (transactions, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let (transactions_of_copies, acks) = (transactions.clone(), AckRoutes::default());
+        tokio::spawn(async move {
+            // A copy of a request whose transaction ends at that moment: the intake still found it, the endpoint did not.
+            while let Some(transaction) = copies.recv().await {
+                let _stopped = transactions_of_copies.send(transaction);
+            }
+        });
         let inner = endpoint.inner.clone();
         tokio::spawn(async move {
-            if let Err(error) = inner.serve().await {
+            if let Err(error) = serve_in_steps(inner).await {
                 tracing::error!(%error, "the SIP endpoint ended");
             }
         });
         let common = Intake {
             endpoint: endpoint.inner.clone(),
             filter: Some(filter),
+            transactions: Some(transactions),
+            acks: acks.clone(),
             inspector: None,
             limits: Limits::default(),
             tap: tap.clone(),
@@ -143,7 +156,7 @@ impl Stack {
         if let Some(advertise) = config.advertise {
             sockets.advertise(advertise);
         }
-        let requests = IncomingRequests { receiver, identity: Arc::new(identity) };
+        let requests = IncomingRequests { receiver, identity: Arc::new(identity), acks };
         let advertise = config.advertise;
         let stack = Self {
             endpoint,

@@ -10,10 +10,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rsipstack::sip::prelude::{HeadersExt as _, ToTypedHeader as _};
-use rsipstack::sip::{Header, Request, SipMessage};
+use rsipstack::sip::{Header, Method, Request, SipMessage};
+use rsipstack::transaction::TransactionSender;
 use rsipstack::transaction::endpoint::EndpointInnerRef;
+use rsipstack::transaction::key::{TransactionKey, TransactionRole};
+use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
 
+use crate::ack_routes::AckRoutes;
 use crate::arrival::Arrival;
 use crate::framing;
 use crate::head::{Head, unfolded};
@@ -58,6 +62,11 @@ pub struct Intake {
     pub endpoint: EndpointInnerRef,
     /// Filters messages before they are parsed; without it all messages pass.
     pub filter: Option<Arc<dyn MessageFilter>>,
+    /// Receives the transactions that requests begin. Without it the endpoint begins them, with a copy of each request, and passes
+    /// them to its own receiver.
+    pub transactions: Option<TransactionSender>,
+    /// The transactions among them that wait for an ACK.
+    pub acks: AckRoutes,
     /// Receives parsed messages before the library, and returns those that the library shall process.
     pub inspector: Option<Inspector>,
     /// The limits of stream connections.
@@ -117,7 +126,12 @@ impl Intake {
         arrival: &Arrival,
         path: &P,
     ) -> Result<(), Unreadable> {
-        let Checked { uri, via, body, is_text } = Checked::of(bytes, P::IS_DATAGRAM)?;
+        let Checked { head, uri, via, body, is_text } = Checked::of(bytes, P::IS_DATAGRAM)?;
+        if body.is_some_and(<[u8]>::is_empty)
+            && head.is_some_and(|head| self.acks.pass_unread(&head, arrival))
+        {
+            return Ok(());
+        }
         let to = match via {
             Some(via) if P::IS_DATAGRAM => response_address(&via, arrival.source),
             _ => arrival.source,
@@ -159,11 +173,43 @@ impl Intake {
         };
         let Some(message) = rest else { return Ok(()) };
         let connection = path.connection(arrival, to).await.map_err(|_| Unreadable::Syntax)?;
+        let Some((message, connection)) = self.begin_transaction(message, connection)? else {
+            return Ok(());
+        };
         match Box::pin(self.endpoint.on_received_message(message, connection, &arrival.peer())).await {
             Err(rsipstack::Error::SipMessageError(_) | rsipstack::Error::Error(_)) => Err(Unreadable::Syntax),
             // Other errors come from the network, or from a transaction that has ended meanwhile.
             _ => Ok(()),
         }
+    }
+
+    /// Begins the transaction of a new request, or passes an ACK to the one that waits for it. Returns every other message: one of a
+    /// transaction that there is, another ACK, a CANCEL or a response.
+    fn begin_transaction(
+        &self,
+        message: SipMessage,
+        connection: SipConnection,
+    ) -> Result<Option<(SipMessage, SipConnection)>, Unreadable> {
+        let Some(transactions) = &self.transactions else { return Ok(Some((message, connection))) };
+        let request = match message {
+            SipMessage::Request(ack) if ack.method == Method::Ack => {
+                let unknown = self.acks.pass(ack, &connection);
+                return Ok(unknown.map(|ack| (SipMessage::Request(ack), connection)));
+            }
+            SipMessage::Request(request) if request.method != Method::Cancel => request,
+            other => return Ok(Some((other, connection))),
+        };
+        let key = TransactionKey::from_request(&request, TransactionRole::Server)
+            .map_err(|_| Unreadable::Syntax)?;
+        if self.endpoint.transactions.contains_key(&key)
+            || self.endpoint.finished_transactions.contains_key(&key)
+        {
+            return Ok(Some((SipMessage::Request(request), connection)));
+        }
+        let transaction = Transaction::new_server(key, request, self.endpoint.clone(), Some(connection));
+        // Nothing receives it once the endpoint is stopped.
+        let _stopped = transactions.send(transaction);
+        Ok(None)
     }
 }
 
@@ -187,6 +233,7 @@ pub fn parse_message(bytes: &[u8], is_datagram: bool) -> Result<SipMessage, Unre
 
 /// The properties of a message that are checked before the library parses it.
 struct Checked<'a> {
+    head: Option<Head<'a>>,
     /// The Request-URI as received; empty for a response.
     uri: &'a [u8],
     /// The topmost `Via` of a request.
@@ -222,7 +269,7 @@ impl<'a> Checked<'a> {
         };
         let head_length = bytes.len() - head.map_or(0, |head| head.rest.len());
         let is_text = bytes.get(..head_length).is_some_and(|head| std::str::from_utf8(head).is_ok());
-        Ok(Self { uri: request.map_or(&[][..], |[_, uri, _]| uri), via, body, is_text })
+        Ok(Self { head, uri: request.map_or(&[][..], |[_, uri, _]| uri), via, body, is_text })
     }
 }
 

@@ -16,6 +16,7 @@
 // A test reads a packet or two.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+mod ack_routes;
 pub mod address;
 mod arrival;
 pub mod body;
@@ -31,6 +32,7 @@ mod no_names;
 mod ports;
 mod readable;
 pub mod sdp;
+mod serving;
 pub mod session_timer;
 mod shutdown;
 mod stateless;
@@ -39,6 +41,7 @@ mod unreadable;
 mod verbatim;
 mod via;
 
+pub use ack_routes::{AckRoute, AckRoutes};
 pub use arrival::Arrival;
 pub use datagrams::Datagrams;
 pub use framing::{Frame, FramingError, body_of_datagram, next_frame};
@@ -49,6 +52,7 @@ pub use name_addr::{is_name_addr, tag_of, uri_of};
 pub use no_names::transport_layer;
 pub use ports::{MediaSocket, Ports, SocketAccounting, SocketGuard};
 pub use readable::{NULL_TAG, as_received};
+pub use serving::serve_in_steps;
 pub use shutdown::shut_down;
 pub use stateless::Reply;
 pub use streams::Connections;

@@ -15,7 +15,7 @@ use super::state::Billing;
 use super::trunk_ledger::{RowState, Running};
 use crate::call_state::CallState;
 use crate::inner::Inner;
-use crate::record::CallRecord;
+use crate::record::running_json;
 
 /// A batch waits for an overloaded store for about 0.6 s: a call on a trunk with a threshold is not answered before its
 /// row is written.
@@ -40,8 +40,7 @@ impl RowUpdate {
             trunk: self.trunk,
             answered_at: self.call_state.connected().unwrap_or_else(|| inner.core.clock.now()),
             acknowledged: self.to == RowState::Acknowledged,
-            attributes: CallRecord::of_running(&inner.config.server_name, &self.call_state)
-                .to_running_json()?,
+            attributes: running_json(&inner.config.server_name, &self.call_state)?,
         })))
     }
 }

@@ -4,6 +4,9 @@
 //! each, so none is held while a request waits, and no other object of the library is held longer than
 //! needed.
 
+mod direct_answer;
+mod repetition;
+
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -15,7 +18,7 @@ use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 use sip_transport::address::entries;
 use sip_transport::body::{BodyRefusal, session_description};
-use sip_transport::{Arrival, tag_of, uri_of};
+use sip_transport::{AckRoute, AckRoutes, Arrival, tag_of, uri_of};
 
 use super::Dialog;
 use super::dialog::contact_of;
@@ -25,6 +28,7 @@ use super::kept_answer;
 use super::named_headers::NamedHeaders;
 use crate::attempts::transport_name;
 use crate::request_slots::RequestSlot;
+use repetition::Repetition;
 
 /// A received request with its server transaction. It is one pointer, because every future that it is passed to
 /// contains it twice.
@@ -37,6 +41,11 @@ struct Received {
     /// Its slot among the requests in progress.
     slot: Option<RequestSlot>,
     identity: Arc<EdgeIdentity>,
+    acks: AckRoutes,
+    /// Where its ACK goes, once it was answered past the library.
+    ack_route: Option<AckRoute>,
+    /// The repetitions of its final response, if that was sent past the library and is not acknowledged.
+    repetition: Option<Repetition>,
     acknowledgement: Option<Acknowledgement>,
     /// True if a fault loses each ACK on its way here.
     loses_acknowledgements: bool,
@@ -49,7 +58,7 @@ struct Received {
 }
 
 impl Incoming {
-    pub(super) fn new(mut transaction: Transaction, identity: Arc<EdgeIdentity>) -> Self {
+    pub(super) fn new(mut transaction: Transaction, identity: Arc<EdgeIdentity>, acks: AckRoutes) -> Self {
         let unknown = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
         let arrival = Arrival::of(&transaction.original);
         let arrival =
@@ -64,6 +73,9 @@ impl Incoming {
             arrival,
             slot: None,
             identity,
+            acks,
+            ack_route: None,
+            repetition: None,
             acknowledgement: None,
             loses_acknowledgements: false,
             ends_with_ack: false,
@@ -253,6 +265,12 @@ impl Incoming {
     /// Sends a response. A failure to send is logged and otherwise ignored: the caller's timers handle it.
     pub(crate) async fn respond(&mut self, code: u16, phrase: &str, headers: &[(&str, &str)], body: &str) {
         let response = self.response(code, phrase, headers, body);
+        if code >= 200
+            && self.can_be_answered_directly()
+            && let Some(route) = self.route_ack()
+        {
+            return self.answer_invite(response, route).await;
+        }
         if let Err(error) = Box::pin(self.0.transaction.respond(response)).await {
             tracing::debug!(code, %error, "a response was not sent");
         }
@@ -304,9 +322,12 @@ impl Incoming {
     /// Sends a final response, and keeps the transaction until the response needs no more repetition.
     /// Over a stream, where a request other than INVITE is not repeated, nothing is kept.
     pub(crate) async fn finish(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
-        if self.0.arrival.transport != Transport::Udp && self.0.transaction.original.method != Method::Invite
-        {
-            return self.send_once(code, phrase, headers).await;
+        if self.0.transaction.original.method != Method::Invite {
+            if self.0.arrival.transport != Transport::Udp {
+                return self.send_once(code, phrase, headers).await;
+            }
+            let response = self.response(code, phrase, headers, "");
+            return self.answer(response, headers.is_empty()).await;
         }
         self.respond(code, phrase, headers, "").await;
         self.wait_refusal_delivered().await;
@@ -386,9 +407,19 @@ impl Incoming {
             if self.0.transaction.is_terminated() {
                 return InviteEvent::Terminated;
             }
-            let Some(event) = self.0.transaction.tu_receiver.recv().await else {
-                return InviteEvent::Terminated;
+            let event = match self.0.repetition.as_ref().map(Repetition::next) {
+                None => self.0.transaction.tu_receiver.recv().await,
+                Some(next) => {
+                    let received = self.0.transaction.tu_receiver.recv();
+                    if let Ok(event) = tokio::time::timeout_at(next, received).await {
+                        event
+                    } else {
+                        self.repeat_or_end().await;
+                        continue;
+                    }
+                }
             };
+            let Some(event) = event else { return InviteEvent::Terminated };
             let source = match &event {
                 TransactionEvent::Received(SipMessage::Request(request), _) => {
                     Arrival::of(request).map(|arrival| arrival.source.ip())
@@ -420,6 +451,13 @@ impl Incoming {
                     }
                     continue;
                 }
+                if self.awaits_ack_directly() {
+                    if self.carries_local_tag(request) && self.has_number_of(request) {
+                        self.take_ack(request, source);
+                        return InviteEvent::Acknowledged;
+                    }
+                    continue;
+                }
             }
             if matches!(event, TransactionEvent::Terminate(_)) {
                 // The marker of an earlier event, see below. A real end of the transaction is detected above.
@@ -436,9 +474,7 @@ impl Incoming {
                     if !self.carries_local_tag(&request) {
                         continue;
                     }
-                    let description = session_description(&request.headers, &request.body);
-                    let description = description.map(|found| found.map(<[u8]>::to_vec));
-                    self.0.acknowledgement = Some(Acknowledgement { source, description });
+                    self.0.acknowledgement = Some(Acknowledgement::of(&request, source));
                     self.shorten_answer();
                     return InviteEvent::Acknowledged;
                 }

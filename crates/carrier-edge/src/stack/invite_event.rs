@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use sip_transport::body::BodyRefusal;
+use rsipstack::sip::Request;
+use sip_transport::body::{BodyRefusal, session_description};
 
 /// The content of a received ACK.
 #[derive(Debug)]
@@ -11,6 +12,13 @@ pub(crate) struct Acknowledgement {
     pub(crate) source: Option<IpAddr>,
     /// The session description in its body.
     pub(crate) description: Result<Option<Vec<u8>>, BodyRefusal>,
+}
+
+impl Acknowledgement {
+    pub(super) fn of(ack: &Request, source: Option<IpAddr>) -> Self {
+        let description = session_description(&ack.headers, &ack.body);
+        Self { source, description: description.map(|found| found.map(<[u8]>::to_vec)) }
+    }
 }
 
 /// An event of an INVITE transaction, before or after its final response.

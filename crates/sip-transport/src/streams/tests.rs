@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rsipstack::transaction::EndpointBuilder;
 
 use super::*;
+use crate::ack_routes::AckRoutes;
 use crate::intake::MessageFilter;
 use crate::messages::Tap;
 use crate::no_names::transport_layer;
@@ -47,6 +48,8 @@ async fn an_idle_connection_stays_open_for_as_long_as_the_filter_needs_it() {
         common: Intake {
             endpoint: endpoint.inner.clone(),
             filter: Some(Arc::clone(&filter) as Arc<dyn MessageFilter>),
+            transactions: None,
+            acks: AckRoutes::default(),
             inspector: None,
             limits: Limits { idle_timeout: Duration::from_millis(20), ..Limits::default() },
             tap: Tap::new(None, "test"),

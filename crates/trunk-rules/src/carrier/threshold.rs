@@ -38,10 +38,13 @@ impl SpendWindow {
 
     /// The amount spent in the 24 hours before `now`, in US dollars. Older calls are forgotten.
     pub fn spent(&mut self, now: Timestamp) -> Decimal {
-        let kept =
-            self.ended.split_off(&now.as_unix_millis().saturating_sub(WINDOW_MILLIS).saturating_add(1));
-        for price in std::mem::replace(&mut self.ended, kept).into_values() {
-            self.sum = self.sum.saturating_sub(price);
+        let aged = now.as_unix_millis().saturating_sub(WINDOW_MILLIS);
+        // This is asked several times for each call, and hardly ever finds a call that has aged.
+        while let Some(oldest) = self.ended.first_entry() {
+            if *oldest.key() > aged {
+                break;
+            }
+            self.sum = self.sum.saturating_sub(oldest.remove());
         }
         if self.ended.is_empty() {
             self.sum = Decimal::ZERO;

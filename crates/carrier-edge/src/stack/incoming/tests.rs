@@ -21,6 +21,8 @@ async fn of_an_answer_outside_of_calls_nothing_is_kept() {
     let intake = Intake {
         endpoint: endpoint.inner.clone(),
         filter: None,
+        transactions: None,
+        acks: AckRoutes::default(),
         inspector: None,
         limits: Limits::default(),
         tap,
@@ -35,7 +37,8 @@ async fn of_an_answer_outside_of_calls_nothing_is_kept() {
              To: <sip:edge>\r\nCall-ID: a\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
         );
         socket.send_to(text.as_bytes(), address).await.unwrap();
-        let mut request = Incoming::new(requests.recv().await.unwrap(), Arc::clone(&identity));
+        let mut request =
+            Incoming::new(requests.recv().await.unwrap(), Arc::clone(&identity), AckRoutes::default());
         request.set_local_tag("edge");
         if is_kept {
             request.finish(200, "OK", &[]).await;
@@ -49,5 +52,69 @@ async fn of_an_answer_outside_of_calls_nothing_is_kept() {
         assert_eq!(kept, usize::from(is_kept));
         assert_eq!(endpoint.inner.transactions.with_mut(|open| open.len()), 0);
     }
+    token.cancel();
+}
+
+#[tokio::test]
+async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_short() {
+    let token = CancellationToken::new();
+    let endpoint = EndpointBuilder::new()
+        .with_transport_layer(transport_layer(token.clone()))
+        .with_cancel_token(token.clone())
+        .build();
+    let (transactions, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let acks = AckRoutes::default();
+    let tap = Tap::new(None, "test");
+    let (udp, _tcp, address) = listen::sockets("127.0.0.1:0".parse().unwrap(), &token, &tap).unwrap();
+    let intake = Intake {
+        endpoint: endpoint.inner.clone(),
+        filter: None,
+        transactions: Some(transactions),
+        acks: acks.clone(),
+        inspector: None,
+        limits: Limits::default(),
+        tap,
+    };
+    tokio::spawn(udp.serve(intake));
+    let identity = Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None });
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let own = socket.local_addr().unwrap();
+    let request = |method: &str, branch: usize, to: &str, number: u32| {
+        format!(
+            "{method} sip:edge SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{branch}\r\nFrom: <sip:a@b>;tag=a\r\n\
+             To: <sip:edge>{to}\r\nCall-ID: a\r\nCSeq: {number} {method}\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    for (code, branch) in [(200, 1), (486, 2)] {
+        socket.send_to(request("INVITE", branch, "", 1).as_bytes(), address).await.unwrap();
+        let mut invite = Incoming::new(begun.recv().await.unwrap(), Arc::clone(&identity), acks.clone());
+        invite.set_local_tag("edge");
+        let body = if code == 200 { "v=0\r\n" } else { "" };
+        invite.respond(code, "Busy Here", &[("Contact", "<sip:edge>")], body).await;
+        let mut answer = [0; 2_048];
+        let length = socket.recv(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        assert!(answer.starts_with(&format!("SIP/2.0 {code} ")) && answer.ends_with(body), "{answer}");
+        // The ACK of another answer, of another INVITE, and its own. The ACK of a 2xx response has a branch of its own.
+        let own_branch = if code == 200 { 3 } else { branch };
+        for (to, number) in [(";tag=other", 1), (";tag=edge", 2), (";tag=edge", 1)] {
+            socket.send_to(request("ACK", own_branch, to, number).as_bytes(), address).await.unwrap();
+        }
+        assert!(invite.wait_acknowledged().await, "{code}");
+        assert!(invite.take_acknowledgement().is_some(), "{code}");
+        drop(invite);
+        assert_eq!(endpoint.inner.transactions.with_mut(|open| open.len()), 0, "{code}");
+        assert!(endpoint.inner.waiting_ack.is_empty(), "{code}");
+    }
+    let kept: Vec<usize> = endpoint.inner.finished_transactions.with_mut(|kept| {
+        let responses = kept.values().filter_map(|kept| match kept {
+            Some(SipMessage::Response(response)) if response.status_code.code() == 200 => {
+                Some(response.headers.len() + response.body.len())
+            }
+            _ => None,
+        });
+        responses.collect()
+    });
+    assert_eq!(kept, [2], "an answer is kept as two headers without its description");
     token.cancel();
 }

@@ -2,7 +2,7 @@
 
 use rsipstack::transaction::EndpointBuilder;
 use service_base::net::Use;
-use sip_transport::{Tap, transport_layer};
+use sip_transport::{AckRoutes, Tap, transport_layer};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -67,6 +67,8 @@ async fn the_calls_of_a_source_share_connections_of_which_they_have_few() {
     let intake = Intake {
         endpoint: endpoint.inner.clone(),
         filter: None,
+        transactions: None,
+        acks: AckRoutes::default(),
         inspector: None,
         limits: Limits::default(),
         tap: Tap::new(None, "test"),

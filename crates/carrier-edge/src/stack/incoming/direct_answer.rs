@@ -1,0 +1,129 @@
+//! Answers over UDP that are sent past the library, which would copy each of them twice, write each header into a text of its own,
+//! and read the dialog out of it three times. Its transaction has them all the same, and passes them on to its endpoint, which answers
+//! delayed copies of the request with them.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use rsipstack::sip::{Method, Request, Response};
+use rsipstack::transaction::TransactionState;
+use rsipstack::transaction::transaction::Transaction;
+use rsipstack::transport::SipConnection;
+use sip_transport::AckRoute;
+use tokio::time::Instant;
+
+use super::repetition::Repetition;
+use super::{Acknowledgement, Incoming, Received};
+use crate::stack::kept_answer;
+
+impl Incoming {
+    /// Returns true if it is an INVITE over UDP that begins a dialog and has no final response.
+    pub(super) fn can_be_answered_directly(&self) -> bool {
+        let Transaction { original, connection, state, .. } = &self.0.transaction;
+        self.0.starts_dialog
+            && original.method == Method::Invite
+            && matches!(connection, Some(SipConnection::Udp(_)))
+            && matches!(state, TransactionState::Trying | TransactionState::Proceeding)
+    }
+
+    /// The route of the ACK of its final response; `None` if it lacks a part of what the ACK would name.
+    pub(super) fn route_ack(&self) -> Option<AckRoute> {
+        let (number, _) = self.sequence()?;
+        let tags = (self.remote_tag()?, self.local_tag()?);
+        Some(self.0.acks.enter(self.call_id(), tags, number, self.0.transaction.tu_sender.clone()))
+    }
+
+    /// Sends the final response to an INVITE. [`next_event`](Self::next_event) repeats it until the ACK arrives.
+    pub(super) async fn answer_invite(&mut self, response: Response, route: AckRoute) {
+        // Before it is sent, because the ACK may arrive at once.
+        self.0.ack_route = Some(route);
+        self.send_directly(&response).await;
+        let Received { transaction, repetition, .. } = &mut *self.0;
+        *repetition = Some(Repetition::of(Instant::now(), &transaction.endpoint_inner.option));
+        // The state decides how the library handles a CANCEL and a copy of the INVITE.
+        let is_refused = response.status_code.code() >= 300;
+        transaction.state = if is_refused { TransactionState::Completed } else { TransactionState::Accepted };
+        transaction.last_response = Some(response);
+    }
+
+    /// Returns true while the final response that was sent past the library waits for its ACK.
+    pub(super) fn awaits_ack_directly(&self) -> bool {
+        self.0.repetition.is_some()
+    }
+
+    /// Repeats the final response, or ends the transaction if its time has run out.
+    pub(super) async fn repeat_or_end(&mut self) {
+        let (now, t2) = (Instant::now(), self.0.transaction.endpoint_inner.option.t2);
+        if !self.0.repetition.as_mut().is_some_and(|repetition| repetition.advance(now, t2)) {
+            self.0.transaction.state = TransactionState::Terminated;
+            return;
+        }
+        if let Some(response) = &self.0.transaction.last_response {
+            self.send_directly(response).await;
+        }
+    }
+
+    /// Takes the ACK of the final response. The transaction, which is dropped next, passes what is left of an answer to the endpoint.
+    pub(super) fn take_ack(&mut self, ack: &Request, source: Option<IpAddr>) {
+        self.0.repetition = None;
+        self.0.acknowledgement = Some(Acknowledgement::of(ack, source));
+        let response = self.0.transaction.last_response.as_mut();
+        if let Some(response) = response.filter(|response| response.status_code.code() < 300) {
+            kept_answer::shorten(response);
+        }
+    }
+
+    /// Answers a request other than INVITE, and ends its transaction. The library keeps the answer for half a minute, for copies of
+    /// the request; `is_plain` is whether it has no header of its own, so that what names the dialog is enough of it.
+    pub(super) async fn answer(mut self, mut response: Response, is_plain: bool) {
+        self.send_directly(&response).await;
+        if is_plain {
+            kept_answer::shorten(&mut response);
+        }
+        // The transaction passes it to the endpoint when it is dropped.
+        self.0.transaction.last_response = Some(response);
+    }
+
+    async fn send_directly(&self, response: &Response) {
+        let Transaction { connection, destination, .. } = &self.0.transaction;
+        let (Some(SipConnection::Udp(socket)), Some(peer)) = (connection, destination) else { return };
+        let code = response.status_code.code();
+        if let Err(error) = socket.send_raw(&bytes_of(response), peer).await {
+            tracing::debug!(code, %error, "a response was not sent");
+        }
+    }
+}
+
+/// A response as the library writes it.
+fn bytes_of(response: &Response) -> Vec<u8> {
+    let mut text = String::with_capacity(1_024);
+    let _infallible =
+        write!(text, "SIP/2.0 {} {}\r\n", response.status_code.code(), response.status_code.text());
+    for header in response.headers.iter() {
+        for part in [header.name(), ": ", header.value(), "\r\n"] {
+            text.push_str(part);
+        }
+    }
+    text.push_str("\r\n");
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(&response.body);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use rsipstack::sip::SipMessage;
+
+    use super::*;
+
+    #[test]
+    fn a_response_is_written_as_the_library_writes_it() {
+        let text = "SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=f\r\n\
+                    To: <sip:b@h>;tag=t\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nX-Other: 1\r\nContent-Length: 3\r\n\r\nv=0";
+        let response = match SipMessage::try_from(text.as_bytes()) {
+            Ok(SipMessage::Response(response)) => response,
+            _ => panic!("{text}"),
+        };
+        assert_eq!(bytes_of(&response), response.to_bytes());
+    }
+}
