@@ -27,6 +27,7 @@ struct Routes {
 }
 
 /// The entry of a transaction, which is removed when this is dropped.
+#[must_use = "the transaction receives its ACK for as long as this is held"]
 pub struct AckRoute {
     routes: AckRoutes,
     hash: u64,
