@@ -1,7 +1,8 @@
 //! A small interface in front of the SIP library.
 //!
 //! The library is used at transaction level: it handles retransmissions and transports, the edge makes every
-//! decision. The library logs whole messages, so the server's log set-up switches its log target off.
+//! decision. Only the answers that nearly every call receives over UDP are sent and repeated by the edge
+//! (`incoming::direct_answer`). The library logs whole messages, so the server's log set-up switches its log target off.
 
 mod dialog;
 mod identity;

@@ -1,7 +1,7 @@
 //! Where the ACK of an answered INVITE goes.
 //!
-//! The library reads the dialog out of each answer and each ACK three times, by parsing `From` and `To` as URIs. An answer that is sent
-//! past it enters its transaction here.
+//! The library reads the dialog out of each answer several times, and out of each ACK, and parses `From` and `To` as URIs for that. The
+//! transaction of an answer that is sent past it is entered here.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -27,6 +27,7 @@ struct Routes {
 }
 
 /// The entry of a transaction, which is removed when this is dropped.
+#[must_use = "the transaction receives its ACK for as long as this is held"]
 pub struct AckRoute {
     routes: AckRoutes,
     hash: u64,

@@ -10,9 +10,8 @@ use rsipstack::transaction::TransactionState;
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
 use sip_transport::AckRoute;
-use tokio::time::Instant;
 
-use super::repetition::Repetition;
+use super::repetition::{Repetition, now};
 use super::{Acknowledgement, Incoming, Received};
 use crate::stack::kept_answer;
 
@@ -39,7 +38,7 @@ impl Incoming {
         self.0.ack_route = Some(route);
         self.send_directly(&response).await;
         let Received { transaction, repetition, .. } = &mut *self.0;
-        *repetition = Some(Repetition::of(Instant::now(), &transaction.endpoint_inner.option));
+        *repetition = Some(Repetition::of(now(), &transaction.endpoint_inner.option));
         // The state decides how the library handles a CANCEL and a copy of the INVITE.
         let is_refused = response.status_code.code() >= 300;
         transaction.state = if is_refused { TransactionState::Completed } else { TransactionState::Accepted };
@@ -53,8 +52,8 @@ impl Incoming {
 
     /// Repeats the final response, or ends the transaction if its time has run out.
     pub(super) async fn repeat_or_end(&mut self) {
-        let (now, t2) = (Instant::now(), self.0.transaction.endpoint_inner.option.t2);
-        if !self.0.repetition.as_mut().is_some_and(|repetition| repetition.advance(now, t2)) {
+        let t2 = self.0.transaction.endpoint_inner.option.t2;
+        if !self.0.repetition.as_mut().is_some_and(|repetition| repetition.advance(now(), t2)) {
             self.0.transaction.state = TransactionState::Terminated;
             return;
         }

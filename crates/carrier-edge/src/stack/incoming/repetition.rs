@@ -3,7 +3,13 @@
 use std::time::Duration;
 
 use rsipstack::transaction::endpoint::EndpointOption;
+use service_base::clock::Stopwatch;
 use tokio::time::Instant;
+
+/// The real time, which no setting of the server's clock affects.
+pub(super) fn now() -> Instant {
+    Instant::from_std(Stopwatch::start().started())
+}
 
 /// The next repetition of a response that waits for its ACK.
 #[derive(Debug)]
@@ -43,7 +49,7 @@ mod tests {
 
     #[test]
     fn the_intervals_double_up_to_four_seconds_and_end_after_32() {
-        let (option, now) = (EndpointOption::default(), Instant::now());
+        let (option, now) = (EndpointOption::default(), now());
         let mut repetition = Repetition::of(now, &option);
         let mut repeated = Vec::new();
         loop {
