@@ -70,7 +70,7 @@ impl IndexEntry {
 /// The name under which the number of an attribute, a path or a relationship of a type is stored. The types that share a
 /// path `attribute@name` have one number for it.
 pub(crate) fn symbol_name(kind: &str, member: &str) -> String {
-    if member.contains('@') { member.to_owned() } else { format!("{kind}/{member}") }
+    if member.contains('@') { member.to_owned() } else { [kind, "/", member].concat() }
 }
 
 /// The attributes and paths by which the records of a type are indexed.
