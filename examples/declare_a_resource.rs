@@ -3,8 +3,8 @@
 //!
 //! `cargo run -p trunk-examples --example declare_a_resource`
 //!
-//! With `DIDWW_BASE_URL` and `DIDWW_API_KEY` it lists the countries of that service. The server of this workspace has some
-//! if it was started with `--reference-data demo`.
+//! With `DIDWW_BASE_URL` and `DIDWW_API_KEY` it lists the countries of that service. The server of this workspace has
+//! some if it was started with `--reference-data demo`.
 
 use didww_client::{Client, Error, Extra, Id, Resource, TryStreamExt as _};
 use trunk_examples::{Outcome, Service};

@@ -1,5 +1,5 @@
-//! Provisions the three trunks of the examples in DIDWW's documentation. A trunk that exists is changed where it differs from
-//! what is written here, and nowhere else, so the program can be run repeatedly.
+//! Provisions the three trunks of the examples in DIDWW's documentation. A trunk that exists is changed where it
+//! differs from what is written here, and nowhere else, so the program can be run repeatedly.
 //!
 //! `cargo run -p trunk-examples --example provision_trunks`
 

@@ -1,5 +1,5 @@
-//! Receives callbacks in an axum handler, whose argument is a callback with a right signature: a trunk is blocked, and the
-//! server says so.
+//! Receives callbacks in an axum handler, whose argument is a callback with a right signature: a trunk is blocked, and
+//! the server says so.
 //!
 //! `cargo run -p trunk-examples --example receive_callbacks`
 

@@ -1,5 +1,5 @@
-//! The requests that a program should send, as expectations of the server in a test: the counterpart of the first example in
-//! the documentation of wiremock, line for line.
+//! The requests that a program should send, as expectations of the server in a test: the counterpart of the first
+//! example in the documentation of wiremock, line for line.
 //!
 //! `cargo test -p trunk-examples --example requests_in_a_test`
 

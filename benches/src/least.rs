@@ -1,5 +1,5 @@
-//! The minimal durable create over HTTP: axum, one row with a unique id and one index, and commits that all waiting creates
-//! share.
+//! The minimal durable create over HTTP: axum, one row with a unique id and one index, and commits that all waiting
+//! creates share.
 
 use std::path::Path;
 
@@ -24,8 +24,8 @@ struct Create {
     stored: oneshot::Sender<()>,
 }
 
-/// Answers every POST with a file's bytes once a row with them is durable, until it is killed. The database is beside the
-/// file.
+/// Answers every POST with a file's bytes once a row with them is durable, until it is killed. The database is beside
+/// the file.
 pub(crate) fn serve(file: &Path) -> Outcome<()> {
     let answer = Bytes::from(std::fs::read(file)?);
     let mut connection = table(&file.with_extension("db"))?;

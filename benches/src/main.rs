@@ -77,7 +77,8 @@ struct Cli {
     #[arg(long, conflicts_with_all = ["against", "allocator", "build", "build_dist"])]
     postgres: bool,
 
-    /// Measure how figures grow with trunks, calls and load, write charts of them to this folder, and measure nothing else
+    /// Measure how figures grow with trunks, calls and load, write charts of them to this folder, and measure nothing
+    /// else
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["postgres", "against", "allocator", "build", "build_dist"])]
     charts: Option<PathBuf>,
 

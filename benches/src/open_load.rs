@@ -1,6 +1,6 @@
-//! HTTP load at times that are set before: a request is due whether or not those before it are answered, and its latency
-//! counts from when it was due. A server that stalls is seen as long as its requests wait, which a load that waits with it
-//! does not show.
+//! HTTP load at times that are set before: a request is due whether or not those before it are answered, and its
+//! latency counts from when it was due. A server that stalls is seen as long as its requests wait, which a load that
+//! waits with it does not show.
 //!
 //! The runtime's timers are exact to a millisecond, so requests that are due within the same one are sent together.
 
@@ -63,8 +63,8 @@ impl Requests {
         Ok(Self { address: host.parse()?, make: Arc::new(make) })
     }
 
-    /// Sends requests over this number of connections for a time, and waits for every answer. Any answer but a success is
-    /// an error.
+    /// Sends requests over this number of connections for a time, and waits for every answer. Any answer but a success
+    /// is an error.
     pub(crate) fn send(&self, connections: usize, pace: Pace, time: Duration) -> Outcome<Answered> {
         // One core for the load, as `wrk -t1` has it.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,7 +1,7 @@
 //! Several nodes on one PostgreSQL server: a part of the page of its own.
 //!
-//! The server is started here, on loopback and durable. Each row has a database of its own. A second table has the processor
-//! time of a request at nodes and database, and the expected capacity of more nodes.
+//! The server is started here, on loopback and durable. Each row has a database of its own. A second table has the
+//! processor time of a request at nodes and database, and the expected capacity of more nodes.
 
 mod calls;
 mod model;

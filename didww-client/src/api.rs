@@ -95,7 +95,8 @@ impl<R: Resource> Api<R> {
     /// Creates a record and returns it. The request is retried only when it cannot have taken effect.
     ///
     /// # Errors
-    /// [`Reason::Undeclared`] for a text that an enumeration of the body does not declare, and what requests can fail with.
+    /// [`Reason::Undeclared`] for a text that an enumeration of the body does not declare, and what requests can fail
+    /// with.
     #[expect(clippy::needless_pass_by_value, reason = "callers build it in the call")]
     pub fn create(&self, body: R::Create) -> RecordRequest<R>
     where

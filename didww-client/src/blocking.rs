@@ -1,7 +1,7 @@
 //! Calls that block the thread until the response, for programs without an async runtime.
 //!
-//! [`Wait`] is implemented for every request of this crate and for every `async` method, those of the price services among
-//! them, and [`WaitEach`] for every stream, so that the types, verbs and errors are those of the async API:
+//! [`Wait`] is implemented for every request of this crate and for every `async` method, those of the price services
+//! among them, and [`WaitEach`] for every stream, so that the types, verbs and errors are those of the async API:
 //!
 //! ```no_run
 //! use didww_client::Client;
@@ -18,8 +18,8 @@
 //! # Ok::<(), didww_client::Error>(())
 //! ```
 //!
-//! One thread for the whole process, `didww-client`, does the I/O; it starts with the first call and ends with the process.
-//! A call on a thread that an async runtime uses is refused with [`Misplaced::InsideRuntime`], also inside
+//! One thread for the whole process, `didww-client`, does the I/O; it starts with the first call and ends with the
+//! process. A call on a thread that an async runtime uses is refused with [`Misplaced::InsideRuntime`], also inside
 //! `spawn_blocking`: await the request there.
 
 use std::io;
@@ -44,8 +44,8 @@ pub trait Wait {
     /// Blocks the calling thread until the response.
     ///
     /// # Errors
-    /// Returns [`Error::Misplaced`] on a thread of an async runtime, and when the thread for the I/O cannot be started; else the
-    /// errors of the request.
+    /// Returns [`Error::Misplaced`] on a thread of an async runtime, and when the thread for the I/O cannot be started;
+    /// else the errors of the request.
     fn wait(self) -> Result<Self::Value, Error>;
 }
 

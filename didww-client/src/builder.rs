@@ -97,11 +97,12 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the host that requests name, in place of that of the base URL. Requests for access tokens name that of the token URL.
+    /// Sets the host that requests name, in place of that of the base URL. Requests for access tokens name that of the
+    /// token URL.
     ///
     /// `trunk-server` has the price services at the address of its API, for requests that name `api-vin.didww.com`,
-    /// `api-vout.didww.com` or `api-sms.didww.com`. An HTTP client of your own must speak HTTP/1.1 to the service: HTTP/2 has the
-    /// host of the URL.
+    /// `api-vout.didww.com` or `api-sms.didww.com`. An HTTP client of your own must speak HTTP/1.1 to the service:
+    /// HTTP/2 has the host of the URL.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(host.into());
         self
@@ -110,8 +111,8 @@ impl ClientBuilder {
     /// Builds the client without sending anything.
     ///
     /// # Errors
-    /// Returns [`Error::NotSent`] for an unusable base URL, token URL, host or API key, for a timeout out of range, and when
-    /// the HTTP client cannot be built.
+    /// Returns [`Error::NotSent`] for an unusable base URL, token URL, host or API key, for a timeout out of range, and
+    /// when the HTTP client cannot be built.
     pub fn build(self) -> Result<Client, Error> {
         self.build_with(AUDIENCE)
     }

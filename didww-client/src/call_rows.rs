@@ -122,8 +122,8 @@ rows! {
 }
 
 rows! {
-    /// A row of a file of inbound calls (`cdr_in`), also of one of a version up to 2021-04-19, which lacks many of the columns. Times
-    /// are in UTC, by the second; an amount is in US dollars.
+    /// A row of a file of inbound calls (`cdr_in`), also of one of a version up to 2021-04-19, which lacks many of the
+    /// columns. Times are in UTC, by the second; an amount is in US dollars.
     InboundCallRow {
         /// When the call began.
         started_at: Option<Timestamp> = "Date/Time Start (UTC)" | "Date/Time (UTC)",

@@ -170,8 +170,9 @@ impl Client {
         let started = client_core::now();
         let token = credentials.token().await?;
         let mut response = send(token.as_ref()).await?;
-        // A token can end before its time, for example because the service rotated its keys. A request that was refused had
-        // no effect. A token that was minted for this request would be refused again, unless it ended while the request waited.
+        // A token can end before its time, for example because the service rotated its keys. A request that was refused
+        // had no effect. A token that was minted for this request would be refused again, unless it ended while the
+        // request waited.
         if response.status == StatusCode::UNAUTHORIZED
             && let Some(token) = token.filter(|token| token.has_ended() || !token.is_since(started))
         {

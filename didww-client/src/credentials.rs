@@ -1,7 +1,7 @@
 //! Authentication of requests: by the API key, or by access tokens that the client mints with it.
 //!
-//! The token service counts its requests apart from those of the API, so it has a channel of its own, over the same HTTP
-//! client. A token is for one service alone, and its scope is `read` for a read-only client. No token is printed.
+//! The token service counts its requests apart from those of the API, so it has a channel of its own, over the same
+//! HTTP client. A token is for one service alone, and its scope is `read` for a read-only client. No token is printed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,8 +132,8 @@ fn read(answered: &Answered) -> Result<(HeaderValue, Duration), DecodeError> {
     Ok((header, life))
 }
 
-/// Reads the error of the token service, which has the form of OAuth 2.0, as an error object: the error is its code and its
-/// title, and the description its detail.
+/// Reads the error of the token service, which has the form of OAuth 2.0, as an error object: the error is its code and
+/// its title, and the description its detail.
 fn refusal(answered: Answered) -> Refusal {
     let body: Value = serde_json::from_slice(&answered.body).unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);

@@ -1,5 +1,5 @@
-//! A strict reader of CSV (RFC 4180): cells in quotes can have commas, quotes and line ends. Invalid CSV is an error with its
-//! line number, never a guess. Lines end with LF or CRLF.
+//! A strict reader of CSV (RFC 4180): cells in quotes can have commas, quotes and line ends. Invalid CSV is an error
+//! with its line number, never a guess. Lines end with LF or CRLF.
 
 use std::io::{self, BufRead};
 

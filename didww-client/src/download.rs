@@ -9,14 +9,15 @@ use crate::request::Request;
 use crate::{Api, Error, ExportFile, ExportRow, Reason, RowError};
 
 impl Api<Export> {
-    /// Downloads the file of an export. The file is kept in memory as it was downloaded: compressed with gzip, or the text itself if
-    /// the export was created at a version up to 2021-04-19. It must not be larger than
+    /// Downloads the file of an export. The file is kept in memory as it was downloaded: compressed with gzip, or the
+    /// text itself if the export was created at a version up to 2021-04-19. It must not be larger than
     /// [`max_answer_bytes`](crate::ClientBuilder::max_answer_bytes), 64 MiB by default, and must arrive within the
     /// [`timeout`](crate::ClientBuilder::timeout) of a request: a client for larger files sets both.
     ///
     /// # Errors
-    /// [`Reason::NotCompleted`] if the export has no file yet, [`Reason::Elsewhere`] if the address of the file is not below the
-    /// base URL, whose credentials no other host receives, and an error for a status outside 2xx: 404 of a file that is deleted.
+    /// [`Reason::NotCompleted`] if the export has no file yet, [`Reason::Elsewhere`] if the address of the file is not
+    /// below the base URL, whose credentials no other host receives, and an error for a status outside 2xx: 404 of a
+    /// file that is deleted.
     pub async fn download(&self, export: &Export) -> Result<ExportFile, Error> {
         let unsent = || Request::record(Method::GET, self.path(), export.id.as_str());
         let url = export.url.as_deref().ok_or_else(|| unsent().refused(Reason::NotCompleted))?;

@@ -1,8 +1,8 @@
 //! The encryption of files for upload.
 //!
-//! A file is encrypted with AES-256 in CBC mode and PKCS #7 padding (RFC 5652 §6.3), under a key and an initialisation vector that
-//! are new for each file. Both are encrypted with RSA-OAEP (RFC 8017 §7.1: SHA-256, MGF1 with SHA-256, no label), once for
-//! each of the service's first two public keys, and written before the file. There is no other header.
+//! A file is encrypted with AES-256 in CBC mode and PKCS #7 padding (RFC 5652 §6.3), under a key and an initialisation
+//! vector that are new for each file. Both are encrypted with RSA-OAEP (RFC 8017 §7.1: SHA-256, MGF1 with SHA-256, no
+//! label), once for each of the service's first two public keys, and written before the file. There is no other header.
 //!
 //! The key of a file, and what is held of its content, are overwritten in memory when they are dropped.
 
@@ -48,8 +48,8 @@ pub enum EncryptionError {
 
 /// The two public keys of the service with which files are encrypted. Either decrypts them.
 ///
-/// The service replaces its keys from time to time, and then refuses files that were encrypted with the old ones, with 422:
-/// read the keys again.
+/// The service replaces its keys from time to time, and then refuses files that were encrypted with the old ones, with
+/// 422: read the keys again.
 ///
 /// ```
 /// # #[cfg(feature = "http")]
@@ -87,7 +87,8 @@ impl EncryptionKeys {
         &self.fingerprint
     }
 
-    /// Encrypts a file that is in memory. The result has 1024 bytes more for keys of 4096 bits, and the padding of 1 to 16.
+    /// Encrypts a file that is in memory. The result has 1024 bytes more for keys of 4096 bits, and the padding of 1
+    /// to 16.
     ///
     /// # Errors
     /// Returns an error when the system has no random bytes.
@@ -99,8 +100,8 @@ impl EncryptionKeys {
         Ok(encrypted)
     }
 
-    /// Encrypts the bytes of a reader in chunks of 64 KiB, and returns the number of bytes written. It blocks: inside an async
-    /// runtime it belongs into `spawn_blocking`.
+    /// Encrypts the bytes of a reader in chunks of 64 KiB, and returns the number of bytes written. It blocks: inside
+    /// an async runtime it belongs into `spawn_blocking`.
     ///
     /// # Errors
     /// Returns the errors of reader and writer, and an error when the system has no random bytes. The bytes that were

@@ -41,8 +41,8 @@ use crate::{Exchange, TransportError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// 401: the API key, or the access token, is missing, wrong, of the other environment, or not allowed from this source
-    /// address. The response may have no body; [`Refusal::challenge`] may have the reason.
+    /// 401: the API key, or the access token, is missing, wrong, of the other environment, or not allowed from this
+    /// source address. The response may have no body; [`Refusal::challenge`] may have the reason.
     #[error("the API key is not accepted: {0}")]
     Unauthorized(Box<Refusal>),
     /// 404: the record does not exist or belongs to another account. The text has a hint if the base URL may be wrong.
@@ -115,8 +115,8 @@ impl Error {
         matches!(self, Self::NotFound(_))
     }
 
-    /// Whether another record has the value of a member that must be unique, such as a trunk's name. `field("name")` finds
-    /// the error of one member. DIDWW's errors state it by their title alone.
+    /// Whether another record has the value of a member that must be unique, such as a trunk's name. `field("name")`
+    /// finds the error of one member. DIDWW's errors state it by their title alone.
     pub fn is_taken(&self) -> bool {
         self.errors().iter().any(is_taken)
     }

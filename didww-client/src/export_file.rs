@@ -39,8 +39,8 @@ impl ExportFile {
         self.is_compressed
     }
 
-    /// Reads the file as CSV, decompressed as it is read. Reading fails where the content of a compressed file is not compressed
-    /// with gzip.
+    /// Reads the file as CSV, decompressed as it is read. Reading fails where the content of a compressed file is not
+    /// compressed with gzip.
     pub fn csv(&self) -> impl Read + Send + use<> {
         self.source()
     }
@@ -55,7 +55,8 @@ impl ExportFile {
     }
 
     /// Reads the rows, one at a time. `T` is [`OutboundCallRow`](crate::OutboundCallRow) or
-    /// [`InboundCallRow`](crate::InboundCallRow), or for any file a `BTreeMap<String, String>` of cells by their columns.
+    /// [`InboundCallRow`](crate::InboundCallRow), or for any file a `BTreeMap<String, String>` of cells by their
+    /// columns.
     pub fn rows<T: ExportRow>(&self) -> ExportRows<T> {
         let reader = CsvReader::new(BufReader::new(self.source()));
         ExportRows { reader, header: None, is_over: false, row: PhantomData }

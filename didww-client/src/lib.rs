@@ -81,9 +81,9 @@
 //!
 //! # Provisioning
 //!
-//! [`Api::ensure`] ensures that a record matches a body, and is idempotent: it creates the record, updates its differing members, or
-//! writes nothing. An optional attribute that a program has as an `Option` is assigned to the body's field:
-//! `body.capacity_limit = limit.into()`, where `None` clears the attribute.
+//! [`Api::ensure`] ensures that a record matches a body, and is idempotent: it creates the record, updates its
+//! differing members, or writes nothing. An optional attribute that a program has as an `Option` is assigned to the
+//! body's field: `body.capacity_limit = limit.into()`, where `None` clears the attribute.
 //!
 //! # Behaviour
 //!
@@ -114,8 +114,8 @@
 //!
 //! # Included records
 //!
-//! A relationship has the id of its record. A record that a request includes is a typed value if this crate declares its
-//! type: [`ToOne::included`] and [`Included`] find it.
+//! A relationship has the id of its record. A record that a request includes is a typed value if this crate declares
+//! its type: [`ToOne::included`] and [`Included`] find it.
 //!
 //! ```
 //! use didww_client::resources::{DidFeature, DidFilter, DidInclude};
@@ -139,7 +139,8 @@
 //! Its answers are streams of pages or of records, documents whose unknown members are kept, or bytes.
 //! [`Refusal::body`] has refusals that do not have DIDWW's shape.
 //!
-//! A program that uses such a resource often declares it, as this crate declares its own, and has typed requests for it:
+//! A program that uses such a resource often declares it, as this crate declares its own, and has typed requests for
+//! it:
 //!
 //! ```
 //! use didww_client::{Extra, Id, Resource};
@@ -227,7 +228,8 @@ mod response;
 #[cfg(feature = "http")]
 mod single;
 
-// Types that users name have documentation pages here; types that describe the API as data are linked to their own crate.
+// Types that users name have documentation pages here; types that describe the API as data are linked to their own
+// crate.
 #[doc(no_inline)]
 pub use didww_types::*;
 #[doc(inline)]

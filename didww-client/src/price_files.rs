@@ -10,8 +10,8 @@ async fn file_at(client: &Client, path: &str) -> Result<ExportFile, Error> {
 }
 
 impl VoiceInPrices {
-    /// Downloads the price file: all prices of the plan, as CSV in gzip. `rows::<BTreeMap<String, String>>()` reads its rows,
-    /// and [`csv`](ExportFile::csv) its text.
+    /// Downloads the price file: all prices of the plan, as CSV in gzip. `rows::<BTreeMap<String, String>>()` reads its
+    /// rows, and [`csv`](ExportFile::csv) its text.
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is no plan, and those of every request.
@@ -21,8 +21,8 @@ impl VoiceInPrices {
 }
 
 impl VoiceOutPrices {
-    /// Downloads the price file: all prices of the plan, as CSV in gzip. `rows::<BTreeMap<String, String>>()` reads its rows,
-    /// and [`csv`](ExportFile::csv) its text.
+    /// Downloads the price file: all prices of the plan, as CSV in gzip. `rows::<BTreeMap<String, String>>()` reads its
+    /// rows, and [`csv`](ExportFile::csv) its text.
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is no plan, and those of every request.

@@ -110,8 +110,8 @@ macro_rules! services {
                 }
 
                 /// Creates a client with the settings of a builder, whose base URL is that of the service, such as
-                /// `http://127.0.0.1:8083/v3`. For other hosts than DIDWW's the builder needs the URL of the token service
-                /// as well, unless that is `/token` beside `/v3`.
+                /// `http://127.0.0.1:8083/v3`. For other hosts than DIDWW's the builder needs the URL of the token
+                /// service as well, unless that is `/token` beside `/v3`.
                 ///
                 /// # Errors
                 /// Returns the errors of [`ClientBuilder::build`].
@@ -153,9 +153,9 @@ services! {
 const LOOK_UP: &str = "/lookup/prices";
 
 impl VoiceInPrices {
-    /// Looks up the prices of calls to a number, 8 to 15 digits: one for each type of source and country of destination.
-    /// `callers` is the code of the country in ISO 3166-1 that calls come from, whose prices then go before those for calls from
-    /// anywhere.
+    /// Looks up the prices of calls to a number, 8 to 15 digits: one for each type of source and country of
+    /// destination. `callers` is the code of the country in ISO 3166-1 that calls come from, whose prices then go
+    /// before those for calls from anywhere.
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is no price or no plan, and those of every request.

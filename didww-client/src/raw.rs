@@ -120,8 +120,8 @@ impl RawRequest {
         Ok(RawAnswer(self.client.execute(&request).await?))
     }
 
-    /// Streams the documents of a list, page by page, from the first page or from that of a `page[number]` in the query.
-    /// A page is requested when the stream is polled for it. A list without pages is one document.
+    /// Streams the documents of a list, page by page, from the first page or from that of a `page[number]` in the
+    /// query. A page is requested when the stream is polled for it. A list without pages is one document.
     ///
     /// When the service's pages would never end, the stream yields the pages so far and then [`Error::Endless`].
     pub fn pages(
@@ -130,8 +130,9 @@ impl RawRequest {
         pages::stream(self)
     }
 
-    /// As [`pages`](Self::pages), but quicker for a list with many pages: the first page says how many there are, and then three
-    /// are requested at a time, within the client's rate limit, while `decode` decodes those before. Pages come in their order.
+    /// As [`pages`](Self::pages), but quicker for a list with many pages: the first page says how many there are, and
+    /// then three are requested at a time, within the client's rate limit, while `decode` decodes those before. Pages
+    /// come in their order.
     ///
     /// `decode` is usually [`RawAnswer::document`], on another thread if the pages are large.
     ///

@@ -20,7 +20,8 @@ pub struct CallbackReceiver {
 }
 
 impl CallbackReceiver {
-    /// A receiver of the callbacks for a URL, exactly as it was configured at DIDWW, with the account's callback secret.
+    /// A receiver of the callbacks for a URL, exactly as it was configured at DIDWW, with the account's callback
+    /// secret.
     pub fn new(url: impl Into<String>, secret: impl Into<Secret>) -> Self {
         Self { url: url.into(), secrets: vec![secret.into()] }
     }
@@ -44,9 +45,10 @@ impl fmt::Debug for CallbackReceiver {
 
 /// A callback whose signature is right: the last argument of an axum handler, for GET and POST.
 ///
-/// Its state is a [`CallbackReceiver`], or contains one (`FromRef`). A request with another signature is answered with 401, one that
-/// is signed and cannot be read with 422, and a body over axum's limit with 413. DIDWW repeats a callback that is not answered
-/// with 2xx within 60 seconds, so a handler should respond before long work, and must tolerate the same callback twice.
+/// Its state is a [`CallbackReceiver`], or contains one (`FromRef`). A request with another signature is answered with
+/// 401, one that is signed and cannot be read with 422, and a body over axum's limit with 413. DIDWW repeats a callback
+/// that is not answered with 2xx within 60 seconds, so a handler should respond before long work, and must tolerate the
+/// same callback twice.
 ///
 /// ```
 /// use axum::Router;

@@ -1,7 +1,7 @@
 //! The documented behaviour of the API, case by case, over plain HTTP.
 //!
-//! The name of a test of a numbered case of `docs/conformance.md` begins with the number. The tests are listed by running the
-//! harness itself: a case without a test is an error here. `coverage` calls every verb in every version.
+//! The name of a test of a numbered case of `docs/conformance.md` begins with the number. The tests are listed by
+//! running the harness itself: a case without a test is an error here. `coverage` calls every verb in every version.
 
 mod access;
 mod bodies;

@@ -1,5 +1,5 @@
-//! The lab: each fault as a real client meets it, and the journal with its secrets hidden, its bounds, and what is expected of
-//! it.
+//! The lab: each fault as a real client meets it, and the journal with its secrets hidden, its bounds, and what is
+//! expected of it.
 
 mod callbacks;
 mod calls;

@@ -1,5 +1,5 @@
-//! The metrics of a running server: their text is well formed, has what the list declares and nothing else, and follows what
-//! happens.
+//! The metrics of a running server: their text is well formed, has what the list declares and nothing else, and follows
+//! what happens.
 
 #![allow(clippy::float_cmp, reason = "the values are whole numbers, or one value read twice")]
 

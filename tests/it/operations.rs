@@ -1,5 +1,5 @@
-//! How the binary is run as a service: its messages to systemd, its health check, secrets in files, and a configuration that
-//! changes while it runs.
+//! How the binary is run as a service: its messages to systemd, its health check, secrets in files, and a configuration
+//! that changes while it runs.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;

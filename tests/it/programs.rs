@@ -28,7 +28,8 @@ async fn answer_until_closed(base: &str, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Sends the whole request of a fixture, with the key of the world's account. Returns the status and the whole response.
+/// Sends the whole request of a fixture, with the key of the world's account. Returns the status and the whole
+/// response.
 async fn send_fixture(world: &World, name: &str) -> (u16, String) {
     let path = format!("{}/../fixtures/programs/{name}", env!("CARGO_MANIFEST_DIR"));
     let request = String::from_utf8(std::fs::read(path).unwrap()).unwrap();

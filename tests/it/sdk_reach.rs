@@ -1,5 +1,5 @@
-//! What the SDK does with several requests, against the server: ensuring records, waiting for them, encrypted uploads, and the
-//! files of exports.
+//! What the SDK does with several requests, against the server: ensuring records, waiting for them, encrypted uploads,
+//! and the files of exports.
 
 use std::time::Duration;
 

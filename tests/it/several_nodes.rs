@@ -72,7 +72,8 @@ impl Pair {
         Self::start_at(database, [&url, &url], further).await
     }
 
-    /// Starts both on an empty database, of which the first one is reached through a proxy, with these further arguments.
+    /// Starts both on an empty database, of which the first one is reached through a proxy, with these further
+    /// arguments.
     async fn start_behind_proxy(further: &[&str]) -> (Self, Proxy) {
         let postgres = Server::shared();
         let (database, proxy) = (postgres.database(), Proxy::start(postgres.socket()));
@@ -135,7 +136,8 @@ async fn until_alone(edge: &Edge) {
     tokio::time::timeout(SETTLED_WITHIN, alone).await.expect("the other server is found dead");
 }
 
-/// Waits until the call of a trunk is written as acknowledged. An ACK has no answer, so this is the only sign that it arrived.
+/// Waits until the call of a trunk is written as acknowledged. An ACK has no answer, so this is the only sign that it
+/// arrived.
 async fn until_acknowledged(database: &Database, trunk: &Trunk) {
     let written = format!("SELECT count(*) FROM running_call WHERE acknowledged AND trunk = '{}'", trunk.id);
     until("the acknowledged call is written", async || (database.ask(&written) == "1").then_some(())).await;

@@ -381,7 +381,8 @@ async fn a_world_that_is_loaded_again_changes_its_records_and_no_others() {
     assert!(!second.accounts[0].is_new && second.accounts[0].id == first.accounts[0].id);
     let after = api.get(&format!("{TRUNKS}?sort=name")).await;
     assert_eq!(after.at("/meta/total_records"), 3);
-    // The capacity limit is back at its default, and the credentials and the time of creation are those of the first load.
+    // The capacity limit is back at its default, and the credentials and the time of creation are those of the first
+    // load.
     assert_eq!(after.at("/data/0"), before.at("/data/0"));
 }
 

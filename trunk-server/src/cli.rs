@@ -38,9 +38,9 @@ use crate::config::{Config, ConfigError, LogFormat, Settings};
 /// ./trunk-server.db. Its first start creates an account and prints the account's API key.
 ///
 /// Each flag can also be an environment variable (`TRUNK_SERVER_LISTEN` for --listen) or a key of a TOML file
-/// (listen = "..."). A flag overrides the environment, the environment overrides the file. Secrets, and a database's URL
-/// with a password, belong in the environment, the file or files of their own (--api-key-file): other users of this machine
-/// can read flags with ps.
+/// (listen = "..."). A flag overrides the environment, the environment overrides the file. Secrets, and a database's
+/// URL with a password, belong in the environment, the file or files of their own (--api-key-file): other users of this
+/// machine can read flags with ps.
 ///
 /// Compatible with DIDWW, not affiliated with it.
 #[derive(Debug, Parser)]
@@ -66,7 +66,8 @@ pub struct Cli {
     #[arg(long, env = "TRUNK_SERVER_METRICS_LISTEN", value_name = "HOST:PORT")]
     pub metrics_listen: Option<String>,
 
-    /// Send traces to the OpenTelemetry collector at this URL, over HTTP; only a build with the feature opentelemetry can
+    /// Send traces to the OpenTelemetry collector at this URL, over HTTP; only a build with the feature opentelemetry
+    /// can
     #[arg(long, env = "TRUNK_SERVER_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
 
@@ -208,8 +209,8 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-/// Returns a hint for the arguments `--demo true`: an optional value must follow an equals sign, or else it would be read as a
-/// subcommand.
+/// Returns a hint for the arguments `--demo true`: an optional value must follow an equals sign, or else it would be
+/// read as a subcommand.
 pub fn flag_value_advice(arguments: impl IntoIterator<Item = String>) -> Option<String> {
     let arguments: Vec<String> = arguments.into_iter().collect();
     let is_switch =

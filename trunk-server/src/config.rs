@@ -60,8 +60,8 @@ pub struct Config {
     pub control_listen: Option<String>,
     /// The address of the metrics, `HOST:PORT`; `None` disables them.
     pub metrics_listen: Option<String>,
-    /// The URL of the collector that traces are sent to, without the path of traces; `None` leaves it to the variables of
-    /// OpenTelemetry. Only a build with the feature `opentelemetry` sends any.
+    /// The URL of the collector that traces are sent to, without the path of traces; `None` leaves it to the variables
+    /// of OpenTelemetry. Only a build with the feature `opentelemetry` sends any.
     pub otlp_endpoint: Option<String>,
     /// Where records are stored.
     pub database: Database,
@@ -98,7 +98,8 @@ pub struct Config {
     pub voipbin: voipbin::VoipbinConfig,
     /// Whether callback URLs can lead to this machine.
     pub allow_loopback_callbacks: bool,
-    /// The number of recent requests and answers that are kept in memory for the control API, at most 100,000; 0 keeps none.
+    /// The number of recent requests and answers that are kept in memory for the control API, at most 100,000; 0 keeps
+    /// none.
     pub journal: usize,
     /// The log level, such as `info`, or `target=level` pairs, such as `warn,trunk_server=debug`.
     pub log: String,
@@ -111,7 +112,8 @@ pub struct Config {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct SipConfig {
-    /// The address for SIP over UDP and TCP, `IP:PORT`; if `None`, [`DEFAULT_SIP_LISTEN`] unless another process uses it.
+    /// The address for SIP over UDP and TCP, `IP:PORT`; if `None`, [`DEFAULT_SIP_LISTEN`] unless another process uses
+    /// it.
     pub listen: Option<String>,
     /// The address for SIP over TLS, `IP:PORT`; requires certificate and key.
     pub tls_listen: Option<String>,

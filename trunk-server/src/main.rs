@@ -17,8 +17,8 @@ use trunk_server::supervisor::Supervisor;
 use trunk_server::telemetry::{self, LogLevel};
 use trunk_server::{Server, StartError};
 
-/// mimalloc is fast when one thread frees memory that another allocated, as the store's writer does with requests, and it
-/// returns memory to the system after a peak of calls.
+/// mimalloc is fast when one thread frees memory that another allocated, as the store's writer does with requests, and
+/// it returns memory to the system after a peak of calls.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -27,8 +27,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LAST_SPANS: Duration = Duration::from_secs(5);
 /// As [`LAST_SPANS`], after a failure and after a second signal.
 const LAST_SPANS_AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// Maximum time to wait for threads whose results are no longer needed, such as one that resolves the host name of a collector
-/// or of a callback.
+/// Maximum time to wait for threads whose results are no longer needed, such as one that resolves the host name of a
+/// collector or of a callback.
 const LAST_THREADS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -196,8 +196,8 @@ fn serve_exchanges(
     }
 }
 
-/// Prints the differences from recorded responses. Exits with 0 if there are none, 3 if there are some, and 1 if nothing was
-/// compared.
+/// Prints the differences from recorded responses. Exits with 0 if there are none, 3 if there are some, and 1 if
+/// nothing was compared.
 fn compare_exchanges(compare: trunk_server::cli::Compare) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -214,8 +214,8 @@ fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Reads the configuration and the certificates again, applies the settings that can change, and logs those that need a restart.
-/// An invalid configuration changes nothing.
+/// Reads the configuration and the certificates again, applies the settings that can change, and logs those that need a
+/// restart. An invalid configuration changes nothing.
 fn reload(server: &Server, config: &mut Config, level: &LogLevel) {
     server.reload_certificates();
     let read = Cli::try_parse().map_err(|error| error.to_string());

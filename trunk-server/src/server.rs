@@ -69,8 +69,9 @@ pub struct ServerBuilder {
     world: Option<World>,
 }
 
-/// A running server. [`stop`](Self::stop) completes the requests in progress. Dropping the server ends it at once, except for
-/// active calls: these hang up in the background while the runtime lives, and the database is closed after them.
+/// A running server. [`stop`](Self::stop) completes the requests in progress. Dropping the server ends it at once,
+/// except for active calls: these hang up in the background while the runtime lives, and the database is closed after
+/// them.
 #[derive(Debug)]
 pub struct Server {
     core: Arc<Core>,
@@ -398,8 +399,8 @@ impl Server {
         }
     }
 
-    /// Reads the files of certificates again, which otherwise happens within some seconds after they changed. The log names
-    /// files that cannot be used; the previous certificates remain in use then.
+    /// Reads the files of certificates again, which otherwise happens within some seconds after they changed. The log
+    /// names files that cannot be used; the previous certificates remain in use then.
     pub fn reload_certificates(&self) {
         tls_identity::reload_all(&self.identities);
     }
@@ -415,8 +416,8 @@ impl Server {
         self.accounts.new_callback_secret.as_ref()
     }
 
-    /// Returns the accounts that had trunks with a callback URL and no enabled callback secret at the start: no callback of
-    /// theirs is sent.
+    /// Returns the accounts that had trunks with a callback URL and no enabled callback secret at the start: no
+    /// callback of theirs is sent.
     pub fn unsigned_accounts(&self) -> &[Uuid] {
         &self.accounts.survey.unsigned_accounts
     }
@@ -436,14 +437,14 @@ impl Server {
         self.control.clone()
     }
 
-    /// Waits until another server on the same database has declared this one dead, because it wrote no heartbeat for ten
-    /// seconds. Its calls have ended then; it must be stopped, and its process restarted.
+    /// Waits until another server on the same database has declared this one dead, because it wrote no heartbeat for
+    /// ten seconds. Its calls have ended then; it must be stopped, and its process restarted.
     pub async fn retired(&self) {
         self.core.retired().await;
     }
 
-    /// Stops accepting work, completes requests and calls in progress, and closes the database. Calls of VoIPBIN and calls to DIDs
-    /// are ended concurrently.
+    /// Stops accepting work, completes requests and calls in progress, and closes the database. Calls of VoIPBIN and
+    /// calls to DIDs are ended concurrently.
     ///
     /// # Errors
     /// If the database could not be closed in order. Acknowledged writes are durable in any case.

@@ -1,7 +1,8 @@
-//! Messages of the program to systemd about its own state (`sd_notify(3)`): that it serves, that it stops, and that it is alive.
+//! Messages of the program to systemd about its own state (`sd_notify(3)`): that it serves, that it stops, and that it
+//! is alive.
 //!
-//! Without `NOTIFY_SOCKET` in the environment no message is sent. A message that cannot be sent is dropped: systemd then applies
-//! its own time limits.
+//! Without `NOTIFY_SOCKET` in the environment no message is sent. A message that cannot be sent is dropped: systemd
+//! then applies its own time limits.
 
 use std::ffi::OsString;
 #[cfg(target_os = "linux")]

@@ -59,8 +59,8 @@ pub fn init(config: &Config) -> LogLevel {
 /// Requests to it are made by tasks of this runtime.
 ///
 /// # Errors
-/// If the address of the collector or another variable of OpenTelemetry is not valid, or if the configuration names a collector
-/// and this is a build without the feature `opentelemetry`. Nothing is installed then.
+/// If the address of the collector or another variable of OpenTelemetry is not valid, or if the configuration names a
+/// collector and this is a build without the feature `opentelemetry`. Nothing is installed then.
 pub fn init_with_traces(
     config: &Config,
     runtime: &Handle,

@@ -22,8 +22,8 @@ mod expectation;
 /// Maximum number of requests in the journal of a server in a test.
 const JOURNAL: usize = 10_000;
 
-/// A server with a database in memory, unless the builder names another one, on a random port of loopback, with one account
-/// and its API key. Dropping it stops it.
+/// A server with a database in memory, unless the builder names another one, on a random port of loopback, with one
+/// account and its API key. Dropping it stops it.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -154,8 +154,8 @@ impl TestServer {
         self.control().fault(fault).map(|state| state.hits).unwrap_or_default()
     }
 
-    /// Expects requests with this method, to this path, in which `*` is any text: at least one, unless the result is changed.
-    /// The expectation is checked by [`verify`](Self::verify), and when the server is dropped.
+    /// Expects requests with this method, to this path, in which `*` is any text: at least one, unless the result is
+    /// changed. The expectation is checked by [`verify`](Self::verify), and when the server is dropped.
     pub fn expect(&self, method: impl Into<String>, path: impl Into<String>) -> Expectation<'_> {
         Expectation::add(&self.expected, lab::Expected::new(method, path))
     }
@@ -218,8 +218,8 @@ impl TestServerBuilder {
         self
     }
 
-    /// Uses a database on a PostgreSQL server instead of one in memory: an empty one, or one of `trunk-server`. The URL is
-    /// `postgres://USER@HOST/DATABASE`, and may have a password.
+    /// Uses a database on a PostgreSQL server instead of one in memory: an empty one, or one of `trunk-server`. The URL
+    /// is `postgres://USER@HOST/DATABASE`, and may have a password.
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn database(mut self, url: impl Into<String>) -> Self {
@@ -241,8 +241,8 @@ impl TestServerBuilder {
         self
     }
 
-    /// Fills the server with a world. Its first account is that of the test, with the test's API key beside its own ones, and
-    /// with the version and the features that the world states.
+    /// Fills the server with a world. Its first account is that of the test, with the test's API key beside its own
+    /// ones, and with the version and the features that the world states.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -283,16 +283,16 @@ impl TestServerBuilder {
         self
     }
 
-    /// Sets the environment and the listener of the service that mints access tokens. The default is the production environment
-    /// and the API's address.
+    /// Sets the environment and the listener of the service that mints access tokens. The default is the production
+    /// environment and the API's address.
     #[must_use]
     pub fn tokens(mut self, config: crate::config::TokensConfig) -> Self {
         self.tokens = config;
         self
     }
 
-    /// Sets where the price services are served, and their plans. By default the API's listener serves them by the host of a
-    /// request, and only outbound calls have a plan, if there is an edge.
+    /// Sets where the price services are served, and their plans. By default the API's listener serves them by the host
+    /// of a request, and only outbound calls have a plan, if there is an edge.
     #[must_use]
     pub fn prices(mut self, config: crate::config::PricesConfig) -> Self {
         self.prices = config;
@@ -350,9 +350,9 @@ impl TestServerBuilder {
         self
     }
 
-    /// Sets the configuration of the communication platform. By default it does not probe providers on its own, because a
-    /// test probes them with [`Control::probe_providers`], and calls to SIP URIs can go to loopback, where a test's peers
-    /// are.
+    /// Sets the configuration of the communication platform. By default it does not probe providers on its own, because
+    /// a test probes them with [`Control::probe_providers`], and calls to SIP URIs can go to loopback, where a test's
+    /// peers are.
     #[cfg(feature = "voipbin")]
     #[must_use]
     pub fn voipbin(mut self, config: voipbin_platform::PlatformConfig) -> Self {

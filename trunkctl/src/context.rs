@@ -1,7 +1,8 @@
 //! The selection of a service and its keys: contexts of a file, the environment, and flags.
 //!
 //! A key is never an argument, because other users of the machine can read arguments, and never a value of the file
-//! of contexts: it is in a file of its own, in an environment variable, printed by a command, or in the system's keyring.
+//! of contexts: it is in a file of its own, in an environment variable, printed by a command, or in the system's
+//! keyring.
 
 mod file;
 mod secret;
@@ -128,8 +129,9 @@ impl Target {
         builder.build().map_err(|error| Failure::usage(error.to_string()))
     }
 
-    /// The settings of a client of one of DIDWW's price services. It is at `url`, or at DIDWW's own address of it, or else at the
-    /// address of the API. Its tokens are minted by the token service of the API: the key is sent nowhere else.
+    /// The settings of a client of one of DIDWW's price services. It is at `url`, or at DIDWW's own address of it, or
+    /// else at the address of the API. Its tokens are minted by the token service of the API: the key is sent nowhere
+    /// else.
     ///
     /// # Errors
     /// When no URL of the API or no key is known.

@@ -49,7 +49,8 @@ pub(crate) fn read(path: &str) -> std::io::Result<String> {
     }
 }
 
-/// Reads a text of at most this many bytes. A longer one is an error: the beginning of a declaration is another declaration.
+/// Reads a text of at most this many bytes. A longer one is an error: the beginning of a declaration is another
+/// declaration.
 fn read_at_most(from: impl Read, most: u64) -> std::io::Result<String> {
     let mut text = String::new();
     from.take(most.saturating_add(1)).read_to_string(&mut text)?;

@@ -1,8 +1,8 @@
 //! The library of the program `trunkctl`, a command line for provisioning outbound trunks.
 //!
 //! The commands of resources are made from the registry of `didww-client`: none of them has code of its own. The
-//! module [`provision`] compares a declaration with the service's records, and changes these to match. Values are checked
-//! against the registry; all other rules are left to the service.
+//! module [`provision`] compares a declaration with the service's records, and changes these to match. Values are
+//! checked against the registry; all other rules are left to the service.
 
 pub mod cli;
 mod commands;

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 /// The replacement of a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
-/// The members whose own members have names of the customer's choice, and may be credentials: those of text message trunks.
+/// The members whose own members have names of the customer's choice, and may be credentials: those of text message
+/// trunks.
 const CHOSEN: [&str; 2] = ["headers", "query_parameters"];
 
 /// Hides the secrets of an object, at any depth. Null and empty values stay.

@@ -1,6 +1,7 @@
 //! Secrets in the system's keyring: the Secret Service on Linux, Keychain on macOS, the Credential Manager on Windows.
 //!
-//! An entry has a name, which a context states, and belongs to this program. The keyring may ask its owner to unlock it.
+//! An entry has a name, which a context states, and belongs to this program. The keyring may ask its owner to unlock
+//! it.
 
 use didww_client::Secret;
 use keyring_core::{Entry, Error};

@@ -1,5 +1,6 @@
-//! The program with the feature `keyring`, where no keyring answers: `cargo test -p trunkctl --features keyring --test keyring`.
-//! What a keyring holds is tested beside the code, with one in memory.
+//! The program with the feature `keyring`, where no keyring answers:
+//! `cargo test -p trunkctl --features keyring --test keyring`. What a keyring holds is tested beside the code, with one
+//! in memory.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -105,7 +105,8 @@ fn run(work: &Path, trunk: &Trunk, file: &Path) -> Outcome<(f64, f64)> {
     Ok((seconds, most))
 }
 
-/// Requests a token and every page of the list as `trunkctl` does, and parses the pages. Returns the seconds that it took.
+/// Requests a token and every page of the list as `trunkctl` does, and parses the pages. Returns the seconds that it
+/// took.
 fn lists(trunk: &Trunk) -> Outcome<f64> {
     let watch = Stopwatch::start();
     let token = token(&trunk.base, ApiVersion::NEWEST.as_str())?;

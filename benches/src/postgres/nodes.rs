@@ -19,8 +19,8 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// Starts nodes that serve, which together have as many connections to the database as the load has to them, and further
-    /// ones that only follow what these write.
+    /// Starts nodes that serve, which together have as many connections to the database as the load has to them, and
+    /// further ones that only follow what these write.
     pub(super) fn start(work: &Path, url: &str, serving: usize, further: usize) -> Outcome<Self> {
         let config = work.join("nodes.toml");
         std::fs::write(&config, "[accounts]\nrecord_quota = 0\n")?;

@@ -76,8 +76,8 @@ pub(super) fn get(stage: &Stage<'_>, name: &'static str, nodes: usize) -> Outcom
     Ok((Row::rates(name, &compared, Target::AtLeast(0.4, 0.7)), Cost::median(&costs)))
 }
 
-/// Creates at one node, while [`FOLLOWERS`] others follow. Returns the cost of one create, and the processor time in seconds
-/// that a node and the database take for a node in a second without requests.
+/// Creates at one node, while [`FOLLOWERS`] others follow. Returns the cost of one create, and the processor time in
+/// seconds that a node and the database take for a node in a second without requests.
 pub(super) fn followed(stage: &Stage<'_>) -> Outcome<(Cost, (f64, f64))> {
     let Stage { plan, server, url, .. } = stage;
     let running = Nodes::start(&plan.work, url, 1, FOLLOWERS)?;

@@ -1,5 +1,5 @@
-//! The number of rows that a database reads for an answer. PostgreSQL counts them, and `SQLite` does not; both have the same tables
-//! and indexes.
+//! The number of rows that a database reads for an answer. PostgreSQL counts them, and `SQLite` does not; both have the
+//! same tables and indexes.
 
 use std::path::Path;
 use std::time::Duration;

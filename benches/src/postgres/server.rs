@@ -75,8 +75,8 @@ impl Server {
         self.local.folder()
     }
 
-    /// Processor time in seconds that those of the server's processes have used which run now: of all, and of those that
-    /// serve [followers](FOLLOWER).
+    /// Processor time in seconds that those of the server's processes have used which run now: of all, and of those
+    /// that serve [followers](FOLLOWER).
     pub(super) fn processor_seconds(&self) -> Outcome<(f64, f64)> {
         let select = "SELECT pid || ' ' || coalesce(application_name, '') FROM pg_stat_activity \
                       WHERE pid <> pg_backend_pid()";

@@ -77,7 +77,8 @@ impl Batch {
     }
 
     /// The records of an attempt that started at `at`. After a failure, events that had their last attempt
-    /// are abandoned, and all of them if the outcome is final. The others wait as long as the oldest of them, so that none overtakes it.
+    /// are abandoned, and all of them if the outcome is final. The others wait as long as the oldest of them, so that
+    /// none overtakes it.
     pub(crate) fn records(
         &self,
         outcome: &Outcome,

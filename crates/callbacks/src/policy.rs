@@ -23,7 +23,8 @@ pub(crate) struct Policy {
     pub timeout: fn(&Settings) -> Duration,
 }
 
-/// The callbacks of trunks, as documented by DIDWW: 200 to 298 is a success. That redirects are not followed is inferred.
+/// The callbacks of trunks, as documented by DIDWW: 200 to 298 is a success. That redirects are not followed is
+/// inferred.
 const TRUNK: Policy = Policy {
     batched: true,
     retry_delays: &[

@@ -1,7 +1,7 @@
 //! The span of an attempt to deliver events, for an exporter of traces.
 //!
-//! It contains only the host of the URL: paths and queries of callbacks often contain a secret. The receiver can continue the
-//! trace, because each request of the attempt names the span in its header `traceparent`.
+//! It contains only the host of the URL: paths and queries of callbacks often contain a secret. The receiver can
+//! continue the trace, because each request of the attempt names the span in its header `traceparent`.
 
 use service_base::trace;
 use tracing::Span;

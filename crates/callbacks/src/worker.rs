@@ -38,10 +38,11 @@ const MAX_EVENTS_PER_READ: u64 = 1024;
 const MAX_DROPPED_PER_WRITE: u64 = 200;
 /// The time for which the events of a subject are leased. An attempt may take longer: its lease is extended.
 const LEASE: Duration = Duration::from_secs(20);
-/// The least time for which leases last after a round, which extends those that end within three quarters of their time. The clocks
-/// of nodes agree to a second.
+/// The least time for which leases last after a round, which extends those that end within three quarters of their
+/// time. The clocks of nodes agree to a second.
 const LEASE_KEPT: Duration = Duration::from_secs(14);
-/// The longest time between two rounds of the loop, if there can be other nodes: their events are found, and leases extended.
+/// The longest time between two rounds of the loop, if there can be other nodes: their events are found, and leases
+/// extended.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// The time between two searches for events that are too old.
 const AGE_CHECK_INTERVAL: Duration = Duration::from_mins(1);
@@ -241,8 +242,8 @@ impl Worker {
     }
 }
 
-/// Makes one attempt to deliver a batch, and records its outcome. There is none if the lease is over before: another node may
-/// begin the same attempt then.
+/// Makes one attempt to deliver a batch, and records its outcome. There is none if the lease is over before: another
+/// node may begin the same attempt then.
 async fn attempt(
     core: Arc<Core>,
     sender: Arc<Sender>,
@@ -332,8 +333,9 @@ async fn fate(core: &Core, lab: &Lab, batch: &Batch, request: &Request) -> Callb
 /// Why there is no request for a batch.
 #[derive(Debug, PartialEq, Eq)]
 enum Unmade {
-    /// The store cannot be read now. That is no attempt: nothing was sent, and the documented delays, which begin with a minute,
-    /// are for receivers that fail. The next round reads the events again, because another node may have sent them meanwhile.
+    /// The store cannot be read now. That is no attempt: nothing was sent, and the documented delays, which begin with
+    /// a minute, are for receivers that fail. The next round reads the events again, because another node may have sent
+    /// them meanwhile.
     Later(StoreError),
     /// The outcome of an attempt without a request.
     Final(Outcome),

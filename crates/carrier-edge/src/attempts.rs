@@ -1,9 +1,9 @@
 //! The recent attempts, for an operator who looks for the reason why a call did not go through.
 //!
 //! Every INVITE that was admitted, refused or challenged, every end of a call, every challenge without an answer and
-//! every message that could not be read is entered here, with the same sentence as in the log, the call record, `X-Refusal`
-//! and `explain`. There are two rings: one for attempts whose trunk is proven, one for all others, so that a
-//! flood from unknown sources does not push out a customer's entries. The rings are kept in memory only.
+//! every message that could not be read is entered here, with the same sentence as in the log, the call record,
+//! `X-Refusal` and `explain`. There are two rings: one for attempts whose trunk is proven, one for all others, so that
+//! a flood from unknown sources does not push out a customer's entries. The rings are kept in memory only.
 //!
 //! Bounds: each ring has a limit of entries and of bytes, and no account (of unowned attempts: no prefix of source
 //! addresses) has more than a quarter of either ([`ring`]). Of unowned attempts 10 a second from one prefix and 1,000

@@ -98,8 +98,8 @@ impl Funds for FundsAt<'_> {
 }
 
 impl Billing {
-    /// Loads the trunks, and sums the stored charges of the last 24 hours. Every trunk that ever spent is decided once, because
-    /// its spending may have aged while no server was running.
+    /// Loads the trunks, and sums the stored charges of the last 24 hours. Every trunk that ever spent is decided once,
+    /// because its spending may have aged while no server was running.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -141,8 +141,8 @@ impl Billing {
         self.lock().must_compare
     }
 
-    /// Compares every ledger with the record of its trunk, after changes were missed. If other nodes may have charged calls
-    /// meanwhile, all charges are counted again.
+    /// Compares every ledger with the record of its trunk, after changes were missed. If other nodes may have charged
+    /// calls meanwhile, all charges are counted again.
     ///
     /// # Errors
     /// If the store cannot be read. The ledgers are unchanged then, and must still be compared.
@@ -151,7 +151,8 @@ impl Billing {
         store: &(impl Calls + Nodes + Records + ChangeFeed + ?Sized),
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        // Set before the first read: charges written meanwhile are among the follower's changes, or kept until they are counted.
+        // Set before the first read: charges written meanwhile are among the follower's changes, or kept until they are
+        // counted.
         self.lock().is_recounting = store.is_shared();
         let follower = store.follow(Interest::Everything);
         let counted = if store.is_shared() { Some(stored(store, now).await?) } else { None };
@@ -221,8 +222,9 @@ impl Billing {
         }
     }
 
-    /// Returns, for each trunk, the price so far of its active calls on this node, and the price of its calls on all nodes in
-    /// the last 24 hours, active ones included; both in US dollars. Trunks for which both are zero are left out.
+    /// Returns, for each trunk, the price so far of its active calls on this node, and the price of its calls on all
+    /// nodes in the last 24 hours, active ones included; both in US dollars. Trunks for which both are zero are left
+    /// out.
     pub(crate) fn prices(&self, now: Timestamp) -> Vec<(Uuid, Decimal, Decimal)> {
         let mut ledgers = self.lock();
         let prices = ledgers.iter_mut().map(|(trunk, ledger)| {
@@ -317,8 +319,8 @@ impl Billing {
     }
 }
 
-/// Reads the charges of the last 24 hours, and the running calls of other nodes. The charge of a call that ends between the
-/// two reads is among the follower's changes.
+/// Reads the charges of the last 24 hours, and the running calls of other nodes. The charge of a call that ends between
+/// the two reads is among the follower's changes.
 async fn stored(store: &(impl Calls + ?Sized), now: Timestamp) -> Result<Stored, StoreError> {
     let from = Timestamp::from_unix_millis(
         now.as_unix_millis() - i64::try_from(SPENDING_WINDOW.as_millis()).unwrap_or(0),

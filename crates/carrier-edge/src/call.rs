@@ -57,8 +57,8 @@ static ACCOUNT_LIMIT_LOG: LogLimiter =
 
 const NO_DIALOG: &str = "the INVITE has no Call-ID, From tag or CSeq that could name its dialog";
 
-/// The channels of a call: among those of its trunk that this node counts, and among those that all nodes share. A stop waits
-/// for the call until it is registered, and for as long as it has them.
+/// The channels of a call: among those of its trunk that this node counts, and among those that all nodes share. A stop
+/// waits for the call until it is registered, and for as long as it has them.
 #[expect(dead_code, reason = "they are held, and given back when they are dropped")]
 pub(crate) struct Channels<'a> {
     pub(crate) own: Channel,
@@ -339,9 +339,9 @@ impl Call<'_> {
         self.account_slot.is_some()
     }
 
-    /// Sends the 200, and waits until the caller acknowledges it. If the server ends the call before that, the 200 is still
-    /// repeated, and a BYE follows the ACK: before it, there is no dialog for the caller that a BYE could end (RFC 3261 §15).
-    /// Only a server that stops does not wait.
+    /// Sends the 200, and waits until the caller acknowledges it. If the server ends the call before that, the 200 is
+    /// still repeated, and a BYE follows the ACK: before it, there is no dialog for the caller that a BYE could end
+    /// (RFC 3261 §15). Only a server that stops does not wait.
     async fn answer(
         &mut self,
         request: &mut Incoming,

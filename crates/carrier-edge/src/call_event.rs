@@ -27,9 +27,9 @@ pub(crate) enum CallEvent {
     PaidUntil(Option<Timestamp>),
 }
 
-/// A BYE whose answer waits until this is dropped. The call keeps it until its row or its record in the store states that the
-/// call must be charged. So a call whose BYE was answered is charged even if the server is killed right after: for its whole
-/// duration if its record was written, otherwise up to the last step (`cost_step`).
+/// A BYE whose answer waits until this is dropped. The call keeps it until its row or its record in the store states
+/// that the call must be charged. So a call whose BYE was answered is charged even if the server is killed right after:
+/// for its whole duration if its record was written, otherwise up to the last step (`cost_step`).
 pub(crate) type PendingBye = oneshot::Sender<Infallible>;
 
 /// Limit of queued events for one call. Further requests of a peer that floods its own call are answered

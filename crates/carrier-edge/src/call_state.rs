@@ -125,8 +125,8 @@ impl CallState {
         }
     }
 
-    /// Counts a request of the caller, `now` milliseconds after the stopwatch was started. Returns false if there are too
-    /// many.
+    /// Counts a request of the caller, `now` milliseconds after the stopwatch was started. Returns false if there are
+    /// too many.
     pub(crate) fn may_ask(&self, now: i64) -> bool {
         self.requests.take(REQUEST_RATE, now)
     }

@@ -213,8 +213,8 @@ impl Calls {
         })
     }
 
-    /// Ends the calls that match `test`, with `cause`. Returns how many received the event, and how many could not, because
-    /// their queue is full or they are ending.
+    /// Ends the calls that match `test`, with `cause`. Returns how many received the event, and how many could not,
+    /// because their queue is full or they are ending.
     pub(crate) fn end_for(&self, cause: Cause, test: impl Fn(&CallState) -> bool) -> (usize, usize) {
         // The test runs without the lock, because it may take other locks, and a long time.
         let all = self.all();
@@ -256,8 +256,8 @@ impl Calls {
 }
 
 impl Registered<'_> {
-    /// Removes an ended call: it receives no further events. A stop still waits for it until this is dropped. Returns the
-    /// events that the call did not read.
+    /// Removes an ended call: it receives no further events. A stop still waits for it until this is dropped. Returns
+    /// the events that the call did not read.
     pub(crate) fn leave(&self) -> impl Iterator<Item = CallEvent> + use<> {
         let unread = self.call_state.mailbox.close();
         self.stop_guard.0.lock().remove(&self.call_state.key);

@@ -1,10 +1,10 @@
-//! Keeps the edge's copies of the store's data from falling behind while no call uses them, and ends the calls of deleted
-//! trunks.
+//! Keeps the edge's copies of the store's data from falling behind while no call uses them, and ends the calls of
+//! deleted trunks.
 //!
-//! A call applies the changes since the last use by itself, so this task does only the rest: it bounds the changes that the
-//! next call must apply, reloads copies that fell behind the change feed, and ends active calls whose trunk no longer
-//! exists. DIDWW documents that the deletion of a trunk ends its calls at once. Emergency calls continue, as they do
-//! when a threshold is reached: that is this server's own rule.
+//! A call applies the changes since the last use by itself, so this task does only the rest: it bounds the changes that
+//! the next call must apply, reloads copies that fell behind the change feed, and ends active calls whose trunk no
+//! longer exists. DIDWW documents that the deletion of a trunk ends its calls at once. Emergency calls continue, as
+//! they do when a threshold is reached: that is this server's own rule.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,8 +57,8 @@ async fn catch_up(inner: &Inner) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Ends the calls of deleted trunks, if trunks were deleted, or if the last attempt `has_missed` a call. Returns true if a call
-/// did not receive the event because its peer keeps its queue full.
+/// Ends the calls of deleted trunks, if trunks were deleted, or if the last attempt `has_missed` a call. Returns true
+/// if a call did not receive the event because its peer keeps its queue full.
 fn end_calls_of_deleted_trunks(inner: &Inner, has_missed: bool) -> bool {
     if !inner.trunks.take_deletions() && !has_missed {
         return false;

@@ -1,7 +1,7 @@
 //! The diagnostic header that explains a refusal to the caller, in addition to the response code.
 //!
-//! The sentence is that of the log, the recent attempts and the call record. Only a caller at an address that a trunk names
-//! receives it, in a header that other clients ignore.
+//! The sentence is that of the log, the recent attempts and the call record. Only a caller at an address that a trunk
+//! names receives it, in a header that other clients ignore.
 
 use trunk_rules::carrier::{Refusal, reason_phrase};
 

@@ -169,8 +169,8 @@ impl Front {
         NoncesAt { key: &self.nonces, now, ttl: self.settings.nonce_ttl }
     }
 
-    /// The upper 32 bits of the salt in nonces for a source: a keyed hash of its address, the same on nodes of one build.
-    /// On another one the nonce counts as expired.
+    /// The upper 32 bits of the salt in nonces for a source: a keyed hash of its address, the same on nodes of one
+    /// build. On another one the nonce counts as expired.
     fn binding(&self, source: IpAddr) -> u64 {
         let mut hasher = DefaultHasher::new();
         (self.binding_key, source).hash(&mut hasher);
@@ -270,8 +270,8 @@ impl Front {
     }
 
     /// Returns true if a new request of a known source finds no free slot. An ACK or CANCEL, a response, and
-    /// the BYE of an active call always pass. Beside many refusals that were never acknowledged, the rate of calls without
-    /// a digest is limited: they may be forged, and each costs a decision.
+    /// the BYE of an active call always pass. Beside many refusals that were never acknowledged, the rate of calls
+    /// without a digest is limited: they may be forged, and each costs a decision.
     fn lacks_slot(&self, bytes: &[u8], source: IpAddr, subnet: IdentifyingSubnet) -> bool {
         let room = self.request_slots.room(source, subnet);
         if room == Room::Ample {
@@ -431,8 +431,8 @@ pub(crate) fn millis(stopwatch: Duration) -> i64 {
     i64::try_from(stopwatch.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The beginning of a message's first line for the log, with everything but printable ASCII escaped, and secrets masked:
-/// after wrong framing it may be a line of a body.
+/// The beginning of a message's first line for the log, with everything but printable ASCII escaped, and secrets
+/// masked: after wrong framing it may be a line of a body.
 fn beginning_of(bytes: &[u8]) -> String {
     const MAX_BYTES: usize = 60;
     let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The state that all calls of an edge share.
 //!
-//! Most files of the edge import [`Inner`]. To avoid import cycles, the types of its fields are declared in files that do not:
-//! the code that uses both is in another file, such as `billing` in addition to `billing::state`.
+//! Most files of the edge import [`Inner`]. To avoid import cycles, the types of its fields are declared in files that
+//! do not: the code that uses both is in another file, such as `billing` in addition to `billing::state`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -29,7 +29,8 @@ use super::refusal_record_limit::RefusalRecordLimit;
 use super::trunks::Trunks;
 use super::unacknowledged_answers::UnacknowledgedAnswers;
 
-/// The state that all calls of an edge share. Other crates reach it through [`Handle::running`](crate::Handle::running).
+/// The state that all calls of an edge share. Other crates reach it through
+/// [`Handle::running`](crate::Handle::running).
 #[derive(Debug)]
 pub struct Inner {
     pub(crate) core: Arc<Core>,

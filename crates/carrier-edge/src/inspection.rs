@@ -19,8 +19,8 @@ use super::stack::{ALLOW, Incoming};
 const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
 /// The option tags that `Proxy-Require` may contain; `privacy` is implemented (RFC 3323).
 const EXTENSIONS_OF_PROXIES: [&str; 3] = ["100rel", "timer", "privacy"];
-/// The headers that decisions depend on and that may occur once (RFC 3261 §7.3.1, §20); `inspection::body` checks those of
-/// the body.
+/// The headers that decisions depend on and that may occur once (RFC 3261 §7.3.1, §20); `inspection::body` checks those
+/// of the body.
 const ONCE: [&str; 9] =
     ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Expires", "Session-Expires", "Min-SE", "RAck"];
 /// The number in `CSeq` must be below this (RFC 3261 §8.1.1.5).

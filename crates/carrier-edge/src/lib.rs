@@ -312,7 +312,8 @@ impl Inner {
         Check::ALL.into_iter().map(Check::name).zip(counts)
     }
 
-    /// The trunks that have active calls of this node or spent anything in the last 24 hours, in the order of their ids.
+    /// The trunks that have active calls of this node or spent anything in the last 24 hours, in the order of their
+    /// ids.
     pub fn trunk_activity(&self) -> Vec<TrunkActivity> {
         trunk_activity::of(self)
     }
@@ -427,8 +428,8 @@ async fn refuse(inner: &Inner, request: Incoming, code: u16, why: &str) {
 
 const TOO_MANY_HOPS: &str = "Max-Forwards is 0: the request passed too many proxies, or runs in a loop";
 
-/// Serves a request until its transaction, or its call, has ended. Futures that end before a call does are boxed: the task of
-/// each call has the memory of the largest future in it.
+/// Serves a request until its transaction, or its call, has ended. Futures that end before a call does are boxed: the
+/// task of each call has the memory of the largest future in it.
 async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     if request.method() == "ACK" {
         // This ACK matches no INVITE transaction, and an ACK is never answered.

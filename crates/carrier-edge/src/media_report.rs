@@ -183,8 +183,8 @@ mod tests {
             ..MediaFacts::default()
         };
         (facts.dtmf.telephone_events, facts.dtmf.info, facts.dtmf.digits) = (13, 14, Some("5#".to_owned()));
-        // Two packets are missing, and the last one is ten milliseconds late: 80 units of the clock, of which a sixteenth
-        // is jitter.
+        // Two packets are missing, and the last one is ten milliseconds late: 80 units of the clock, of which a
+        // sixteenth is jitter.
         for (sequence, timestamp, arrival) in [(1, 0, 0), (4, 480, 70)] {
             facts.reception.count(1, sequence, timestamp, Duration::from_millis(arrival), 8_000);
         }

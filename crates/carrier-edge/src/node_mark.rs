@@ -1,7 +1,7 @@
 //! The mark of a node in the nonces of its challenges.
 //!
-//! Nodes share the key of nonces, so each accepts a digest over another node's challenge. With `strict_nc`, only the node that
-//! made a nonce knows its counts; at other nodes it counts as expired, and the caller receives another nonce.
+//! Nodes share the key of nonces, so each accepts a digest over another node's challenge. With `strict_nc`, only the
+//! node that made a nonce knows its counts; at other nodes it counts as expired, and the caller receives another nonce.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -15,8 +15,8 @@ const BITS: std::ops::Range<u32> = 20..32;
 pub(crate) struct NodeMark(Option<u64>);
 
 impl NodeMark {
-    /// The mark of the node with this number. Two nodes have the same mark with a probability of 1 in 4096, and never if
-    /// their numbers are below 4096.
+    /// The mark of the node with this number. Two nodes have the same mark with a probability of 1 in 4096, and never
+    /// if their numbers are below 4096.
     pub(crate) fn of(node: i64) -> Self {
         let most = (1 << BITS.len()) - 1;
         let number = u64::try_from(node).ok().filter(|number| *number <= most);

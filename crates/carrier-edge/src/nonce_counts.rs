@@ -39,7 +39,8 @@ impl CountTable {
     }
 }
 
-/// The state of nonces at a time, with their counts. A nonce of another node counts as expired: its counts are unknown here.
+/// The state of nonces at a time, with their counts. A nonce of another node counts as expired: its counts are unknown
+/// here.
 pub(crate) struct CountedNonces<'a> {
     pub nonces: NoncesAt<'a>,
     pub mark: NodeMark,

@@ -1,5 +1,5 @@
-//! Calls across nodes: an edge settles the calls of dead nodes, lists and ends those of live nodes, and ends its own when
-//! another node requests it or has settled them.
+//! Calls across nodes: an edge settles the calls of dead nodes, lists and ends those of live nodes, and ends its own
+//! when another node requests it or has settled them.
 
 use std::sync::Arc;
 
@@ -42,8 +42,8 @@ pub(crate) fn hang_up(inner: &Inner, follower: &mut Follower) {
 }
 
 impl Inner {
-    /// The active calls of all nodes, oldest first. Calls of other nodes are listed once they are answered, in their state at
-    /// the answer.
+    /// The active calls of all nodes, oldest first. Calls of other nodes are listed once they are answered, in their
+    /// state at the answer.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -61,7 +61,8 @@ impl Inner {
         Ok(calls)
     }
 
-    /// Ends an active call, whichever node runs it. Returns true if it exists; a call of another node ends within a second.
+    /// Ends an active call, whichever node runs it. Returns true if it exists; a call of another node ends within a
+    /// second.
     ///
     /// # Errors
     /// If the store cannot be read or written.

@@ -323,8 +323,8 @@ impl LostRecord {
         serde_json::from_str(attributes).ok().map(running::completed).map(Self)
     }
 
-    /// The rate of a call, as [`rate`](Self::rate) returns it, without parsing the rest of its record: it is read for each
-    /// call of another node.
+    /// The rate of a call, as [`rate`](Self::rate) returns it, without parsing the rest of its record: it is read for
+    /// each call of another node.
     pub(crate) fn rate_of(attributes: &str) -> Option<Rate> {
         let own: OwnRate = serde_json::from_str(attributes).ok()?;
         Some(Rate {

@@ -129,8 +129,8 @@ impl Counts {
 }
 
 impl RequestSlot {
-    /// Exchanges the slot for one of refusals that wait for their ACK. `None` if there is none left; the slot is released
-    /// in both cases.
+    /// Exchanges the slot for one of refusals that wait for their ACK. `None` if there is none left; the slot is
+    /// released in both cases.
     pub(crate) fn of_refusal(mut self) -> Option<Self> {
         let slots = Arc::clone(&self.slots);
         let mut taken = slots.lock();

@@ -2,7 +2,8 @@
 //!
 //! The library is used at transaction level: it handles retransmissions and transports, the edge makes every
 //! decision. Only the answers that nearly every call receives over UDP are sent and repeated by the edge
-//! (`incoming::direct_answer`). The library logs whole messages, so the server's log set-up switches its log target off.
+//! (`incoming::direct_answer`). The library logs whole messages, so the server's log set-up switches its log target
+//! off.
 
 mod dialog;
 mod identity;
@@ -50,8 +51,8 @@ pub(crate) struct Stack {
     tls_identity: Option<Arc<Identity>>,
     /// The address that messages name instead of the one that the peer sent its request to.
     advertise: Option<IpAddr>,
-    /// The contact that was asked for last, with the address and the transport that it is for: nearly always those of the next
-    /// one, and calls share the text.
+    /// The contact that was asked for last, with the address and the transport that it is for: nearly always those of
+    /// the next one, and calls share the text.
     contact: Mutex<Option<(SocketAddr, &'static str, Arc<str>)>>,
     refused: Arc<RefusedConnections>,
     tap: Tap,
@@ -120,7 +121,8 @@ impl Stack {
         let (transactions, receiver) = tokio::sync::mpsc::unbounded_channel();
         let (transactions_of_copies, acks) = (transactions.clone(), AckRoutes::default());
         tokio::spawn(async move {
-            // A copy of a request whose transaction ends at that moment: the intake still found it, the endpoint did not.
+            // A copy of a request whose transaction ends at that moment: the intake still found it, the endpoint did
+            // not.
             while let Some(transaction) = copies.recv().await {
                 let _stopped = transactions_of_copies.send(transaction);
             }

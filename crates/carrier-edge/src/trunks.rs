@@ -47,7 +47,8 @@ pub(crate) struct State {
     must_load: bool,
     /// True if trunks may have been deleted since the edge last looked for their calls.
     has_deletions: bool,
-    /// The stored trunks whose terms cannot be computed, with their accounts. They admit no calls, and keep those they have.
+    /// The stored trunks whose terms cannot be computed, with their accounts. They admit no calls, and keep those they
+    /// have.
     unusable: HashMap<Uuid, i64>,
 }
 
@@ -74,8 +75,8 @@ impl Trunks {
         Self { realm, algorithms, state: RwLock::default() }
     }
 
-    /// Loads all trunks and DIDs, and replaces the present ones. Later changes include the writes during the load. Each trunk
-    /// is also passed to `visit`, because reading a million trunks twice would take seconds.
+    /// Loads all trunks and DIDs, and replaces the present ones. Later changes include the writes during the load. Each
+    /// trunk is also passed to `visit`, because reading a million trunks twice would take seconds.
     ///
     /// # Errors
     /// If the store cannot be read. The present trunks remain.
@@ -103,8 +104,8 @@ impl Trunks {
         Ok(())
     }
 
-    /// The number of threads that compute terms while all trunks are loaded: one for each processor at the start, but only
-    /// one while calls are served.
+    /// The number of threads that compute terms while all trunks are loaded: one for each processor at the start, but
+    /// only one while calls are served.
     fn threads_of_a_load(&self) -> usize {
         let serves = !self.state.read().unwrap_or_else(PoisonError::into_inner).index.is_empty();
         if serves { 1 } else { std::thread::available_parallelism().map_or(1, NonZeroUsize::get) }
@@ -209,8 +210,8 @@ impl Trunks {
         }
     }
 
-    /// Applies a write of a trunk that changes nothing but what it spent. Returns false if it may change more, and nothing is
-    /// applied then.
+    /// Applies a write of a trunk that changes nothing but what it spent. Returns false if it may change more, and
+    /// nothing is applied then.
     fn apply_spending(state: &mut State, stored: &StoredRecord, source: u64) -> bool {
         let record = &stored.record;
         let Some(meta) = record.meta.as_deref().filter(|_| state.written.is(record.id, source)) else {

@@ -54,8 +54,8 @@ macro_rules! builder_settings {
             self
         }
 
-        /// Sends an idempotency key with each request that creates something, one key for all attempts of a request. Such
-        /// a request is then retried as a read is.
+        /// Sends an idempotency key with each request that creates something, one key for all attempts of a request.
+        /// Such a request is then retried as a read is.
         ///
         /// Only for a service that knows the header `Idempotency-Key`, as `trunk-server` does: another one would ignore
         /// it, and a retry could create a second record or place a second call. The services' own hosts do not document

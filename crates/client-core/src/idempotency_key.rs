@@ -12,8 +12,8 @@ const MAX_CHARACTERS: usize = 255;
 
 /// The key of one logical request, in the header `Idempotency-Key`.
 ///
-/// A service that knows the header carries out the first request with a key, and returns its response to each repetition.
-/// `Debug` does not print the key: a request with it receives that response.
+/// A service that knows the header carries out the first request with a key, and returns its response to each
+/// repetition. `Debug` does not print the key: a request with it receives that response.
 #[derive(Clone)]
 pub struct IdempotencyKey(HeaderValue);
 

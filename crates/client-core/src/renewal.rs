@@ -2,8 +2,8 @@
 //!
 //! The first request that needs the credential obtains it, and concurrent requests wait for the result, even if it is a
 //! failure. A short time before the credential expires, one request renews it while the others use the old one;
-//! if that fails, they do so until it has expired. Dropping the future of the request that obtains it passes the task to
-//! one that waits. The time is Tokio's, so that tests can pause it.
+//! if that fails, they do so until it has expired. Dropping the future of the request that obtains it passes the task
+//! to one that waits. The time is Tokio's, so that tests can pause it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use crate::clock;
 
-/// The longest time before the expiry of a credential at which it is renewed; for a short-lived one, a fifth of its life.
+/// The longest time before the expiry of a credential at which it is renewed; for a short-lived one, a fifth of its
+/// life.
 const MAX_MARGIN: Duration = Duration::from_mins(1);
 /// The time between two attempts to renew a credential that has not expired.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
@@ -65,8 +66,8 @@ impl<T> Credential<T> {
 }
 
 impl<T, E: Clone> Renewal<T, E> {
-    /// Returns the credential. If there is none, or it is time for a new one, `obtain` asks for one, and returns it with
-    /// its life.
+    /// Returns the credential. If there is none, or it is time for a new one, `obtain` asks for one, and returns it
+    /// with its life.
     ///
     /// # Errors
     /// The failure of `obtain`, of this request or of the one that it waited for.
@@ -118,8 +119,8 @@ impl<T, E: Clone> Renewal<T, E> {
         }
     }
 
-    /// Returns the result of the attempt that ended while this request waited; `None` if there was none, or its credential
-    /// is of no use any more.
+    /// Returns the result of the attempt that ended while this request waited; `None` if there was none, or its
+    /// credential is of no use any more.
     fn result_since(&self, attempts: u64) -> Option<Result<Arc<Credential<T>>, E>> {
         let state = self.lock();
         if state.attempts == attempts {

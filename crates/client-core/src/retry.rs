@@ -1,8 +1,8 @@
 //! The retry policy: whether a request is retried, and after which wait.
 //!
 //! The decision is a pure function. A request that creates something is retried only when it cannot have
-//! taken effect, unless it has an idempotency key: a second trunk or a second call costs more than an error, and neither
-//! API documents such keys.
+//! taken effect, unless it has an idempotency key: a second trunk or a second call costs more than an error, and
+//! neither API documents such keys.
 
 mod backoff;
 mod budget;
@@ -25,8 +25,8 @@ use crate::transport::{Failure, Received};
 /// established, when an attempt timed out, when the connection closed early, and on 429, 502, 503 and 504.
 /// Requests that create something are retried only when no connection could be established, on 429, and on
 /// 503 with `Retry-After`; with an idempotency key they are retried as the others are, and also on 409 with
-/// `Retry-After`, which means that an earlier attempt is in progress. The wait is the one that `Retry-After` asks for; without that header it is a
-/// random part of a wait that doubles with each attempt.
+/// `Retry-After`, which means that an earlier attempt is in progress. The wait is the one that `Retry-After` asks for;
+/// without that header it is a random part of a wait that doubles with each attempt.
 ///
 /// ```
 /// use std::time::Duration;

@@ -219,8 +219,8 @@ impl Control {
         Retries::REQUEST.change(|| self.account(id), decide, save).await
     }
 
-    /// Deletes an account with its keys, records and rates. Calls to its DIDs hang up, and the numbers that it had ordered are in
-    /// stock again.
+    /// Deletes an account with its keys, records and rates. Calls to its DIDs hang up, and the numbers that it had
+    /// ordered are in stock again.
     ///
     /// # Errors
     /// If there is no such account.
@@ -265,8 +265,8 @@ impl Control {
         Ok((id, key))
     }
 
-    /// Sets where a key may be used, with effect from the next request; `None` means anywhere. Tokens that were minted with
-    /// the key before keep the earlier limits.
+    /// Sets where a key may be used, with effect from the next request; `None` means anywhere. Tokens that were minted
+    /// with the key before keep the earlier limits.
     ///
     /// # Errors
     /// If there is no such account or key, or the list is empty.

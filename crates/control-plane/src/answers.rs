@@ -191,7 +191,8 @@ pub(crate) struct StoredRecord {
     pub(crate) kind: String,
 }
 
-/// An attempt to deliver events. One for an account has `account` and `trunk`, one for a customer `customer` and `call`.
+/// An attempt to deliver events. One for an account has `account` and `trunk`, one for a customer `customer` and
+/// `call`.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct DeliveryAttempt {
     /// The account; null if it was deleted.

@@ -20,8 +20,8 @@ const DEFAULT_ENTRIES: usize = 100;
 const MAX_ENTRIES: usize = 1_000;
 
 impl Control {
-    /// Returns a page of the audit, newest first, with at most 1,000 entries. It is empty unless `[accounts] audit_months` is
-    /// set.
+    /// Returns a page of the audit, newest first, with at most 1,000 entries. It is empty unless
+    /// `[accounts] audit_months` is set.
     ///
     /// # Errors
     /// If the store fails.
@@ -80,8 +80,8 @@ struct Entry {
 /// The actor of a write.
 #[derive(Serialize, JsonSchema)]
 struct By {
-    /// The kind of actor: `key` for a request of the owner, `staff` for the control API, `edge` for the carrier edge, `job` for a
-    /// job.
+    /// The kind of actor: `key` for a request of the owner, `staff` for the control API, `edge` for the carrier edge,
+    /// `job` for a job.
     kind: String,
     /// The id of the API key, or the kind of the job; null for other actors.
     id: Option<String>,

@@ -1,8 +1,9 @@
-//! Access to the control listener: programs on this machine, or clients with the control token, but no web pages of others.
+//! Access to the control listener: programs on this machine, or clients with the control token, but no web pages of
+//! others.
 //!
 //! Without a token, a request is refused if its `Host` header names a foreign host, because a web page can reach the
-//! listener under a DNS name of its own (DNS rebinding). A foreign `Origin` is refused in any case. The operator's page is
-//! served without a token, under the same rules for `Host` and `Origin`: it holds no data.
+//! listener under a DNS name of its own (DNS rebinding). A foreign `Origin` is refused in any case. The operator's page
+//! is served without a token, under the same rules for `Host` and `Origin`: it holds no data.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
-//! The secrets that sign the callbacks of an account. DIDWW's customers manage theirs in the user panel, not over the API.
+//! The secrets that sign the callbacks of an account. DIDWW's customers manage theirs in the user panel, not over the
+//! API.
 //!
-//! At most one secret of an account is enabled. Without an enabled one, the account's events are dropped when they happen, and
-//! are not sent later either.
+//! At most one secret of an account is enabled. Without an enabled one, the account's events are dropped when they
+//! happen, and are not sent later either.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -77,8 +78,8 @@ impl Control {
         Ok(self.core.store.callback_secrets(self.account(account).await?.number).await?)
     }
 
-    /// Enables a callback secret instead of the present one, or disables it. Events that wait are signed with the secret that
-    /// is enabled when they are sent, and dropped if none is.
+    /// Enables a callback secret instead of the present one, or disables it. Events that wait are signed with the
+    /// secret that is enabled when they are sent, and dropped if none is.
     ///
     /// # Errors
     /// If there is no such account or secret.
@@ -92,8 +93,8 @@ impl Control {
         exists(self.core.store.enable_callback_secret(account, id, is_enabled).await?, id)
     }
 
-    /// Replaces the text of a callback secret, by a random one if `secret` is `None`. It stays enabled or disabled. Returns
-    /// the new text.
+    /// Replaces the text of a callback secret, by a random one if `secret` is `None`. It stays enabled or disabled.
+    /// Returns the new text.
     ///
     /// # Errors
     /// If there is no such account or secret, or the text is not valid.
@@ -119,8 +120,8 @@ impl Control {
         exists(self.core.store.remove_callback_secret(account, id).await?, id)
     }
 
-    /// Ensures that an account's callbacks are signed with this secret: the secret is added unless the account has it, and
-    /// enabled. Several servers that do this at the same time add it only once.
+    /// Ensures that an account's callbacks are signed with this secret: the secret is added unless the account has it,
+    /// and enabled. Several servers that do this at the same time add it only once.
     ///
     /// # Errors
     /// If there is no such account, it has 20 other secrets, or the secret is not valid.

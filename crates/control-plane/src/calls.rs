@@ -48,8 +48,8 @@ impl Control {
         Ok(self.edge()?.active_calls())
     }
 
-    /// Returns the active calls of all nodes of the database, oldest first. Calls of other nodes are listed once they are
-    /// answered, in their state at the answer.
+    /// Returns the active calls of all nodes of the database, oldest first. Calls of other nodes are listed once they
+    /// are answered, in their state at the answer.
     ///
     /// # Errors
     /// If the store cannot be read, or the server does not listen for SIP.

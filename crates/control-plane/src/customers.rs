@@ -195,8 +195,8 @@ impl Control {
         found.ok_or_else(|| ControlError::NotFound(format!("{what} {id}")))
     }
 
-    /// Stores what `make` makes for a customer, unless that is deleted, also by another server meanwhile: the customer is written
-    /// as it is, on the condition that it was not written since it was read.
+    /// Stores what `make` makes for a customer, unless that is deleted, also by another server meanwhile: the customer
+    /// is written as it is, on the condition that it was not written since it was read.
     async fn add_to<K: Kind, T>(
         &self,
         customer: Uuid,
@@ -345,8 +345,8 @@ impl Control {
         Ok(customer.public)
     }
 
-    /// Returns the flows of a customer, newest first: those that it keeps, and those that were created with calls. A flow
-    /// contains the actions that a call executes once it is answered.
+    /// Returns the flows of a customer, newest first: those that it keeps, and those that were created with calls. A
+    /// flow contains the actions that a call executes once it is answered.
     ///
     /// # Errors
     /// If there is no such customer.
@@ -354,8 +354,8 @@ impl Control {
         self.list_of::<Flows>(customer).await
     }
 
-    /// Returns the attempts of a customer's call at carriers, oldest first: at most 20 attempts, the last ones. A deleted call
-    /// keeps them for as long as it is kept itself. For an active call, these are the attempts so far.
+    /// Returns the attempts of a customer's call at carriers, oldest first: at most 20 attempts, the last ones. A
+    /// deleted call keeps them for as long as it is kept itself. For an active call, these are the attempts so far.
     ///
     /// # Errors
     /// If the customer has no such call.

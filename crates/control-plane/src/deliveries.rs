@@ -22,8 +22,8 @@ impl Control {
         Ok(self.core.store.deliveries(owner, limit.min(MAX_DELIVERIES)).await?)
     }
 
-    /// Returns the delivery attempts of a customer's webhooks in the same way. The list is empty for an unknown customer
-    /// and for one that never had a webhook.
+    /// Returns the delivery attempts of a customer's webhooks in the same way. The list is empty for an unknown
+    /// customer and for one that never had a webhook.
     ///
     /// # Errors
     /// If the store fails.
@@ -48,8 +48,8 @@ impl Control {
         Ok(self.core.store.backlog(owner).await?)
     }
 
-    /// Returns the same numbers for a customer's webhooks. They are 0 for an unknown customer and for one that never had
-    /// a webhook.
+    /// Returns the same numbers for a customer's webhooks. They are 0 for an unknown customer and for one that never
+    /// had a webhook.
     ///
     /// # Errors
     /// If the store fails.

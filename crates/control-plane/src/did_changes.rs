@@ -1,5 +1,5 @@
-//! Assigns, renews and releases the DIDs of an account, for orders and renewals. This happens nowhere else, and each change has
-//! its entry in the history.
+//! Assigns, renews and releases the DIDs of an account, for orders and renewals. This happens nowhere else, and each
+//! change has its entry in the history.
 
 use didww_types::resources::{Did, DidHistoryAction, DidHistoryMethod};
 use didww_types::{Resource as _, Timestamp};

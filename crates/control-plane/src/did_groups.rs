@@ -1,9 +1,9 @@
 //! The DID groups of DIDs that are added.
 //!
 //! The features of a DID group state the possible uses of its numbers. A DID that is added names a group, or only
-//! features: then it joins the group that this module keeps for exactly these features. The id of such a group depends on
-//! the features alone, and it is stored together with the first DID that needs it, so that there are at most as many as
-//! there are sets of features, which are 256.
+//! features: then it joins the group that this module keeps for exactly these features. The id of such a group depends
+//! on the features alone, and it is stored together with the first DID that needs it, so that there are at most as many
+//! as there are sets of features, which are 256.
 
 use std::collections::BTreeMap;
 

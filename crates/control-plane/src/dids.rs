@@ -22,8 +22,8 @@ const DEFAULT_PAID_PERIOD: Duration = Duration::from_hours(30 * 24);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewDid {
-    /// The number, 1 to 20 digits; a leading plus is removed. E.164 has at most 15: longer ones exist in DIDWW's sandbox,
-    /// and no call can have one as its caller number.
+    /// The number, 1 to 20 digits; a leading plus is removed. E.164 has at most 15: longer ones exist in DIDWW's
+    /// sandbox, and no call can have one as its caller number.
     pub number: String,
     /// A note of the account's owner.
     pub description: Option<String>,
@@ -105,8 +105,8 @@ impl Control {
     /// Adds up to 10,000 DIDs to an account, all or none. Returns their ids in the same order.
     ///
     /// # Errors
-    /// If there is no such account or DID group, a number or feature is not valid, a DID names both a group and features,
-    /// or a number already exists in this or another account.
+    /// If there is no such account or DID group, a number or feature is not valid, a DID names both a group and
+    /// features, or a number already exists in this or another account.
     pub async fn add_dids(
         &self,
         account: Uuid,

@@ -3,9 +3,10 @@
 //! An event contains new data, or states that data must be read again. It never replaces a list: a subscriber that lost
 //! events is notified of it, and reads its lists again.
 //!
-//! Bounds: [`MAX_SUBSCRIBERS`] at once, each of which holds a connection. Events for a slow subscriber wait in the queues that
-//! the edge keeps for all followers (1,024 entries each) and in the change feed of the store, and the changes within a second
-//! are one event. A client that reads nothing loses its connection by the listener's own deadline.
+//! Bounds: [`MAX_SUBSCRIBERS`] at once, each of which holds a connection. Events for a slow subscriber wait in the
+//! queues that the edge keeps for all followers (1,024 entries each) and in the change feed of the store, and the
+//! changes within a second are one event. A client that reads nothing loses its connection by the listener's own
+//! deadline.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -102,8 +103,8 @@ fn respond_to_subscriber(
     response
 }
 
-/// Events about changes, at most one a second, and heartbeats in between. The first event is a heartbeat. The subscriber's
-/// place is taken until the stream is dropped.
+/// Events about changes, at most one a second, and heartbeats in between. The first event is a heartbeat. The
+/// subscriber's place is taken until the stream is dropped.
 fn changes(core: Arc<Core>, lab: Lab, place: OwnedSemaphorePermit) -> impl Stream<Item = Event> {
     let follower = core.store.follow(Interest::Everything);
     let lab = WatchedLab::new(lab);
@@ -140,8 +141,8 @@ fn changed(follower: &mut Follower, lab: &mut WatchedLab) -> Option<Event> {
     (!kinds.is_empty()).then(|| Event::new("changed", json!({ "kinds": kinds })))
 }
 
-/// The lab, whose journal and faults are not in the store, with the state that its subscriber has received. A check costs two
-/// loads of numbers.
+/// The lab, whose journal and faults are not in the store, with the state that its subscriber has received. A check
+/// costs two loads of numbers.
 struct WatchedLab {
     lab: Lab,
     journal: u64,

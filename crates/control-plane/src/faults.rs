@@ -14,7 +14,8 @@ use crate::route::Route;
 use crate::{Control, ControlError};
 
 impl Control {
-    /// Sets a fault of this node, after those that are set. A request is affected by the first fault that applies to it.
+    /// Sets a fault of this node, after those that are set. A request is affected by the first fault that applies to
+    /// it.
     ///
     /// # Errors
     /// If it is not valid, or 100 are set.

@@ -43,11 +43,12 @@ impl Control {
         self.inbound.as_ref().ok_or_else(|| ControlError::NotFound("service for inbound calls".to_owned()))
     }
 
-    /// Places a call to a DID, to the inbound trunks that it is routed to. Returns its record when it is stored: for a call
-    /// that the DID does not take, with the reason; for any other call, before the first trunk is called.
+    /// Places a call to a DID, to the inbound trunks that it is routed to. Returns its record when it is stored: for a
+    /// call that the DID does not take, with the reason; for any other call, before the first trunk is called.
     ///
     /// # Errors
-    /// If there is no such account, a number is not valid, as many calls are live as the server permits, or the store fails.
+    /// If there is no such account, a number is not valid, as many calls are live as the server permits, or the store
+    /// fails.
     pub async fn place_inbound_call(&self, new: NewInboundCall) -> Result<InboundCall, ControlError> {
         if let Some(account) = new.account {
             self.account(account).await?;

@@ -1,8 +1,8 @@
 //! The journal of requests: its methods, its routes, and its stream.
 //!
-//! Bounds: [`MAX_LISTED`] entries of a list; [`MAX_WAITING`] followers and waiting requests at once; a wait of a minute. A
-//! follower reads the journal itself, so that nothing is kept for it: one that is too slow misses the entries that the journal
-//! dropped meanwhile, and its next line states how many.
+//! Bounds: [`MAX_LISTED`] entries of a list; [`MAX_WAITING`] followers and waiting requests at once; a wait of a
+//! minute. A follower reads the journal itself, so that nothing is kept for it: one that is too slow misses the entries
+//! that the journal dropped meanwhile, and its next line states how many.
 
 use std::convert::Infallible;
 use std::sync::Arc;

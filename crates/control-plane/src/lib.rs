@@ -1,16 +1,18 @@
-//! The control plane: changes that DIDWW's staff, the passing of time and the outside world make, and that no request of an
-//! account's owner can make.
+//! The control plane: changes that DIDWW's staff, the passing of time and the outside world make, and that no request
+//! of an account's owner can make.
 //!
-//! It creates accounts, keys, DIDs, records of other declared types and customers, changes members that their owners cannot,
-//! reviews verifications, resets records, sets the clock, and reports calls and deliveries of callbacks. Each operation is a
-//! method of [`Control`] and an endpoint of the control listener, which serves programs on this machine or clients with the
-//! control token, and no web pages except the operator's own, which the composition root supplies. The public listener does not
-//! expose it. The crate changes records directly, without the rules for requests of their owners, and does not decide on calls.
+//! It creates accounts, keys, DIDs, records of other declared types and customers, changes members that their owners
+//! cannot, reviews verifications, resets records, sets the clock, and reports calls and deliveries of callbacks. Each
+//! operation is a method of [`Control`] and an endpoint of the control listener, which serves programs on this machine
+//! or clients with the control token, and no web pages except the operator's own, which the composition root supplies.
+//! The public listener does not expose it. The crate changes records directly, without the rules for requests of their
+//! owners, and does not decide on calls.
 //!
 //! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
-//! (10,000); records of a world (10,000); rates of an account (10,000); a listing of call records (10,000), calls to DIDs, deliveries, SIP messages, or entries of the journal or the audit (1,000 each); wrong tokens
-//! (`Limits::guesses`); followers of call records, which lose the oldest records when they are too slow; subscribers of events (64), likewise;
-//! and followers of the journal and requests that wait for entries of it (64 together).
+//! (10,000); records of a world (10,000); rates of an account (10,000); a listing of call records (10,000), calls to
+//! DIDs, deliveries, SIP messages, or entries of the journal or the audit (1,000 each); wrong tokens
+//! (`Limits::guesses`); followers of call records, which lose the oldest records when they are too slow; subscribers of
+//! events (64), likewise; and followers of the journal and requests that wait for entries of it (64 together).
 
 // Tests may read a bounded number of packets with methods that are disallowed elsewhere.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
@@ -182,8 +184,8 @@ impl Control {
         &self.core.clock
     }
 
-    /// Deletes all records of one account, or of all accounts if `account` is `None`. Accounts and keys remain. The numbers that one
-    /// account had ordered are in stock again.
+    /// Deletes all records of one account, or of all accounts if `account` is `None`. Accounts and keys remain. The
+    /// numbers that one account had ordered are in stock again.
     ///
     /// # Errors
     /// If there is no such account, or the store fails.

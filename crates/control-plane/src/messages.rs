@@ -30,8 +30,8 @@ impl Control {
     /// `ladder` and `capture_file` render them.
     ///
     /// # Errors
-    /// If no messages with this `Call-ID` are stored: none came, they were displaced by later ones, or the server stores
-    /// none.
+    /// If no messages with this `Call-ID` are stored: none came, they were displaced by later ones, or the server
+    /// stores none.
     pub fn messages(&self, call_id: &str) -> Result<CallMessages, ControlError> {
         let found = self.messages.as_ref().and_then(|messages| messages.of(call_id));
         found.ok_or_else(|| ControlError::NotFound(format!("stored message with the Call-ID {call_id}")))

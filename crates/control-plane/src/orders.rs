@@ -1,10 +1,10 @@
 //! Carries out and cancels orders.
 //!
-//! An order is carried out by a job, a few seconds after it was made: the numbers that it holds become DIDs of the account, and
-//! channels are added to their pool. An order that lacks numbers, because more were ordered than were in stock, takes them
-//! from the stock at that time, or waits for them up to [`BACK_ORDER_LIFE`]. A number that turns out to be a DID
-//! already is replaced by another one; an order that named the number is canceled, as is an order of channels whose pool was
-//! deleted. Staff can carry out an order at once, and cancel it.
+//! An order is carried out by a job, a few seconds after it was made: the numbers that it holds become DIDs of the
+//! account, and channels are added to their pool. An order that lacks numbers, because more were ordered than were in
+//! stock, takes them from the stock at that time, or waits for them up to [`BACK_ORDER_LIFE`]. A number that turns out
+//! to be a DID already is replaced by another one; an order that named the number is canceled, as is an order of
+//! channels whose pool was deleted. Staff can carry out an order at once, and cancel it.
 
 mod delivery;
 mod plan;
@@ -42,9 +42,9 @@ pub fn order_jobs(clock: &Clock) -> JobSet {
 }
 
 impl Control {
-    /// Carries out a pending order: when this returns, it is completed, or canceled because a number that it names or the pool of
-    /// its channels no longer exists, or because that pool was renewed meanwhile. An order that lacks numbers still waits for them,
-    /// and stays pending.
+    /// Carries out a pending order: when this returns, it is completed, or canceled because a number that it names or
+    /// the pool of its channels no longer exists, or because that pool was renewed meanwhile. An order that lacks
+    /// numbers still waits for them, and stays pending.
     ///
     /// # Errors
     /// If there is no such account or order, or it is not pending.

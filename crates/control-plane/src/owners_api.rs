@@ -1,7 +1,7 @@
 //! Requests for the records of an account, as its owner would send them to DIDWW's API.
 //!
-//! The rules of the API apply, because the API serves them: this listener has no second way to read or to change a record.
-//! Passwords are left out of the answers, as of every read of this listener.
+//! The rules of the API apply, because the API serves them: this listener has no second way to read or to change a
+//! record. Passwords are left out of the answers, as of every read of this listener.
 
 use std::fmt;
 use std::sync::Arc;
@@ -54,8 +54,8 @@ pub(crate) struct OwnerRequest<'a> {
     pub(crate) body: Bytes,
 }
 
-/// Sends a request as the owner of an account. A success is passed on as JSON, a refusal as an error of this API, whose text
-/// has the details of the refusal.
+/// Sends a request as the owner of an account. A success is passed on as JSON, a refusal as an error of this API, whose
+/// text has the details of the refusal.
 pub(crate) async fn forward(
     api: &OwnersApi,
     account: Arc<Account>,

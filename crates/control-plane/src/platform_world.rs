@@ -14,8 +14,8 @@ use crate::world::platform::WorldPlatform;
 use crate::{Control, ControlError};
 
 impl Control {
-    /// The changes that store the providers, customers, outbound configs and routes of a world. Existing objects are found by their
-    /// ids, and set to the values of the file.
+    /// The changes that store the providers, customers, outbound configs and routes of a world. Existing objects are
+    /// found by their ids, and set to the values of the file.
     ///
     /// # Errors
     /// If a value is not valid, or a route refers to a customer or provider that does not exist.
@@ -52,8 +52,8 @@ struct Named {
 }
 
 impl Named {
-    /// Names objects, each of which may have an id and a label. An id that the file does not name follows from the label or the
-    /// position, so that a second load finds the object.
+    /// Names objects, each of which may have an id and a label. An id that the file does not name follows from the
+    /// label or the position, so that a second load finds the object.
     ///
     /// # Errors
     /// If two have one id or one label.

@@ -1,7 +1,7 @@
 //! The rates of outbound calls of single accounts, in place of those of the server.
 //!
-//! They decide what the calls of an account cost, which destinations have a route, and what the price service for outbound calls
-//! answers to it. A call keeps the rate that it began with.
+//! They decide what the calls of an account cost, which destinations have a route, and what the price service for
+//! outbound calls answers to it. A call keeps the rate that it began with.
 
 use std::num::NonZeroU32;
 
@@ -33,9 +33,9 @@ impl Control {
         Ok(self.stored_rates(account).await?.and_then(|(_, plan)| plan.rates))
     }
 
-    /// Sets the rates of an account's outbound calls in place of those of the server, 1 to 10,000 of them. They are the whole
-    /// table: a destination without a rate has no route. They hold for calls that begin from then on, and other servers of
-    /// the database have them a second later.
+    /// Sets the rates of an account's outbound calls in place of those of the server, 1 to 10,000 of them. They are the
+    /// whole table: a destination without a rate has no route. They hold for calls that begin from then on, and other
+    /// servers of the database have them a second later.
     ///
     /// # Errors
     /// If there is no such account, or a rate is not valid: nothing was changed then.

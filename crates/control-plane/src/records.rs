@@ -1,5 +1,5 @@
-//! Records of any declared type that no request of an account's owner creates: reference data, and records that orders and
-//! staff create.
+//! Records of any declared type that no request of an account's owner creates: reference data, and records that orders
+//! and staff create.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::{Control, ControlError, history, renewals, stock};
 
-/// Members of a record to store. Members that are not named keep their values, or receive their defaults in a new record.
+/// Members of a record to store. Members that are not named keep their values, or receive their defaults in a new
+/// record.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct RecordMembers {
@@ -57,15 +58,16 @@ pub(crate) struct StoredRecord {
 }
 
 impl Control {
-    /// Stores a record, or changes members of the one with this id. Returns the id, which is a new one if none is named.
+    /// Stores a record, or changes members of the one with this id. Returns the id, which is a new one if none is
+    /// named.
     ///
-    /// `account` is the owner, and `None` for a global type. Each value is validated on its own; rules for requests of owners do
-    /// not apply.
+    /// `account` is the owner, and `None` for a global type. Each value is validated on its own; rules for requests of
+    /// owners do not apply.
     ///
     /// # Errors
     /// If there is no such account or type, the API itself creates records of the type, a member is not declared, is
-    /// set by the server or has an invalid value, a required one is missing, a related record does not exist, or a record
-    /// of another type or account has the id.
+    /// set by the server or has an invalid value, a required one is missing, a related record does not exist, or a
+    /// record of another type or account has the id.
     pub async fn put_record(
         &self,
         account: Option<Uuid>,
@@ -130,7 +132,8 @@ impl Control {
         stored
     }
 
-    /// The link of a new DID to its number in stock, which is not offered while the DID exists; `None` if there is none.
+    /// The link of a new DID to its number in stock, which is not offered while the DID exists; `None` if there is
+    /// none.
     async fn in_stock(
         &self,
         spec: &'static ResourceSpec,
@@ -221,11 +224,12 @@ impl Control {
     }
 }
 
-/// The attribute with the time of creation. It is the server's: lists by it are in the order in which records were stored.
+/// The attribute with the time of creation. It is the server's: lists by it are in the order in which records were
+/// stored.
 const CREATED_AT: &str = "created_at";
 
-/// Commits the change of a record together with further changes. If another request stored a record with the id since it was
-/// looked up, that is a conflict: the next attempt finds the record and changes it.
+/// Commits the change of a record together with further changes. If another request stored a record with the id since
+/// it was looked up, that is a conflict: the next attempt finds the record and changes it.
 async fn commit(
     core: &Core,
     scope: Scope,

@@ -1,4 +1,5 @@
-//! Renews the DIDs, capacity pools and emergency calling services that an account has ordered, when their paid period ends.
+//! Renews the DIDs, capacity pools and emergency calling services that an account has ordered, when their paid period
+//! ends.
 //!
 //! Each account that has ordered something has one job. It is due when the first paid period of its DIDs, capacity
 //! pools and emergency calling services ends, and at least once in the shortest period. A run charges the records whose

@@ -75,8 +75,8 @@ impl Control {
         self
     }
 
-    /// Returns the requests of each listener since the start, with their durations: the time from the end of a request's
-    /// headers until its response is made. Those of the listener for metrics are not counted.
+    /// Returns the requests of each listener since the start, with their durations: the time from the end of a
+    /// request's headers until its response is made. Those of the listener for metrics are not counted.
     ///
     /// # Errors
     /// If the server counts none.

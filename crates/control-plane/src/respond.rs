@@ -24,8 +24,8 @@ const BODY: &str = "body";
 pub(crate) type Outcome = Result<(StatusCode, Value), ControlError>;
 
 /// Builds the response of a control operation. An error becomes `{"error": TEXT}` with 404 for something that does not
-/// exist, 409 for a conflict, 422 for a wrong value, 503 for a store that accepts no work, and 500 otherwise. A 503 that
-/// a retry can help has `Retry-After`.
+/// exist, 409 for a conflict, 422 for a wrong value, 503 for a store that accepts no work, and 500 otherwise. A 503
+/// that a retry can help has `Retry-After`.
 pub(crate) fn respond(outcome: Outcome) -> Response {
     match outcome {
         Ok((status, value)) => plain_json(status, &value),

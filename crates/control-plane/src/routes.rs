@@ -35,8 +35,8 @@ use crate::respond::{refused, respond};
 use crate::route::{Route, document, router};
 use crate::{Control, ControlError};
 
-/// Builds the router of the control listener: the control API below `/control/v1`, the health endpoints, and `pages`, which
-/// hold no data and therefore need no token. Requests for records of an account are served by `owners`.
+/// Builds the router of the control listener: the control API below `/control/v1`, the health endpoints, and `pages`,
+/// which hold no data and therefore need no token. Requests for records of an account are served by `owners`.
 pub fn control_router(
     control: Control,
     auth: ControlAuth,

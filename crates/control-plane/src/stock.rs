@@ -31,8 +31,8 @@ pub(crate) async fn count(core: &Core, differences: BTreeMap<Uuid, i64>) -> Resu
     Ok(changes)
 }
 
-/// Deletes the records of an account, and with `deletes` the account, and adds the numbers that it had ordered to the stock that
-/// DID groups state, in one transaction.
+/// Deletes the records of an account, and with `deletes` the account, and adds the numbers that it had ordered to the
+/// stock that DID groups state, in one transaction.
 ///
 /// # Errors
 /// If the store fails.
@@ -51,8 +51,8 @@ pub(crate) async fn clear(core: &Core, account: i64, deletes: bool) -> Result<()
 /// # Errors
 /// [`StoreError::Conflict`] if DIDs were added or removed meanwhile, or the store fails.
 async fn return_to_stock(core: &Core, account: i64) -> Result<Vec<Change>, StoreError> {
-    // A later order is paid from the balance, and one that is pending already is carried out by a change of its record. So both
-    // cause a conflict, except a new order that costs nothing.
+    // A later order is paid from the balance, and one that is pending already is carried out by a change of its record.
+    // So both cause a conflict, except a new order that costs nothing.
     let paid_from = balance(core, account).await?;
     let mut changes: Vec<Change> = paid_from.into_iter().map(|record| Change::Unchanged { record }).collect();
     changes.extend(pending_orders(core, account).await?);
@@ -62,8 +62,8 @@ async fn return_to_stock(core: &Core, account: i64) -> Result<Vec<Change>, Store
     Ok(changes)
 }
 
-/// Checks that an account still has these DIDs. One that was released before the record of its group was read is counted there
-/// already; a later release changes that record.
+/// Checks that an account still has these DIDs. One that was released before the record of its group was read is
+/// counted there already; a later release changes that record.
 async fn check_ordered(core: &Core, account: i64, numbers: &BTreeMap<Uuid, i64>) -> Result<(), StoreError> {
     if ordered(core, account).await? == *numbers { Ok(()) } else { Err(StoreError::Conflict) }
 }
@@ -125,8 +125,8 @@ async fn ordered(core: &Core, account: i64) -> Result<BTreeMap<Uuid, i64>, Store
 /// The path from a number in stock to its reservation.
 const RESERVATIONS: &str = "available_did<did_reservations";
 
-/// Finds the records of numbers in stock by their telephone numbers. Reserved numbers are left out: the order of a reservation
-/// detects that its number is a DID.
+/// Finds the records of numbers in stock by their telephone numbers. Reserved numbers are left out: the order of a
+/// reservation detects that its number is a DID.
 pub(crate) async fn by_number(core: &Core, numbers: &[String]) -> Result<HashMap<String, Uuid>, StoreError> {
     let scope = Scope { account: NO_ACCOUNT, spec: AvailableDid::SPEC };
     let mut found = HashMap::new();

@@ -31,8 +31,8 @@ pub(crate) fn routes() -> Vec<Route> {
 
 impl Control {
     /// Makes a new key that signs access tokens after two seconds. The old keys remain until their tokens have expired;
-    /// with [`OldKeys::Remove`] they are removed, and every token becomes invalid at once. The server makes a new key every day by
-    /// itself.
+    /// with [`OldKeys::Remove`] they are removed, and every token becomes invalid at once. The server makes a new key
+    /// every day by itself.
     ///
     /// # Errors
     /// If the store fails.

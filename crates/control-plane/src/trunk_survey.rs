@@ -1,5 +1,5 @@
-//! Finds insecure and misconfigured trunks for the operator, in one pass over all of them: with a million trunks a pass takes
-//! seconds.
+//! Finds insecure and misconfigured trunks for the operator, in one pass over all of them: with a million trunks a pass
+//! takes seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,14 +41,14 @@ pub struct OpenTrunk {
 pub struct TrunkSurvey {
     /// The trunks that take calls from any address.
     pub open: OpenTrunks,
-    /// The accounts that have a trunk with a callback URL and no enabled callback secret, oldest first. Their callbacks are not
-    /// sent.
+    /// The accounts that have a trunk with a callback URL and no enabled callback secret, oldest first. Their callbacks
+    /// are not sent.
     pub unsigned_accounts: Vec<Uuid>,
 }
 
 impl Control {
-    /// Visits the trunks of all accounts. `limit` is the maximum number of open trunks that are listed; the total counts all
-    /// of them.
+    /// Visits the trunks of all accounts. `limit` is the maximum number of open trunks that are listed; the total
+    /// counts all of them.
     ///
     /// # Errors
     /// If the store fails.

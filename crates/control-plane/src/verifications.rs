@@ -54,13 +54,13 @@ impl UnderReview {
 }
 
 impl Control {
-    /// Approves or rejects a pending verification of an address. An approval verifies the address, registers its numbers to the
-    /// identity, and ends their wait for a registration, during which they are blocked: the month that an order paid
-    /// for begins then.
+    /// Approves or rejects a pending verification of an address. An approval verifies the address, registers its
+    /// numbers to the identity, and ends their wait for a registration, during which they are blocked: the month that
+    /// an order paid for begins then.
     ///
     /// # Errors
-    /// If there is no such account or verification, it is reviewed already, or a rejection has no reasons, more than 20, or
-    /// one that is empty or has more than 255 characters.
+    /// If there is no such account or verification, it is reviewed already, or a rejection has no reasons, more than
+    /// 20, or one that is empty or has more than 255 characters.
     pub async fn review_address_verification(
         &self,
         account: Uuid,
@@ -89,12 +89,12 @@ impl Control {
             .await
     }
 
-    /// Approves or rejects a pending verification of emergency calling. An approval activates its service, and lets emergency
-    /// services be called from the numbers; the first one is an order, which is paid from the balance.
+    /// Approves or rejects a pending verification of emergency calling. An approval activates its service, and lets
+    /// emergency services be called from the numbers; the first one is an order, which is paid from the balance.
     ///
     /// # Errors
-    /// If there is no such account or verification, it is reviewed already, a rejection has no reasons, more than 20, or one
-    /// that is empty or has more than 255 characters, or the account cannot pay the order.
+    /// If there is no such account or verification, it is reviewed already, a rejection has no reasons, more than 20,
+    /// or one that is empty or has more than 255 characters, or the account cannot pay the order.
     pub async fn review_emergency_verification(
         &self,
         account: Uuid,

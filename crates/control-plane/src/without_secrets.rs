@@ -1,5 +1,5 @@
-//! Removes from a document of DIDWW's API the parts that no read of the control API shows: passwords and secrets, headers of
-//! requests, and the user, the password and the secret parameters of a URL.
+//! Removes from a document of DIDWW's API the parts that no read of the control API shows: passwords and secrets,
+//! headers of requests, and the user, the password and the secret parameters of a URL.
 
 use didww_types::names_secret;
 use serde_json::Value;

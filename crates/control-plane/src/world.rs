@@ -1,8 +1,9 @@
 //! Worlds: files that fill a server, whole or one account, with accounts, keys and records of every declared type.
 //!
-//! [`World`] is a parsed file, which is read strictly; `Control::load_world` stores it, `Control::save_world` makes one from the
-//! store, and [`SCENARIOS`] are files that the program contains. A world has no calls, events, jobs, contents of files, secrets of
-//! callbacks or keys of tokens; and for customers of the communication platform no agents, access keys, numbers or flows.
+//! [`World`] is a parsed file, which is read strictly; `Control::load_world` stores it, `Control::save_world` makes one
+//! from the store, and [`SCENARIOS`] are files that the program contains. A world has no calls, events, jobs, contents
+//! of files, secrets of callbacks or keys of tokens; and for customers of the communication platform no agents, access
+//! keys, numbers or flows.
 //!
 //! Bounds: a world has at most `MAX_RECORDS` records, and a body of the control API at most 4 MiB.
 

@@ -27,14 +27,15 @@ use crate::refused::{error_response, refused};
 use crate::state::Api;
 use crate::{headers, negotiate};
 
-/// Serves a request and logs its outcome. The token service serves `/token` on every host, unless it has a listener of its
-/// own. A price service serves the requests to its host. Any other path outside `/v3/` receives 404.
+/// Serves a request and logs its outcome. The token service serves `/token` on every host, unless it has a listener of
+/// its own. A price service serves the requests to its host. Any other path outside `/v3/` receives 404.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
     // A program that addresses a price service by its host uses one address for tokens and prices.
     if api.tokens.is_beside_the_api() && is_token_path(request.uri().path()) {
         return Box::pin(respond_to_token_request(&api.tokens, request)).await;
     }
-    // Requests that the server itself makes for an owner name the API's address, which can be the host of a price service.
+    // Requests that the server itself makes for an owner name the API's address, which can be the host of a price
+    // service.
     let is_of_a_client = request.extensions().get::<OnBehalf>().is_none();
     if let Some(service) = PriceService::of_request(&api.prices, &request).filter(|_| is_of_a_client) {
         return Box::pin(prices::respond(&api, service, request)).await;
@@ -78,8 +79,8 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     exchange.finish(response)
 }
 
-/// Builds the API's response with this status, for an injected fault: the error that the API has for it in the version that
-/// the request names, or else an error with only the status and its name.
+/// Builds the API's response with this status, for an injected fault: the error that the API has for it in the version
+/// that the request names, or else an error with only the status and its name.
 pub fn refusal(parts: &http::request::Parts, status: StatusCode) -> Response {
     let error = match status {
         StatusCode::UNAUTHORIZED if requested_version(parts).uses_tokens() => ApiError::invalid_token(),

@@ -1,8 +1,8 @@
 //! Authenticates requests by an API key, or by an access token that was minted with one.
 //!
-//! From 2026-11-19 on, requests have a token, and an API key alone is refused. Older versions accept a key as before; a token
-//! states its version itself, which can be an older one. For a request without a token, the version is the one that its
-//! header names, or else that of its key's account.
+//! From 2026-11-19 on, requests have a token, and an API key alone is refused. Older versions accept a key as before; a
+//! token states its version itself, which can be an older one. For a request without a token, the version is the one
+//! that its header names, or else that of its key's account.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,7 +35,8 @@ pub(crate) struct Caller {
     pub scope: Scope,
     /// The version that serves the request.
     pub version: ApiVersion,
-    /// Whether the request has a version header, if the header was not applied; `None` if it was applied, or there is a token.
+    /// Whether the request has a version header, if the header was not applied; `None` if it was applied, or there is a
+    /// token.
     pub unheeded_version: Option<bool>,
 }
 
@@ -53,7 +54,8 @@ pub(crate) async fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Api
     Ok(caller)
 }
 
-/// Finds the sender of a request for a file, for which either credential is enough in every version, and counts the request.
+/// Finds the sender of a request for a file, for which either credential is enough in every version, and counts the
+/// request.
 pub(crate) async fn authenticate_for_file(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
     if let Some(behalf) = parts.extensions.get::<OnBehalf>() {
         return Ok(behalf.caller());
@@ -80,8 +82,8 @@ pub(crate) async fn authenticate_for_file(api: &Api, parts: &Parts) -> Result<Ca
     Ok(caller)
 }
 
-/// Returns the token of the `Authorization` header; an empty text if it is not readable. `None` if the header is missing or
-/// has another scheme. The name of the scheme is case-insensitive.
+/// Returns the token of the `Authorization` header; an empty text if it is not readable. `None` if the header is
+/// missing or has another scheme. The name of the scheme is case-insensitive.
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked("Bearer".len())?;
@@ -113,8 +115,8 @@ async fn by_token(api: &Api, parts: &Parts, token: &str) -> Result<Caller, ApiEr
     Ok(Caller { key, scope, version, unheeded_version: None })
 }
 
-/// Finds the account whose access token a request to a price service has, and counts the request in the account's budget of
-/// that service. Every token permits reading.
+/// Finds the account whose access token a request to a price service has, and counts the request in the account's
+/// budget of that service. Every token permits reading.
 pub(crate) async fn authenticate_for_prices(
     api: &Api,
     parts: &Parts,
@@ -222,7 +224,8 @@ async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), Ap
     Ok((digest, key))
 }
 
-/// The API key of a request that was looked up before the request is authenticated, in its extensions. No client can add it.
+/// The API key of a request that was looked up before the request is authenticated, in its extensions. No client can
+/// add it.
 #[derive(Debug, Clone)]
 struct LookedUp {
     digest: KeyDigest,
@@ -264,9 +267,9 @@ pub(crate) fn requested_version(parts: &Parts) -> ApiVersion {
     named.unwrap_or(ApiVersion::NEWEST)
 }
 
-/// The sender of a request without a credential to a type that needs none. It reads as an account without records, and is
-/// counted by its address (IPv6: by its /64), on this node only: a client with many addresses must reach neither the counters
-/// of accounts nor the store.
+/// The sender of a request without a credential to a type that needs none. It reads as an account without records, and
+/// is counted by its address (IPv6: by its /64), on this node only: a client with many addresses must reach neither the
+/// counters of accounts nor the store.
 pub(crate) async fn nobody(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
     let source = match Client::of(&parts.extensions).to_canonical() {
         IpAddr::V4(address) => u128::from(address.to_bits()),

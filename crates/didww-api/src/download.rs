@@ -1,7 +1,7 @@
 //! Downloads of files that the service made for an account: `/v3/{type}/{file}` with the ending that the type declares.
 //!
-//! Either credential is enough, in every version: an access token, or an API key alone. The refusal of a key has no body, that
-//! of a token has a document.
+//! Either credential is enough, in every version: an access token, or an API key alone. The refusal of a key has no
+//! body, that of a token has a document.
 
 use std::sync::{Arc, LazyLock};
 

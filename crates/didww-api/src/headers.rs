@@ -78,8 +78,8 @@ const STATIC_HEADERS: [(HeaderName, HeaderValue); 9] = [
     ),
 ];
 
-/// Builds a response with the headers of all responses of the API except `X-Request-Id`. `runtime` is the duration of the
-/// request, for `X-Runtime`.
+/// Builds a response with the headers of all responses of the API except `X-Request-Id`. `runtime` is the duration of
+/// the request, for `X-Runtime`.
 ///
 /// A successful response has an `ETag`; a GET or HEAD request whose `If-None-Match` equals it receives 304 without a
 /// body.

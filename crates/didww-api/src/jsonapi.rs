@@ -42,8 +42,8 @@ pub(crate) use target::{Endpoint, Target};
 
 /// Executes an operation.
 ///
-/// Only the future of the most frequent operation is part of this one. Those of the others are several times as large, and
-/// would make each request write to memory outside of the processor's caches.
+/// Only the future of the most frequent operation is part of this one. Those of the others are several times as large,
+/// and would make each request write to memory outside of the processor's caches.
 ///
 /// # Errors
 /// The error document that the client receives instead.

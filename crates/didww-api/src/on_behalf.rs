@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::authentication::Caller;
 
-/// The account for which a request is sent, as an extension of the request, which no client can set. The request needs no
-/// credentials, is served in the newest version with the owner's permissions, and is not counted.
+/// The account for which a request is sent, as an extension of the request, which no client can set. The request needs
+/// no credentials, is served in the newest version with the owner's permissions, and is not counted.
 #[derive(Debug, Clone)]
 pub struct OnBehalf(
     /// The account for which the request is sent.

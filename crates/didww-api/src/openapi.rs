@@ -1,8 +1,8 @@
 //! The `OpenAPI` document of each API version, generated from the resource registry.
 //!
 //! The request handlers use the same registry, and no resource has a description of its own here: the document
-//! therefore describes exactly what the handlers serve. The price services, which are not in the registry, have documents of
-//! their own.
+//! therefore describes exactly what the handlers serve. The price services, which are not in the registry, have
+//! documents of their own.
 
 mod paths;
 mod prices;

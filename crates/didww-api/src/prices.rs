@@ -1,8 +1,8 @@
 //! The price services: look-ups of prices, and the price files, at hosts of their own.
 //!
-//! A request has an access token for its service; scope and version of the token make no difference. The plans are those of
-//! the configuration and of the table that rates calls. They are the same for every account and do not change while the server
-//! runs, except those of outbound calls that single accounts have of their own.
+//! A request has an access token for its service; scope and version of the token make no difference. The plans are
+//! those of the configuration and of the table that rates calls. They are the same for every account and do not change
+//! while the server runs, except those of outbound calls that single accounts have of their own.
 //!
 //! A look-up reads the whole plan once, which the operator wrote. A file is compressed when it is first requested.
 
@@ -87,8 +87,8 @@ pub fn price_paths() -> Vec<String> {
     target::paths()
 }
 
-/// Serves a request to a price service and logs its outcome. A request at its own listener that names another host than the
-/// configured one receives 404.
+/// Serves a request to a price service and logs its outcome. A request at its own listener that names another host than
+/// the configured one receives 404.
 pub(crate) async fn respond(api: &Arc<Api>, service: PriceService, request: Request<Body>) -> Response {
     let is_elsewhere = !api.prices.takes(service, &request);
     let (exchange, _body) = Exchange::begin(request, &api.core, &REQUEST_IDS);

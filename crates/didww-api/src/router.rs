@@ -16,9 +16,9 @@ use crate::prices::price_paths;
 use crate::state::Api;
 use crate::{api, openapi};
 
-/// Builds the router of the API: its resources below `/v3`, and one `OpenAPI` document per version and per price service at
-/// `/openapi/{name}.json`. Requests for tokens are passed on to the token service, unless it has a
-/// listener of its own. Requests to any other path receive the API's 404 document.
+/// Builds the router of the API: its resources below `/v3`, and one `OpenAPI` document per version and per price
+/// service at `/openapi/{name}.json`. Requests for tokens are passed on to the token service, unless it has a listener
+/// of its own. Requests to any other path receive the API's 404 document.
 pub fn api_router(api: Arc<Api>) -> Router {
     Router::new()
         .route("/openapi/{document}", get(description))
@@ -28,8 +28,8 @@ pub fn api_router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
-/// The templates of the paths that the API serves, for its metrics: `{id}` and `{name}` are any text. Which methods and names a
-/// resource has is decided later, so not every path of a template is served.
+/// The templates of the paths that the API serves, for its metrics: `{id}` and `{name}` are any text. Which methods and
+/// names a resource has is decided later, so not every path of a template is served.
 pub fn paths() -> Vec<String> {
     let resources = REGISTRY.iter().flat_map(|spec| {
         let endpoints: &[&str] = if spec.singleton.is_some() {

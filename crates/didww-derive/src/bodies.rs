@@ -1,6 +1,7 @@
 //! Generates the bodies of create and update requests, and the marker trait of each verb.
 //!
-//! The functions are `#[inline]` so that a program compiles those of the types that it uses, and not those of all types.
+//! The functions are `#[inline]` so that a program compiles those of the types that it uses, and not those of all
+//! types.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};

@@ -380,7 +380,8 @@ impl Declaration {
     }
 }
 
-/// The documentation of an item for readers of other texts than rustdoc's: a line for each paragraph, and no link to an item.
+/// The documentation of an item for readers of other texts than rustdoc's: a line for each paragraph, and no link to an
+/// item.
 fn doc(attributes: &[Attribute]) -> String {
     let lines: Vec<String> = attributes
         .iter()
@@ -394,8 +395,8 @@ fn doc(attributes: &[Attribute]) -> String {
     without_links_to_items(paragraphs.join("\n").trim())
 }
 
-/// The text without links that only rustdoc resolves: those to items, such as `[text](Item)` and ``[`Item`]``, become their
-/// texts.
+/// The text without links that only rustdoc resolves: those to items, such as `[text](Item)` and ``[`Item`]``, become
+/// their texts.
 fn without_links_to_items(text: &str) -> String {
     let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, linked)) = rest.split_once('[') {

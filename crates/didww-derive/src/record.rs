@@ -1,6 +1,7 @@
 //! Generates decoding and encoding of the record, and the partial record, whose attributes are all optional.
 //!
-//! The functions are `#[inline]` so that a program compiles those of the types that it uses, and not those of all types.
+//! The functions are `#[inline]` so that a program compiles those of the types that it uses, and not those of all
+//! types.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};

@@ -2,8 +2,8 @@
 //!
 //! [`receive`] does both for a request that any HTTP server received. [`trunk_events`] is for those of trunks alone.
 //!
-//! The signature is the lower-case hexadecimal HMAC-SHA1, keyed with the account's enabled callback secret, of the normalised
-//! URL followed by the normalised payload. A URL is normalised by writing its port even where it is the
+//! The signature is the lower-case hexadecimal HMAC-SHA1, keyed with the account's enabled callback secret, of the
+//! normalised URL followed by the normalised payload. A URL is normalised by writing its port even where it is the
 //! default port of the scheme, and http as its scheme if it has none; nothing else changes. A payload is normalised by
 //! sorting its keys and writing each key followed by its value, without separators. For an array, this is done for each
 //! object in turn. The array form is known from one official SDK only.
@@ -95,18 +95,17 @@ fn mac(key: &Secret, url: &str, payload: &Payload) -> Hmac<Sha1> {
     mac
 }
 
-/// Computes the signature of a callback with an account's callback secret: the value of its `X-DIDWW-Signature` header: 40 lower-case
-/// hexadecimal digits.
+/// Computes the signature of a callback with an account's callback secret: the value of its `X-DIDWW-Signature` header:
+/// 40 lower-case hexadecimal digits.
 pub fn sign(secret: &Secret, url: &str, payload: &Payload) -> String {
     wire_core::to_hex(&mac(secret, url, payload).finalize().into_bytes())
 }
 
 /// Checks the signature of a callback. The comparison takes constant time.
 ///
-/// `secret` is the account's callback secret that was enabled when the callback was sent. A receiver that must not miss a
-/// callback while the secret is rotated tries the new one and then the old one. `url` is the callback URL exactly as it was
-/// configured, including its query. A signature that is not 40
-/// lower-case hexadecimal digits is wrong.
+/// `secret` is the account's callback secret that was enabled when the callback was sent. A receiver that must not miss
+/// a callback while the secret is rotated tries the new one and then the old one. `url` is the callback URL exactly as
+/// it was configured, including its query. A signature that is not 40 lower-case hexadecimal digits is wrong.
 ///
 /// ```
 /// # use didww_types as didww_client;

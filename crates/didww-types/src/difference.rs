@@ -11,9 +11,9 @@ use crate::{
 
 /// The changes that would make an existing record equal to the one that a create request would make.
 ///
-/// Only the members that the request sets are compared, after both were brought into the form in which the service stores
-/// them. So addresses without their prefix length, decimals with other zeros and values that only the service sets,
-/// such as generated credentials, make no difference.
+/// Only the members that the request sets are compared, after both were brought into the form in which the service
+/// stores them. So addresses without their prefix length, decimals with other zeros and values that only the service
+/// sets, such as generated credentials, make no difference.
 ///
 /// ```
 /// # use didww_types as didww_client;
@@ -49,8 +49,8 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Compares a record in the canonical form with the body of a create request. A relationship whose linkage the record
-    /// does not contain counts as different.
+    /// Compares a record in the canonical form with the body of a create request. A relationship whose linkage the
+    /// record does not contain counts as different.
     pub fn between(
         spec: &'static ResourceSpec,
         version: ApiVersion,
@@ -130,8 +130,8 @@ fn is_same(attribute: &AttributeSpec, version: ApiVersion, wanted: &Value, store
     normal == attribute.normal(version, stored)
 }
 
-/// Whether an object has the type and each attribute of one that would be merged into it. `normal` is the latter as the service
-/// stores it, without the attributes that it sets to null.
+/// Whether an object has the type and each attribute of one that would be merged into it. `normal` is the latter as the
+/// service stores it, without the attributes that it sets to null.
 fn has_what_is_wanted(wanted: &Value, normal: &Value, stored: &Value) -> bool {
     fn members(value: &Value) -> Map<String, Value> {
         value.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default()

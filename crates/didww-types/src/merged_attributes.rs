@@ -1,4 +1,5 @@
-//! Attributes of a `{"type", "attributes"}` object of which a request may send some: those that it leaves out keep their values.
+//! Attributes of a `{"type", "attributes"}` object of which a request may send some: those that it leaves out keep
+//! their values.
 
 use serde::de::MapAccess;
 use serde_json::Value;

@@ -16,7 +16,8 @@ pub struct Step {
     pub target: &'static ResourceSpec,
     /// Whether the step leads from the members of the relationship to its owners.
     pub inverse: bool,
-    /// Whether it leads to the newest of these owners alone, which is the member of an inverse relationship that is to-one.
+    /// Whether it leads to the newest of these owners alone, which is the member of an inverse relationship that is
+    /// to-one.
     pub newest: bool,
 }
 
@@ -48,9 +49,9 @@ pub fn follow(registry: &[&'static ResourceSpec], from: &str, path: &str) -> Opt
     Some(steps)
 }
 
-/// Follows a dotted path of relationships that ends with what an index of the type at its end has: an attribute, or one of
-/// the [other paths](crate::FilterTest::Equals) of an index. Returns `None` if the relationships lead nowhere, or if the type
-/// does not have the attribute.
+/// Follows a dotted path of relationships that ends with what an index of the type at its end has: an attribute, or one
+/// of the [other paths](crate::FilterTest::Equals) of an index. Returns `None` if the relationships lead nowhere, or if
+/// the type does not have the attribute.
 pub fn related_attribute(
     registry: &[&'static ResourceSpec],
     from: &str,

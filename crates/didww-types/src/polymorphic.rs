@@ -1,5 +1,5 @@
-//! Attributes whose value is a `{"type", "attributes"}` object: an enumeration with a variant for each declared type, and one
-//! that preserves members which this crate does not declare.
+//! Attributes whose value is a `{"type", "attributes"}` object: an enumeration with a variant for each declared type,
+//! and one that preserves members which this crate does not declare.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,7 +1,8 @@
 //! Prices: the responses of the price services, which have their own hosts, and the rows of their files.
 //!
-//! They are not part of the registry, because the API itself does not have the type `prices`: each of the three services has
-//! it with other attributes, answers look-ups without pages, and has no record that could be read by its id.
+//! They are not part of the registry, because the API itself does not have the type `prices`: each of the three
+//! services has it with other attributes, answers look-ups without pages, and has no record that could be read by its
+//! id.
 //!
 //! Amounts are US dollars without VAT and never rounded. Attributes that this crate does not know are ignored.
 
@@ -67,7 +68,8 @@ pub struct VoiceInPrice {
 
 /// The price of outbound calls, of the service at `api-vout.didww.com`, and its next scheduled change.
 ///
-/// DIDWW's public pages do not show the names of the attributes that begin with `next_`; these are formed after the others.
+/// DIDWW's public pages do not show the names of the attributes that begin with `next_`; these are formed after the
+/// others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoiceOutPrice {
     /// `International`, `Origin based` or `Local`.

@@ -15,8 +15,8 @@ pub trait Named {
     /// The plural type name, such as `dids`.
     const TYPE: &'static str;
 
-    /// Splits the text of an [`Id`] into the type name and the id on the wire. Only the ids of a type that represents several
-    /// types state which one it is.
+    /// Splits the text of an [`Id`] into the type name and the id on the wire. Only the ids of a type that represents
+    /// several types state which one it is.
     fn identify(text: &str) -> (&str, &str) {
         (Self::TYPE, text)
     }
@@ -260,8 +260,8 @@ pub trait Update: Clone + Send + Sync + Default {
     fn is_empty(&self) -> bool;
 }
 
-/// A request body whose relationships can be set by their names, through the typed setters. The derive implements it, so
-/// that a test can prove every setter of every declared type.
+/// A request body whose relationships can be set by their names, through the typed setters. The derive implements it,
+/// so that a test can prove every setter of every declared type.
 pub trait Linkable: Sized {
     /// Calls the setter of a relationship. Returns `None` if the body has no such setter, or if a to-one relationship
     /// has no id.

@@ -85,7 +85,8 @@ pub struct ResourceSpec {
     pub former: Option<(&'static str, ApiVersion)>,
     /// The path below `/v3` of a type of which an account has exactly one record; `None` for types with lists and ids.
     pub singleton: Option<&'static str>,
-    /// The records that every server has, because texts of attributes of other types identify them. Empty for all other types.
+    /// The records that every server has, because texts of attributes of other types identify them. Empty for all other
+    /// types.
     pub fixed: &'static [FixedRecord],
     /// The operations of the resource.
     pub verbs: &'static [Verb],
@@ -102,9 +103,8 @@ pub struct ResourceSpec {
     pub nested_includes: &'static [NestedInclude],
     /// Whether the records belong to no account: every account reads the same ones, and none can write them.
     pub global: bool,
-    /// The attribute that orders a list without sort criteria, with a minus sign before it in descending order, and the first
-    /// version in which it does. In other versions,
-    /// and if it is `None`, the order is that of creation.
+    /// The attribute that orders a list without sort criteria, with a minus sign before it in descending order, and the
+    /// first version in which it does. In other versions, and if it is `None`, the order is that of creation.
     pub order: Option<(&'static str, ApiVersion)>,
     /// The largest page that a request can ask for, where the corrected rules hold.
     pub max_page_size: u64,
@@ -120,28 +120,29 @@ pub struct ResourceSpec {
     pub form: Option<&'static FormSpec>,
     /// Whether its requests need no credential, and its lists have neither `meta` nor `links`.
     pub open: bool,
-    /// Maximum number of records of a list that has no pages, and that is a sample in random order; `None` for all other lists.
+    /// Maximum number of records of a list that has no pages, and that is a sample in random order; `None` for all
+    /// other lists.
     pub sample: Option<u64>,
     /// Paths of one step `a<types` of which none leads from a record that is in stock: a record that one of the `types`
     /// of any account contains is not listed, and nothing else can be linked to it. Empty for all other types.
     pub taken_by: &'static [&'static str],
-    /// The member of `meta` with the price without which a record is not offered: it is not listed, its id finds nothing, and
-    /// nothing new can be linked to it. A record that was linked to it before shows it. `None` for types whose records
-    /// need no price.
+    /// The member of `meta` with the price without which a record is not offered: it is not listed, its id finds
+    /// nothing, and nothing new can be linked to it. A record that was linked to it before shows it. `None` for types
+    /// whose records need no price.
     pub priced_by: Option<&'static str>,
     /// Maximum number of records that an account can have at a time; `None` if only the account's quota limits them.
     pub at_most: Option<u64>,
     /// The attribute with the time at which a record is deleted; `None` if none is.
     pub expires: Option<&'static str>,
-    /// The values of `status` at which a change of a record is sent to its `callback_url`, with its `callback_method`. Empty for
-    /// types that send none.
+    /// The values of `status` at which a change of a record is sent to its `callback_url`, with its `callback_method`.
+    /// Empty for types that send none.
     pub callback_on: &'static [&'static str],
-    /// The members of such a callback besides the record's id, type and status: `attribute`, or `name=attribute` for another name. A null
-    /// is an empty text. A list is one text, with commas between its items, or with `attribute;` semicolons. `name<relationship` is
-    /// the id of the member that the change names.
+    /// The members of such a callback besides the record's id, type and status: `attribute`, or `name=attribute` for
+    /// another name. A null is an empty text. A list is one text, with commas between its items, or with `attribute;`
+    /// semicolons. `name<relationship` is the id of the member that the change names.
     pub callback_with: &'static [&'static str],
-    /// The days after which a record is deleted; `None` if it is kept. An account can have ten times as many records of such a
-    /// type as of others: changes of other records write them.
+    /// The days after which a record is deleted; `None` if it is kept. An account can have ten times as many records of
+    /// such a type as of others: changes of other records write them.
     pub kept_days: Option<u64>,
     /// The extension of the files that are downloaded below the path of the type; `None` if there are none. The job
     /// of a new record makes the file.
@@ -204,7 +205,8 @@ impl ResourceSpec {
         self.verbs.contains(&verb)
     }
 
-    /// Returns the name of an attribute of the canonical form, for a constant: a name that is not declared does not compile.
+    /// Returns the name of an attribute of the canonical form, for a constant: a name that is not declared does not
+    /// compile.
     ///
     /// ```compile_fail
     /// # use didww_types as didww_client;

@@ -1,8 +1,8 @@
 //! Decoding of plain values that a service wrote in another JSON type than its documents state.
 //!
-//! A limit that arrives as `"100"` is still a limit. Refused with it, a whole record, or a page of a thousand, could not
-//! be read. Only values that mean the same are accepted: a text of digits for a number, `"true"` for a boolean, a number
-//! for a text. A request is validated strictly and does not pass through here.
+//! A limit that arrives as `"100"` is still a limit. Refused with it, a whole record, or a page of a thousand, could
+//! not be read. Only values that mean the same are accepted: a text of digits for a number, `"true"` for a boolean, a
+//! number for a text. A request is validated strictly and does not pass through here.
 
 use std::fmt;
 use std::marker::PhantomData;

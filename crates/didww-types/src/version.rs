@@ -48,8 +48,8 @@ impl ApiVersion {
         }
     }
 
-    /// Whether the rules of DIDWW's corrected document of 2026-04-16 hold, among them pages of at most 100 records. Older
-    /// versions keep the rules of their own documents.
+    /// Whether the rules of DIDWW's corrected document of 2026-04-16 hold, among them pages of at most 100 records.
+    /// Older versions keep the rules of their own documents.
     #[must_use]
     pub fn has_corrected_rules(self) -> bool {
         self >= Self::V2026_04_16

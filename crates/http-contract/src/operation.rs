@@ -48,8 +48,8 @@ pub(crate) enum Content {
 }
 
 impl Operation {
-    /// Declares an operation. `path` is relative to the API's base, with `{name}` for a parameter, which is a UUID unless
-    /// [`text_parameter`](Self::text_parameter) names it. `summary` is one sentence.
+    /// Declares an operation. `path` is relative to the API's base, with `{name}` for a parameter, which is a UUID
+    /// unless [`text_parameter`](Self::text_parameter) names it. `summary` is one sentence.
     pub fn new(method: Method, path: &'static str, summary: &'static str) -> Self {
         Self {
             method,

@@ -41,7 +41,8 @@ pub enum BodyError {
 /// # Errors
 /// If it is longer or slower than the limits, or incomplete.
 pub async fn read_body(body: Body, limits: BodyLimits) -> Result<Bytes, BodyError> {
-    // A stated length that is too long to be read and discarded is refused at once: the connection is closed in any case.
+    // A stated length that is too long to be read and discarded is refused at once: the connection is closed in any
+    // case.
     let stated = body.size_hint().lower();
     if stated > limits.max_bytes.saturating_add(drain::MAX_BYTES) as u64 {
         return Err(BodyError::TooLong);

@@ -1,8 +1,9 @@
-//! Requests of web pages (CORS): detects preflights, and adds the headers by which a browser lets a page read a response.
+//! Requests of web pages (CORS): detects preflights, and adds the headers by which a browser lets a page read a
+//! response.
 //!
-//! Before a browser sends a header such as `Api-Key`, it requests the permitted methods and headers with a preflight, which
-//! cannot have a key, so preflights are answered without one. All origins are permitted: the key is not a cookie, and a
-//! page without a key can do nothing.
+//! Before a browser sends a header such as `Api-Key`, it requests the permitted methods and headers with a preflight,
+//! which cannot have a key, so preflights are answered without one. All origins are permitted: the key is not a cookie,
+//! and a page without a key can do nothing.
 
 use axum::response::Response;
 use http::header::{

@@ -1,5 +1,5 @@
-//! Finds the header that a request without the expected credential sent instead, for the log: clients often send a key in
-//! the header of another service.
+//! Finds the header that a request without the expected credential sent instead, for the log: clients often send a key
+//! in the header of another service.
 
 use http::HeaderMap;
 

@@ -6,9 +6,9 @@
 //! handler has to.
 //!
 //! Bounds: 1 MiB and a second for each request, and nothing once the deadline of the body has passed. Beyond
-//! them the connection is closed. It is also closed if the client waits for `100 Continue` before it sends a body that no
-//! handler has read (RFC 9110 §10.1.1), because it must not be invited to send a refused body, and after a body
-//! that breaks the rules of HTTP, because the beginning of the next request is unknown.
+//! them the connection is closed. It is also closed if the client waits for `100 Continue` before it sends a body that
+//! no handler has read (RFC 9110 §10.1.1), because it must not be invited to send a refused body, and after a body that
+//! breaks the rules of HTTP, because the beginning of the next request is unknown.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -61,8 +61,8 @@ impl FairLimiter {
         Self::new(LISTS, LISTS_TIMEOUT)
     }
 
-    /// The limits for uploads of files, whose bodies are read in their turn: 4 in progress, 2 of one account; 64 waiting, 8 of
-    /// one account, for up to 45 seconds.
+    /// The limits for uploads of files, whose bodies are read in their turn: 4 in progress, 2 of one account; 64
+    /// waiting, 8 of one account, for up to 45 seconds.
     pub fn uploads() -> Self {
         Self::new(UPLOADS, UPLOADS_TIMEOUT)
     }

@@ -1,8 +1,8 @@
 //! Limits the frames of an HTTP/2 client that carry no request (RFC 9113 §4).
 //!
-//! Streams that are reset as soon as they are opened, pings, settings and empty frames cost the server work without being a
-//! request that any other limit counts. So their rates are limited for each connection, and beyond them it is closed. The
-//! bytes of headers are limited too, from the first frame of a request to the last `CONTINUATION`.
+//! Streams that are reset as soon as they are opened, pings, settings and empty frames cost the server work without
+//! being a request that any other limit counts. So their rates are limited for each connection, and beyond them it is
+//! closed. The bytes of headers are limited too, from the first frame of a request to the last `CONTINUATION`.
 
 use service_base::buckets::Bucket;
 use service_base::rate::Rate;
@@ -165,7 +165,8 @@ pub(crate) struct SentData {
 }
 
 impl SentData {
-    /// Follows the next bytes that were written. Returns true if they complete [`MIN_READ_BYTES`] further bytes of responses.
+    /// Follows the next bytes that were written. Returns true if they complete [`MIN_READ_BYTES`] further bytes of
+    /// responses.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> bool {
         while let Some(part) = self.frames.next(&mut bytes) {
             match part {

@@ -1,7 +1,7 @@
 //! The beginning of a connection to a listener with a certificate.
 //!
-//! Such a port serves only TLS. A client that begins with a plain request receives a plain response that states this, and the
-//! connection is closed; its request is not served.
+//! Such a port serves only TLS. A client that begins with a plain request receives a plain response that states this,
+//! and the connection is closed; its request is not served.
 
 use std::io;
 
@@ -21,7 +21,8 @@ const HANDSHAKE: u8 = 22;
 
 pub(crate) type TlsStream = tokio_rustls::server::TlsStream<TimedStream>;
 
-/// Waits for the client's first byte as long as for a request, and then completes the handshake within the time for headers.
+/// Waits for the client's first byte as long as for a request, and then completes the handshake within the time for
+/// headers.
 pub(crate) async fn accept(
     stream: TcpStream,
     identity: &Identity,

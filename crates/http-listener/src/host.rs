@@ -20,8 +20,8 @@ pub fn named_authority<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a s
     Some(text.rsplit_once('@').map_or(text, |(_, host)| host))
 }
 
-/// Returns the host that a request names ([`named_authority`]), without its port and without the full stop that can end a full
-/// name.
+/// Returns the host that a request names ([`named_authority`]), without its port and without the full stop that can end
+/// a full name.
 pub fn named_host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     let host = host_of(named_authority(headers, uri)?);
     Some(host.strip_suffix('.').unwrap_or(host))

@@ -43,8 +43,8 @@ pub const MAX_HELD_BYTES: usize = 256 << 10;
 /// The bytes of a body, and of all bodies together, that a client may send before they are read.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 512 << 10;
-/// Streams of a connection, from its beginning, that the client makes the server reset; and streams that it resets before they
-/// are served, at once.
+/// Streams of a connection, from its beginning, that the client makes the server reset; and streams that it resets
+/// before they are served, at once.
 const MAX_RESET_STREAMS: usize = 32;
 /// The time in which a client may close the connection after the server announced its end.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,18 +1,21 @@
-//! The `Idempotency-Key` header: a POST that a client repeats has one effect, and each repetition has the first response.
+//! The `Idempotency-Key` header: a POST that a client repeats has one effect, and each repetition has the first
+//! response.
 //!
-//! The header is that of the IETF draft "The Idempotency-Key HTTP Header Field": a structured string that the client makes
-//! for each logical request. If it is malformed, the status is 400; if the first request is in progress, 409; if the key was used
-//! by a different request, 422. Otherwise the response of the first request is replayed: its status, media type and body.
-//! Responses of requests that a handler has decided are kept, whether it accepted or refused them, except 408, 429 and 5xx.
+//! The header is that of the IETF draft "The Idempotency-Key HTTP Header Field": a structured string that the client
+//! makes for each logical request. If it is malformed, the status is 400; if the first request is in progress, 409; if
+//! the key was used by a different request, 422. Otherwise the response of the first request is replayed: its status,
+//! media type and body. Responses of requests that a handler has decided are kept, whether it accepted or refused them,
+//! except 408, 429 and 5xx.
 //!
-//! A handler runs in a task of its own, so a client that disconnects while it waits finds the response when it repeats the
-//! request. The first write of the handler stores the use of the key in its transaction (`trunk_store::with_key_use`), and
-//! the response is stored before it is sent. So there is no second effect, however the process ends: killed before the
-//! write, the repetition is carried out; killed after it and before the response is stored, the repetition is refused with
-//! 409, and the text states that the response is not known. A handler that acts outside of the store before it writes
-//! commits an empty write first.
+//! A handler runs in a task of its own, so a client that disconnects while it waits finds the response when it repeats
+//! the request. The first write of the handler stores the use of the key in its transaction
+//! (`trunk_store::with_key_use`), and the response is stored before it is sent. So there is no second effect, however
+//! the process ends: killed before the write, the repetition is carried out; killed after it and before the response is
+//! stored, the repetition is refused with 409, and the text states that the response is not known. A handler that acts
+//! outside of the store before it writes commits an empty write first.
 //!
-//! The layer is independent of any API: each API supplies the scope of the key, the identity of a request, and its errors.
+//! The layer is independent of any API: each API supplies the scope of the key, the identity of a request, and its
+//! errors.
 //!
 //! Bounds: `MAX_RUNNING` requests with a key run at once, `MAX_RUNNING_OF_SCOPE` of one scope; a key has at most 255
 //! characters; a body of more than `MAX_KEPT_BYTES` is not kept; the store bounds the keys and bytes of a scope.
@@ -131,7 +134,8 @@ impl Idempotency {
         let fingerprint = seal.fingerprint(request);
         let running = Running::begin(&self.running, key, fingerprint)?;
         let core = Arc::clone(core);
-        // A task of its own: a client that disconnects must not end it between its write and the storing of the response.
+        // A task of its own: a client that disconnects must not end it between its write and the storing of the
+        // response.
         let task = tokio::spawn(async move {
             let answered = answer(&core, &seal, key, fingerprint, handler).await;
             drop(running);
@@ -187,8 +191,8 @@ async fn answer<T: Replay>(
     }
 }
 
-/// Whether a response is final and is kept. A client that was rate limited repeats the request, as does one whose request the
-/// server could not serve.
+/// Whether a response is final and is kept. A client that was rate limited repeats the request, as does one whose
+/// request the server could not serve.
 fn is_kept(status: StatusCode) -> bool {
     !status.is_server_error()
         && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)

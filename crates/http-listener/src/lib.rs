@@ -2,7 +2,8 @@
 //!
 //! It also has the parts that every HTTP API of the server needs: health endpoints, request ids, reading and
 //! draining bodies, responses for handlers that panic, preflights of web pages, rate limits, turns for requests, and
-//! repetitions of requests with an idempotency key. It is independent of any API; each supplies a router and its own errors.
+//! repetitions of requests with an idempotency key. It is independent of any API; each supplies a router and its own
+//! errors.
 //!
 //! The work and the memory that a peer can cause are bounded:
 //!

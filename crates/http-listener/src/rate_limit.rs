@@ -52,8 +52,8 @@ pub struct RateLimits {
 }
 
 impl RateLimits {
-    /// Creates a limiter of this process alone, with a default for accounts without a limit of their own, in requests per
-    /// second; 0 means no limit.
+    /// Creates a limiter of this process alone, with a default for accounts without a limit of their own, in requests
+    /// per second; 0 means no limit.
     pub fn new(default_limit: u32) -> Self {
         Self { default_limit: Arc::new(AtomicU32::new(default_limit)), budgets: SharedLimiter::local() }
     }
@@ -68,8 +68,8 @@ impl RateLimits {
         self.default_limit.store(limit, Ordering::Relaxed);
     }
 
-    /// A limiter of this process alone with the same default, for subjects that any client can invent: they do not affect the
-    /// counters of keys and accounts, or the shares of nodes.
+    /// A limiter of this process alone with the same default, for subjects that any client can invent: they do not
+    /// affect the counters of keys and accounts, or the shares of nodes.
     #[must_use]
     pub fn apart(&self) -> Self {
         Self { default_limit: Arc::clone(&self.default_limit), budgets: SharedLimiter::local() }

@@ -1,8 +1,8 @@
 //! Counts the requests of a listener and their durations, by route, method and class of status.
 //!
 //! The routes are those of the listener, and a path that is none of them counts as `other`: no client can add
-//! one. Counting takes no lock. Each thread adds to one of [`SHARDS`] sets of counters, so that threads do not contend for
-//! them; a reader adds the sets up. There are hundreds of routes, of which few are ever requested, so a set has the
+//! one. Counting takes no lock. Each thread adds to one of [`SHARDS`] sets of counters, so that threads do not contend
+//! for them; a reader adds the sets up. There are hundreds of routes, of which few are ever requested, so a set has the
 //! counters of a route from its first request on.
 
 mod routes;
@@ -83,8 +83,8 @@ pub struct RouteCounts<'a> {
 }
 
 impl RequestCounts {
-    /// Counters for a listener that has this name in the metrics. `templates` returns those of its paths, of which each has
-    /// segments such as `{id}` for any text; it is called once, when they are first needed.
+    /// Counters for a listener that has this name in the metrics. `templates` returns those of its paths, of which each
+    /// has segments such as `{id}` for any text; it is called once, when they are first needed.
     pub fn new(listener: &'static str, templates: impl FnOnce() -> Vec<String> + Send + 'static) -> Self {
         let make: MakeRoutes = Box::new(move || Routes::new(templates()));
         Self { listener, routes: LazyLock::new(make), shards: std::array::from_fn(|_| OnceLock::new()) }

@@ -1,23 +1,23 @@
 //! Rate limits that the nodes of a database share.
 //!
-//! Requests are counted and decided in memory. A node may use a slice of each limit, a sixteenth or one request, without a share.
-//! A node whose requests exceed the slice takes a share of the limit from the store; the shares of all nodes together never
-//! exceed the limit. Each node's counter admits its share, so in any second all nodes together admit the limit, and at most a
-//! slice more for each node without a share.
+//! Requests are counted and decided in memory. A node may use a slice of each limit, a sixteenth or one request,
+//! without a share. A node whose requests exceed the slice takes a share of the limit from the store; the shares of all
+//! nodes together never exceed the limit. Each node's counter admits its share, so in any second all nodes together
+//! admit the limit, and at most a slice more for each node without a share.
 //!
-//! A request that exceeds the share of its node waits for an answer of the store, which enlarges the share; each further one
-//! doubles it. Twice a second a node requests its shares again, and returns the parts that its requests no longer use. It does
-//! not take parts that another node lacks. So no part of a limit is unused for longer than a second while another node refuses
-//! requests.
+//! A request that exceeds the share of its node waits for an answer of the store, which enlarges the share; each
+//! further one doubles it. Twice a second a node requests its shares again, and returns the parts that its requests no
+//! longer use. It does not take parts that another node lacks. So no part of a limit is unused for longer than a second
+//! while another node refuses requests.
 //!
-//! Without the store, a node uses the shares that it holds for two more seconds, then slices; once all shares have expired it
-//! uses the limit divided by the number of nodes that were alive. When the store works again, the first nodes that request
-//! shares can hold the whole limit while others still use theirs, for a second.
+//! Without the store, a node uses the shares that it holds for two more seconds, then slices; once all shares have
+//! expired it uses the limit divided by the number of nodes that were alive. When the store works again, the first
+//! nodes that request shares can hold the whole limit while others still use theirs, for a second.
 //!
 //! A database in a file has one node: there, requests are counted against the whole limit, and nothing else happens.
 //!
-//! Bounds: 10,000 shares, 256 in one transaction, one transaction at a time; as many requests wait as there are parts of their
-//! limit, each for at most a second and eight answers.
+//! Bounds: 10,000 shares, 256 in one transaction, one transaction at a time; as many requests wait as there are parts
+//! of their limit, each for at most a second and eight answers.
 
 mod recent;
 mod shares;
@@ -84,8 +84,8 @@ where
         Self { inner: Arc::new(Inner::new(None)), task: None }
     }
 
-    /// A limiter whose limits hold for all nodes of the server's database. In a database that nodes share, it starts a task
-    /// that takes shares until the limiter is dropped.
+    /// A limiter whose limits hold for all nodes of the server's database. In a database that nodes share, it starts a
+    /// task that takes shares until the limiter is dropped.
     pub fn of(core: &Arc<Core>) -> Self {
         if !core.store.is_shared() {
             return Self::local();

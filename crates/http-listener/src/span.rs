@@ -1,7 +1,7 @@
 //! The span of a request, for an exporter of traces: from the complete head to the head of the response.
 //!
-//! A route's handlers add the id of the request, and the account or customer that sends it. The health endpoints have no
-//! spans, and neither does a listener that does not know its routes.
+//! A route's handlers add the id of the request, and the account or customer that sends it. The health endpoints have
+//! no spans, and neither does a listener that does not know its routes.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use crate::health::HEALTH_PATHS;
 use crate::intercept::Intercept;
 use crate::request_counts::name_of;
 
-/// Begins the span of a request. `None` without an exporter of traces. In a box, because the future of every request has room for
-/// it.
+/// Begins the span of a request. `None` without an exporter of traces. In a box, because the future of every request
+/// has room for it.
 pub(crate) fn begin<B>(listener: &ListenerContext, request: &Request<B>) -> Option<Box<Span>> {
     if !trace::is_installed() {
         return None;

@@ -1,9 +1,9 @@
 //! The streams of an HTTP/2 connection: their number, the bytes of their responses that the client has not read,
 //! and when it last read or requested something.
 //!
-//! A client can keep its connection alive with frames that cost it nothing, among them requests that it resets, and let none
-//! of its responses through. So only the bytes of responses that the client reads count as progress (`metered_stream`).
-//! A long response that is read slowly makes progress.
+//! A client can keep its connection alive with frames that cost it nothing, among them requests that it resets, and let
+//! none of its responses through. So only the bytes of responses that the client reads count as progress
+//! (`metered_stream`). A long response that is read slowly makes progress.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,8 +29,8 @@ pub(crate) struct Streams {
 /// All times are readings of the clock's stopwatch.
 #[derive(Debug)]
 struct State {
-    /// Number of requests whose response is not handed over yet. The connection is idle without one, so both change under
-    /// the lock.
+    /// Number of requests whose response is not handed over yet. The connection is idle without one, so both change
+    /// under the lock.
     open: usize,
     /// Bytes of responses that were handed over and that the client has not read.
     held: usize,
@@ -130,8 +130,8 @@ impl Streams {
 }
 
 impl OpenStream {
-    /// Returns the response, which keeps the stream open until its last part is handed over, and whose parts are held until
-    /// the client has read them.
+    /// Returns the response, which keeps the stream open until its last part is handed over, and whose parts are held
+    /// until the client has read them.
     pub(crate) fn hold(self, response: Response) -> Response {
         if response.body().is_end_stream() {
             return response;

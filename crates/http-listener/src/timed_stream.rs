@@ -75,8 +75,8 @@ impl Deadline {
         self.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready())
     }
 
-    /// The outcome of a read for which nothing has arrived: it fails if a part of a head has (`is_in_head`), and its time is
-    /// over. A head that arrives in one piece never waits, so it costs no timer.
+    /// The outcome of a read for which nothing has arrived: it fails if a part of a head has (`is_in_head`), and its
+    /// time is over. A head that arrives in one piece never waits, so it costs no timer.
     pub(crate) fn limit_waiting(
         &mut self,
         is_in_head: bool,

@@ -2,10 +2,10 @@
 //!
 //! A client that requests long lists and does not read them would make the server keep them all. So the bytes
 //! of long responses that the kernel has not taken yet are counted, for all clients and for each. Beyond the
-//! limit a long response is 503, and clients that do not read are disconnected sooner. A short response is sent in any case,
-//! because its request may have had an effect. Short ones are not counted on HTTP/1.1: a connection has one of them at a time,
-//! because its next request does not start before a long response was written. Of the many that a connection of HTTP/2 can
-//! have, those are not counted that are less than [`SHORT_BYTES`] together.
+//! limit a long response is 503, and clients that do not read are disconnected sooner. A short response is sent in any
+//! case, because its request may have had an effect. Short ones are not counted on HTTP/1.1: a connection has one of
+//! them at a time, because its next request does not start before a long response was written. Of the many that a
+//! connection of HTTP/2 can have, those are not counted that are less than [`SHORT_BYTES`] together.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -117,8 +117,8 @@ impl UnreadResponses {
         (unread > most).then(service_unavailable)
     }
 
-    /// Returns the response, which counts as unread unless it is as short as the backlog allows; or 503 if it is long and there
-    /// is no memory for it.
+    /// Returns the response, which counts as unread unless it is as short as the backlog allows; or 503 if it is long
+    /// and there is no memory for it.
     pub(crate) fn count(
         self: &Arc<Self>,
         response: Response,

@@ -77,8 +77,9 @@ pub(crate) async fn run(call: Call) {
         span,
     };
     let ending = running.dial(&trunks).await;
-    // Freed before the end is written: a client that reads the end may place the next call at once, and a slow store must not
-    // occupy places without calls. Each call waits for the write of its own beginning, so few calls can have ended unwritten.
+    // Freed before the end is written: a client that reads the end may place the next call at once, and a slow store
+    // must not occupy places without calls. Each call waits for the write of its own beginning, so few calls can have
+    // ended unwritten.
     drop(places);
     running.slot.free();
     running.end(ending).await;
@@ -117,7 +118,8 @@ impl Running {
         ending
     }
 
-    /// Calls a trunk and follows the call: to the end of the attempt without an answer, or (the error) to that of the call.
+    /// Calls a trunk and follows the call: to the end of the attempt without an answer, or (the error) to that of the
+    /// call.
     async fn attempt(&mut self, trunk: &Trunk) -> Result<AttemptEnd, Ending> {
         let prefix = trunk.stored.cli_prefix.as_ref().map_or("", CliPrefix::as_str);
         let format = trunk.stored.cli_format.as_ref();
@@ -258,8 +260,8 @@ impl Running {
         }
         let mut written = self.write().await;
         if written == Err(StoreError::Conflict) {
-            // No other task writes a live record. If there is one, an earlier write of this task was committed although its outcome
-            // was unknown.
+            // No other task writes a live record. If there is one, an earlier write of this task was committed although
+            // its outcome was unknown.
             let stored = stored::live_revision(&self.shared.core, self.record.id).await;
             written = match stored {
                 Ok(Some(revision)) => {

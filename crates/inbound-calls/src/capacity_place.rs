@@ -1,5 +1,5 @@
-//! The places of calls in the capacity of a DID, a group or a trunk: among the calls of this node, and among those of all nodes
-//! where several share the database.
+//! The places of calls in the capacity of a DID, a group or a trunk: among the calls of this node, and among those of
+//! all nodes where several share the database.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::live_calls::{LiveCalls, Place};
 
-/// The place of a call in a capacity. Dropping it frees the place: at once for calls of this node, and soon for those of others.
+/// The place of a call in a capacity. Dropping it frees the place: at once for calls of this node, and soon for those
+/// of others.
 #[derive(Debug)]
 #[expect(dead_code, reason = "both are held, and freed when they are dropped")]
 pub(crate) struct CapacityPlace {
@@ -64,7 +65,8 @@ impl CapacityPlace {
     }
 }
 
-/// The channels that the calls of this node have among those of all nodes. The task that takes and returns them ends with this.
+/// The channels that the calls of this node have among those of all nodes. The task that takes and returns them ends
+/// with this.
 #[derive(Debug)]
 pub(crate) struct NodeChannels {
     channels: Arc<SharedChannels>,

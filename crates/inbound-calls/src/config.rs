@@ -10,7 +10,8 @@ use sip_dialler::DiallerConfig;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct InboundConfig {
-    /// The local address that calls are sent from. None is that of the carrier edge if it is loopback, else every address.
+    /// The local address that calls are sent from. None is that of the carrier edge if it is loopback, else every
+    /// address.
     pub sip_bind: Option<IpAddr>,
     /// The UDP ports for the media of calls. Default: 50000 to 59999.
     pub rtp_ports: Range<u16>,

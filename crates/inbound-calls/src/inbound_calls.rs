@@ -155,8 +155,8 @@ impl InboundCalls {
         self.place_at(record, slot, route).await
     }
 
-    /// Places a call at a route, if the DID is unchanged since it was read: after a reset or deletion meanwhile, neither a record
-    /// nor a call remains.
+    /// Places a call at a route, if the DID is unchanged since it was read: after a reset or deletion meanwhile,
+    /// neither a record nor a call remains.
     async fn place_at(
         &self,
         mut record: InboundCall,
@@ -297,8 +297,8 @@ impl InboundCalls {
         Ok(stored::find(&self.shared.core, id).await?.map(|stored| stored.call))
     }
 
-    /// Ends a live call of any node as its caller would: with a CANCEL before the answer, with a BYE after it. One of another
-    /// node ends within a second. Returns false if there is no such call.
+    /// Ends a live call of any node as its caller would: with a CANCEL before the answer, with a BYE after it. One of
+    /// another node ends within a second. Returns false if there is no such call.
     ///
     /// # Errors
     /// If the store fails.
@@ -306,9 +306,9 @@ impl InboundCalls {
         Ok(self.shared.live.hang_up(id) || other_nodes::hang_up(&self.shared, id).await?)
     }
 
-    /// Ends the calls that would outlive a reset of the records of an account, or of all. They are requested to hang up at every
-    /// node; for all, this waits at most 5 seconds for those of this node. The caller deletes their records, which ends the
-    /// remaining calls.
+    /// Ends the calls that would outlive a reset of the records of an account, or of all. They are requested to hang up
+    /// at every node; for all, this waits at most 5 seconds for those of this node. The caller deletes their records,
+    /// which ends the remaining calls.
     ///
     /// # Errors
     /// If the store fails.
@@ -326,8 +326,8 @@ impl InboundCalls {
         Ok(())
     }
 
-    /// Makes live calls hang up, including those that are placed from now on. Waits at most 5 seconds for their ends, then
-    /// stops the dialler.
+    /// Makes live calls hang up, including those that are placed from now on. Waits at most 5 seconds for their ends,
+    /// then stops the dialler.
     pub async fn stop(&self) {
         self.shared.live.abandon();
         self.shared.live.all_ended(HANG_UP_TIMEOUT).await;
@@ -336,7 +336,8 @@ impl InboundCalls {
         }
     }
 
-    /// Makes live calls hang up without waiting. The dialler's sockets are closed once they have ended, or after 5 seconds.
+    /// Makes live calls hang up without waiting. The dialler's sockets are closed once they have ended, or after 5
+    /// seconds.
     pub fn abandon(&self) {
         self.shared.live.abandon();
         let Some(dialler) = self.dialler.get().map(Arc::clone) else { return };

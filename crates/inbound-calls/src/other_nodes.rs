@@ -1,5 +1,5 @@
-//! Calls across nodes of the database: requests the end of other nodes' calls, ends its own at the request of another node, and
-//! ends the records of calls whose node died.
+//! Calls across nodes of the database: requests the end of other nodes' calls, ends its own at the request of another
+//! node, and ends the records of calls whose node died.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -32,7 +32,8 @@ pub(crate) async fn hang_up(shared: &Shared, id: Uuid) -> Result<bool, StoreErro
     Ok(is_elsewhere)
 }
 
-/// Ends calls of this node at the request of other nodes, for as long as the calls are kept. `wakes` are those of the store.
+/// Ends calls of this node at the request of other nodes, for as long as the calls are kept. `wakes` are those of the
+/// store.
 pub(crate) async fn follow_hang_ups(
     shared: Weak<Shared>,
     mut hang_ups: Follower,

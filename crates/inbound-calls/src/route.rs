@@ -96,7 +96,8 @@ async fn of_account(
     Ok(did.map(|did| (account, did)))
 }
 
-/// The DID with a number, which belongs to one account: the index of values that are unique among all accounts finds it.
+/// The DID with a number, which belongs to one account: the index of values that are unique among all accounts finds
+/// it.
 async fn of_any_account(core: &Core, number: &str) -> Result<Option<(Arc<Account>, Record)>, StoreError> {
     let Some((owner, did)) = core.store.claimant(Did::SPEC, NUMBER, number.to_owned()).await? else {
         return Ok(None);

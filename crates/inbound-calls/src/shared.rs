@@ -15,7 +15,8 @@ pub(crate) struct Shared {
     pub(crate) core: Arc<Core>,
     pub(crate) config: InboundConfig,
     pub(crate) live: Arc<LiveCalls>,
-    /// The channels of calls among those of all nodes; `None` if the database has one node, which counts its calls itself.
+    /// The channels of calls among those of all nodes; `None` if the database has one node, which counts its calls
+    /// itself.
     pub(crate) channels: Option<NodeChannels>,
 }
 

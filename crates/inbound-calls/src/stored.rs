@@ -129,9 +129,9 @@ async fn delete_some(core: Arc<Core>, before: Timestamp) -> Result<u64, StoreErr
     Ok(u64::try_from(found.len()).unwrap_or_default())
 }
 
-/// Ends the records of calls that were in progress when an earlier process of the server was killed, or another node of the
-/// database, and of those that this node does not run although the database has them: it did not confirm the write in time.
-/// Returns their number. Two nodes may find the same ones; one of them ends each.
+/// Ends the records of calls that were in progress when an earlier process of the server was killed, or another node of
+/// the database, and of those that this node does not run although the database has them: it did not confirm the write
+/// in time. Returns their number. Two nodes may find the same ones; one of them ends each.
 ///
 /// # Errors
 /// If the store cannot be read or written.
@@ -141,7 +141,8 @@ pub(crate) async fn end_interrupted(core: &Core, live: &LiveCalls) -> Result<usi
     if found.is_empty() {
         return Ok(0);
     }
-    // Read after the calls: a node is listed before its first call, so a node that started meanwhile is not taken for dead.
+    // Read after the calls: a node is listed before its first call, so a node that started meanwhile is not taken for
+    // dead.
     let (own, nodes) = (store.node(), store.nodes().await?);
     // No node has the number of an earlier one, so a call of this node's number is not one of an earlier process.
     let is_elsewhere = |node: i64| node != own && nodes.iter().any(|other| other.number == node);

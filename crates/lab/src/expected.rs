@@ -34,8 +34,8 @@ pub struct Expected {
     /// Parameters of the query, without escapes. There may be others.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub query: BTreeMap<String, String>,
-    /// Members of the body, at any depth. There may be others; lists are compared item by item. Secrets cannot be compared:
-    /// they are `(hidden)`.
+    /// Members of the body, at any depth. There may be others; lists are compared item by item. Secrets cannot be
+    /// compared: they are `(hidden)`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub body: Map<String, Value>,
     /// The HTTP status of the response.

@@ -22,8 +22,8 @@ const DEFAULT_PAUSE_MS: u64 = 100;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Effect {
-    /// It is answered with `status`, and with the API's own error unless there is a `body`. A callback counts as answered so,
-    /// and is not sent.
+    /// It is answered with `status`, and with the API's own error unless there is a `body`. A callback counts as
+    /// answered so, and is not sent.
     Status,
     /// It is answered late; a callback is sent late.
     Delay,
@@ -86,8 +86,8 @@ pub struct Fault {
     /// The HTTP method, such as `POST`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// The path without its query, such as `/v3/dids/*`, in which `*` is any text; for a callback, the path of its URL; for a
-    /// call, its destination number in digits.
+    /// The path without its query, such as `/v3/dids/*`, in which `*` is any text; for a callback, the path of its URL;
+    /// for a call, its destination number in digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The type of the records, such as `voice_out_trunks`: the segment of the path after `/v3/` or `/v1.0/`.
@@ -121,8 +121,8 @@ pub struct Fault {
     /// The media type of the effect `content_type`, or of `body`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// The delay of the response with any effect, in milliseconds of real time; at most a minute. A call rings longer by this
-    /// time, on the server's clock.
+    /// The delay of the response with any effect, in milliseconds of real time; at most a minute. A call rings longer
+    /// by this time, on the server's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 60_000))]
     pub delay_ms: Option<u64>,
@@ -141,7 +141,8 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
     pub loss: Option<f64>,
-    /// Whether the API executes the request although its response is lost: for the effects `status`, `close` and `reset`.
+    /// Whether the API executes the request although its response is lost: for the effects `status`, `close` and
+    /// `reset`.
     #[serde(default)]
     pub serve: bool,
 }

@@ -104,7 +104,8 @@ impl Faults {
         self.lock().faults.iter().find(|set| set.id == id).map(Set::state)
     }
 
-    /// Removes a fault. Its effect on earlier requests remains. Returns its last state; `None` if there is no such fault.
+    /// Removes a fault. Its effect on earlier requests remains. Returns its last state; `None` if there is no such
+    /// fault.
     pub fn remove(&self, id: u64) -> Option<FaultState> {
         let mut state = self.lock();
         let index = state.faults.iter().position(|set| set.id == id)?;
@@ -142,8 +143,8 @@ impl Faults {
         self.names_accounts.load(Ordering::Relaxed)
     }
 
-    /// Finds the fault that applies to a request: the first one, in the order in which they were added, whose filters match and
-    /// whose `first`, `times` and `probability` select the request. The later ones do not count that request.
+    /// Finds the fault that applies to a request: the first one, in the order in which they were added, whose filters
+    /// match and whose `first`, `times` and `probability` select the request. The later ones do not count that request.
     pub(crate) fn strike(&self, seen: Seen<'_>) -> Option<Strike> {
         let mut state = self.lock();
         if state.faults.is_empty() {
@@ -199,8 +200,8 @@ impl Set {
     }
 }
 
-/// Whether a path is one of a type of records: of DIDWW's API by the name of the type or by its path in some version, of the
-/// platform's by its path.
+/// Whether a path is one of a type of records: of DIDWW's API by the name of the type or by its path in some version,
+/// of the platform's by its path.
 pub(crate) fn is_for(path: &str, resource: &str) -> bool {
     let below = ["/v3/", "/v1.0/", "/v1/"].into_iter().find_map(|base| path.strip_prefix(base));
     let Some(segment) = below.map(|below| below.split('/').next().unwrap_or_default()) else { return false };

@@ -86,7 +86,8 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Number of dropped entries between the one with this number, after which the snapshot was taken, and the first of these.
+    /// Number of dropped entries between the one with this number, after which the snapshot was taken, and the first of
+    /// these.
     pub(crate) fn gone_after(&self, number: u64) -> u64 {
         self.entries.first().map_or(0, |first| first.number.saturating_sub(number + 1))
     }
@@ -174,8 +175,8 @@ impl Journal {
         self.some_after(number, usize::MAX)
     }
 
-    /// Returns the first entries after the one with this number, at most `most`, the oldest first. Requests that end wait for
-    /// the lock meanwhile, so a caller that needs a few entries must not copy all.
+    /// Returns the first entries after the one with this number, at most `most`, the oldest first. Requests that end
+    /// wait for the lock meanwhile, so a caller that needs a few entries must not copy all.
     pub(crate) fn some_after(&self, number: u64, most: usize) -> Snapshot {
         let ring = self.lock();
         let from = ring.entries.partition_point(|(entry, _)| entry.number <= number);
@@ -183,8 +184,8 @@ impl Journal {
         Snapshot { entries, dropped: ring.dropped, last: ring.last }
     }
 
-    /// Returns the entries after the one with this number, the oldest first, at most `most`, and the number of dropped entries
-    /// between that number and the first of them.
+    /// Returns the entries after the one with this number, the oldest first, at most `most`, and the number of dropped
+    /// entries between that number and the first of them.
     pub fn entries_after(&self, number: u64, most: usize) -> (Vec<JournalEntry>, u64) {
         let snapshot = self.some_after(number, most);
         (snapshot.entries.iter().map(|entry| entry.shown()).collect(), snapshot.gone_after(number))

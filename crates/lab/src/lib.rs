@@ -1,12 +1,12 @@
 //! For tests of programs against the server: injected faults, and a journal of requests.
 //!
 //! A [`Lab`] is called by the public HTTP listeners for each request ([`http_listener::Intercept`]), by the sender of
-//! callbacks, and by the carrier edge for each call that it admits. Without a fault and a journal, a request costs it one
-//! load of a number, or two. Both are set over the control API, or by the test that a server runs in; the composition
-//! root supplies everything else that the lab knows of the server ([`Surroundings`]).
+//! callbacks, and by the carrier edge for each call that it admits. Without a fault and a journal, a request costs it
+//! one load of a number, or two. Both are set over the control API, or by the test that a server runs in; the
+//! composition root supplies everything else that the lab knows of the server ([`Surroundings`]).
 //!
-//! Faults and the journal are in the memory of one process. They take part in no transaction, and other nodes of the database do
-//! not have them.
+//! Faults and the journal are in the memory of one process. They take part in no transaction, and other nodes of the
+//! database do not have them.
 //!
 //! Bounds: [`MAX_FAULTS`] faults; entries of the journal by number and bytes ([`journal`]); a delay of a minute
 //! ([`MAX_DELAY_MS`]).

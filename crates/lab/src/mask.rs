@@ -84,8 +84,8 @@ pub(crate) fn decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
-/// Whether a JSON string, with its quotes, is the name of a secret. A string with escapes counts as one, because it could be.
-/// Headers that a service has to send with requests are secret as a whole: any of them can be a credential.
+/// Whether a JSON string, with its quotes, is the name of a secret. A string with escapes counts as one, because it
+/// could be. Headers that a service has to send with requests are secret as a whole: any of them can be a credential.
 fn is_secret_member(string: &[u8]) -> bool {
     let name = string.strip_prefix(b"\"").unwrap_or(string);
     let name = name.strip_suffix(b"\"").unwrap_or(name);
@@ -93,8 +93,8 @@ fn is_secret_member(string: &[u8]) -> bool {
     is_headers || memchr(b'\\', name).is_some() || std::str::from_utf8(name).map_or(true, names_secret)
 }
 
-/// Whether a JSON string, with its quotes, may itself be a JSON text with a secret, such as the body of a customer's requests.
-/// A string that begins with an escape, such as that of a line end, counts as one, because it could be.
+/// Whether a JSON string, with its quotes, may itself be a JSON text with a secret, such as the body of a customer's
+/// requests. A string that begins with an escape, such as that of a line end, counts as one, because it could be.
 fn is_text_with_secret(string: &[u8]) -> bool {
     let text = string.strip_prefix(b"\"").unwrap_or(string).trim_ascii_start();
     text.first().is_some_and(|first| b"{[\\".contains(first)) && names_secret(&String::from_utf8_lossy(text))
@@ -182,8 +182,8 @@ fn end_of_url(text: &[u8], from: usize) -> usize {
     at.min(text.len())
 }
 
-/// Adds the query of a URL with its secrets hidden. An ampersand can be escaped, as JSON permits, so the whole text of a pair
-/// before its last equals sign can be the name of a secret.
+/// Adds the query of a URL with its secrets hidden. An ampersand can be escaped, as JSON permits, so the whole text of
+/// a pair before its last equals sign can be the name of a secret.
 fn push_query(shown: &mut Vec<u8>, query: &[u8]) {
     for (index, pair) in query.split(|byte| *byte == b'&').enumerate() {
         if index > 0 {

@@ -1,5 +1,5 @@
-//! Selects the entries of the journal for a list or a follower. Entries are selected in their stored form; only the selected
-//! ones are converted for readers, which costs more.
+//! Selects the entries of the journal for a list or a follower. Entries are selected in their stored form; only the
+//! selected ones are converted for readers, which costs more.
 
 use didww_types::Timestamp;
 

@@ -136,8 +136,8 @@ impl Journal {
     }
 }
 
-/// The entries that differ least from an expectation, the nearest first, at most [`MAX_NEAR`]. A journal has up to 100,000
-/// entries, so the others are not kept until the end.
+/// The entries that differ least from an expectation, the nearest first, at most [`MAX_NEAR`]. A journal has up to
+/// 100,000 entries, so the others are not kept until the end.
 #[derive(Default)]
 struct Nearest<'a> {
     misses: Vec<(&'a Stored, Vec<String>)>,

@@ -1,14 +1,14 @@
 //! Metrics of a running server for the operator's Prometheus, served by a separate listener.
 //!
-//! The metrics are declared in one list ([`CATALOGUE`]), and nothing else is reported. Metrics that DIDWW's own exporter has
-//! have the same names. Nothing is measured here: each scrape reads the counters of the other crates, and writes them as
-//! `OpenMetrics` text. No value is a secret.
+//! The metrics are declared in one list ([`CATALOGUE`]), and nothing else is reported. Metrics that DIDWW's own
+//! exporter has have the same names. Nothing is measured here: each scrape reads the counters of the other crates, and
+//! writes them as `OpenMetrics` text. No value is a secret.
 //!
 //! Bounds:
 //!
-//! - Values of labels come from declarations of this program: routes, methods, checks, kinds of jobs. Only trunks and accounts are
-//!   customers': [`MAX_TRUNKS`] trunks have series of their own, and the sum of the others is `other`; of the accounts whose balance
-//!   was set, the first [`MAX_ACCOUNTS`] have one.
+//! - Values of labels come from declarations of this program: routes, methods, checks, kinds of jobs. Only trunks and
+//!   accounts are customers': [`MAX_TRUNKS`] trunks have series of their own, and the sum of the others is `other`; of
+//!   the accounts whose balance was set, the first [`MAX_ACCOUNTS`] have one.
 //! - One scrape is made at a time, and others wait for their turn.
 //! - A query to the database is cancelled after [`STORE_TIMEOUT`].
 
@@ -56,8 +56,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Reports of a server of this version, with the requests of these listeners. `edge` is `None` if the server does not
-    /// listen for SIP.
+    /// Reports of a server of this version, with the requests of these listeners. `edge` is `None` if the server does
+    /// not listen for SIP.
     pub fn new(
         core: Arc<Core>,
         version: &'static str,

@@ -15,8 +15,8 @@ use crate::Metrics;
 /// The media type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Builds the router: `GET /metrics`. On loopback the `Host` header must be `localhost`, an address, or the `host` of the
-/// configured address: a web page whose name leads to this machine cannot read the metrics.
+/// Builds the router: `GET /metrics`. On loopback the `Host` header must be `localhost`, an address, or the `host` of
+/// the configured address: a web page whose name leads to this machine cannot read the metrics.
 pub fn metrics_router(metrics: Arc<Metrics>, host: Option<String>) -> Router {
     Router::new()
         .route("/metrics", get(show))

@@ -43,8 +43,8 @@ impl Scrape {
         self.push(metric, labels, Value::Number(value));
     }
 
-    /// Adds the durations of a histogram: the upper bounds in seconds with the number of durations within each and above
-    /// the one before, and the sum of all durations in seconds.
+    /// Adds the durations of a histogram: the upper bounds in seconds with the number of durations within each and
+    /// above the one before, and the sum of all durations in seconds.
     pub(crate) fn add_durations(
         &mut self,
         metric: &Metric,

@@ -43,8 +43,8 @@ pub(crate) fn client(is_https: bool) -> Result<Client, RecorderError> {
 /// Sends a request to a target of an origin, which is a scheme, a host and perhaps a port, and reads its answer.
 ///
 /// # Errors
-/// If the target does not begin with a slash: it could change the host of the origin, and another host would receive the
-/// credentials. If there is no complete response; the error omits the URL, whose query can have a secret.
+/// If the target does not begin with a slash: it could change the host of the origin, and another host would receive
+/// the credentials. If there is no complete response; the error omits the URL, whose query can have a secret.
 pub(crate) async fn send(
     client: &Client,
     method: Method,

@@ -69,9 +69,9 @@ impl Writer {
     }
 }
 
-/// Creates a file that only its owner can read: recordings contain names, addresses and telephone numbers. A file that cannot
-/// be written completely is removed: an incomplete exchange would make the whole folder unreadable, and the next exchange could
-/// not use the number of the file.
+/// Creates a file that only its owner can read: recordings contain names, addresses and telephone numbers. A file that
+/// cannot be written completely is removed: an incomplete exchange would make the whole folder unreadable, and the next
+/// exchange could not use the number of the file.
 fn create_whole(path: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
     let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
     write(&mut file).inspect_err(|_| {

@@ -17,7 +17,8 @@ pub(crate) fn is_id(text: &str) -> bool {
 }
 
 impl KnownIds {
-    /// Records that two ids correspond to each other. Returns false if the recorded id corresponds to another id already.
+    /// Records that two ids correspond to each other. Returns false if the recorded id corresponds to another id
+    /// already.
     pub(crate) fn learn(&mut self, recorded: &str, other: &str) -> bool {
         let known = self.0.entry(recorded.to_owned()).or_insert_with(|| other.to_owned());
         known == other

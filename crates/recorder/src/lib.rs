@@ -1,8 +1,9 @@
 //! Records exchanges with an HTTP service as files, answers requests with them, and compares another service with them.
 //!
-//! [`record()`] is a proxy that passes requests on to a service and writes each exchange to a folder, [`replay()`] answers
-//! with the exchanges of a folder, and [`compare()`] sends their requests to another service and lists where its answers
-//! differ. Credentials, passwords and secrets are replaced by `(hidden)` before anything is written ([`mask`]).
+//! [`record()`] is a proxy that passes requests on to a service and writes each exchange to a folder, [`replay()`]
+//! answers with the exchanges of a folder, and [`compare()`] sends their requests to another service and lists where
+//! its answers differ. Credentials, passwords and secrets are replaced by `(hidden)` before anything is written
+//! ([`mask`]).
 //!
 //! Bounds: a request of 8 MiB, an answer of 16 MiB, of which a recording keeps bodies up to 256 KiB; the number and the
 //! bytes of the files of a recording (`MAX_TOTAL_BYTES`), and of a folder that is read (`MAX_FILES`); 60 seconds for an

@@ -26,8 +26,8 @@ pub fn mask(value: &mut Value) {
     mask_all(value, false);
 }
 
-/// Replaces the secrets of a JSON value, or all its texts and numbers if they belong to a secret. The structure is not changed,
-/// so that a service accepts a request with the value.
+/// Replaces the secrets of a JSON value, or all its texts and numbers if they belong to a secret. The structure is not
+/// changed, so that a service accepts a request with the value.
 fn mask_all(value: &mut Value, is_hidden: bool) {
     match value {
         Value::Object(members) => {
@@ -47,7 +47,8 @@ fn mask_all(value: &mut Value, is_hidden: bool) {
     }
 }
 
-/// A JSON text, such as the body of a customer's requests, with its secrets replaced; `None` if it has none or is not JSON.
+/// A JSON text, such as the body of a customer's requests, with its secrets replaced; `None` if it has none or is not
+/// JSON.
 fn masked_json(text: &str) -> Option<String> {
     if !text.trim_start().starts_with(['{', '[']) {
         return None;

@@ -26,8 +26,8 @@ struct Recording {
     is_full: AtomicBool,
 }
 
-/// Forwards every request to a service, and writes it with its response to the recording. The client receives the response
-/// unchanged.
+/// Forwards every request to a service, and writes it with its response to the recording. The client receives the
+/// response unchanged.
 pub fn record(upstream: Upstream, writer: Writer) -> Router {
     Router::new().fallback(forward).with_state(Arc::new(Recording {
         upstream,

@@ -1,8 +1,9 @@
 //! Answers with the exchanges of a recording.
 //!
 //! A request is answered by an exchange with the same method, path, query and body; parameters of the query may be in
-//! another order, and secrets are compared in their masked form. If both state a version of the API, it must be the same. Of
-//! several exchanges, each answers once, in the order of the recording; the last one answers all further requests.
+//! another order, and secrets are compared in their masked form. If both state a version of the API, it must be the
+//! same. Of several exchanges, each answers once, in the order of the recording; the last one answers all further
+//! requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +25,8 @@ type Parameters = Vec<(String, String)>;
 
 struct Replay {
     exchanges: Vec<Exchange>,
-    /// The parsed parameters of their queries. They are parsed once: a program that polls sends the same request thousands of times.
+    /// The parsed parameters of their queries. They are parsed once: a program that polls sends the same request
+    /// thousands of times.
     parameters: Vec<Parameters>,
     /// The positions of the exchanges, by path.
     at_path: HashMap<String, Vec<usize>>,

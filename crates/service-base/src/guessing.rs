@@ -190,7 +190,8 @@ impl GuessLimiter {
 }
 
 /// The pairs of source and credential that were correct: a direct-mapped table, in which a new entry replaces
-/// the one with the same slot. Only a client with a correct credential can cause an entry. The table is made for the first one.
+/// the one with the same slot. Only a client with a correct credential can cause an entry. The table is made for the
+/// first one.
 struct Proven {
     key: RandomState,
     slots: OnceLock<Box<[AtomicU64]>>,

@@ -51,7 +51,8 @@ impl Rate {
         }
     }
 
-    /// Number of parts that the rate can be divided into: the number of actions in a second or in a burst, whichever is greater.
+    /// Number of parts that the rate can be divided into: the number of actions in a second or in a burst, whichever is
+    /// greater.
     pub(crate) fn parts(self) -> u32 {
         let a_second = 1_000_000_i64.checked_div(self.interval).unwrap_or(1);
         u32::try_from(a_second.max(self.burst)).unwrap_or(u32::MAX).max(1)
@@ -72,7 +73,8 @@ impl Rate {
         u32::try_from(parts).unwrap_or(u32::MAX).min(self.parts())
     }
 
-    /// The number of parts in use, of `parts` that have this rate together, by a bucket that is empty after `micros` microseconds.
+    /// The number of parts in use, of `parts` that have this rate together, by a bucket that is empty after `micros`
+    /// microseconds.
     pub(crate) fn parts_in(self, micros: i64, parts: u32) -> u32 {
         let full = i128::from(micros.max(0)) * i128::from(parts);
         let used = (full + i128::from(self.capacity()) - 1) / i128::from(self.capacity().max(1));

@@ -1,8 +1,8 @@
 //! A bounded collection of recently used entries, for caches: the least recently used entry is evicted first.
 //!
-//! Each entry has an owner, and a size in the unit of its cache, such as bytes. The entries and their sizes are bounded in
-//! total and of one owner, and an owner that exceeds its own bound loses its own entries. A look-up is a linear search, so
-//! a bound of entries is some hundreds at most. The collection has no lock: that of its cache protects it.
+//! Each entry has an owner, and a size in the unit of its cache, such as bytes. The entries and their sizes are bounded
+//! in total and of one owner, and an owner that exceeds its own bound loses its own entries. A look-up is a linear
+//! search, so a bound of entries is some hundreds at most. The collection has no lock: that of its cache protects it.
 
 /// A bound of entries: how many, and the total of their sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +47,8 @@ impl<T> RecentlyUsed<T> {
         Some(&kept.entry)
     }
 
-    /// Adds an entry in place of those of its owner that it replaces, and returns the entries that were removed, which the caller
-    /// drops after it released its lock. An entry that alone exceeds a bound is returned too.
+    /// Adds an entry in place of those of its owner that it replaces, and returns the entries that were removed, which
+    /// the caller drops after it released its lock. An entry that alone exceeds a bound is returned too.
     #[must_use = "removed entries are dropped after the lock is released"]
     pub fn insert(&mut self, owner: i64, size: usize, entry: T, is_replaced: impl Fn(&T) -> bool) -> Vec<T> {
         // An empty vector allocates nothing.

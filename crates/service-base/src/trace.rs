@@ -1,8 +1,8 @@
-//! Tracing spans of the server's operations, for an exporter that the program may install. Without an exporter no span is
-//! created, so that the subscriber of a program that embeds the server receives none.
+//! Tracing spans of the server's operations, for an exporter that the program may install. Without an exporter no span
+//! is created, so that the subscriber of a program that embeds the server receives none.
 //!
-//! A span has ids, names of routes and kinds, methods, codes and numbers. It never has a secret, a telephone number, a body or
-//! a URL: spans are sent to a program on another machine. Log lines are not part of spans.
+//! A span has ids, names of routes and kinds, methods, codes and numbers. It never has a secret, a telephone number, a
+//! body or a URL: spans are sent to a program on another machine. Log lines are not part of spans.
 
 use std::fmt::Display;
 use std::sync::OnceLock;
@@ -24,7 +24,8 @@ pub const FAILED: &str = "ERROR";
 /// How an exporter exchanges the ids of spans with other services.
 #[derive(Debug, Clone, Copy)]
 pub struct Propagation {
-    /// Makes a new span the child of the one that a value of [`TRACEPARENT`] names. A value that cannot be read has no effect.
+    /// Makes a new span the child of the one that a value of [`TRACEPARENT`] names. A value that cannot be read has no
+    /// effect.
     pub follow: fn(&Span, &str),
     /// Returns the value of [`TRACEPARENT`] for requests that a span causes.
     pub traceparent: fn(&Span) -> Option<String>,

@@ -1,9 +1,10 @@
 //! The audit: which records of accounts were changed, by whom, and when.
 //!
-//! An entry is a document in the transaction of the changes that it names, because [`Core::commit`](crate::Core::commit) adds it:
-//! a handler cannot forget it, and a crash cannot separate them. It has the names of the members that changed, and never a value.
-//! The rates of an account's outbound calls have entries too. There is no entry for records that belong to no account, for
-//! changes of `meta` alone, such as the spending of a trunk, for sums that the store computes, and for resets of whole accounts.
+//! An entry is a document in the transaction of the changes that it names, because
+//! [`Core::commit`](crate::Core::commit) adds it: a handler cannot forget it, and a crash cannot separate them. It has
+//! the names of the members that changed, and never a value. The rates of an account's outbound calls have entries too.
+//! There is no entry for records that belong to no account, for changes of `meta` alone, such as the spending of a
+//! trunk, for sums that the store computes, and for resets of whole accounts.
 //!
 //! The actor is the one that [`with_actor`] sets for the task; without it, it is the operator of the server.
 //!
@@ -26,8 +27,8 @@ pub(crate) const ACCOUNT: &str = "account";
 /// The index key of the records that an entry names.
 pub(crate) const RECORD: &str = "record";
 
-/// The number of nodes whose entries never have the same time. Node numbers ascend, so those of live nodes are close to each
-/// other.
+/// The number of nodes whose entries never have the same time. Node numbers ascend, so those of live nodes are close to
+/// each other.
 const DISTINCT_NODES: i64 = 64;
 
 tokio::task_local! {
@@ -108,7 +109,8 @@ pub(crate) struct Body {
 #[derive(Debug, Default)]
 pub struct Audit {
     is_on: AtomicBool,
-    /// The time of the newest entry, in microseconds. No two entries have the same time, so that a page can begin at a time.
+    /// The time of the newest entry, in microseconds. No two entries have the same time, so that a page can begin at a
+    /// time.
     newest: Mutex<i64>,
 }
 
@@ -161,8 +163,8 @@ impl Audit {
         Ok(Some(Change::Put { revision: None, document: Box::new(document) }))
     }
 
-    /// A time for a new entry, not before `at` and later than that of every other entry of this process. Nodes whose numbers
-    /// differ by less than [`DISTINCT_NODES`] have different times.
+    /// A time for a new entry, not before `at` and later than that of every other entry of this process. Nodes whose
+    /// numbers differ by less than [`DISTINCT_NODES`] have different times.
     pub(crate) fn moment(&self, at: Timestamp, node: i64) -> i64 {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let earliest = at.as_unix_micros().max(newest.saturating_add(1));

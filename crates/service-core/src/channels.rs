@@ -1,14 +1,15 @@
-//! Channels that several nodes share, of trunks and of all else that has a limit on simultaneous calls: those that this node's
-//! calls hold, and the calls that wait for one. In this module "trunk" means any of these, because channels are
+//! Channels that several nodes share, of trunks and of all else that has a limit on simultaneous calls: those that this
+//! node's calls hold, and the calls that wait for one. In this module "trunk" means any of these, because channels are
 //! identified by an id alone.
 //!
-//! A room counts the calls of this node first. If other nodes may run calls of the same trunk, a call on a trunk with a limit
-//! then requests a channel from the store, before it rings or is answered. Calls that wait share a transaction with each other
-//! and with channels that are returned, which happens at once when their calls end. A call that finds no free channel requests
-//! one once more after `SECOND_REQUEST_DELAY`, because another node returns a channel only after its call has ended.
+//! A room counts the calls of this node first. If other nodes may run calls of the same trunk, a call on a trunk with a
+//! limit then requests a channel from the store, before it rings or is answered. Calls that wait share a transaction
+//! with each other and with channels that are returned, which happens at once when their calls end. A call that finds
+//! no free channel requests one once more after `SECOND_REQUEST_DELAY`, because another node returns a channel only
+//! after its call has ended.
 //!
-//! The store never counts fewer channels for this node than its calls have. So while the database is unavailable, calls take the
-//! channels that this node holds, and unused ones are not returned; calls beyond those are refused.
+//! The store never counts fewer channels for this node than its calls have. So while the database is unavailable, calls
+//! take the channels that this node holds, and unused ones are not returned; calls beyond those are refused.
 //!
 //! Bounds: the calls of the server, and `MAX_TRUNKS_PER_WRITE` trunks in one transaction.
 
@@ -121,8 +122,8 @@ impl SharedChannels {
         SharedChannel { channels: Arc::clone(self), trunk }
     }
 
-    /// Takes a channel of a trunk. Without a limit, the call is only counted, and the other nodes do not know of it until [`run`]
-    /// finds that the trunk has received one.
+    /// Takes a channel of a trunk. Without a limit, the call is only counted, and the other nodes do not know of it
+    /// until [`run`] finds that the trunk has received one.
     ///
     /// # Errors
     /// [`NoChannel`].
@@ -171,7 +172,8 @@ impl SharedChannels {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the requests of the next transaction. Until its outcome is known, only the channels of calls count as held.
+    /// Takes the requests of the next transaction. Until its outcome is known, only the channels of calls count as
+    /// held.
     fn take_due(&self) -> Vec<TrunkRequest> {
         let mut state = self.lock();
         let mut requests = Vec::new();
@@ -191,7 +193,8 @@ impl SharedChannels {
         requests
     }
 
-    /// Assigns the channels that the store granted to the waiting calls, oldest first, and refuses the calls beyond them.
+    /// Assigns the channels that the store granted to the waiting calls, oldest first, and refuses the calls beyond
+    /// them.
     fn received(self: &Arc<Self>, requests: &[TrunkRequest], held: &[HeldChannels]) {
         let mut answers = Vec::new();
         let mut state = self.lock();
@@ -274,8 +277,8 @@ fn answer(answers: Vec<(Waiting, Result<SharedChannel, NoChannel>)>) {
     }
 }
 
-/// Takes and returns channels, and never ends. `limit_of` returns the present limit of a trunk whose calls began without one;
-/// `None` leaves them uncounted elsewhere.
+/// Takes and returns channels, and never ends. `limit_of` returns the present limit of a trunk whose calls began
+/// without one; `None` leaves them uncounted elsewhere.
 pub async fn run<S: Channels + ?Sized>(
     channels: &Arc<SharedChannels>,
     store: &S,

@@ -14,8 +14,8 @@ const INTERVAL: Duration = Duration::from_hours(1);
 /// Maximum number of deletions of a run. If rows are left, the job is due again at once.
 pub(crate) const MAX_DELETIONS_PER_RUN: usize = 100;
 
-/// The job `kind`, whose name is stored. `delete_some` deletes some of the obsolete rows, and returns whether others may be
-/// left.
+/// The job `kind`, whose name is stored. `delete_some` deletes some of the obsolete rows, and returns whether others
+/// may be left.
 pub fn hourly<F>(
     clock: &Clock,
     kind: &'static str,

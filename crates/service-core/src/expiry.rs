@@ -1,8 +1,8 @@
 //! Deletes expired records, such as reservations and files.
 //!
-//! A type declares [the attribute with the time](field@ResourceSpec::expires). A job is scheduled with each new record, and
-//! deletes the record if it has expired by then, a file with its content. A file that a record has in a relationship, such as a
-//! document that proves an identity, is kept, and checked again `RECHECK_INTERVAL` later.
+//! A type declares [the attribute with the time](field@ResourceSpec::expires). A job is scheduled with each new record,
+//! and deletes the record if it has expired by then, a file with its content. A file that a record has in a
+//! relationship, such as a document that proves an identity, is kept, and checked again `RECHECK_INTERVAL` later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,8 +87,8 @@ async fn expiring(core: &Core, job: &Job) -> Result<Option<(Scope, Record)>, Sto
     Ok(core.store.find(scope, id).await?.map(|record| (scope, record)))
 }
 
-/// The scopes of records that can have a file in a relationship, with the relationship. Records of types other than files have
-/// none.
+/// The scopes of records that can have a file in a relationship, with the relationship. Records of types other than
+/// files have none.
 fn users(files: Scope) -> Vec<(Scope, &'static str)> {
     let mut users = Vec::new();
     if files.spec.form.is_some() {

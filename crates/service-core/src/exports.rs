@@ -1,13 +1,14 @@
 //! Makes the files of exports, and deletes them 30 days later.
 //!
-//! A job makes the file of an export a few seconds after it was requested: its first run shows that the file is being made,
-//! and its second one writes it, in the form of the version in which the export was requested. Records of calls are read a page
-//! at a time and compressed as they are read, so that neither they nor the file are in memory as a whole. The file is stored in
-//! parts ([`parts`]) before the export is completed; the parts of a failed run are deleted by the next one.
+//! A job makes the file of an export a few seconds after it was requested: its first run shows that the file is being
+//! made, and its second one writes it, in the form of the version in which the export was requested. Records of calls
+//! are read a page at a time and compressed as they are read, so that neither they nor the file are in memory as a
+//! whole. The file is stored in parts ([`parts`]) before the export is completed; the parts of a failed run are deleted
+//! by the next one.
 //!
-//! Bounds: `PER_PAGE` records (`INBOUND_PER_PAGE` of calls to DIDs) and one part in memory, the parts of a file and of an account.
-//! An export waits while the account's files have no room for it. One that is too large for a file is abandoned: no later run
-//! could write it.
+//! Bounds: `PER_PAGE` records (`INBOUND_PER_PAGE` of calls to DIDs) and one part in memory, the parts of a file and of
+//! an account. An export waits while the account's files have no room for it. One that is too large for a file is
+//! abandoned: no later run could write it.
 
 mod inbound;
 mod lines;

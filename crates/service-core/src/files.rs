@@ -1,10 +1,12 @@
 //! The contents of uploaded files.
 //!
-//! A content is stored in parts, each a document of the store, in the transaction that stores the file's record. Nothing here
-//! reads a content again: files are reviewed elsewhere. A content is never logged, and has no `Debug` text.
+//! A content is stored in parts, each a document of the store, in the transaction that stores the file's record.
+//! Nothing here reads a content again: files are reviewed elsewhere. A content is never logged, and has no `Debug`
+//! text.
 //!
-//! Bounds: [`MAX_PARTS_PER_ACCOUNT`] parts of `PART_BYTES`, and with them the files, of an account. Uploads at the same time can
-//! exceed it by one file each. A content is deleted with its file, which [`expiry`](crate::expiry) does when its time is over.
+//! Bounds: [`MAX_PARTS_PER_ACCOUNT`] parts of `PART_BYTES`, and with them the files, of an account. Uploads at the same
+//! time can exceed it by one file each. A content is deleted with its file, which [`expiry`](crate::expiry) does when
+//! its time is over.
 
 use std::sync::Arc;
 
@@ -53,7 +55,8 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// Encodes a content on a thread for blocking work: 20 MiB take long enough to delay the other requests of a thread.
+    /// Encodes a content on a thread for blocking work: 20 MiB take long enough to delay the other requests of a
+    /// thread.
     ///
     /// # Errors
     /// If the content has too many parts, which is impossible for the files that declared forms permit.
@@ -74,7 +77,8 @@ impl Encoded {
 /// The changes that store the content of a file with this id.
 pub fn store(owner: FileOwner, file: Uuid, content: &Encoded, at: Timestamp) -> Vec<Change> {
     let put = |(content, number): (&String, u32)| {
-        // JSON with the account, the file and the content, written without escaping: base64 and UUIDs contain no characters that need it.
+        // JSON with the account, the file and the content, written without escaping: base64 and UUIDs contain no
+        // characters that need it.
         let body = format!(r#"{{"account":{},"file":"{file}","content":"{content}"}}"#, owner.number);
         insert(owner.id, part_id(file, number), at.as_unix_micros(), body)
     };
@@ -123,8 +127,8 @@ pub async fn forget_all(core: &Core, account: Uuid) -> Result<(), StoreError> {
     }
 }
 
-/// The id of a part of a file that has fewer than 256: that of the file, with the number in one byte. Ids of records begin
-/// with the time of their creation, so those of other files differ in later bytes.
+/// The id of a part of a file that has fewer than 256: that of the file, with the number in one byte. Ids of records
+/// begin with the time of their creation, so those of other files differ in later bytes.
 pub(crate) fn part_id(file: Uuid, number: u32) -> Uuid {
     Uuid::from_u128(file.as_u128() ^ (u128::from(number) << 120))
 }

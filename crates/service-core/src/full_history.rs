@@ -1,12 +1,13 @@
 //! Lets jobs write although the history of their account is full.
 //!
-//! An owner can fill the history with requests. This must not prevent jobs from renewing and releasing the account's DIDs, or
-//! from carrying out its orders.
+//! An owner can fill the history with requests. This must not prevent jobs from renewing and releasing the account's
+//! DIDs, or from carrying out its orders.
 
 use didww_types::find;
 use trunk_store::{Change, StoreError};
 
-/// The changes without new records of types whose records are kept for some days only; `None` if there are no such records.
+/// The changes without new records of types whose records are kept for some days only; `None` if there are no such
+/// records.
 pub(crate) fn without_kept(changes: &[Change]) -> Option<Vec<Change>> {
     if !changes.iter().any(is_kept) {
         return None;

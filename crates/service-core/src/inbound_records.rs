@@ -1,5 +1,5 @@
-//! Access to the records of calls to DIDs for components other than `inbound-calls`, which writes them: finding them in the
-//! store, the members that exports need, and deleting them with their account.
+//! Access to the records of calls to DIDs for components other than `inbound-calls`, which writes them: finding them in
+//! the store, the members that exports need, and deleting them with their account.
 
 use didww_types::Timestamp;
 use serde::Deserialize;

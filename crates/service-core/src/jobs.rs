@@ -1,47 +1,49 @@
 //! Jobs: work that must happen at a later time.
 //!
-//! A job is stored with the change that makes it necessary ([`Change::Schedule`]), and so survives a restart. When it is
-//! due on the server's clock, [`run`] leases it from the store and calls the handler of its kind. The handler returns
-//! the changes that are its effect; they are committed together with the job's completion. So an effect that is a change
-//! of the store happens once, wherever the process is killed. A handler that acts outside of the store, such as by a
-//! request to another host, acts at least once, which its documentation states. A handler that fails, panics or exceeds
-//! [`RUN_LIMIT`] is run again after a delay, which doubles up to an hour, until it returns [`Outcome::done`].
+//! A job is stored with the change that makes it necessary ([`Change::Schedule`]), and so survives a restart. When it
+//! is due on the server's clock, [`run`] leases it from the store and calls the handler of its kind. The handler
+//! returns the changes that are its effect; they are committed together with the job's completion. So an effect that is
+//! a change of the store happens once, wherever the process is killed. A handler that acts outside of the store, such
+//! as by a request to another host, acts at least once, which its documentation states. A handler that fails, panics or
+//! exceeds [`RUN_LIMIT`] is run again after a delay, which doubles up to an hour, until it returns [`Outcome::done`].
 //!
-//! Bounds: runs at once ([`JobKind::at_once`], per kind, so that no kind delays another), the time of a run, the jobs of
-//! an account and their size (`trunk-store`). However far the clock is advanced, a repeated job becomes due once, since
-//! its next time is counted from the end of its run. While nothing is due, nothing is read or written: the runner sleeps
-//! until the next due time, and is woken when a job is scheduled or the clock is changed. Only a database that nodes share is
-//! read every few seconds, for the jobs of the others.
+//! Bounds: runs at once ([`JobKind::at_once`], per kind, so that no kind delays another), the time of a run, the jobs
+//! of an account and their size (`trunk-store`). However far the clock is advanced, a repeated job becomes due once,
+//! since its next time is counted from the end of its run. While nothing is due, nothing is read or written: the runner
+//! sleeps until the next due time, and is woken when a job is scheduled or the clock is changed. Only a database that
+//! nodes share is read every few seconds, for the jobs of the others.
 //!
 //! # What is a job
 //!
 //! Work is a job if it must happen later even if the process that decided so has ended:
 //!
-//! - deleting records at the time that an attribute of theirs states, such as reservations, and uploaded files with their
-//!   contents ([`expiry`](crate::expiry));
-//! - carrying out orders a few seconds after they are made, looking for numbers that they lack, renewing DIDs and services
-//!   when their paid period ends, and once for each database finding those that no earlier server renewed (`control-plane`);
+//! - deleting records at the time that an attribute of theirs states, such as reservations, and uploaded files with
+//!   their contents ([`expiry`](crate::expiry));
+//! - carrying out orders a few seconds after they are made, looking for numbers that they lack, renewing DIDs and
+//!   services when their paid period ends, and once for each database finding those that no earlier server renewed
+//!   (`control-plane`);
 //! - deleting expired records of calls, of the edge, of the platform and to DIDs ([`retention`](crate::retention));
 //! - deleting the stored channels of trunks without calls ([`channels`](crate::channels));
-//! - deleting expired idempotency keys, and shares of rate limits that ended nodes held (`http.forget_idempotency_keys` and
-//!   `http.forget_rate_shares` of `http-listener`);
+//! - deleting expired idempotency keys, and shares of rate limits that ended nodes held (`http.forget_idempotency_keys`
+//!   and `http.forget_rate_shares` of `http-listener`);
 //! - checking the health of each of the platform's providers;
 //! - making the files of exports, and deleting them after 30 days ([`exports`](crate::exports));
 //! - deleting the records of types that keep them for some days, such as the history of DIDs ([`kept`](crate::kept)).
 //!
 //! These wait for a time and are not jobs:
 //!
-//! - The delivery of callbacks and webhooks, its retries and the age at which a webhook is dropped (`callbacks`). An event
-//!   is a row of an ordered queue with a due time of its own; recording an attempt, advancing the queue of its subject and
-//!   setting the next due time are one write. A job beside it would store the same a second time, and would have to be kept
-//!   in step with the order of events within a subject and the turns of their owners.
+//! - The delivery of callbacks and webhooks, its retries and the age at which a webhook is dropped (`callbacks`). An
+//!   event is a row of an ordered queue with a due time of its own; recording an attempt, advancing the queue of its
+//!   subject and setting the next due time are one write. A job beside it would store the same a second time, and would
+//!   have to be kept in step with the order of events within a subject and the turns of their owners.
 //! - The re-opening of trunks whose spending of the last 24 hours has aged (`carrier-edge`). Its time moves with every
 //!   charge, and follows from the stored charges, from which each start computes it: a job would double the writes of
 //!   calls.
-//! - What a live process does for its calls, connections and sockets: the timers of SIP, media and session refreshes, the
-//!   metering of active calls, deadlines, the writer's checkpoints, repetitions of a write that failed, and log lines that
-//!   are summed up. They end with the process.
-//! - Times that are compared with the clock on use: those of tokens, access keys, digest nonces, limiters and wrong guesses.
+//! - What a live process does for its calls, connections and sockets: the timers of SIP, media and session refreshes,
+//!   the metering of active calls, deadlines, the writer's checkpoints, repetitions of a write that failed, and log
+//!   lines that are summed up. They end with the process.
+//! - Times that are compared with the clock on use: those of tokens, access keys, digest nonces, limiters and wrong
+//!   guesses.
 
 mod runner;
 
@@ -174,7 +176,8 @@ impl JobKind {
     }
 }
 
-/// The kinds of jobs that a server handles, and the jobs that it has from its start. Each component contributes its own.
+/// The kinds of jobs that a server handles, and the jobs that it has from its start. Each component contributes its
+/// own.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct JobSet {
@@ -189,8 +192,8 @@ impl JobSet {
         self
     }
 
-    /// Adds a job that is scheduled when the server starts, unless it is stored already with the same time or an earlier
-    /// one.
+    /// Adds a job that is scheduled when the server starts, unless it is stored already with the same time or an
+    /// earlier one.
     pub fn standing(mut self, job: Job) -> Self {
         self.standing.push(job);
         self

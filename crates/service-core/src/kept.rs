@@ -1,8 +1,9 @@
 //! Deletes the records of types whose records are kept for a number of days only, such as the history of DIDs.
 //!
-//! A type declares [the days](field@ResourceSpec::kept_days). A job reads the oldest records, deletes at most `PER_RUN` of them in
-//! a run, and is due again when the next one is too old, at the latest after an hour. Its payload is its position, because no
-//! index of `SQLite` has the records of one type of all accounts: a read from the first record on would skip all others.
+//! A type declares [the days](field@ResourceSpec::kept_days). A job reads the oldest records, deletes at most `PER_RUN`
+//! of them in a run, and is due again when the next one is too old, at the latest after an hour. Its payload is its
+//! position, because no index of `SQLite` has the records of one type of all accounts: a read from the first record on
+//! would skip all others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,7 +48,8 @@ async fn run(core: &Core, payload: &str) -> Result<Outcome, JobError> {
     Ok(Outcome::again_with(next, payload).with(changes))
 }
 
-/// Finds some records that are too old. Returns when the next one becomes too old, and the changes that delete the found ones.
+/// Finds some records that are too old. Returns when the next one becomes too old, and the changes that delete the
+/// found ones.
 async fn forget(core: &Core, deleted: &mut Deleted) -> Result<(Timestamp, Vec<Change>), StoreError> {
     let now = core.clock.now();
     let (mut next, mut changes) = (now.after(CHECK_INTERVAL), Vec::new());

@@ -107,12 +107,12 @@ impl Core {
         }
     }
 
-    /// Commits changes to the store, with the callbacks about the statuses that they change and their entry in the audit, and
-    /// wakes the sender of callbacks if there are events. Returns the record of each inserted and replaced record, in the
-    /// order of the changes.
+    /// Commits changes to the store, with the callbacks about the statuses that they change and their entry in the
+    /// audit, and wakes the sender of callbacks if there are events. Returns the record of each inserted and replaced
+    /// record, in the order of the changes.
     ///
-    /// If an account has filled its history, requests cannot make further changes, but jobs can: their changes then have no entry
-    /// in the history.
+    /// If an account has filled its history, requests cannot make further changes, but jobs can: their changes then
+    /// have no entry in the history.
     ///
     /// # Errors
     /// Those of [`Writes::commit`](trunk_store::Writes::commit).
@@ -164,8 +164,8 @@ impl Core {
         let _stopping = stopping.wait_for(|is_stopping| *is_stopping).await;
     }
 
-    /// Returns the number of live nodes of the database, this one included. It is at most a few seconds old, but the last known one
-    /// while the database cannot be read.
+    /// Returns the number of live nodes of the database, this one included. It is at most a few seconds old, but the
+    /// last known one while the database cannot be read.
     pub fn live_nodes(&self) -> u32 {
         self.live_nodes.load(Ordering::Relaxed)
     }

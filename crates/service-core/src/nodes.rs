@@ -1,12 +1,13 @@
 //! The heartbeat of this node among those that share its database, and the takeover of dead nodes.
 //!
-//! A node is dead when its number of heartbeats does not change for [`DEAD_AFTER`] on the stopwatch of an observing node;
-//! clocks of nodes are never compared. Every node observes all others, and the database decides which one is the heir of a dead
-//! node. The heir settles the calls of the dead node and removes it; if it dies meanwhile, another one continues.
+//! A node is dead when its number of heartbeats does not change for [`DEAD_AFTER`] on the stopwatch of an observing
+//! node; clocks of nodes are never compared. Every node observes all others, and the database decides which one is the
+//! heir of a dead node. The heir settles the calls of the dead node and removes it; if it dies meanwhile, another one
+//! continues.
 //!
-//! No node is found dead because the database was unavailable: a node that could not write its own heartbeat, or read those of
-//! the others, starts its observation again. A live node that was found dead detects this at its next heartbeat, ends
-//! its calls, and is [retired](crate::Core::is_retired).
+//! No node is found dead because the database was unavailable: a node that could not write its own heartbeat, or read
+//! those of the others, starts its observation again. A live node that was found dead detects this at its next
+//! heartbeat, ends its calls, and is [retired](crate::Core::is_retired).
 //!
 //! A database in a file has one node, and nothing here runs.
 
@@ -39,8 +40,8 @@ pub trait CallKeeper: Send + Sync {
         true
     }
 
-    /// Writes the records, charges and events of the calls of a dead node. It returns when they are written, and may be called
-    /// again for calls that it has settled already.
+    /// Writes the records, charges and events of the calls of a dead node. It returns when they are written, and may be
+    /// called again for calls that it has settled already.
     ///
     /// # Errors
     /// If some are not written yet.
@@ -83,7 +84,8 @@ pub async fn begin(core: &Core) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Removes this node, which stops in order. If it still has calls without a record, it remains, and others find it dead.
+/// Removes this node, which stops in order. If it still has calls without a record, it remains, and others find it
+/// dead.
 pub async fn leave(core: &Core) {
     if core.store.is_shared() && !core.is_retired() {
         let left = tokio::time::timeout(ATTEMPT_LIMIT, core.store.remove_node(core.store.node())).await;
@@ -148,7 +150,8 @@ async fn watch<S: Nodes + Calls + ?Sized>(
         if let Some(living) = watched.living {
             live_nodes.store(living, Ordering::Relaxed);
         }
-        // Concurrently: the channels of a dead node are free as soon as it has an heir, however many calls another one had.
+        // Concurrently: the channels of a dead node are free as soon as it has an heir, however many calls another one
+        // had.
         join_all(dead.into_iter().map(|dead| inherit(store, keeper, dead))).await;
     }
 }

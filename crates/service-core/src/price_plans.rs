@@ -1,10 +1,11 @@
 //! The rates of outbound calls that single accounts have in place of those of the server.
 //!
-//! A plan is a document, and every node keeps the plans of all accounts in memory: the carrier edge rates calls by them, and
-//! the price services answer from them. A node has a plan that it stored itself at once, and one of another node within
-//! [`CHANGE_DELAY`](trunk_store::CHANGE_DELAY) and the time of a read. Until then it uses the plan before.
+//! A plan is a document, and every node keeps the plans of all accounts in memory: the carrier edge rates calls by
+//! them, and the price services answer from them. A node has a plan that it stored itself at once, and one of another
+//! node within [`CHANGE_DELAY`](trunk_store::CHANGE_DELAY) and the time of a read. Until then it uses the plan before.
 //!
-//! An account that returned to the rates of the server keeps a document without rates: since when it has them is known then.
+//! An account that returned to the rates of the server keeps a document without rates: since when it has them is known
+//! then.
 //!
 //! Bounds: [`MAX_RATES`] in a plan, each about 60 bytes in memory; the plans of `PER_PAGE` accounts are read at once.
 
@@ -36,7 +37,8 @@ const ALL: (&str, &str) = ("all", "plans");
 const PER_PAGE: u64 = 16;
 /// The time until a read that failed is tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// The least time between two plans of an account: a file of prices is current by its date alone, which has whole seconds.
+/// The least time between two plans of an account: a file of prices is current by its date alone, which has whole
+/// seconds.
 const LEAST_AGE: Duration = Duration::from_secs(1);
 
 const fn one() -> NonZeroU32 {

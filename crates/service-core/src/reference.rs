@@ -1,9 +1,9 @@
 //! Reference data: the records of global types, which every account reads and none can change.
 //!
-//! The [fixed](field@didww_types::ResourceSpec::fixed) records are part of the declarations, and every database has them. All
-//! others come from a file: one JSON object a line, in any order in which a record comes after those that it
-//! names. A file can be loaded again, and another one can be loaded over it: records are identified by their ids, and unchanged
-//! records are not written.
+//! The [fixed](field@didww_types::ResourceSpec::fixed) records are part of the declarations, and every database has
+//! them. All others come from a file: one JSON object a line, in any order in which a record comes after those that it
+//! names. A file can be loaded again, and another one can be loaded over it: records are identified by their ids, and
+//! unchanged records are not written.
 //!
 //! Bounds: a file is read line by line, and `BATCH` records are in memory at a time. A line has at most
 //! `MAX_LINE_BYTES`.
@@ -31,8 +31,8 @@ const MAX_ATTEMPTS: usize = 5;
 /// Maximum size of a line in bytes, without its line end.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
-/// Stores the fixed records of all types, unless they are stored already: in one transaction, because a first start waits
-/// for it.
+/// Stores the fixed records of all types, unless they are stored already: in one transaction, because a first start
+/// waits for it.
 ///
 /// # Errors
 /// If the store fails.
@@ -194,8 +194,8 @@ impl Entry {
     }
 }
 
-/// Stores records of a type, and returns how many of them were new or different. If another node stores the same ones at the
-/// same time, they are looked up again.
+/// Stores records of a type, and returns how many of them were new or different. If another node stores the same ones
+/// at the same time, they are looked up again.
 async fn store(core: &Core, spec: &'static ResourceSpec, records: Vec<Checked>) -> Result<usize, StoreError> {
     for _ in 1..MAX_ATTEMPTS {
         match store_once(core, spec, records.clone()).await {
@@ -257,8 +257,8 @@ async fn differing(
     Ok(changes)
 }
 
-/// The stored members of the relationships that records name, by relationship and the owner's number. Each relationship is read
-/// once for all records, because each start compares the whole file.
+/// The stored members of the relationships that records name, by relationship and the owner's number. Each relationship
+/// is read once for all records, because each start compares the whole file.
 async fn linked_members(
     core: &Core,
     scope: Scope,

@@ -16,9 +16,9 @@ const PAUSE_BETWEEN_DELETIONS: Duration = Duration::from_millis(10);
 
 /// The job `kind` that deletes expired records every hour.
 ///
-/// Records are kept for the current month (UTC) and `months - 1` months before it. With 0 months all records are kept, and
-/// the set is empty. `delete_before` deletes a few of the records that ended before a time, and returns their number; 0 ends
-/// the run. It may be called again for records that it has deleted already.
+/// Records are kept for the current month (UTC) and `months - 1` months before it. With 0 months all records are kept,
+/// and the set is empty. `delete_before` deletes a few of the records that ended before a time, and returns their
+/// number; 0 ends the run. It may be called again for records that it has deleted already.
 pub fn retention<F>(
     clock: &Clock,
     kind: &'static str,

@@ -1,8 +1,8 @@
 //! The retry loop of writes that depend on what was read before.
 //!
 //! A caller reads records, decides on a change, and commits it on the condition that the records are still as they were
-//! read. [`Retries::run`] repeats all of it when another write came in between, and when the queue of writes is full. The
-//! number of attempts is bounded: under constant contention the caller receives the error of the store.
+//! read. [`Retries::run`] repeats all of it when another write came in between, and when the queue of writes is full.
+//! The number of attempts is bounded: under constant contention the caller receives the error of the store.
 
 use std::time::Duration;
 
@@ -74,8 +74,8 @@ impl Retries {
         Err(last.into())
     }
 
-    /// Reads something, decides on its change, and writes that on the condition that it is still as it was read; all of it is
-    /// repeated as [`run`](Self::run) does. `write` receives what was read, and what was decided.
+    /// Reads something, decides on its change, and writes that on the condition that it is still as it was read; all of
+    /// it is repeated as [`run`](Self::run) does. `write` receives what was read, and what was decided.
     ///
     /// # Errors
     /// The error of `read` or `decide`, or that of the last `write`.

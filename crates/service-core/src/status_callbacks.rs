@@ -1,7 +1,7 @@
 //! Callbacks about the status of a record.
 //!
-//! A type declares [the statuses](field@ResourceSpec::callback_on) at which its records send one. The event is created here, for
-//! every transaction, so that neither rules nor jobs nor the control API can change a status without it.
+//! A type declares [the statuses](field@ResourceSpec::callback_on) at which its records send one. The event is created
+//! here, for every transaction, so that neither rules nor jobs nor the control API can change a status without it.
 
 use std::collections::BTreeMap;
 
@@ -48,8 +48,8 @@ fn event(
     Some(NewEvent { form, subject: before.id, url, body, created_at })
 }
 
-/// The parameters of a callback: the record's id, type and status, and the further ones that its type declares. A record that
-/// was created in a version in which its type had another name has the first three alone, with that name.
+/// The parameters of a callback: the record's id, type and status, and the further ones that its type declares. A
+/// record that was created in a version in which its type had another name has the first three alone, with that name.
 fn parameters(
     spec: &'static ResourceSpec,
     record: &Record,

@@ -1,7 +1,7 @@
 //! Turns the outcome of a decision into the changes of one store transaction.
 //!
-//! The rules name records by their ids and know no store. Here each of their changes receives the record as it was read,
-//! so that the transaction fails with a conflict if the record was changed since.
+//! The rules name records by their ids and know no store. Here each of their changes receives the record as it was
+//! read, so that the transaction fails with a conflict if the record was changed since.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -54,8 +54,8 @@ pub(crate) struct Call {
     pub(crate) ring_until: Timestamp,
     pub(crate) cancellation: Option<Cancellation>,
     pub(crate) early: Vec<EarlyDialog>,
-    /// The last session description of an unreliable provisional response, and the tag of its sender: the answer, if the
-    /// 2xx of the same sender has none.
+    /// The last session description of an unreliable provisional response, and the tag of its sender: the answer, if
+    /// the 2xx of the same sender has none.
     pub(crate) preview: Option<(Box<str>, Vec<u8>)>,
     pub(crate) media: Option<Media>,
     /// The `CSeq` number of the last INVITE outside of a dialog.

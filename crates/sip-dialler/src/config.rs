@@ -31,8 +31,8 @@ pub struct DiallerConfig {
     /// Whether calls with [`Egress::Public`](crate::Egress::Public) may also be sent to non-public addresses.
     /// Default: false.
     pub allow_private: bool,
-    /// The codecs that calls without their own offer, the preferred one first: G.711 only, because the dialler sends its
-    /// silence. Default: PCMU, PCMA.
+    /// The codecs that calls without their own offer, the preferred one first: G.711 only, because the dialler sends
+    /// its silence. Default: PCMU, PCMA.
     pub codecs: Vec<Codec>,
     /// The sockets of this process, which no media is sent to.
     pub own: OwnSockets,

@@ -10,8 +10,8 @@ use crate::outcome::Outcome;
 /// Maximum number of challenges of different realms that are answered.
 const MAX_CHALLENGES: usize = 4;
 
-/// The answers to the challenges of a request: proxies and the far end challenge it one after the other, and each expects
-/// its own answer in every repetition.
+/// The answers to the challenges of a request: proxies and the far end challenge it one after the other, and each
+/// expects its own answer in every repetition.
 #[derive(Default)]
 pub(crate) struct Answers {
     answers: Vec<Answer>,

@@ -33,8 +33,8 @@ pub(crate) fn remote_tag(response: &Response) -> &str {
     value(&response.headers, "To").and_then(tag_of).unwrap_or_default()
 }
 
-/// Whether the sent-by of a response's first `Via` is this local address (RFC 3261 §18.1.2). Some far ends leave out the
-/// default port.
+/// Whether the sent-by of a response's first `Via` is this local address (RFC 3261 §18.1.2). Some far ends leave out
+/// the default port.
 pub(crate) fn is_sent_by(response: &Response, local: SocketAddr) -> bool {
     value(&response.headers, "Via").is_some_and(|via| names(via, local))
 }

@@ -183,8 +183,8 @@ impl Dialler {
         Box::pin(probe::probe(&self.shared, hostname))
     }
 
-    /// The SIP messages with a `Call-ID` that this dialler exchanged, oldest first; `None` if none are stored: there are
-    /// none, later ones displaced them, or [`DiallerConfig::messages`] is not set.
+    /// The SIP messages with a `Call-ID` that this dialler exchanged, oldest first; `None` if none are stored: there
+    /// are none, later ones displaced them, or [`DiallerConfig::messages`] is not set.
     pub fn messages(&self, call_id: &str) -> Option<CallMessages> {
         self.shared.config.messages.as_ref()?.of_stack(call_id, stack::STACK)
     }

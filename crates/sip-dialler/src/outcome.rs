@@ -1,4 +1,5 @@
-//! The outcome of an attempt at a carrier as one sentence: the same in the attempt's record, in the log and in `docs/why.md`.
+//! The outcome of an attempt at a carrier as one sentence: the same in the attempt's record, in the log and in
+//! `docs/why.md`.
 
 use std::fmt;
 

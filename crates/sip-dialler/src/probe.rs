@@ -16,8 +16,8 @@ use crate::uri::Target;
 /// The user part of `From` and `To`.
 const USER: &str = "healthcheck";
 
-/// Sends the request to a provider's hostname, to the first of the addresses that a call would try, and returns the code of the
-/// first response. Any code means that the host is reachable.
+/// Sends the request to a provider's hostname, to the first of the addresses that a call would try, and returns the
+/// code of the first response. Any code means that the host is reachable.
 pub(crate) async fn probe(shared: &Shared, hostname: &str) -> Result<u16, ProbeError> {
     let network = &shared.network;
     let code = async {

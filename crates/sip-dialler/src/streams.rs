@@ -11,9 +11,9 @@ const MAX_SHORT_PACKET_STREAMS: usize = 1_000;
 /// packet would be longer than an Ethernet frame.
 pub(crate) const MAX_PACKET_UNITS: usize = 8;
 
-/// The streams of all calls. Up to 1,000 of them have packets of 20 ms; for each further 1,000, the packets of all become
-/// 20 ms longer, up to 160 ms, so that together they send at most 50,000 packets a second. Beyond 8,000 streams the number
-/// of packets grows with the calls, whose number the owner of the dialler limits.
+/// The streams of all calls. Up to 1,000 of them have packets of 20 ms; for each further 1,000, the packets of all
+/// become 20 ms longer, up to 160 ms, so that together they send at most 50,000 packets a second. Beyond 8,000 streams
+/// the number of packets grows with the calls, whose number the owner of the dialler limits.
 #[derive(Debug, Default)]
 pub(crate) struct Streams(AtomicUsize);
 

@@ -1,7 +1,7 @@
 //! Where the ACK of an answered INVITE goes.
 //!
-//! The library reads the dialog out of each answer several times, and out of each ACK, and parses `From` and `To` as URIs for that. The
-//! transaction of an answer that is sent past it is entered here.
+//! The library reads the dialog out of each answer several times, and out of each ACK, and parses `From` and `To` as
+//! URIs for that. The transaction of an answer that is sent past it is entered here.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -15,8 +15,8 @@ use crate::arrival::Arrival;
 use crate::head::Head;
 use crate::name_addr::tag_of;
 
-/// The transactions that wait for the ACK of their answer. They are found by a keyed hash of the dialog and the `CSeq` number, so that
-/// no peer can construct two with the same one.
+/// The transactions that wait for the ACK of their answer. They are found by a keyed hash of the dialog and the `CSeq`
+/// number, so that no peer can construct two with the same one.
 #[derive(Clone, Default)]
 pub struct AckRoutes(Arc<Routes>);
 
@@ -34,7 +34,8 @@ pub struct AckRoute {
 }
 
 impl AckRoutes {
-    /// Enters a transaction that waits for an ACK with this `Call-ID`, the tags in its `From` and `To`, and the number in its `CSeq`.
+    /// Enters a transaction that waits for an ACK with this `Call-ID`, the tags in its `From` and `To`, and the number
+    /// in its `CSeq`.
     pub fn enter(
         &self,
         call_id: &str,
@@ -47,8 +48,8 @@ impl AckRoutes {
         AckRoute { routes: self.clone(), hash }
     }
 
-    /// Passes an ACK without a body to the transaction that waits for it. Nothing else of it is read than what finds that. Returns
-    /// false if there is none, or if it is no ACK: then it must be parsed.
+    /// Passes an ACK without a body to the transaction that waits for it. Nothing else of it is read than what finds
+    /// that. Returns false if there is none, or if it is no ACK: then it must be parsed.
     pub(crate) fn pass_unread(&self, head: &Head<'_>, arrival: &Arrival) -> bool {
         if head.method().is_none_or(|method| method != b"ACK") {
             return false;

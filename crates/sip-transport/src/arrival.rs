@@ -17,13 +17,13 @@ pub struct Arrival {
     pub transport: Transport,
 }
 
-/// The library passes nothing along with a message, so its arrival is stored in a header, and behind it the Request-URI as
-/// received, whose parts the library separates and escapes again. No message from the network can have a header of this name,
-/// because a name ends at the first colon.
+/// The library passes nothing along with a message, so its arrival is stored in a header, and behind it the Request-URI
+/// as received, whose parts the library separates and escapes again. No message from the network can have a header of
+/// this name, because a name ends at the first colon.
 const ARRIVAL_HEADER: &str = ":arrived";
 
-/// The bytes of an address in the header: a letter for its family, and the digits of the IP address and the port, of IPv6 also
-/// those of the scope.
+/// The bytes of an address in the header: a letter for its family, and the digits of the IP address and the port, of
+/// IPv6 also those of the scope.
 const V4_BYTES: usize = 1 + 8 + 4;
 const V6_BYTES: usize = 1 + 32 + 8 + 4;
 

@@ -233,7 +233,8 @@ impl Datagrams {
 /// The way back to the senders of datagrams, for as long as the socket is served.
 struct Replies {
     datagrams: Arc<Datagrams>,
-    /// The connection of the last datagram. A peer's datagrams come one after the other, and its calls share the connection.
+    /// The connection of the last datagram. A peer's datagrams come one after the other, and its calls share the
+    /// connection.
     last: Mutex<Option<LastConnection>>,
 }
 

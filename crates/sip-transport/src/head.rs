@@ -13,7 +13,8 @@ use memchr::{memchr, memchr_iter};
 /// The line end of the last header, and the empty line after it.
 pub(crate) const END: &[u8] = b"\r\n\r\n";
 
-/// Finds [`END`] in one pass, without a stop at each line. It is prepared once, because that takes longer than to find it.
+/// Finds [`END`] in one pass, without a stop at each line. It is prepared once, because that takes longer than to find
+/// it.
 static END_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(END));
 
 /// A message's start line, header lines and the bytes after them.

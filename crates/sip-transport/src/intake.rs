@@ -43,8 +43,8 @@ pub trait MessageFilter: Send + Sync {
     /// Decides on a message from its raw bytes.
     fn check(&self, bytes: &[u8], arrival: &Arrival) -> FilterAction;
 
-    /// Decides on a message that passed the filter but cannot be read, or on the input of a stream whose messages cannot
-    /// be separated ([`Unreadable::Framing`]), after which the connection is closed.
+    /// Decides on a message that passed the filter but cannot be read, or on the input of a stream whose messages
+    /// cannot be separated ([`Unreadable::Framing`]), after which the connection is closed.
     fn unreadable(&self, bytes: &[u8], arrival: &Arrival, why: Unreadable) -> FilterAction;
 
     /// Returns true if an accepted connection stays open although nothing was sent on it for
@@ -62,8 +62,8 @@ pub struct Intake {
     pub endpoint: EndpointInnerRef,
     /// Filters messages before they are parsed; without it all messages pass.
     pub filter: Option<Arc<dyn MessageFilter>>,
-    /// Receives the transactions that requests begin. Without it the endpoint begins them, with a copy of each request, and passes
-    /// them to its own receiver.
+    /// Receives the transactions that requests begin. Without it the endpoint begins them, with a copy of each request,
+    /// and passes them to its own receiver.
     pub transactions: Option<TransactionSender>,
     /// The transactions among them that wait for an ACK.
     pub acks: AckRoutes,
@@ -183,8 +183,8 @@ impl Intake {
         }
     }
 
-    /// Begins the transaction of a new request, or passes an ACK to the one that waits for it. Returns every other message: one of a
-    /// transaction that there is, another ACK, a CANCEL or a response.
+    /// Begins the transaction of a new request, or passes an ACK to the one that waits for it. Returns every other
+    /// message: one of a transaction that there is, another ACK, a CANCEL or a response.
     fn begin_transaction(
         &self,
         message: SipMessage,
@@ -303,7 +303,8 @@ fn parsed(bytes: &[u8], body: Option<&[u8]>) -> Result<SipMessage, Unreadable> {
     Ok(message)
 }
 
-/// Writes the source of a request into its first `Via`. The library would write an IPv6 address in two pairs of brackets.
+/// Writes the source of a request into its first `Via`. The library would write an IPv6 address in two pairs of
+/// brackets.
 fn stamp(request: &mut Request, source: SocketAddr) -> Result<(), rsipstack::sip::Error> {
     request.via_header_mut()?.update_first_value(|via| {
         via.typed()?;

@@ -67,17 +67,20 @@ impl MessageLog {
         Some(CallMessages::new(call_id.to_owned(), messages, omitted))
     }
 
-    /// The messages with a `Call-ID` that one stack exchanged, such as `dialler`, oldest first; `None` if none are stored.
+    /// The messages with a `Call-ID` that one stack exchanged, such as `dialler`, oldest first; `None` if none are
+    /// stored.
     pub fn of_stack(&self, call_id: &str, stack: &str) -> Option<CallMessages> {
         let (messages, omitted) = self.lock().of_stack(call_id, stack)?;
         Some(CallMessages::new(call_id.to_owned(), messages, omitted))
     }
 
-    /// The newest messages that `selects` accepts, each with its `Call-ID`, the newest first; at most `most`, of those that were
-    /// stored when this began. Copies all stored messages, so an asynchronous task calls it on a thread for blocking work.
+    /// The newest messages that `selects` accepts, each with its `Call-ID`, the newest first; at most `most`, of those
+    /// that were stored when this began. Copies all stored messages, so an asynchronous task calls it on a thread for
+    /// blocking work.
     ///
-    /// The log is locked for the list of `Call-ID`s, and then for one of them at a time, which has at most 512 messages. It is
-    /// not locked while messages are selected, so the stacks that store messages meanwhile do not wait for the whole.
+    /// The log is locked for the list of `Call-ID`s, and then for one of them at a time, which has at most 512
+    /// messages. It is not locked while messages are selected, so the stacks that store messages meanwhile do not wait
+    /// for the whole.
     pub fn recent(&self, most: usize, selects: impl Fn(&Message) -> bool) -> Vec<(Arc<str>, Message)> {
         let began = self.clock.stopwatch();
         let call_ids = self.lock().call_ids();
@@ -148,8 +151,8 @@ impl Tap {
         Some(Moment { at: clock.now(), elapsed: clock.stopwatch() })
     }
 
-    /// Stores a received message. Of the messages that the filter dropped, only the ACK of a challenge is stored, and only if
-    /// other messages of its call are stored. So a flood costs no more.
+    /// Stores a received message. Of the messages that the filter dropped, only the ACK of a challenge is stored, and
+    /// only if other messages of its call are stored. So a flood costs no more.
     pub fn received(&self, bytes: &[u8], arrival: &Arrival, was_dropped: bool) {
         if was_dropped && !bytes.starts_with(b"ACK ") {
             return;

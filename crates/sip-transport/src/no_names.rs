@@ -1,8 +1,8 @@
 //! The transport layer of a SIP library's endpoint that resolves no host name.
 //!
 //! The library looks the host of a `Via` or a Request-URI up when it repeats its last message, while the only reader of
-//! datagrams waits: a slow name server would stop every call. Each message here goes to the address of its connection, so
-//! no name is ever needed.
+//! datagrams waits: a slow name server would stop every call. Each message here goes to the address of its connection,
+//! so no name is ever needed.
 
 use std::future::{Future, ready};
 use std::pin::Pin;

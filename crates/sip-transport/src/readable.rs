@@ -100,8 +100,8 @@ pub fn as_received(value: &str) -> &str {
     value.strip_suffix(";tag=~untagged").unwrap_or(value)
 }
 
-/// The value with each run of blanks as one space, and none beside a separator. Quoted texts and texts in angle brackets
-/// stay unchanged.
+/// The value with each run of blanks as one space, and none beside a separator. Quoted texts and texts in angle
+/// brackets stay unchanged.
 fn without_blanks(value: &[u8], separators: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::with_capacity(value.len());
     let (mut quoted, mut bracketed, mut escaped, mut blank) = (false, false, false, false);

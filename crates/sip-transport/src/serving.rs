@@ -1,7 +1,7 @@
 //! Runs an endpoint of the SIP library.
 //!
-//! The library would wake the task of its timers whenever one is set or cancelled, and the task would set its sleep again: each call
-//! does that several times. Between two looks at the timers the task here ignores such changes.
+//! The library would wake the task of its timers whenever one is set or cancelled, and the task would set its sleep
+//! again: each call does that several times. Between two looks at the timers the task here ignores such changes.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -13,8 +13,8 @@ use rsipstack::transaction::endpoint::EndpointInnerRef;
 /// How late the endpoint may look at its timers, the shortest of which takes half a second.
 const STEP: Duration = Duration::from_millis(10);
 
-/// Serves an endpoint until its token is cancelled. Its timers, and the events of connections that the library itself opened, are up
-/// to 10 milliseconds late; messages that are passed to the endpoint are not.
+/// Serves an endpoint until its token is cancelled. Its timers, and the events of connections that the library itself
+/// opened, are up to 10 milliseconds late; messages that are passed to the endpoint are not.
 ///
 /// # Errors
 /// If the endpoint is served already.

@@ -31,10 +31,10 @@ pub(crate) fn is_via(line: &str) -> bool {
 
 /// The address to which the responses to a datagram with this `Via` line go: always the source's IP address.
 ///
-/// The port is the source's too, except where the first value names the IP address that the datagram came from, and does
-/// not ask for the source's port by `rport` (RFC 3581). Such a sender can receive at another port than it sends from,
-/// and is answered at the port that it names (RFC 3261 §18.2.2). A sender that names another address is behind address
-/// translation, where only its source port leads back to it.
+/// The port is the source's too, except where the first value names the IP address that the datagram came from, and
+/// does not ask for the source's port by `rport` (RFC 3581). Such a sender can receive at another port than it sends
+/// from, and is answered at the port that it names (RFC 3261 §18.2.2). A sender that names another address is behind
+/// address translation, where only its source port leads back to it.
 pub(crate) fn response_address(line: &str, source: SocketAddr) -> SocketAddr {
     if names_its_source(line, source) {
         return source;

@@ -91,8 +91,8 @@ impl Identity {
     /// Reads the files again. Returns whether there is another certificate or key for new connections.
     ///
     /// # Errors
-    /// If they cannot be used: the current ones remain. The same contents are refused with an error once, and then count as
-    /// unchanged.
+    /// If they cannot be used: the current ones remain. The same contents are refused with an error once, and then
+    /// count as unchanged.
     pub fn reload(&self) -> Result<bool, IdentityError> {
         let contents = Contents::read(&self.files)?;
         {

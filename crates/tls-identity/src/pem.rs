@@ -2,8 +2,8 @@
 
 use rustls::pki_types::pem::Error;
 
-/// The reason why a file is not the expected PEM. The parser's own text quotes the line, which is the whole key if the file
-/// has lost its line ends.
+/// The reason why a file is not the expected PEM. The parser's own text quotes the line, which is the whole key if the
+/// file has lost its line ends.
 pub fn why_no_pem(error: &Error, expected: &str) -> String {
     match error {
         Error::NoItemsFound => format!("it contains no {expected} in PEM"),

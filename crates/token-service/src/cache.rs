@@ -1,9 +1,9 @@
 //! A cache of tokens with verified signatures, so that a token is verified once and not with every request.
 //!
-//! The table has a fixed number of slots. A keyed hash of a token's digest selects its slot, where it replaces the previous
-//! token. Only tokens with valid signatures are stored, so a client can displace the tokens of others only with tokens of its
-//! own, and each costs the other client one verification. The text of a token is not kept. The table is allocated for the
-//! first token.
+//! The table has a fixed number of slots. A keyed hash of a token's digest selects its slot, where it replaces the
+//! previous token. Only tokens with valid signatures are stored, so a client can displace the tokens of others only
+//! with tokens of its own, and each costs the other client one verification. The text of a token is not kept. The table
+//! is allocated for the first token.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

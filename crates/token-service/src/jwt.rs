@@ -1,8 +1,8 @@
 //! Signs and verifies JSON Web Tokens with HMAC-SHA256.
 //!
 //! The library's own backends would add a second TLS library, or a crate with an open advisory; so it is built without
-//! one, and calls ring, which TLS uses already. A token with another algorithm, including `none`, is refused before its key
-//! is looked up.
+//! one, and calls ring, which TLS uses already. A token with another algorithm, including `none`, is refused before its
+//! key is looked up.
 
 use std::sync::LazyLock;
 

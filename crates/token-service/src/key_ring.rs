@@ -1,8 +1,8 @@
 //! The keys that sign tokens: which one signs now, and their rotation.
 //!
-//! A key signs tokens for a day. The first mint after that generates a new key; so keys are rotated only when tokens are
-//! minted, and a rotation survives a restart. A new key is used only when every node of the database has read it, and an old
-//! key is kept until the last token that it signed has expired.
+//! A key signs tokens for a day. The first mint after that generates a new key; so keys are rotated only when tokens
+//! are minted, and a rotation survives a restart. A new key is used only when every node of the database has read it,
+//! and an old key is kept until the last token that it signed has expired.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use crate::mint_request::MAX_LIFETIME;
 const ROTATION_INTERVAL: Duration = Duration::from_hours(24);
 /// The time until every node has read a new key.
 const SETTLING_TIME: Duration = CHANGE_DELAY.saturating_mul(2);
-/// How long a key is kept after its successor was generated: twice the longest lifetime of a token, since the clocks of nodes
-/// differ.
+/// How long a key is kept after its successor was generated: twice the longest lifetime of a token, since the clocks of
+/// nodes differ.
 const RETENTION: Duration = MAX_LIFETIME.saturating_mul(2);
 
 /// The treatment of the old keys in a rotation.

@@ -1,12 +1,12 @@
 //! The token service of DIDWW's API: mints access tokens for API keys, and checks the tokens of requests.
 //!
-//! A token is a JSON Web Token, signed with HMAC-SHA256 under a key of the database, so every node of the database accepts
-//! what another one minted. Its claims are copied from the API key when it is minted: the account, the scope, the
-//! audiences, the version, the environment and the addresses from which it may be used. DIDWW publishes neither the
+//! A token is a JSON Web Token, signed with HMAC-SHA256 under a key of the database, so every node of the database
+//! accepts what another one minted. Its claims are copied from the API key when it is minted: the account, the scope,
+//! the audiences, the version, the environment and the addresses from which it may be used. DIDWW publishes neither the
 //! algorithm nor most claims, so a client must treat a token as opaque.
 //!
-//! The crate decides whether a token is valid. Which requests it permits is decided by the API that receives it, from the
-//! token's scope. It never logs a token, a key or a secret.
+//! The crate decides whether a token is valid. Which requests it permits is decided by the API that receives it, from
+//! the token's scope. It never logs a token, a key or a secret.
 //!
 //! The work that clients can cause is bounded:
 //!

@@ -1,5 +1,5 @@
-//! The errors of the token service, in the form of OAuth 2.0 (RFC 6749, section 5.2). DIDWW documents the codes; the texts
-//! are ours.
+//! The errors of the token service, in the form of OAuth 2.0 (RFC 6749, section 5.2). DIDWW documents the codes; the
+//! texts are ours.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -15,8 +15,8 @@ pub(crate) enum MintError {
     InvalidRequest(String),
     /// The scope does not exist.
     InvalidScope,
-    /// The API key is missing, unknown, of the other environment, or used from an address that it does not allow. The text
-    /// is for the log alone.
+    /// The API key is missing, unknown, of the other environment, or used from an address that it does not allow. The
+    /// text is for the log alone.
     InvalidClient(&'static str),
     /// Too many requests; the client may try again after this number of seconds. The text is for the log alone.
     RateLimitExceeded(u64, &'static str),

@@ -38,8 +38,8 @@ async fn handle(State(tokens): State<Arc<TokenService>>, request: Request<Body>)
 /// The path of the token service.
 pub const TOKEN_PATH: &str = "/token";
 
-/// Whether a path is that of the token service, `/token`. As in the paths of the API, repeated slashes are one, and one at
-/// the end makes no difference.
+/// Whether a path is that of the token service, `/token`. As in the paths of the API, repeated slashes are one, and one
+/// at the end makes no difference.
 pub fn is_token_path(path: &str) -> bool {
     path.split('/').filter(|segment| !segment.is_empty()).eq(["token"])
 }

@@ -1,9 +1,9 @@
 //! Decisions on writes to DIDWW resources: forms, required members, defaults, cross-field rules and life cycles.
 //!
-//! [`Rulebook::decide_write`] and [`Rulebook::decide_delete`] take what a client sent and the stored records, and return
-//! the changes of one transaction with the events that it emits, or every rule that is broken. Rules common to all
-//! resources come from their declarations; a resource with rules of its own has a file here, with an implementation of
-//! [`Rules`] for its declared type.
+//! [`Rulebook::decide_write`] and [`Rulebook::decide_delete`] take what a client sent and the stored records, and
+//! return the changes of one transaction with the events that it emits, or every rule that is broken. Rules common to
+//! all resources come from their declarations; a resource with rules of its own has a file here, with an implementation
+//! of [`Rules`] for its declared type.
 
 mod address;
 mod address_requirement_validation;

@@ -1,4 +1,5 @@
-//! Rules for writes to DIDWW and VoIPBIN resources, for admission of calls and for look-ups of prices, as pure functions.
+//! Rules for writes to DIDWW and VoIPBIN resources, for admission of calls and for look-ups of prices, as pure
+//! functions.
 //!
 //! Nothing in this crate does HTTP, SQL or SIP, reads a clock or draws random numbers. A decision takes all
 //! its inputs as arguments and returns data, so that every rule can be tested without a server and explained

@@ -76,8 +76,9 @@ pub fn voice_out_plan(card: &RateCard) -> Vec<VoiceOutPrice> {
     price.collect()
 }
 
-/// Finds the prices of inbound calls to a number, for each type of source and country of destination the one with the longest
-/// prefix. With the country of the callers, a price for calls from there goes before any price for calls from anywhere.
+/// Finds the prices of inbound calls to a number, for each type of source and country of destination the one with the
+/// longest prefix. With the country of the callers, a price for calls from there goes before any price for calls from
+/// anywhere.
 ///
 /// Returns the places of the prices in the plan.
 pub fn voice_in(plan: &[VoiceInPrice], number: &str, callers: Option<&str>) -> Vec<usize> {
@@ -101,14 +102,14 @@ pub fn voice_in(plan: &[VoiceInPrice], number: &str, callers: Option<&str>) -> V
     places
 }
 
-/// Finds the price of outbound calls to a number: the one with the longest prefix, since a rate card has one set of routing
-/// conditions. Returns its place in the plan.
+/// Finds the price of outbound calls to a number: the one with the longest prefix, since a rate card has one set of
+/// routing conditions. Returns its place in the plan.
 pub fn voice_out(plan: &[VoiceOutPrice], number: &str) -> Vec<usize> {
     under_longest_prefix(plan.iter().map(|price| Some(price.prefix.as_str())).enumerate(), number)
 }
 
-/// Finds the prices of outbound text messages: all under the longest prefix of a number, or without one all of a country.
-/// With both, the country narrows the prices first. Returns their places in the plan.
+/// Finds the prices of outbound text messages: all under the longest prefix of a number, or without one all of a
+/// country. With both, the country narrows the prices first. Returns their places in the plan.
 pub fn sms_out(plan: &[SmsOutPrice], number: Option<&str>, country: Option<&str>) -> Vec<usize> {
     let of_country = plan
         .iter()
@@ -121,8 +122,8 @@ pub fn sms_out(plan: &[SmsOutPrice], number: Option<&str>, country: Option<&str>
     }
 }
 
-/// Finds the prices of inbound text messages, as [`sms_out`] does; a number takes part where its length is in the price's
-/// range.
+/// Finds the prices of inbound text messages, as [`sms_out`] does; a number takes part where its length is in the
+/// price's range.
 pub fn sms_in(plan: &[SmsInPrice], number: Option<&str>, country: Option<&str>) -> Vec<usize> {
     let has_length = |price: &SmsInPrice| {
         number.is_none_or(|number| {

@@ -101,8 +101,8 @@ impl Environment {
     }
 }
 
-/// The SHA-256 digest of a key. Keys are stored as their digests, and looked up by them, so that neither the database nor
-/// the timing of a look-up reveals a key. A generated key has 165 bits, so its digest needs no salt.
+/// The SHA-256 digest of a key. Keys are stored as their digests, and looked up by them, so that neither the database
+/// nor the timing of a look-up reveals a key. A generated key has 165 bits, so its digest needs no salt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyDigest([u8; 32]);
 

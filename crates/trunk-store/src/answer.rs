@@ -7,8 +7,8 @@ use crate::error::StoreError;
 
 /// The outcome of a read or write of a store, now or later.
 ///
-/// An outcome that is known already is not allocated: the look-up of a key happens for every request. A write starts when
-/// its method is called, and completes even if the answer is dropped.
+/// An outcome that is known already is not allocated: the look-up of a key happens for every request. A write starts
+/// when its method is called, and completes even if the answer is dropped.
 #[must_use = "the outcome of a read or write is in its answer"]
 pub struct Answer<'a, T>(Outcome<'a, T>);
 

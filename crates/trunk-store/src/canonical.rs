@@ -6,8 +6,8 @@ use didww_types::values::Money;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// Serialises canonical attributes as a JSON object, in the order of the declaration. Attributes that the declaration does
-/// not have, such as those of a later release, come last.
+/// Serialises canonical attributes as a JSON object, in the order of the declaration. Attributes that the declaration
+/// does not have, such as those of a later release, come last.
 pub(crate) fn canonical_text(spec: &'static ResourceSpec, attributes: &Map<String, Value>) -> String {
     let mut object = ObjectText::with_capacity(1_024);
     let mut declared = 0;

@@ -66,8 +66,8 @@ pub enum Change {
     /// Changes nothing, and conflicts if a record has the target as a member of the relationship: for decisions that
     /// depend on this.
     Unlinked {
-        /// The account, and the type of the records. If the target is one that all accounts share, those of every account
-        /// count.
+        /// The account, and the type of the records. If the target is one that all accounts share, those of every
+        /// account count.
         owners: Scope,
         /// The name of the relationship, as declared.
         relationship: &'static str,
@@ -88,8 +88,8 @@ pub enum Change {
     Acknowledged(Uuid),
     /// All running calls are known to have been up until this time.
     Step(Timestamp),
-    /// A call ended or was refused. Its record replaces the row that [`Answered`](Self::Answered) wrote. A second record
-    /// with the same id is ignored.
+    /// A call ended or was refused. Its record replaces the row that [`Answered`](Self::Answered) wrote. A second
+    /// record with the same id is ignored.
     Call(Arc<StoredCall>),
     /// Asks the node that runs the call with this id to end it, by the change feed. Nothing is stored.
     HangUp(Uuid),

@@ -1,5 +1,6 @@
-//! The stored form of the records of a write. It is computed once, before the transaction begins, which may run several times,
-//! and on the caller's thread, because the single writer's thread of the embedded engine limits the rate of all its writes.
+//! The stored form of the records of a write. It is computed once, before the transaction begins, which may run several
+//! times, and on the caller's thread, because the single writer's thread of the embedded engine limits the rate of all
+//! its writes.
 
 use didww_types::ResourceSpec;
 use serde_json::{Map, Value};
@@ -9,7 +10,8 @@ use crate::index::IndexEntry;
 use crate::symbols::Symbols;
 use crate::{Change, Record, StoreError};
 
-/// The stored form of a record's attributes, and the changes of its index. Empty for a change that stores no attributes.
+/// The stored form of a record's attributes, and the changes of its index. Empty for a change that stores no
+/// attributes.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     pub(crate) text: String,
@@ -17,8 +19,8 @@ pub(crate) struct Content {
     pub(crate) released: Vec<IndexEntry>,
 }
 
-/// Computes the stored form of the record of a change, and frees its attributes unless sums depend on them. They are freed where
-/// they were made, and not by another thread after the write has waited.
+/// Computes the stored form of the record of a change, and frees its attributes unless sums depend on them. They are
+/// freed where they were made, and not by another thread after the write has waited.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] if the attributes of a record to replace are not a JSON object.

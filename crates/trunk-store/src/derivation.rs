@@ -1,8 +1,8 @@
 //! How an index derives the value at one of its paths from the attributes of a record.
 //!
-//! A path is `attribute` or `attribute.member.member`. `attribute~` is its text in lower case, `one+other` are two texts
-//! concatenated, and `attribute@shared` is an attribute whose values several types share. Paths are split once for each type,
-//! because each write derives a dozen values.
+//! A path is `attribute` or `attribute.member.member`. `attribute~` is its text in lower case, `one+other` are two
+//! texts concatenated, and `attribute@shared` is an attribute whose values several types share. Paths are split once
+//! for each type, because each write derives a dozen values.
 
 use std::borrow::Cow;
 

@@ -59,8 +59,8 @@ impl Directory {
         self.token_keys = Arc::clone(keys);
     }
 
-    /// Returns the maximum number of records of a type in an account, from its own quota or else the default one. `None`
-    /// means no limit.
+    /// Returns the maximum number of records of a type in an account, from its own quota or else the default one.
+    /// `None` means no limit.
     pub(crate) fn quota(&self, account: i64, default: Option<u64>) -> Option<u64> {
         let own = self.accounts.get(&account).and_then(|account| account.record_quota);
         own.map_or(default, |own| Some(own).filter(|own| *own > 0))

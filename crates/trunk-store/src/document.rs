@@ -30,16 +30,18 @@ pub enum DocumentKind {
     Call = 9,
     /// The actions of a call once it is answered.
     Flow = 10,
-    /// A part of the content of a file that an account uploaded to DIDWW's API. The account takes the place of the customer.
+    /// A part of the content of a file that an account uploaded to DIDWW's API. The account takes the place of the
+    /// customer.
     FilePart = 11,
     /// An entry of the audit log: the records of accounts that a write changed, and its actor. It has no owner.
     AuditEntry = 12,
     /// A call to a DID, in progress or ended. The account of the DID takes the place of the customer.
     InboundCall = 13,
-    /// A part of the content of a file that the service made for an account of DIDWW's API, which takes the place of the
-    /// customer.
+    /// A part of the content of a file that the service made for an account of DIDWW's API, which takes the place of
+    /// the customer.
     ExportPart = 14,
-    /// The rates of an account's outbound calls. The account stands in place of the customer, and its id is the document's.
+    /// The rates of an account's outbound calls. The account stands in place of the customer, and its id is the
+    /// document's.
     PricePlan = 15,
 }
 
@@ -50,8 +52,8 @@ impl DocumentKind {
     }
 }
 
-/// A document as it is stored, with the revision that a later write must name. Its body can hold secrets, so its `Debug` text
-/// leaves it out.
+/// A document as it is stored, with the revision that a later write must name. Its body can hold secrets, so its
+/// `Debug` text leaves it out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Document {
     /// The kind, which says what the body contains.
@@ -153,7 +155,8 @@ pub struct NewDocument {
     pub keyed: bool,
     /// All index keys of the document, as name and value.
     pub keys: Vec<(&'static str, String)>,
-    /// All unique keys of the document, as name and value. No other document of the kind, deleted or not, can have them.
+    /// All unique keys of the document, as name and value. No other document of the kind, deleted or not, can have
+    /// them.
     pub unique: Vec<(&'static str, String)>,
 }
 

@@ -51,8 +51,8 @@ pub enum StoreError {
     /// The database cannot be reached now. Nothing was changed. The engine reconnects by itself.
     #[error("the database cannot be reached")]
     Unavailable,
-    /// It is unknown whether the write was committed. An engine on a file then accepts no further writes, and only a restart
-    /// of the server shows the outcome; an engine on a server continues, and a read shows it.
+    /// It is unknown whether the write was committed. An engine on a file then accepts no further writes, and only a
+    /// restart of the server shows the outcome; an engine on a server continues, and a read shows it.
     #[error("it is not known whether the write was done; read before you repeat it")]
     Unknown,
     /// The engine failed. The text is for the operator.

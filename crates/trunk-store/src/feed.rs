@@ -1,7 +1,7 @@
 //! The change feed of a process: the latest writes in memory, and the positions of its followers.
 //!
-//! Bounds: a write is kept until every follower has passed it, and at most [`MAX_WRITES`] are kept. A follower that fell
-//! behind further must reload its copies. Without a follower nothing is kept.
+//! Bounds: a write is kept until every follower has passed it, and at most [`MAX_WRITES`] are kept. A follower that
+//! fell behind further must reload its copies. Without a follower nothing is kept.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,7 +16,8 @@ use crate::record::StoredRecord;
 
 /// Maximum number of writes that are kept for the slowest follower: twice as many as can wait to be committed.
 const MAX_WRITES: usize = 8_192;
-/// The lag in writes at which a follower's owner is woken to apply them, because nothing has used its copies for so long.
+/// The lag in writes at which a follower's owner is woken to apply them, because nothing has used its copies for so
+/// long.
 const WRITES_PER_WAKE: usize = 64;
 
 /// The effect of a write, as its followers see it.
@@ -33,9 +34,9 @@ pub enum Committed {
         /// The id of the record that no longer exists.
         id: Uuid,
     },
-    /// A document was changed, or is a new customer, agent, access key or price plan. Other new documents and those that are
-    /// [forgotten](crate::Change::Forget) are left out: only calls and documents created for them are forgotten, and no copies of
-    /// those are kept.
+    /// A document was changed, or is a new customer, agent, access key or price plan. Other new documents and those
+    /// that are [forgotten](crate::Change::Forget) are left out: only calls and documents created for them are
+    /// forgotten, and no copies of those are kept.
     Document {
         /// The kind of the document that was changed.
         kind: DocumentKind,
@@ -49,15 +50,16 @@ pub enum Committed {
         /// The number of the account that was changed.
         account: i64,
     },
-    /// Every record of an account, or of all accounts, was deleted. Without an account, many documents were deleted too.
+    /// Every record of an account, or of all accounts, was deleted. Without an account, many documents were deleted
+    /// too.
     Reset {
         /// The account's number; `None` means all accounts.
         account: Option<i64>,
         /// Whether the accounts and their keys were deleted too.
         accounts: bool,
     },
-    /// The current row of a call of another node that was answered, or whose answer was acknowledged. A node does not receive
-    /// its own calls.
+    /// The current row of a call of another node that was answered, or whose answer was acknowledged. A node does not
+    /// receive its own calls.
     CallRunning(Arc<RunningCall>),
     /// Another node wrote the record of a call that was answered and has ended, or that has a price.
     CallEnded(Arc<StoredCharge>),
@@ -74,9 +76,9 @@ pub type Write = Arc<[Committed]>;
 pub enum Changes {
     /// The writes, in the order of the feed.
     Since(Vec<Write>),
-    /// The follower fell behind too far, or the engine may have missed writes of other nodes. Its owner reloads its copies.
-    /// The follower's position is the newest one again, so later changes follow the load. Its next changes also name the calls
-    /// that other nodes wanted to end meanwhile.
+    /// The follower fell behind too far, or the engine may have missed writes of other nodes. Its owner reloads its
+    /// copies. The follower's position is the newest one again, so later changes follow the load. Its next changes also
+    /// name the calls that other nodes wanted to end meanwhile.
     Reload,
 }
 
@@ -85,8 +87,8 @@ pub enum Changes {
 pub enum Interest {
     /// Every effect, those on records included.
     Everything,
-    /// Everything but changes of records and calls. Those are collected only if another follower needs them, because each
-    /// costs a read; then this follower receives them too.
+    /// Everything but changes of records and calls. Those are collected only if another follower needs them, because
+    /// each costs a read; then this follower receives them too.
     AllButRecords,
 }
 

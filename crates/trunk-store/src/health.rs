@@ -13,8 +13,8 @@ pub enum WriteHealth {
     Full,
     /// The database cannot be reached. The engine reconnects by itself.
     Away,
-    /// No write is accepted until the server is restarted, because the state of the disk after a failed write is unknown,
-    /// or because the database's file is gone. The text is the reason, for the operator.
+    /// No write is accepted until the server is restarted, because the state of the disk after a failed write is
+    /// unknown, or because the database's file is gone. The text is the reason, for the operator.
     Ended(String),
 }
 
@@ -36,7 +36,8 @@ impl WriteHealth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingCommits {
-    /// Number of commits. A commit contains all writes that waited at the same time, so at least as many writes are lost.
+    /// Number of commits. A commit contains all writes that waited at the same time, so at least as many writes are
+    /// lost.
     pub commits: u64,
     /// Time of the last commit that is present; 1970 if there is none.
     pub since: Timestamp,

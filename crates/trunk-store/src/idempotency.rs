@@ -5,8 +5,8 @@
 //! transaction of its own, before the client receives it. So a key is unused (nothing was written), used without a
 //! response (the process ended in between, or the response is not kept), or used with one.
 //!
-//! A key is unique in its scope, on every node of the database: of two requests that write with the same key at the same
-//! time, the second one fails with [`Conflict`](crate::StoreError::Conflict), and changes nothing.
+//! A key is unique in its scope, on every node of the database: of two requests that write with the same key at the
+//! same time, the second one fails with [`Conflict`](crate::StoreError::Conflict), and changes nothing.
 //!
 //! Bounds: [`MAX_KEYS_PER_SCOPE`] and [`MAX_BYTES_PER_SCOPE`]; the oldest keys with a response are forgotten first.
 

@@ -1,5 +1,5 @@
-//! The index entries of a record: one for every attribute that a list can be filtered or sorted by, or that is unique. An
-//! attribute that is a list has one for each of its items.
+//! The index entries of a record: one for every attribute that a list can be filtered or sorted by, or that is unique.
+//! An attribute that is a list has one for each of its items.
 
 use didww_types::{FilterTest, Kind, ResourceSpec, Timestamp};
 use rust_decimal::Decimal;
@@ -20,8 +20,8 @@ pub enum IndexValue {
 }
 
 impl IndexValue {
-    /// Converts the value of an attribute of a kind. Values of one kind compare as the kind does: decimals by their amount,
-    /// instants by their time, texts byte by byte. Arrays and objects have no index value and become
+    /// Converts the value of an attribute of a kind. Values of one kind compare as the kind does: decimals by their
+    /// amount, instants by their time, texts byte by byte. Arrays and objects have no index value and become
     /// [`Null`](Self::Null): a list is indexed by its items.
     pub fn of(kind: Kind, value: &Value) -> Self {
         match (kind, value) {
@@ -67,8 +67,8 @@ impl IndexEntry {
     }
 }
 
-/// The name under which the number of an attribute, a path or a relationship of a type is stored. The types that share a
-/// path `attribute@name` have one number for it.
+/// The name under which the number of an attribute, a path or a relationship of a type is stored. The types that share
+/// a path `attribute@name` have one number for it.
 pub(crate) fn symbol_name(kind: &str, member: &str) -> String {
     if member.contains('@') { member.to_owned() } else { [kind, "/", member].concat() }
 }
@@ -126,8 +126,8 @@ impl IndexPlan {
         entries_of(self.0.iter(), attributes)
     }
 
-    /// Returns the index entries that a record loses and those that it gains, if it has these attributes after some were
-    /// [replaced](crate::Record::replaced_by). Only paths into replaced attributes are compared.
+    /// Returns the index entries that a record loses and those that it gains, if it has these attributes after some
+    /// were [replaced](crate::Record::replaced_by). Only paths into replaced attributes are compared.
     pub(crate) fn changed(
         &self,
         replaced: &[(String, Value)],
@@ -208,8 +208,8 @@ pub(crate) fn form_of(spec: &'static ResourceSpec, entry: &IndexEntry) -> String
 /// A text that compares with others as the decimals do, and is the same for equal amounts; `None` if the text is not a
 /// decimal.
 ///
-/// A sign (0 below zero, 1 zero, 2 above), the number of digits before the point, and the digits. Below zero the last two
-/// are complemented, and a mark that is greater than every digit ends them.
+/// A sign (0 below zero, 1 zero, 2 above), the number of digits before the point, and the digits. Below zero the last
+/// two are complemented, and a mark that is greater than every digit ends them.
 fn decimal_key(text: &str) -> Option<String> {
     let amount: Decimal = text.parse().ok()?;
     if amount.is_zero() {

@@ -3,8 +3,8 @@
 use crate::index::IndexValue;
 
 impl IndexValue {
-    /// Bytes that compare byte by byte as the values do, and are equal only for equal values. For a text they are its own
-    /// bytes and one more.
+    /// Bytes that compare byte by byte as the values do, and are equal only for equal values. For a text they are its
+    /// own bytes and one more.
     pub(crate) fn key(&self) -> Vec<u8> {
         match self {
             // With the sign bit flipped, the two's complement compares as the number does.

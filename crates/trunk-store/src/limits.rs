@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-/// The party on whose behalf a long read runs. Askers take turns: a read waits for at most one read of each other asker.
+/// The party on whose behalf a long read runs. Askers take turns: a read waits for at most one read of each other
+/// asker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Asker {
     /// An account, by its number.

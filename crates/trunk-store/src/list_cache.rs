@@ -1,13 +1,14 @@
 //! A cache of sorted lists: the record numbers of each list in their order, for the next page.
 //!
-//! A list is valid until a record of its type and account changes. It is stored with the number of changes of the database
-//! state from which it was read, and is returned only to a read of a state with the same number.
+//! A list is valid until a record of its type and account changes. It is stored with the number of changes of the
+//! database state from which it was read, and is returned only to a read of a state with the same number.
 //!
-//! After a failover the database may have the same numbers of changes for other lists. So the cache is cleared then, and begins
-//! an epoch: a read that began before finds nothing in it, and leaves nothing there.
+//! After a failover the database may have the same numbers of changes for other lists. So the cache is cleared then,
+//! and begins an epoch: a read that began before finds nothing in it, and leaves nothing there.
 //!
-//! Bounds: the record numbers in total and of one account, and the lists in total and of one account. The least recently
-//! used list is evicted first. An account that exceeds its share loses its own lists, not those of another account.
+//! Bounds: the record numbers in total and of one account, and the lists in total and of one account. The least
+//! recently used list is evicted first. An account that exceeds its share loses its own lists, not those of another
+//! account.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

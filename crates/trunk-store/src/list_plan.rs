@@ -49,8 +49,8 @@ pub(crate) struct IndexPart {
 }
 
 impl IndexPart {
-    /// The part that has the page of a query, from the nearer end of a list of this length. Returns `None` if the page is far from
-    /// both.
+    /// The part that has the page of a query, from the nearer end of a list of this length. Returns `None` if the page
+    /// is far from both.
     pub(crate) fn of(query: &ListQuery, total: u64) -> Option<Self> {
         let rest = total.saturating_sub(query.offset);
         let limit = query.limit.min(rest);
@@ -63,12 +63,12 @@ impl IndexPart {
     }
 }
 
-/// Maximum number of values of a condition that are looked up on the caller's thread. Each is a search in an index, even if no
-/// record has the value.
+/// Maximum number of values of a condition that are looked up on the caller's thread. Each is a search in an index,
+/// even if no record has the value.
 const MAX_LOOKED_UP_VALUES: usize = 16;
 
-/// Whether one equality of an attribute with few values selects a list in the order of creation. The cost of reading it is
-/// proportional to the records that match, of which there can be any number.
+/// Whether one equality of an attribute with few values selects a list in the order of creation. The cost of reading it
+/// is proportional to the records that match, of which there can be any number.
 pub(crate) fn is_looked_up(query: &ListQuery) -> bool {
     let [condition] = query.conditions.as_slice() else { return false };
     let is_in_order = match query.order.as_slice() {
@@ -83,7 +83,8 @@ pub(crate) fn is_looked_up(query: &ListQuery) -> bool {
         && condition.values.len() <= MAX_LOOKED_UP_VALUES
 }
 
-/// Whether a list depends only on the records of its type in its account, so that it is valid until one of them changes.
+/// Whether a list depends only on the records of its type in its account, so that it is valid until one of them
+/// changes.
 pub(crate) fn is_cacheable(query: &ListQuery) -> bool {
     let linked = |condition: &Condition| {
         matches!(

@@ -1,5 +1,5 @@
-//! The statement that selects the records that match a query: one condition selects candidates by its index, and the others
-//! filter them. The engines differ only in their [`Dialect`].
+//! The statement that selects the records that match a query: one condition selects candidates by its index, and the
+//! others filter them. The engines differ only in their [`Dialect`].
 
 use std::fmt::Write as _;
 
@@ -10,14 +10,15 @@ use crate::list_plan::{driving_condition, path, sides, table, to_newest};
 use crate::symbols::Symbols;
 use crate::{Condition, IndexValue, ListQuery, Scope};
 
-/// The parameters of a statement under construction, and the expressions that each engine writes in its own way. `r` is the
-/// record that is tested. The names of attributes are declared, so they need no escapes.
+/// The parameters of a statement under construction, and the expressions that each engine writes in its own way. `r` is
+/// the record that is tested. The names of attributes are declared, so they need no escapes.
 pub(crate) trait Dialect {
     const TRUE: &'static str;
     const FALSE: &'static str;
     /// The join of two tables with an `ON`.
     const JOIN: &'static str;
-    /// `DISTINCT` with a space, if the statement removes the repetitions of records with several matching index entries.
+    /// `DISTINCT` with a space, if the statement removes the repetitions of records with several matching index
+    /// entries.
     const DISTINCT: &'static str;
     /// The prefix of a column that keeps the engine from using an index of it.
     const UNINDEXED: &'static str;
@@ -42,7 +43,8 @@ pub(crate) trait Dialect {
     /// Tests whether a column of an index contains this text.
     fn key_contains(&mut self, column: &str, value: &IndexValue) -> String;
 
-    /// Tests whether the text of an expression contains this one. An empty value is contained in null and empty texts alone.
+    /// Tests whether the text of an expression contains this one. An empty value is contained in null and empty texts
+    /// alone.
     fn text_contains(&mut self, text: &str, value: &IndexValue) -> String;
 
     /// A condition as a number: 0 or 1.
@@ -139,8 +141,8 @@ fn reads_record(condition: &Condition) -> bool {
     )
 }
 
-/// Whether a condition limits the records to those that lead to related ones of the same account. A blank value also matches
-/// records that lead to none.
+/// Whether a condition limits the records to those that lead to related ones of the same account. A blank value also
+/// matches records that lead to none.
 fn selects_by_number(symbols: &Symbols, spec: &ResourceSpec, condition: &Condition) -> bool {
     let steps = match condition.test {
         FilterTest::Linked(path) => follow(symbols.registry(), spec.name, path),
@@ -152,8 +154,8 @@ fn selects_by_number(symbols: &Symbols, spec: &ResourceSpec, condition: &Conditi
     !condition.values.contains(&IndexValue::Null) && steps.is_none_or(|steps| !is_shared(&steps))
 }
 
-/// Whether a path leads to a type whose records all accounts share. Then records of every account lead to the same ones, and
-/// only the account's own records may be tested.
+/// Whether a path leads to a type whose records all accounts share. Then records of every account lead to the same
+/// ones, and only the account's own records may be tested.
 fn is_shared(steps: &[Step]) -> bool {
     steps.iter().any(|step| step.target.global)
 }
@@ -164,8 +166,8 @@ fn nothing_related<D: Dialect>(values: &[IndexValue]) -> String {
     constant.to_owned()
 }
 
-/// Joins alternatives with `OR` as a balanced tree: `SQLite` limits the depth of an expression, and the depth of a chain is its
-/// length.
+/// Joins alternatives with `OR` as a balanced tree: `SQLite` limits the depth of an expression, and the depth of a
+/// chain is its length.
 fn any_of<D: Dialect>(tests: &[String]) -> String {
     match tests {
         [] => D::FALSE.to_owned(),
@@ -313,8 +315,8 @@ impl<D: Dialect> Filters<'_, D> {
         self.is_owner(steps, ends)
     }
 
-    /// Selects the chains of links from the record along a path, those to one of these ends if there are any: `k1` is the link of
-    /// the first relationship, and so on.
+    /// Selects the chains of links from the record along a path, those to one of these ends if there are any: `k1` is
+    /// the link of the first relationship, and so on.
     fn linked(&mut self, steps: &[Step], ends: Option<&Ends<'_>>) -> String {
         let (mut from, mut conditions) = (Vec::new(), Vec::new());
         let mut reached = self.record.to_owned();
@@ -334,8 +336,8 @@ impl<D: Dialect> Filters<'_, D> {
         format!("SELECT 1 FROM {} WHERE {}", from.join(" CROSS JOIN "), conditions.join(" AND "))
     }
 
-    /// Tests whether the record is among those from which a path leads to one of these ends. The ends are found by their index,
-    /// and the links are followed backwards, so that no other record is read.
+    /// Tests whether the record is among those from which a path leads to one of these ends. The ends are found by
+    /// their index, and the links are followed backwards, so that no other record is read.
     fn is_owner(&mut self, steps: &[Step], ends: &Ends<'_>) -> String {
         let mut from = ends.from.to_owned();
         let mut reached = ends.number.to_owned();

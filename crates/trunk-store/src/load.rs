@@ -6,7 +6,8 @@
 pub struct Load {
     /// Writes that wait for the writer of a file; on PostgreSQL, reads and writes that wait for a connection.
     pub waiting: u64,
-    /// Transactions of this process that were committed. One contains all writes of a file that waited at the same time.
+    /// Transactions of this process that were committed. One contains all writes of a file that waited at the same
+    /// time.
     pub commits: u64,
     /// Long reads that wait for their turn.
     pub reads_waiting: u64,

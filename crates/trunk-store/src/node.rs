@@ -7,8 +7,8 @@ use didww_types::Timestamp;
 pub struct Node {
     /// The number, which no other process of the database has, or ever had.
     pub number: i64,
-    /// Number of heartbeats. A node whose number of heartbeats does not change for a time, on the stopwatch of the observing
-    /// node, is dead. The clocks of two nodes are never compared.
+    /// Number of heartbeats. A node whose number of heartbeats does not change for a time, on the stopwatch of the
+    /// observing node, is dead. The clocks of two nodes are never compared.
     pub beats: i64,
     /// The time of the last heartbeat, on the node's own clock; `None` if it never had one.
     pub beat_at: Option<Timestamp>,

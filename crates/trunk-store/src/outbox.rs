@@ -21,8 +21,8 @@ pub enum EventForm {
         /// The number of the account that owns the trunk.
         account: i64,
     },
-    /// As a callback about the status of a record: alone, as parameters, and signed with the account's enabled callback secret
-    /// when it is sent. If the account has none, the event is not stored.
+    /// As a callback about the status of a record: alone, as parameters, and signed with the account's enabled callback
+    /// secret when it is sent. If the account has none, the event is not stored.
     Status {
         /// The number of the account that owns the record.
         account: i64,
@@ -50,8 +50,8 @@ pub enum StatusMethod {
 }
 
 impl EventForm {
-    /// The method and the signature as they are stored. The callbacks of trunks have none of their own; a method in lower case
-    /// marks those about the status of a record.
+    /// The method and the signature as they are stored. The callbacks of trunks have none of their own; a method in
+    /// lower case marks those about the status of a record.
     pub(crate) fn stored(&self) -> (&str, Option<&str>) {
         match self {
             Self::Trunk { .. } => ("POST", None),

@@ -1,39 +1,41 @@
 //! The engine for several nodes: a store in a PostgreSQL database that any number of processes share.
 //!
-//! All nodes are equal. The database is the only authority; a node keeps accounts, keys and lists in memory, and follows the
-//! writes of the others (`polling`). Reads and writes go through a pool of connections (`run`), and use nothing that a pooler
-//! between node and database could lose: no named statement, no state of a session, no advisory lock. Statements that do not
-//! need each other's results share a round trip (`transaction`), and records that are created at the same time share a
-//! transaction (`groups`).
+//! All nodes are equal. The database is the only authority; a node keeps accounts, keys and lists in memory, and
+//! follows the writes of the others (`polling`). Reads and writes go through a pool of connections (`run`), and use
+//! nothing that a pooler between node and database could lose: no named statement, no state of a session, no advisory
+//! lock. Statements that do not need each other's results share a round trip (`transaction`), and records that are
+//! created at the same time share a transaction (`groups`).
 //!
 //! # How a part is written
 //!
 //! A part has one file here and one file of tables in `schema/`, which a migration creates. Its functions take
 //! `&Client` for reads and `&Transaction<'_>` for writes, which has the same functions, and return
 //! [`Done`](failure::Done). They use `query_typed`, `query_typed_opt` and `execute_typed` alone, with the type of each
-//! parameter; `?` converts every kind of [`Failure`](failure::Failure). The implementation of the part's trait runs them:
+//! parameter; `?` converts every kind of [`Failure`](failure::Failure). The implementation of the part's trait runs
+//! them:
 //!
-//! - `self.node.read(arguments, |client, arguments| Box::pin(find(client, arguments)))` for a read of fixed cost. It may run
-//!   again, so it must not change anything.
-//! - `self.node.long_read(asker, arguments, …)` for a read whose cost grows with the data: the askers take turns, and all of
-//!   its statements see one state of the database.
-//! - `self.node.write(arguments, |transaction, arguments| Box::pin(…))` for a transaction. It runs again if it lost against
-//!   another one, so its only effects are statements and
-//!   [announcements](transaction::Transaction::announce). It has read committed isolation: rows that a decision depends on are
-//!   locked (`FOR UPDATE`, in the order of the keys), or are a condition of the statement that writes (`WHERE revision = $n`),
-//!   whose number of rows decides. Reads and locks that come first are
-//!   [harmless](transaction::Transaction::harmless), and share the round trip of `BEGIN`; writes whose outcome is not needed are
-//!   executed [later](transaction::Transaction::later), and share the round trip of the commit.
+//! - `self.node.read(arguments, |client, arguments| Box::pin(find(client, arguments)))` for a read of fixed cost. It
+//!   may run again, so it must not change anything.
+//! - `self.node.long_read(asker, arguments, …)` for a read whose cost grows with the data: the askers take turns, and
+//!   all of its statements see one state of the database.
+//! - `self.node.write(arguments, |transaction, arguments| Box::pin(…))` for a transaction. It runs again if it lost
+//!   against another one, so its only effects are statements and [announcements](transaction::Transaction::announce).
+//!   It has read committed isolation: rows that a decision depends on are locked (`FOR UPDATE`, in the order of the
+//!   keys), or are a condition of the statement that writes (`WHERE revision = $n`), whose number of rows decides.
+//!   Reads and locks that come first are [harmless](transaction::Transaction::harmless), and share the round trip of
+//!   `BEGIN`; writes whose outcome is not needed are executed [later](transaction::Transaction::later), and share the
+//!   round trip of the commit.
 //!
-//! Numbers that ascend in the order of creation come from [`Node::number`], not from the database. Instants are `bigint`s of
-//! milliseconds since 1970, ids `uuid`, digests and secrets `bytea`, JSON `text`. Texts that are compared or sorted have
-//! `COLLATE "C"`. A unique violation is recognised by [`Failure::is_taken`](failure::Failure::is_taken), with the name of its constraint; it ends the
-//! transaction, so prefer `ON CONFLICT DO NOTHING` where the write can continue.
+//! Numbers that ascend in the order of creation come from [`Node::number`], not from the database. Instants are
+//! `bigint`s of milliseconds since 1970, ids `uuid`, digests and secrets `bytea`, JSON `text`. Texts that are compared
+//! or sorted have `COLLATE "C"`. A unique violation is recognised by [`Failure::is_taken`](failure::Failure::is_taken),
+//! with the name of its constraint; it ends the transaction, so prefer `ON CONFLICT DO NOTHING` where the write can
+//! continue.
 //!
 //! The heartbeat and the takeover of other nodes have a small pool of their own, so that no busy node seems dead.
 //!
-//! Bounds: the connections of the pools, the reads and writes that wait for one ([`MAX_WAITING`](run::MAX_WAITING)), the time
-//! of each transaction, which the server enforces, and the rows of a poll.
+//! Bounds: the connections of the pools, the reads and writes that wait for one ([`MAX_WAITING`](run::MAX_WAITING)),
+//! the time of each transaction, which the server enforces, and the rows of a poll.
 
 mod accounts;
 mod address;

@@ -29,7 +29,8 @@ impl Condition {
 /// A sort criterion of a list. It orders the records that are equal by the criteria before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
-    /// The name of the attribute, which is declared as sortable, or to-one relationships and an attribute: `country.name`.
+    /// The name of the attribute, which is declared as sortable, or to-one relationships and an attribute:
+    /// `country.name`.
     pub attribute: &'static str,
     /// Whether the greatest value comes first.
     pub descending: bool,
@@ -68,7 +69,7 @@ pub struct Listing {
     pub records: Vec<Record>,
     /// Number of records in the whole list.
     pub total: u64,
-    /// How often records of the type had been changed in the account ([`Records::changes`](crate::Records::changes)) in the
-    /// state of the database that was read, if the page depends on these records alone and the engine reports it.
+    /// How often records of the type had been changed in the account ([`Records::changes`](crate::Records::changes)) in
+    /// the state of the database that was read, if the page depends on these records alone and the engine reports it.
     pub changes: Option<i64>,
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-/// The requests that a shared rate limit applies to. Each key, account and customer is stored before it can send requests, so
-/// a peer cannot invent subjects.
+/// The requests that a shared rate limit applies to. Each key, account and customer is stored before it can send
+/// requests, so a peer cannot invent subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RateSubject {
     /// Requests with the API key with this id.
@@ -35,7 +35,8 @@ pub struct ShareRequest {
     pub wanted: u32,
     /// The limit, for the requests of all nodes together.
     pub limit: u32,
-    /// How long a request counts after it was admitted. Parts that the node no longer requests are free for others after that.
+    /// How long a request counts after it was admitted. Parts that the node no longer requests are free for others
+    /// after that.
     pub memory: Duration,
 }
 

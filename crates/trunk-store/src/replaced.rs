@@ -9,8 +9,9 @@ use crate::error::StoreError;
 use crate::record::Record;
 
 impl Record {
-    /// Returns the attributes that `others` replaces with different values, with the record's present values; an absent one is
-    /// null. Attributes that the record has come first, then those that it lacks, each in the order of their names.
+    /// Returns the attributes that `others` replaces with different values, with the record's present values; an absent
+    /// one is null. Attributes that the record has come first, then those that it lacks, each in the order of their
+    /// names.
     ///
     /// Only values whose texts differ are parsed: a record has two dozen, and most updates change one.
     ///

@@ -1,8 +1,8 @@
 //! The traits that an engine of the store implements: one for each part, and their sum.
 //!
-//! Every method can be called from many tasks at once, on any number of nodes that share a database. No method guarantees an
-//! order or a thread that only one process could provide: [`ChangeFeed`] documents the guarantees for readers of stored
-//! data.
+//! Every method can be called from many tasks at once, on any number of nodes that share a database. No method
+//! guarantees an order or a thread that only one process could provide: [`ChangeFeed`] documents the guarantees for
+//! readers of stored data.
 
 mod accounts;
 mod callback_secrets;

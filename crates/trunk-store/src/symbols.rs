@@ -1,5 +1,5 @@
-//! Symbols: the numbers by which the tables of both engines refer to types, attributes and relationships. Each engine numbers the
-//! names that are new in its own way.
+//! Symbols: the numbers by which the tables of both engines refer to types, attributes and relationships. Each engine
+//! numbers the names that are new in its own way.
 
 use std::collections::HashMap;
 
@@ -42,7 +42,8 @@ pub(crate) fn declared(registry: &'static [&'static ResourceSpec]) -> Vec<Declar
 #[derive(Debug)]
 pub(crate) struct Symbols {
     registry: &'static [&'static ResourceSpec],
-    // A write looks up a number for each of its index entries. The names are declared, so no peer can make them collide.
+    // A write looks up a number for each of its index entries. The names are declared, so no peer can make them
+    // collide.
     kinds: HashMap<&'static str, i64, RandomState>,
     members: HashMap<(&'static str, &'static str), i64, RandomState>,
     /// The sums to which records contribute, by the type of the records.
@@ -88,8 +89,8 @@ impl Symbols {
         plan.map_or_else(|| index_of(spec, attributes), |plan| plan.entries(attributes))
     }
 
-    /// Returns the index entries that a record of a type loses and those that it gains, if it has these attributes after some
-    /// were [replaced](crate::Record::replaced_by).
+    /// Returns the index entries that a record of a type loses and those that it gains, if it has these attributes
+    /// after some were [replaced](crate::Record::replaced_by).
     pub(crate) fn changed_index(
         &self,
         spec: &'static ResourceSpec,
@@ -117,8 +118,8 @@ impl Symbols {
         self.members.get(&(kind, name)).copied().unwrap_or(UNKNOWN)
     }
 
-    /// Returns the number of the relationship whose links a relationship of a type has, and whether it has them from the
-    /// other side.
+    /// Returns the number of the relationship whose links a relationship of a type has, and whether it has them from
+    /// the other side.
     pub(crate) fn link(&self, kind: &'static str, relationship: &'static str) -> (i64, bool) {
         let steps = didww_types::follow(self.registry(), kind, relationship).unwrap_or_default();
         match steps.first().filter(|step| step.inverse) {

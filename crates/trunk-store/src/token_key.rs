@@ -33,7 +33,7 @@ pub struct TokenKeyRotation {
     pub new: TokenKey,
     /// If a key was created after this time, nothing changes: another node was faster. `None` rotates in any case.
     pub unless_since: Option<Timestamp>,
-    /// Keys whose successor was created at this time or before are removed. `None` removes every old key, and so invalidates
-    /// every token.
+    /// Keys whose successor was created at this time or before are removed. `None` removes every old key, and so
+    /// invalidates every token.
     pub remove_succeeded_until: Option<Timestamp>,
 }

@@ -1,16 +1,17 @@
 //! Moves the contents of a database: to another engine, to a backup file, and from there into a new database.
 //!
-//! A source is one state of a database, or a backup. It yields logical rows ([`Table`]), a page at a time and always in the
-//! same order, so that two ends can be compared by a digest for each table. A target is a new database. Each page is written
-//! in one transaction, together with the position of its end and the digest of the table up to there; so an interrupted
-//! transfer continues there, after it has checked that the source still begins with the same rows. Derived rows (the index,
-//! counts, queues) are built by the target, from the declarations of this server. At the end the target is read back and
-//! compared with the source. Until then no server opens it.
+//! A source is one state of a database, or a backup. It yields logical rows ([`Table`]), a page at a time and always in
+//! the same order, so that two ends can be compared by a digest for each table. A target is a new database. Each page
+//! is written in one transaction, together with the position of its end and the digest of the table up to there; so an
+//! interrupted transfer continues there, after it has checked that the source still begins with the same rows. Derived
+//! rows (the index, counts, queues) are built by the target, from the declarations of this server. At the end the
+//! target is read back and compared with the source. Until then no server opens it.
 //!
-//! The clocks, leases and heartbeats of nodes, the change feed and the counts of commits belong to one database, and are not
-//! in a transfer.
+//! The clocks, leases and heartbeats of nodes, the change feed and the counts of commits belong to one database, and
+//! are not in a transfer.
 //!
-//! Bounds: `PAGE_ROWS` and `PAGE_BYTES` of a page, `PAGES_AHEAD` pages (`bounds`) that are read before they are written.
+//! Bounds: `PAGE_ROWS` and `PAGE_BYTES` of a page, `PAGES_AHEAD` pages (`bounds`) that are read before they are
+//! written.
 
 mod backup;
 pub(crate) mod bounds;
@@ -95,8 +96,8 @@ impl Target {
     }
 }
 
-/// Writes all rows of a source into a new database, or continues an interrupted transfer, and compares the two. Returns the
-/// totals of each table. A file is written on the caller's thread.
+/// Writes all rows of a source into a new database, or continues an interrupted transfer, and compares the two. Returns
+/// the totals of each table. A file is written on the caller's thread.
 ///
 /// # Errors
 /// [`TransferError`]. A target that was begun can then only be opened by repeating the transfer.

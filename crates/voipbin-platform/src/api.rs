@@ -1,10 +1,9 @@
 //! The platform's own API: reads a request, authenticates its caller, checks the limits, and dispatches it to
 //! the handler of its endpoint.
 //!
-//! Bounds: a body is at most as long, and takes at most as long to arrive, as `http_listener::Limits` permit; that of a login,
-//! which is read before its client is known, has at most 16 KiB.
-//! Wrong credentials and logins of an address, and requests of an address and of a customer, are limited per
-//! time.
+//! Bounds: a body is at most as long, and takes at most as long to arrive, as `http_listener::Limits` permit; that of a
+//! login, which is read before its client is known, has at most 16 KiB. Wrong credentials and logins of an address, and
+//! requests of an address and of a customer, are limited per time.
 
 mod access_keys;
 mod bounded;
@@ -106,7 +105,8 @@ async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Resp
 /// Counts the refusals that a client without a credential can cause any number of, by its address.
 static REFUSED: LogLimiter = LogLimiter::new("requests of the communication platform were refused");
 
-/// Logs why a request was refused. A client without a valid credential has three lines a minute; further ones are counted.
+/// Logs why a request was refused. A client without a valid credential has three lines a minute; further ones are
+/// counted.
 fn log_refusal(platform: &Platform, exchange: &Exchange, error: &ApiError) {
     let Exchange { parts, request_id, .. } = exchange;
     let is_limited = matches!(

@@ -32,8 +32,8 @@ impl<K: Kind> Default for Cache<K> {
 }
 
 impl<K: Kind> Cache<K> {
-    /// The cached record with this key, or the result of `read`, which is cached. Absence is not cached. `catch_up` applies
-    /// the changes of the store so far.
+    /// The cached record with this key, or the result of `read`, which is cached. Absence is not cached. `catch_up`
+    /// applies the changes of the store so far.
     async fn get(
         &self,
         key: Uuid,
@@ -121,7 +121,8 @@ impl EntityCache {
         if follower.is_current() {
             return;
         }
-        // The lock is held until the changes are applied, so that they are applied whenever the follower is found current.
+        // The lock is held until the changes are applied, so that they are applied whenever the follower is found
+        // current.
         match follower.changes() {
             Changes::Since(writes) => {
                 writes.iter().flat_map(|write| write.iter()).for_each(|effect| self.apply(effect));

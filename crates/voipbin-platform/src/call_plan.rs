@@ -40,8 +40,8 @@ pub(crate) struct Order<'a> {
     pub(crate) provider: Option<Uuid>,
 }
 
-/// Maximum number of destinations of a request. VoIPBIN documents no limit; without one, a single request could delay all
-/// others.
+/// Maximum number of destinations of a request. VoIPBIN documents no limit; without one, a single request could delay
+/// all others.
 const MAX_DESTINATIONS: usize = 100;
 
 /// The calls to place. A destination that cannot be called is left out, and the reason is logged.
@@ -128,8 +128,8 @@ fn actions(flow: &Entity<Flows>) -> Arc<[ActionBody]> {
 /// Maximum number of different reasons that the error names when no destination can be called.
 const MAX_REASONS: usize = 3;
 
-/// The error when no destination can be called: a lack of balance if that refused any of them, else the different reasons,
-/// in the order of the destinations.
+/// The error when no destination can be called: a lack of balance if that refused any of them, else the different
+/// reasons, in the order of the destinations.
 fn refusal(outcomes: &[Result<Plan, Failure>]) -> ApiError {
     if outcomes.iter().any(|outcome| matches!(outcome, Err(Failure::Balance))) {
         return ApiError::insufficient_balance();

@@ -24,8 +24,8 @@ use crate::endpoints::{ENDPOINTS, Endpoint, Needs, Operation};
 use crate::entity::json_text;
 use crate::sip_analysis::SipAnalysis;
 
-/// The statuses with which every operation can refuse: a parameter or a body that is not valid, credentials, permission,
-/// an id that does not exist, too many requests, a failure, and a store that accepts no work.
+/// The statuses with which every operation can refuse: a parameter or a body that is not valid, credentials,
+/// permission, an id that does not exist, too many requests, a failure, and a store that accepts no work.
 const COMMON_ERRORS: &[u16] = &[400, 401, 403, 404, 429, 500, 503];
 
 /// The parameters of every list.

@@ -1,7 +1,7 @@
 //! Customers, agents and access keys in memory: every request needs them.
 //!
-//! The directory is complete: it is loaded when the server starts, and every write updates it. Writes of other nodes are in
-//! it as soon as the change feed names them.
+//! The directory is complete: it is loaded when the server starts, and every write updates it. Writes of other nodes
+//! are in it as soon as the change feed names them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
@@ -158,7 +158,8 @@ fn replace<T>(old: &RwLock<T>, new: RwLock<T>) {
     *old.write().unwrap_or_else(PoisonError::into_inner) = new;
 }
 
-/// Applies the writes of other nodes to the directory, for as long as the platform exists. `wakes` are those of the store.
+/// Applies the writes of other nodes to the directory, for as long as the platform exists. `wakes` are those of the
+/// store.
 pub(crate) async fn follow(
     platform: Weak<Platform>,
     mut followed: Follower,

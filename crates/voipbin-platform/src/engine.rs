@@ -384,8 +384,8 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// After a conflict, adopts the deletion mark that another node has set on the call, once. Returns false if the record
-    /// changed for another reason.
+    /// After a conflict, adopts the deletion mark that another node has set on the call, once. Returns false if the
+    /// record changed for another reason.
     async fn adopt_deletion(&mut self) -> Result<bool, StoreError> {
         let stored = Entity::<Calls>::find(&*self.platform.core.store, self.call.id).await?;
         let is_new = |stored: &Entity<Calls>| stored.deleted && !self.call.deleted && Calls::is_live(stored);
@@ -434,15 +434,16 @@ fn mark_ended(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
     (public.tm_hangup, public.tm_update) = (at, at);
 }
 
-/// Ends the calls that were active when an earlier process of the server was killed, or another node of the database, and
-/// returns their number. Two nodes may find the same ones; one of them ends each.
+/// Ends the calls that were active when an earlier process of the server was killed, or another node of the database,
+/// and returns their number. Two nodes may find the same ones; one of them ends each.
 ///
 /// # Errors
 /// When the store cannot be read or written.
 pub(crate) async fn end_interrupted_calls(platform: &Platform) -> Result<usize, StoreError> {
     let store = &*platform.core.store;
     let calls = Entity::<Calls>::list(store, DocumentQuery::live(DocumentKind::Call)).await?;
-    // Read after the calls: a node is listed before its first call, so a node that started meanwhile is not taken for dead.
+    // Read after the calls: a node is listed before its first call, so a node that started meanwhile is not taken for
+    // dead.
     let (own, nodes) = (store.node(), store.nodes().await?);
     // No node has the number of an earlier one, so a call of this node's number is not one of an earlier process.
     let is_running =

@@ -169,8 +169,8 @@ impl<K: Kind> Entity<K> {
         store.commit(vec![self.put()]).await.map(|_| ())
     }
 
-    /// Reads a record with `read`, changes it, and writes it; again from the beginning if another write of it came in between, of
-    /// this server or of another one. Returns the record as it is stored.
+    /// Reads a record with `read`, changes it, and writes it; again from the beginning if another write of it came in
+    /// between, of this server or of another one. Returns the record as it is stored.
     ///
     /// # Errors
     /// That of `read` or `apply`, or a failure of the store.

@@ -1,8 +1,8 @@
 //! Health checks of providers. They decide nothing: calls are sent to an unhealthy provider as well.
 //!
-//! Each provider has a job, which is scheduled in the transaction that creates the provider and ends when the provider is
-//! deleted. The request of a check is sent at least once: a check that is interrupted is repeated. Its result is stored
-//! together with the time of the next check.
+//! Each provider has a job, which is scheduled in the transaction that creates the provider and ends when the provider
+//! is deleted. The request of a check is sent at least once: a check that is interrupted is repeated. Its result is
+//! stored together with the time of the next check.
 
 use std::sync::Arc;
 
@@ -34,7 +34,8 @@ pub(crate) async fn jobs(platform: &Arc<Platform>) -> Result<JobSet, StoreError>
     let checking = Arc::clone(platform);
     let check = JobKind::new(KIND, move |_, leased| check(Arc::clone(&checking), leased.job));
     let set = JobSet::default().handle(check.at_once(MAX_CONCURRENT_PROBES));
-    // Providers of an earlier release, and of a time without checks, have no job; and the interval may have been longer.
+    // Providers of an earlier release, and of a time without checks, have no job; and the interval may have been
+    // longer.
     let providers =
         Entity::<Providers>::list(&*platform.core.store, DocumentQuery::all(DocumentKind::Provider));
     Ok(providers
@@ -43,8 +44,8 @@ pub(crate) async fn jobs(platform: &Arc<Platform>) -> Result<JobSet, StoreError>
         .fold(set, |set, provider| set.standing(next_check(platform, provider.id))))
 }
 
-/// The change that schedules the checks of a new provider; none if checks are disabled. The next start with checks schedules
-/// them then.
+/// The change that schedules the checks of a new provider; none if checks are disabled. The next start with checks
+/// schedules them then.
 pub fn schedule(platform: &Platform, provider: Uuid) -> Option<Change> {
     let job = || Box::new(next_check(platform, provider));
     let is_enabled = !platform.config.probe_interval.is_zero();

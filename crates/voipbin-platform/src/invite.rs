@@ -51,8 +51,8 @@ pub(crate) fn to_number(
     Ok(invitation(outgoing, &public.codecs, Egress::Anywhere, credentials))
 }
 
-/// The INVITE of a call to a SIP URI, without a provider. `is_hidden` hides the caller's number; `codecs` are those of the
-/// customer's outbound config.
+/// The INVITE of a call to a SIP URI, without a provider. `is_hidden` hides the caller's number; `codecs` are those of
+/// the customer's outbound config.
 ///
 /// # Errors
 /// When the destination is not a SIP URI, or the caller's number cannot be hidden.

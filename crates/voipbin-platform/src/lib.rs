@@ -105,8 +105,8 @@ pub enum PlatformError {
 }
 
 /// Starts the dialler, with this server's own edge where hosts are mapped to it. Calls that an earlier
-/// process left active are ended first. The SIP messages of calls are stored in `messages`. Returns the jobs of the platform, to be run for as long as the server
-/// runs.
+/// process left active are ended first. The SIP messages of calls are stored in `messages`. Returns the jobs of the
+/// platform, to be run for as long as the server runs.
 ///
 /// # Errors
 /// [`PlatformError`]; then no call can be placed.

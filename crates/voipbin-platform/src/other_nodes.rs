@@ -55,7 +55,8 @@ impl Platform {
     }
 }
 
-/// Ends calls of this node at the request of other nodes, for as long as the platform exists. `wakes` are those of the store.
+/// Ends calls of this node at the request of other nodes, for as long as the platform exists. `wakes` are those of the
+/// store.
 pub(crate) async fn follow_hang_ups(
     platform: Weak<Platform>,
     mut hang_ups: Follower,
@@ -72,7 +73,8 @@ pub(crate) async fn follow_hang_ups(
                     }
                 }
             }
-            // The next changes contain the requests that were missed in the last minute. Clients cannot repeat that of a deleted call.
+            // The next changes contain the requests that were missed in the last minute. Clients cannot repeat that of
+            // a deleted call.
             Changes::Reload => has_missed = true,
         }
         if has_missed {

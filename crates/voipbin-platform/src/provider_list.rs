@@ -7,8 +7,8 @@ use crate::entity::Entity;
 use crate::platform::Platform;
 use crate::records::providers::Providers;
 
-/// Returns the providers, newest first, as `GET /v1.0/providers` shows them. The values of their headers are left empty:
-/// a carrier may authenticate its customer by one.
+/// Returns the providers, newest first, as `GET /v1.0/providers` shows them. The values of their headers are left
+/// empty: a carrier may authenticate its customer by one.
 ///
 /// # Errors
 /// When the store cannot be read.

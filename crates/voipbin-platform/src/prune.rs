@@ -18,7 +18,8 @@ use crate::timestamps;
 
 /// The name of the job.
 const KIND: &str = "platform.delete_old_calls";
-/// Maximum number of records that one commit removes. The number is small because the writes of calls wait for the commit.
+/// Maximum number of records that one commit removes. The number is small because the writes of calls wait for the
+/// commit.
 const MAX_PER_COMMIT: u64 = 100;
 
 /// The job that removes expired records.

@@ -121,8 +121,8 @@ pub(crate) fn check_rate<K: Eq + Hash + Clone>(
         .map_err(|wait| ApiError::rate_limited(limited_by, wait))
 }
 
-/// Counts a request against the rate limit of a caller's customer, which all nodes share. Tokens that a customer hands out are
-/// counted apart, so that they do not use up the requests of its own agents and access keys.
+/// Counts a request against the rate limit of a caller's customer, which all nodes share. Tokens that a customer hands
+/// out are counted apart, so that they do not use up the requests of its own agents and access keys.
 ///
 /// # Errors
 /// When the limit is exceeded.

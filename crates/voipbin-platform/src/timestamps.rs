@@ -14,12 +14,13 @@ pub(crate) fn from_clock(at: didww_types::Timestamp) -> Timestamp {
 /// How many of the last timestamps are remembered, so that a clock that is set back cannot repeat one of
 /// them.
 const MAX_REMEMBERED: usize = 1_024;
-/// Number of nodes of a database with different timestamps. A node issues 15 in a millisecond; more are ahead of its clock.
+/// Number of nodes of a database with different timestamps. A node issues 15 in a millisecond; more are ahead of its
+/// clock.
 const DISTINCT_NODES: i64 = 64;
 
 /// Issues timestamps that are all different: lists are paged by them. They increase while the system's clock
-/// runs, also where it steps back, and follow a clock that was set to another time. Nodes of a database whose numbers differ by
-/// less than 64 issue different ones.
+/// runs, also where it steps back, and follow a clock that was set to another time. Nodes of a database whose numbers
+/// differ by less than 64 issue different ones.
 #[derive(Debug)]
 pub struct UniqueTimestamps {
     clock: Clock,
@@ -68,8 +69,8 @@ impl Issued {
 }
 
 impl UniqueTimestamps {
-    /// Continues after the last timestamp that was ever issued, in microseconds since 1970. `node` is the number of this node,
-    /// if the database has others.
+    /// Continues after the last timestamp that was ever issued, in microseconds since 1970. `node` is the number of
+    /// this node, if the database has others.
     pub(crate) fn after(clock: Clock, last: i64, node: Option<i64>) -> Self {
         let issued = Issued { node, last, clock_at_last: i64::MIN, ..Issued::default() };
         Self { clock, issued: Mutex::new(issued) }

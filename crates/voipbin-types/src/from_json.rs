@@ -1,6 +1,6 @@
 //! Decoding of JSON as Go does it, where that differs from serde: an array is not a struct, `null` is a
-//! struct without members, of a member that occurs twice the last one counts, and half of a surrogate pair is U+FFFD, as are
-//! bytes that are not UTF-8.
+//! struct without members, of a member that occurs twice the last one counts, and half of a surrogate pair is U+FFFD,
+//! as are bytes that are not UTF-8.
 //!
 //! serde decodes an array into a struct, member by member in their order, so that `{"source":[]}` would be an
 //! empty source. A deserializer that wraps another one prevents this for every struct of a body at any depth.
@@ -13,8 +13,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::Value;
 
-/// Decodes JSON as the service does: an array is not accepted for an object, `null` is an empty one, and the last of several
-/// members with one name counts. Text that is not Unicode is replaced by U+FFFD.
+/// Decodes JSON as the service does: an array is not accepted for an object, `null` is an empty one, and the last of
+/// several members with one name counts. Text that is not Unicode is replaced by U+FFFD.
 ///
 /// ```
 /// # mod voipbin_client { pub use voipbin_types as types; }
@@ -44,8 +44,8 @@ fn read_what_serde_refuses<'a, T: Deserialize<'a>>(bytes: &[u8]) -> Option<T> {
     T::deserialize(Strict(value)).ok()
 }
 
-/// The text with U+FFFD in place of bytes that are not UTF-8, and its escape in place of those of lone surrogates. `None` for
-/// a text that ends in an escape, which is no JSON.
+/// The text with U+FFFD in place of bytes that are not UTF-8, and its escape in place of those of lone surrogates.
+/// `None` for a text that ends in an escape, which is no JSON.
 fn with_replacements(bytes: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
     let mut replaced = String::with_capacity(text.len());

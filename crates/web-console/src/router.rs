@@ -11,8 +11,8 @@ use crate::assets::{Asset, find};
 /// The templates of the paths, for the metrics of the listener.
 pub const PATHS: [&str; 3] = ["/console", "/console/", "/console/{*file}"];
 
-/// The content security policy: the page may load its own files, and send requests to its own server. It cannot evaluate
-/// code, be framed or send data elsewhere, and a text cannot become markup.
+/// The content security policy: the page may load its own files, and send requests to its own server. It cannot
+/// evaluate code, be framed or send data elsewhere, and a text cannot become markup.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
                       trusted-types 'none'";

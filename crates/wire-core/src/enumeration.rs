@@ -30,8 +30,8 @@ pub struct UndeclaredText {
     pub valid: &'static [&'static str],
 }
 
-/// Declares an enumeration of wire texts with a hidden variant that preserves any other text. Its functions are `#[inline]`, so
-/// that a program compiles those of the enumerations that it uses.
+/// Declares an enumeration of wire texts with a hidden variant that preserves any other text. Its functions are
+/// `#[inline]`, so that a program compiles those of the enumerations that it uses.
 ///
 /// ```
 /// wire_core::string_enum! {

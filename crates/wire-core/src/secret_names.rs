@@ -12,9 +12,9 @@ const PLAIN: [&str; 8] = [
     "access-control-allow-credentials",
 ];
 
-/// Whether the value of a member, a header or a parameter with this name is a password, a key, a token or another secret: in any
-/// case, with `-` or `_`. Names are known by their parts, so that one which is declared later, or which a customer chooses, counts
-/// as well.
+/// Whether the value of a member, a header or a parameter with this name is a password, a key, a token or another
+/// secret: in any case, with `-` or `_`. Names are known by their parts, so that one which is declared later, or which
+/// a customer chooses, counts as well.
 ///
 /// ```
 /// # use wire_core::names_secret;

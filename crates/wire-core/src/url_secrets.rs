@@ -3,8 +3,8 @@
 use crate::secret::HIDDEN;
 use crate::secret_names::names_secret;
 
-/// A URL with `(hidden)` in place of its user and password, and of the values of secret parameters; `None` if it has neither.
-/// Everything else stays as it was written. The scheme can be absent.
+/// A URL with `(hidden)` in place of its user and password, and of the values of secret parameters; `None` if it has
+/// neither. Everything else stays as it was written. The scheme can be absent.
 ///
 /// ```
 /// # use wire_core::hidden_in_url;

@@ -58,10 +58,10 @@ struct Key {
 impl<R: Creatable + Listable + Updatable> Api<R> {
     /// Ensures that a record matches this body: creates it, updates its differing members, or does nothing.
     ///
-    /// The record is the one that has exactly the body's `external_reference_id`, or without one exactly its name. Members
-    /// that the body does not set are not changed, and a value that the service normalises or generates, such as credentials, is no
-    /// difference: a second call writes nothing. If another program creates the record between the search and the creation,
-    /// that record is compared and updated.
+    /// The record is the one that has exactly the body's `external_reference_id`, or without one exactly its name.
+    /// Members that the body does not set are not changed, and a value that the service normalises or generates, such
+    /// as credentials, is no difference: a second call writes nothing. If another program creates the record between
+    /// the search and the creation, that record is compared and updated.
     ///
     /// ```
     /// # async fn f(client: &didww_client::Client) -> Result<(), didww_client::Error> {
@@ -83,8 +83,8 @@ impl<R: Creatable + Listable + Updatable> Api<R> {
     /// ```
     ///
     /// # Errors
-    /// Returns [`Reason::Several`] when several records match, [`Reason::Unidentified`] when the body sets neither attribute,
-    /// [`Reason::Fixed`] when a member differs that only a create request can set, [`Reason::Undeclared`] as
+    /// Returns [`Reason::Several`] when several records match, [`Reason::Unidentified`] when the body sets neither
+    /// attribute, [`Reason::Fixed`] when a member differs that only a create request can set, [`Reason::Undeclared`] as
     /// [`create`](Api::create) does, and the errors of the requests.
     pub fn ensure(&self, body: R::Create) -> Ensure<R> {
         Ensure { api: self.clone(), body, by: None, keeps: false }

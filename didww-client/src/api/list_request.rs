@@ -108,8 +108,8 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
         self
     }
 
-    /// Sets the number of records on a page, 50 by default: 1 to 1000, and from 2026-04-16 on at most 100 of most types. 0 and
-    /// more than 1000 are [`Reason::Page`].
+    /// Sets the number of records on a page, 50 by default: 1 to 1000, and from 2026-04-16 on at most 100 of most
+    /// types. 0 and more than 1000 are [`Reason::Page`].
     pub fn page_size(mut self, size: u64) -> Self {
         self.parameters.size = Some(size);
         self

@@ -1,4 +1,5 @@
-//! The upload of encrypted files, in the form of the client's API version: one file, or up to 2022-05-10 several of them.
+//! The upload of encrypted files, in the form of the client's API version: one file, or up to 2022-05-10 several of
+//! them.
 
 use std::fmt;
 
@@ -112,8 +113,8 @@ impl EncryptedUploads {
         let list = |name: &str| format!("{}[{}][][{name}]", EncryptedFile::SPEC.name, batch.name);
         let mut form = Multipart::new().text(part(declared.check.name), self.fingerprint);
         for File { content, name, description } in self.before.into_iter().chain([self.last]) {
-            // A member that the last file has already begins the next one. Every file has a content, but not every one a
-            // description, which would belong to the file before if it was first.
+            // A member that the last file has already begins the next one. Every file has a content, but not every one
+            // a description, which would belong to the file before if it was first.
             form = form.file(list(declared.file), name, MEDIA_TYPE, content);
             if let Some(description) = description {
                 form = form.text(list(DESCRIPTION), description);
@@ -166,8 +167,9 @@ impl Api<EncryptedFile> {
     /// # }
     /// ```
     ///
-    /// Up to 2022-05-10 the service answers with the id of the file alone, and a second request reads the file. If that one
-    /// fails, the file was uploaded: [`upload_several`](Self::upload_several) takes one file too, and returns its id.
+    /// Up to 2022-05-10 the service answers with the id of the file alone, and a second request reads the file. If that
+    /// one fails, the file was uploaded: [`upload_several`](Self::upload_several) takes one file too, and returns its
+    /// id.
     ///
     /// # Errors
     /// An error for a status outside 2xx: 422 if the service has other keys by now.
@@ -182,8 +184,8 @@ impl Api<EncryptedFile> {
         self.get(&id).await
     }
 
-    /// Uploads several files in one request, which versions up to 2022-05-10 take: at most 5. Returns their ids, in the order of the
-    /// files. If one is refused, none is stored.
+    /// Uploads several files in one request, which versions up to 2022-05-10 take: at most 5. Returns their ids, in the
+    /// order of the files. If one is refused, none is stored.
     ///
     /// ```
     /// # async fn f(client: &didww_client::Client, fingerprint: &str, passport: Vec<u8>, bill: Vec<u8>)
@@ -199,8 +201,8 @@ impl Api<EncryptedFile> {
     /// ```
     ///
     /// # Errors
-    /// [`Reason::Version`](crate::Reason::Version) at a version from 2026-04-16 on, which takes one file in a request, and for more
-    /// than 5 files; and what [`upload`](Self::upload) can fail with.
+    /// [`Reason::Version`](crate::Reason::Version) at a version from 2026-04-16 on, which takes one file in a request,
+    /// and for more than 5 files; and what [`upload`](Self::upload) can fail with.
     pub async fn upload_several(
         &self,
         uploads: impl Into<EncryptedUploads>,

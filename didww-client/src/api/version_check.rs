@@ -28,8 +28,8 @@ fn include(spec: &'static ResourceSpec, version: ApiVersion, path: &str) -> Resu
     Ok(())
 }
 
-/// Checks that the version has every include path, sort attribute and field of a query. Returns the query with the names
-/// of the version.
+/// Checks that the version has every include path, sort attribute and field of a query. Returns the query with the
+/// names of the version.
 pub(super) fn parameters(
     spec: &'static ResourceSpec,
     version: ApiVersion,

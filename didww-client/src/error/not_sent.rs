@@ -29,8 +29,8 @@ pub enum Reason {
     /// The body could not be encoded.
     #[error("the body cannot be encoded {0}")]
     Body(#[from] DecodeError),
-    /// A new record has a text in this attribute that its enumeration does not declare. An update sends such a text as it was
-    /// read, and [`Client::raw`](crate::Client::raw) sends any.
+    /// A new record has a text in this attribute that its enumeration does not declare. An update sends such a text as
+    /// it was read, and [`Client::raw`](crate::Client::raw) sends any.
     #[error("the attribute `{0}` has a text that it cannot have: {1}")]
     Undeclared(&'static str, UndeclaredText),
     /// Only the service sets this relationship.
@@ -45,8 +45,8 @@ pub enum Reason {
     /// More than one record matches, so the search is ambiguous. Contains the searched value.
     #[error("several records match: {0}")]
     Several(String),
-    /// The body sets neither a name nor an identifier of the customer by which the record could be found, or the type has no
-    /// filter for it.
+    /// The body sets neither a name nor an identifier of the customer by which the record could be found, or the type
+    /// has no filter for it.
     #[error("the body sets no attribute by which the record can be found: {0}")]
     Unidentified(&'static str),
     /// The record exists, and differs in this attribute or relationship, which only a create request can set.
@@ -55,7 +55,8 @@ pub enum Reason {
     /// The export has no file, because it is not completed.
     #[error("the export is not completed, so that it has no file yet")]
     NotCompleted,
-    /// The address of a file is not below the base URL, so that a request for it would send credentials to another host.
+    /// The address of a file is not below the base URL, so that a request for it would send credentials to another
+    /// host.
     #[error("the file is not below the base URL")]
     Elsewhere,
     /// The two records passed to [`Api::save`](crate::Api::save) have different ids.

@@ -32,8 +32,8 @@ fn quoted(cell: &str) -> String {
     format!("\"{}\"", cell.replace('"', "\"\""))
 }
 
-/// Any file has rows and at most one error, which is the last item, also uncompressed, and a file that is written as CSV is read
-/// as it was.
+/// Any file has rows and at most one error, which is the last item, also uncompressed, and a file that is written as
+/// CSV is read as it was.
 pub fn export_rows(data: &[u8]) {
     assert!(
         ExportFile::new(data.to_vec()).rows::<BTreeMap<String, String>>().filter(Result::is_err).count() <= 1

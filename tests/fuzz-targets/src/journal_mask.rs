@@ -3,7 +3,8 @@
 use serde_json::Value;
 use trunk_server::lab::journal::hidden_json;
 
-/// Hides the secrets of any bytes: nothing more is hidden by a second time, JSON stays JSON, and no password is left in it.
+/// Hides the secrets of any bytes: nothing more is hidden by a second time, JSON stays JSON, and no password is left in
+/// it.
 pub fn journal_mask(data: &[u8]) {
     let hidden = hidden_json(data);
     assert_eq!(hidden_json(hidden.as_bytes()), hidden, "what is hidden is hidden");

@@ -1,4 +1,5 @@
-//! The examples in the documentation of what both SDKs re-export: their readers depend on an SDK, and on no crate behind it.
+//! The examples in the documentation of what both SDKs re-export: their readers depend on an SDK, and on no crate
+//! behind it.
 
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,8 @@
-//! Which file of a crate names which other, read from `use` and from paths that begin with `crate`, `self`, `super` or a
-//! module that the file declares.
+//! Which file of a crate names which other, read from `use` and from paths that begin with `crate`, `self`, `super` or
+//! a module that the file declares.
 //!
-//! Re-exports (`pub use`, also with a restricted visibility) do not count. What is written in the arguments of a macro is
-//! not seen.
+//! Re-exports (`pub use`, also with a restricted visibility) do not count. What is written in the arguments of a macro
+//! is not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

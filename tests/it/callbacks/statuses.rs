@@ -7,7 +7,8 @@ use trunk_server::control::{NewDid, RecordMembers, Review};
 use super::*;
 use crate::support::world::{dids, identifier, linking, resource};
 
-/// A server with a frozen clock, whose account has a DID group with a number in stock. Returns the id of the stock keeping unit.
+/// A server with a frozen clock, whose account has a DID group with a number in stock. Returns the id of the stock
+/// keeping unit.
 async fn shop(stocked: bool) -> (TestServer, Api, String) {
     let (server, api) = start(settings()).await;
     let control = server.control();

@@ -307,7 +307,8 @@ async fn a_reset_and_a_deletion_of_an_account_give_back_the_stock_that_its_order
     assert_eq!(other.get("/available_dids").await.at("/meta/total_count"), 3);
 }
 
-/// Of a recorded number of 25 February 2026 that was registered on 27 February, the paid period ends a month after that.
+/// Of a recorded number of 25 February 2026 that was registered on 27 February, the paid period ends a month after
+/// that.
 #[tokio::test]
 async fn the_first_month_of_a_number_that_waits_for_its_registration_begins_with_the_approval() {
     let shop = Shop::open(2, "100.00", "0").await;

@@ -1,5 +1,6 @@
-//! The rules that DIDWW's document of 2026-04-16 states since it was corrected, at that version and the newest one, and the
-//! filters that take one value since 2026-11-19. A test begins with the numbers of its cases in `docs/conformance.md`.
+//! The rules that DIDWW's document of 2026-04-16 states since it was corrected, at that version and the newest one, and
+//! the filters that take one value since 2026-11-19. A test begins with the numbers of its cases in
+//! `docs/conformance.md`.
 
 use didww_types::{ApiVersion, Feature};
 use serde_json::{Value, json};

@@ -175,7 +175,8 @@ async fn requirements_have_their_prices_and_no_routes_of_relationships() {
     assert_eq!(found(NEW, &format!("filter[country.id]={},{UNKNOWN}", desk.country)).await, 1);
 }
 
-/// The official document: the list omits what has no price for the account, and its id is 404; a service can still show it.
+/// The official document: the list omits what has no price for the account, and its id is 404; a service can still show
+/// it.
 #[tokio::test]
 async fn a_requirement_without_a_price_does_not_exist_but_its_services_show_it() {
     let desk = Desk::open("10.0").await;

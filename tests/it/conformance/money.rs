@@ -1,5 +1,6 @@
-//! The money of an account, as a model: whatever the order of orders, cancellations, repeated requests, reviews and steps of the
-//! clock, what left the balance is what orders and renewals cost, and no more than balance and credit is spent.
+//! The money of an account, as a model: whatever the order of orders, cancellations, repeated requests, reviews and
+//! steps of the clock, what left the balance is what orders and renewals cost, and no more than balance and credit is
+//! spent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -179,9 +180,9 @@ impl Model {
         }
     }
 
-    /// Waits until all that became due since `before` has happened: no order that can be carried out is pending, and what is
-    /// renewed is only beyond its period if it can neither be paid nor ended, or if the next attempt to pay it, a day after the
-    /// last one, is yet to come.
+    /// Waits until all that became due since `before` has happened: no order that can be carried out is pending, and
+    /// what is renewed is only beyond its period if it can neither be paid nor ended, or if the next attempt to pay it,
+    /// a day after the last one, is yet to come.
     async fn settled(&self, before: Timestamp) -> Snapshot {
         let now = self.now();
         let is_a_day_later = before.after(Duration::from_secs(DAY)) <= now;
@@ -230,8 +231,8 @@ impl Model {
         let of_dids = times(self.dids.values().map(|(seen, _)| seen.renewals).sum(), MONTHLY);
         let of_services = times(self.services.values().map(|seen| seen.renewals).sum(), OF_SERVICE);
         let spent = self.start - read.balance;
-        // What is left was paid for channels: those before the step, or those after it, of which an order brought some or some
-        // were lost.
+        // What is left was paid for channels: those before the step, or those after it, of which an order brought some
+        // or some were lost.
         let of_channels = spent - read.bought - of_dids - of_services - self.paid_for_channels;
         let (end, channels) = read.pool;
         let renewals = match (&mut self.of_pool, end) {

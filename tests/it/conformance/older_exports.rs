@@ -21,8 +21,8 @@ const CREATED: &str = include_str!("../../../fixtures/2017-09-18/cdr_exports.cre
 const LISTED: &str = include_str!("../../../fixtures/2017-09-18/cdr_exports.list.response.json");
 const RECORDED_AT: &str = "2019-01-02T10:23:00.897Z";
 
-/// A server whose clock stands at the time of the recordings, and whose account is at the oldest version, so that a request can
-/// select any.
+/// A server whose clock stands at the time of the recordings, and whose account is at the oldest version, so that a
+/// request can select any.
 async fn open() -> World {
     let clock = Clock::system();
     clock.freeze(Some(RECORDED_AT.parse().unwrap()));

@@ -12,15 +12,16 @@ const FILE_OF_LIST: &str = "encrypted_files[items][][file]";
 const DESCRIPTION_OF_LIST: &str = "encrypted_files[items][][description]";
 const VERSIONS: [&str; 3] = ["2021-04-19", "2021-12-15", "2022-05-10"];
 
-/// A server with two keys, whose account is at the oldest version, so that a request can select any; and their fingerprint.
+/// A server with two keys, whose account is at the oldest version, so that a request can select any; and their
+/// fingerprint.
 async fn open() -> (World, String) {
     let world = World::of(engine::builder().version(ApiVersion::V2017_09_18)).await;
     keys(&world).await;
     (world, fingerprint())
 }
 
-/// The request of the sandbox traffic of April 2021 in the official PHP SDK's test data: two files, of which the first one has a
-/// description. It was answered with 201 and the ids alone.
+/// The request of the sandbox traffic of April 2021 in the official PHP SDK's test data: two files, of which the first
+/// one has a description. It was answered with 201 and the ids alone.
 #[tokio::test]
 async fn several_files_are_answered_with_their_ids_as_recorded() {
     let (world, fingerprint) = open().await;

@@ -471,8 +471,8 @@ async fn orders_are_filtered_by_status_and_day_and_older_versions_capitalise() {
     assert_eq!((wrong.status, wrong.at("/errors/0/code")), (400, json!("107")));
 }
 
-/// Whatever the order of orders, cancellations and clock steps: balance = start - what was not canceled, never below zero, and
-/// no number has two owners.
+/// Whatever the order of orders, cancellations and clock steps: balance = start - what was not canceled, never below
+/// zero, and no number has two owners.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_balance_is_the_start_less_the_orders_that_were_not_canceled_whatever_races() {
     let shop = std::sync::Arc::new(Shop::open(40, "31.50", "0").await);

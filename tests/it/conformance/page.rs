@@ -1,5 +1,5 @@
-//! `docs/conformance.md` against the registry and the sources of the tests: a case names tests that exist, at each version in
-//! which it holds, or the type that it waits for.
+//! `docs/conformance.md` against the registry and the sources of the tests: a case names tests that exist, at each
+//! version in which it holds, or the type that it waits for.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Access tokens: the token service, and the refusals of requests at the version that needs tokens. The numbers are those of
-//! the cases of 2026-11-19.
+//! Access tokens: the token service, and the refusals of requests at the version that needs tokens. The numbers are
+//! those of the cases of 2026-11-19.
 
 use std::time::Duration;
 
@@ -512,7 +512,8 @@ fn endpoints() -> Vec<(Method, String, bool)> {
 
 #[tokio::test]
 async fn every_endpoint_of_the_registry_refuses_what_is_no_valid_token() {
-    // Without the first feature, one of the relationships does not exist, and without the second one some types are 403.
+    // Without the first feature, one of the relationships does not exist, and without the second one some types
+    // are 403.
     let builder = engine::builder().feature(Feature::ReplaceCli).feature(Feature::Emergency);
     let builder = builder.limits(unlimited_guesses());
     let world = World::of(builder).await;

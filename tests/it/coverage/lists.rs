@@ -16,8 +16,8 @@ use crate::support::world::{UNKNOWN, identifier};
 /// Filters of which a record has no value in the versions before the attribute that they test.
 const OLDER_THAN_ITS_ATTRIBUTE: &[(&str, &str)] = &[("dids", "pending_removal")];
 
-/// Filters through a relationship that no fixture can set: that of other records to the record, or one that nothing sets. They
-/// match nothing.
+/// Filters through a relationship that no fixture can set: that of other records to the record, or one that nothing
+/// sets. They match nothing.
 const NOTHING_REFERS: &[(&str, &str)] = &[
     ("addresses", "area.id"),
     ("addresses", "city.id"),
@@ -33,9 +33,9 @@ const NOTHING_REFERS: &[(&str, &str)] = &[
     ("nanpa_prefixes", "did_group.features"),
 ];
 
-/// Sort criteria by which the records of the fixtures are equal, so that any order of them is right: attributes of which a
-/// fixture has one fixed value, or none, and which no update of it changes. The tests of the store cover the order of each
-/// kind of value.
+/// Sort criteria by which the records of the fixtures are equal, so that any order of them is right: attributes of
+/// which a fixture has one fixed value, or none, and which no update of it changes. The tests of the store cover the
+/// order of each kind of value.
 const EQUAL_IN_FIXTURES: &[(&str, &str)] = &[
     ("address_requirements", "address_proof_qty"),
     ("address_requirements", "business_proof_qty"),
@@ -371,8 +371,8 @@ fn other(kind: Kind, than: Option<&str>) -> Option<String> {
     candidates.into_iter().find(|candidate| than.is_none_or(|than| !candidate.eq_ignore_ascii_case(than)))
 }
 
-/// Ascending order is that of the attribute's kind, with null last; descending order is the opposite. Of the two records
-/// `ids`, the first was created before the second.
+/// Ascending order is that of the attribute's kind, with null last; descending order is the opposite. Of the two
+/// records `ids`, the first was created before the second.
 async fn sorted(world: &World, spec: &'static ResourceSpec, attribute: &AttributeSpec, ids: &[String; 2]) {
     let name = attribute.name;
     let values = |listed: &Document<Vec<Record>>| -> Vec<Value> {

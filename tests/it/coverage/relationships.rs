@@ -121,7 +121,8 @@ impl Stage<'_> {
         }
     }
 
-    /// Links the record together with the attributes that this needs. Linkage alone is refused before, and null after it.
+    /// Links the record together with the attributes that this needs. Linkage alone is refused before, and null after
+    /// it.
     async fn needs(&self, attributes: &Value) {
         let linkage = |linked| json!({ "data": self.linkage(linked) });
         let refusal = self.world.send("PATCH", &self.linkage_path(), Some(&linkage(true))).await;
@@ -203,7 +204,8 @@ pub const ONE_OF: &[(&str, &str)] = &[
     ("voice_in_trunks", "trunk"),
 ];
 
-/// Relationships that a request can only clear from 2026-04-16 on, and that no fixture sets: type of the target, and the name.
+/// Relationships that a request can only clear from 2026-04-16 on, and that no fixture sets: type of the target, and
+/// the name.
 const CLEARED_ONLY: &[(&str, &str)] = &[
     ("address_verifications", "address_verification"),
     ("emergency_calling_services", "emergency_calling_service"),

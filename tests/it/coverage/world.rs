@@ -98,7 +98,8 @@ impl World {
         self.records.body(spec, id, fixture).await
     }
 
-    /// The declaration of a type that is served in the version, its records alone or included; none if there is no such type.
+    /// The declaration of a type that is served in the version, its records alone or included; none if there is no such
+    /// type.
     pub fn served(&self, kind: &str) -> Option<&'static ResourceSpec> {
         find(kind).filter(|spec| spec.exists_in(self.version))
     }

@@ -9,8 +9,8 @@ use crate::support::binary::{self, Binary};
 
 const END: &str = "#= end of an expectation";
 
-/// Pastes blocks into one shell, in which `trunk-server` is the built binary with the addresses of the running one. Fails if a
-/// command prints something else than expected, or has no expectation.
+/// Pastes blocks into one shell, in which `trunk-server` is the built binary with the addresses of the running one.
+/// Fails if a command prints something else than expected, or has no expectation.
 pub fn paste(page: &str, blocks: &[String], binary: &Binary) {
     let complaints = run(page, blocks, binary, Path::new("."));
     assert!(complaints.is_empty(), "{page}: {complaints}");

@@ -47,7 +47,8 @@ fn includes(spec: &ResourceSpec) -> Named {
     relationships.chain(spec.resolved_includes().map(|one| (one.path, spec.since, one.until))).collect()
 }
 
-/// The names, each with its first version if that is newer than its resource's, and with its last version if it has one.
+/// The names, each with its first version if that is newer than its resource's, and with its last version if it has
+/// one.
 fn names(spec: &ResourceSpec, names: Named) -> String {
     let text = |(name, since, until): (&str, ApiVersion, Option<ApiVersion>)| {
         let first = (since > spec.since).then(|| since.to_string());

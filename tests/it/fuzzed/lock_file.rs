@@ -1,5 +1,5 @@
-//! `fuzz/Cargo.lock` beside that of the workspace. `fuzz/` is a workspace of its own, which no other test builds: what is changed
-//! in a manifest or in one lock file is easily forgotten in the other.
+//! `fuzz/Cargo.lock` beside that of the workspace. `fuzz/` is a workspace of its own, which no other test builds: what
+//! is changed in a manifest or in one lock file is easily forgotten in the other.
 //!
 //! What this does not see: an optional dependency that a feature has switched on since.
 

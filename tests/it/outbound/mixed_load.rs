@@ -1,5 +1,5 @@
-//! A server is killed repeatedly under a mixed load of its API, calls at its edge, calls of the platform, and callbacks. On each
-//! engine.
+//! A server is killed repeatedly under a mixed load of its API, calls at its edge, calls of the platform, and
+//! callbacks. On each engine.
 //!
 //! `KILLS=200` makes the run long.
 

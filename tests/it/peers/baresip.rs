@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 
 use crate::sip::edge::{DEADLINE, source, until};
 
-/// Its control port, at a separate address. Its calls come from 127.0.0.1, unless it listens elsewhere: the kernel would
-/// send its media from there anyway, regardless of the announced address.
+/// Its control port, at a separate address. Its calls come from 127.0.0.1, unless it listens elsewhere: the kernel
+/// would send its media from there anyway, regardless of the announced address.
 const CONTROL_PORT: u16 = 4444;
 /// Bytes of recorded audio that prove reception: two tenths of a second.
 const AUDIBLE_BYTES: u64 = 3_200;

@@ -1,5 +1,5 @@
-//! Callbacks of a server that is killed while it works: each committed change is notified at least once, in the order of
-//! its trunk, and nothing else is. On each engine.
+//! Callbacks of a server that is killed while it works: each committed change is notified at least once, in the order
+//! of its trunk, and nothing else is. On each engine.
 //!
 //! `KILLS=200` makes the run long.
 
@@ -37,8 +37,8 @@ fn change_of(path: &str) -> (usize, usize) {
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
-/// Blocks and activates each trunk in turn until the server is killed, after some answers. Returns for each trunk the last
-/// change that was acknowledged.
+/// Blocks and activates each trunk in turn until the server is killed, after some answers. Returns for each trunk the
+/// last change that was acknowledged.
 async fn work_until_killed(binary: Binary, base: &str, trunks: &[Changed], after: usize) -> Vec<usize> {
     let api = Api::new(&binary.base, KEY);
     let answered = Arc::new(AtomicUsize::new(0));

@@ -1,5 +1,5 @@
-//! A refused request leaves every row of the database as it was, and so does a read; a repeated update or deletion has the
-//! effect of one.
+//! A refused request leaves every row of the database as it was, and so does a read; a repeated update or deletion has
+//! the effect of one.
 
 use didww_types::{ApiVersion, REGISTRY, ResourceSpec};
 use http::Method;
@@ -97,8 +97,8 @@ async fn no_row_is_changed_by_a_refused_request() {
     filed.stop().await;
 }
 
-/// The writing operations of a document, with ids that nothing has and each of these bodies. Those that are meant to have an
-/// effect without a body are left out.
+/// The writing operations of a document, with ids that nothing has and each of these bodies. Those that are meant to
+/// have an effect without a body are left out.
 fn wrong_operations(document: &Value, bodies: &[&'static str]) -> Vec<(String, String, &'static str)> {
     let needs_no_body =
         |path: &str| ["/reset", "/clock", "/providers/probe"].iter().any(|p| path.starts_with(p));

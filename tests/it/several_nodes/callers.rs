@@ -10,8 +10,8 @@ pub(super) const CHANNELS: usize = 2;
 /// The price of each of the calls, in cents.
 const PRICE: usize = 5;
 
-/// Places calls at each server in turn while there is reason to, so that both channels are often in use. Returns how many
-/// were answered.
+/// Places calls at each server in turn while there is reason to, so that both channels are often in use. Returns how
+/// many were answered.
 pub(super) async fn call(edges: [&Edge; 2], trunk: &Trunk, goes_on: impl Fn(usize) -> bool) -> usize {
     let (mut answered, mut up) = (0, Vec::new());
     for number in 0.. {
@@ -42,8 +42,8 @@ pub(super) async fn call(edges: [&Edge; 2], trunk: &Trunk, goes_on: impl Fn(usiz
     answered
 }
 
-/// Waits until the calls that were answered have one record and one price each, and no channel is held. `ask` returns the
-/// answer to a query of the database.
+/// Waits until the calls that were answered have one record and one price each, and no channel is held. `ask` returns
+/// the answer to a query of the database.
 pub(super) async fn are_charged_once(answered: usize, ask: impl Fn(&str) -> String) {
     let state = "SELECT (SELECT count(*) FROM running_call), (SELECT coalesce(sum(held), 0) FROM channel), \
                  count(*), count(DISTINCT call_id), coalesce(sum(price::numeric), 0) * 100 FROM call WHERE code = 200";

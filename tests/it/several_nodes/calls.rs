@@ -11,7 +11,8 @@ use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, Trunk, source, until};
 use crate::sip::uac::{Call, Uac};
 use crate::support::tcp_proxy::Way;
 
-/// The time within which a trunk that was created at one server, or the wish to end a call, is known to the edges of all.
+/// The time within which a trunk that was created at one server, or the wish to end a call, is known to the edges of
+/// all.
 const KNOWN_WITHIN: Duration = Duration::from_secs(1);
 /// The time between two attempts, which stays below the limit of answers to sources that no trunk names.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);

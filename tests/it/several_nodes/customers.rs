@@ -11,7 +11,8 @@ use super::ledger::ADMIN;
 use crate::sip::edge::{Edge, until};
 use crate::support::api::{Answer, http_client};
 
-/// The time between two attempts with a key that a server does not know yet, which stays below the limit of wrong credentials.
+/// The time between two attempts with a key that a server does not know yet, which stays below the limit of wrong
+/// credentials.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 
 /// The status of a request with an access key.

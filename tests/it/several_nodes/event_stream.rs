@@ -1,5 +1,5 @@
-//! Changes of a trunk, at each of several servers in turn: each is notified once at least, in the order of the changes, and in
-//! time although the database fails over.
+//! Changes of a trunk, at each of several servers in turn: each is notified once at least, in the order of the changes,
+//! and in time although the database fails over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,8 +48,8 @@ impl EventStream {
         }
     }
 
-    /// Ends the changes, and waits until all of them are notified. Returns their number, and the longest time to a callback.
-    /// `ask` runs a query at the database, which shows in a failure what became of the events.
+    /// Ends the changes, and waits until all of them are notified. Returns their number, and the longest time to a
+    /// callback. `ask` runs a query at the database, which shows in a failure what became of the events.
     pub(super) async fn end(self, ask: impl Fn(&str) -> String) -> (usize, Duration) {
         self.enough.store(true, Ordering::SeqCst);
         // The changes fail too when their callbacks do.

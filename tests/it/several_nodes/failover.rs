@@ -64,8 +64,8 @@ async fn stale_reads(edge: &Edge, id: &str) -> usize {
     stale
 }
 
-/// The longest time until a server that was the primary replicates again. It is a bound, not a promise: Patroni acts once in a
-/// fifth of the lease, rewinds or copies the data, and shares the processors with all that runs beside it.
+/// The longest time until a server that was the primary replicates again. It is a bound, not a promise: Patroni acts
+/// once in a fifth of the lease, rewinds or copies the data, and shares the processors with all that runs beside it.
 const JOINED_WITHIN: Duration = Duration::from_mins(10);
 /// The longest time without a change of what Patroni says of the servers, in addition to two leases.
 const UNCHANGED_FOR: Duration = Duration::from_mins(2);

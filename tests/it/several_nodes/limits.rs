@@ -21,8 +21,8 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 /// Number of clients at each server.
 const CLIENTS: usize = 4;
 
-/// Creates an account with a limit and a key, and waits until both servers know it. Returns a client of each, and the number of
-/// requests that the second server has admitted by then.
+/// Creates an account with a limit and a key, and waits until both servers know it. Returns a client of each, and the
+/// number of requests that the second server has admitted by then.
 async fn limited(pair: &Pair) -> ([Api; 2], usize) {
     let account = json!({ "name": "limited", "rate_limit": LIMIT, "api_key": "limited" });
     pair.one.control_request("/accounts", "POST", &account).await;
@@ -59,8 +59,8 @@ async fn admitted(api: &Api, requests: usize) -> usize {
     sent.iter().filter(|admitted| **admitted == Some(true)).count()
 }
 
-/// Sends requests at these servers until as many as the limit are admitted, with those before, and some more then. Returns
-/// how many were admitted in all.
+/// Sends requests at these servers until as many as the limit are admitted, with those before, and some more then.
+/// Returns how many were admitted in all.
 async fn drive(servers: &[&Api], before: usize) -> usize {
     let mut all = before;
     let mut round = async || {

@@ -1,4 +1,5 @@
-//! Servers that listen for what the others wrote, and the way of whose notifications fails: they know of it in time nevertheless.
+//! Servers that listen for what the others wrote, and the way of whose notifications fails: they know of it in time
+//! nevertheless.
 
 use std::time::{Duration, Instant};
 

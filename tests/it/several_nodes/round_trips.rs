@@ -12,7 +12,8 @@ use crate::sip::uac::Call;
 use crate::support::postgres::{Database, Server};
 use crate::support::wire::{Sent, Wire};
 
-/// How often a request is repeated. What else the server sends meanwhile only adds, so the smallest count is the request's.
+/// How often a request is repeated. What else the server sends meanwhile only adds, so the smallest count is the
+/// request's.
 const REPEATS: usize = 8;
 /// The polls that are waited for while nothing is requested, of which there are five in a second.
 const POLLS: usize = 20;

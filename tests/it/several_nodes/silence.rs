@@ -1,5 +1,5 @@
-//! The way to the database swallows everything without an error, or is slow, or ends in one direction: it is found out in
-//! bounded time, and left.
+//! The way to the database swallows everything without an error, or is slow, or ends in one direction: it is found out
+//! in bounded time, and left.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ use crate::support::tcp_proxy::{Side, Way};
 const FOUND_OUT_WITHIN: Duration = Duration::from_secs(3);
 /// The longest time until a request is answered while the database is silent.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(8);
-/// The time in which a server serves again when the database speaks on new connections alone: an attempt to connect that began
-/// before takes as long as it may.
+/// The time in which a server serves again when the database speaks on new connections alone: an attempt to connect
+/// that began before takes as long as it may.
 const BACK_WITHIN: Duration = Duration::from_secs(4);
 /// Longer than a commit is waited for, whose outcome is unknown then.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(15);

@@ -1,5 +1,5 @@
-//! A server is killed, or stands still for longer than its leases: what it was doing is taken over, and one that wakes up does
-//! not go on with it.
+//! A server is killed, or stands still for longer than its leases: what it was doing is taken over, and one that wakes
+//! up does not go on with it.
 
 use std::time::{Duration, Instant};
 

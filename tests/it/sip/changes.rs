@@ -1,4 +1,5 @@
-//! Changes over the API apply from the next INVITE on, and not to an active call, but the deletion of its trunk ends it.
+//! Changes over the API apply from the next INVITE on, and not to an active call, but the deletion of its trunk ends
+//! it.
 
 use serde_json::{Value, json};
 

@@ -53,8 +53,8 @@ async fn a_call_without_an_offer_is_offered_what_its_trunk_demands() {
     }
 }
 
-/// Checks that the record of a call that was ended for its answer, the recent attempts and both lines of the log have one
-/// sentence, which begins so.
+/// Checks that the record of a call that was ended for its answer, the recent attempts and both lines of the log have
+/// one sentence, which begins so.
 async fn assert_ended_because(edge: &Edge, call: &Call, record: &Value, beginning: &str) {
     let why = record["explanation"].as_str().unwrap();
     assert!(why.starts_with(beginning), "{why} is not: {beginning}");

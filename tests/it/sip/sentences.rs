@@ -1,5 +1,5 @@
-//! Every check and every cause of the edge: a call that meets it, and one sentence in the log, in the recent attempts, in the
-//! record and in the answer. A check or a cause that is declared and has no row here fails.
+//! Every check and every cause of the edge: a call that meets it, and one sentence in the log, in the recent attempts,
+//! in the record and in the answer. A check or a cause that is declared and has no row here fails.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -315,8 +315,9 @@ impl Row {
     }
 }
 
-/// Checks that the newest entry of a call's attempts, the line of the log and the answer state a check and a cause in one
-/// sentence, and that the page about failed calls has a row for it. Returns the sentence. A source that no trunk names learns nothing.
+/// Checks that the newest entry of a call's attempts, the line of the log and the answer state a check and a cause in
+/// one sentence, and that the page about failed calls has a row for it. Returns the sentence. A source that no trunk
+/// names learns nothing.
 pub async fn is_stated(
     edge: &Edge,
     call: &Call,
@@ -354,8 +355,8 @@ pub async fn is_stated(
     why
 }
 
-/// Checks that an INVITE which was refused before the checks has one sentence in the answer, in the recent attempts and in the
-/// log, and that the page about failed calls has a row for it.
+/// Checks that an INVITE which was refused before the checks has one sentence in the answer, in the recent attempts and
+/// in the log, and that the page about failed calls has a row for it.
 pub async fn assert_states_why(edge: &Edge, call: &Call, answer: &Message) {
     let header = answer.header("X-Refusal").unwrap_or_else(|| panic!("{answer:?}"));
     let why =
@@ -371,8 +372,8 @@ pub async fn assert_states_why(edge: &Edge, call: &Call, answer: &Message) {
     edge.logs(&["refused", &call.id, &format!("why=\"{why}\"")]).await;
 }
 
-/// Checks that a call which ended so has one sentence in its record, in the recent attempts, in the log and, if it was refused
-/// by a response that says why, in that; and that the page about failed calls has a row for it.
+/// Checks that a call which ended so has one sentence in its record, in the recent attempts, in the log and, if it was
+/// refused by a response that says why, in that; and that the page about failed calls has a row for it.
 pub async fn assert_ended_with(edge: &Edge, call: &Call, why: &str, answer: Option<&Message>) {
     let record = until("the record of the call", async || {
         let listed = edge.control.get(&format!("/calls?call_id={}", call.id)).await;

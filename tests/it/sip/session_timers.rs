@@ -21,7 +21,8 @@ async fn up(edge: &Edge, lines: &[&str]) -> (Call, Message) {
     let answer = call.attempt().await;
     assert_eq!(answer.code(), 200, "{answer:?}");
     call.acknowledge().await;
-    // Requests of a dialog are handled in their order, so the ACK is known, and the session began before the clock advances.
+    // Requests of a dialog are handled in their order, so the ACK is known, and the session began before the clock
+    // advances.
     assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200);
     (call, answer)
 }

@@ -1,5 +1,5 @@
-//! Every attempt leaves a trace: the same sentence in the log, in the recent attempts, in the record, in the answer to a
-//! caller that a trunk names, and in `explain`.
+//! Every attempt leaves a trace: the same sentence in the log, in the recent attempts, in the record, in the answer to
+//! a caller that a trunk names, and in `explain`.
 
 use serde_json::{Value, json};
 

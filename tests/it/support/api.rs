@@ -14,8 +14,8 @@ pub const OLD: &str = "2021-12-15";
 /// The version whose requests have access tokens.
 pub const TOKENS: &str = "2026-11-19";
 
-/// A client with an API key and a version. At the version with access tokens it mints one for the key, and another one when
-/// the server refuses it.
+/// A client with an API key and a version. At the version with access tokens it mints one for the key, and another one
+/// when the server refuses it.
 #[derive(Clone)]
 pub struct Api {
     http: Client,

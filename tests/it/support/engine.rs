@@ -1,6 +1,7 @@
 //! The engine of the store that these tests run on: `SQLite`, or `PostgreSQL` if `TRUNK_TESTS_ENGINE` is `postgres`.
 //!
-//! A server that starts without a database of its own gets an empty one on the `PostgreSQL` server that the tests share.
+//! A server that starts without a database of its own gets an empty one on the `PostgreSQL` server that the tests
+//! share.
 
 use std::cell::RefCell;
 use std::sync::OnceLock;

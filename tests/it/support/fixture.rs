@@ -2,14 +2,13 @@
 //!
 //! `create` and `update` have a body, without type and id, for the first version of the type and for each later
 //! version that needs another one. `release` has the updates without which a record that is linked to others cannot be
-//! deleted. `linked_with` names relationships that depend on attributes, and `never_cleared` those that the record keeps. A type
-//! that no request creates has `control`: the request to the control API
-//! that makes a record, and where the answer has its id. In all texts, `{unique}` becomes a number of four digits
-//! that is new each time, `{account}` the account's id, `{yesterday}` the day before the present one, `{year}` and `{month}` its
-//! year and its month, and the name of a type in braces, such as `{dids}`, the id
-//! of a new record of that type. `{did_groups.stock_keeping_units}` becomes the id of the first member of a relationship of a
-//! new record. Values are written in their normal form: what a body sends is what the answer
-//! shows.
+//! deleted. `linked_with` names relationships that depend on attributes, and `never_cleared` those that the record
+//! keeps. A type that no request creates has `control`: the request to the control API that makes a record, and where
+//! the answer has its id. In all texts, `{unique}` becomes a number of four digits that is new each time, `{account}`
+//! the account's id, `{yesterday}` the day before the present one, `{year}` and `{month}` its year and its month, and
+//! the name of a type in braces, such as `{dids}`, the id of a new record of that type.
+//! `{did_groups.stock_keeping_units}` becomes the id of the first member of a relationship of a new record. Values are
+//! written in their normal form: what a body sends is what the answer shows.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,10 +25,12 @@ pub struct Fixture {
     create: BTreeMap<String, Value>,
     #[serde(default)]
     update: BTreeMap<String, Value>,
-    /// The update that a record which is linked to others needs before it can be deleted, by the first version that refuses.
+    /// The update that a record which is linked to others needs before it can be deleted, by the first version that
+    /// refuses.
     #[serde(default)]
     release: BTreeMap<String, Value>,
-    /// The attributes that a record must have where a relationship has a member from 2026-04-16 on, by the relationship's name.
+    /// The attributes that a record must have where a relationship has a member from 2026-04-16 on, by the
+    /// relationship's name.
     #[serde(default)]
     pub linked_with: BTreeMap<String, Value>,
     /// The relationships that a record of the fixture always has, although a request of another record can clear them.

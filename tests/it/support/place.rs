@@ -24,8 +24,8 @@ impl Place {
         Self { folder: tempfile::tempdir().unwrap(), database: Some(Server::shared().database()) }
     }
 
-    /// Whether a server that is started again finds its predecessor's work at once. On PostgreSQL it waits until that one is
-    /// found dead, and for its leases.
+    /// Whether a server that is started again finds its predecessor's work at once. On PostgreSQL it waits until that
+    /// one is found dead, and for its leases.
     pub fn is_file(&self) -> bool {
         self.database.is_none()
     }

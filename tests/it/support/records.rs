@@ -147,7 +147,8 @@ impl Records {
         })
     }
 
-    /// Creates a record, and returns the id of the first member of a relationship of it: `did_groups.stock_keeping_units`.
+    /// Creates a record, and returns the id of the first member of a relationship of it:
+    /// `did_groups.stock_keeping_units`.
     async fn related(&self, path: &str) -> String {
         let (kind, relationship) = path.split_once('.').unwrap();
         let spec = find(kind).unwrap_or_else(|| panic!("{kind} is no declared type: {path}"));

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 pub enum Way {
     /// Passes on everything.
     Open,
-    /// Passes on each piece after a time of its own of up to this one, so that what is sent on several connections arrives in
-    /// another order.
+    /// Passes on each piece after a time of its own of up to this one, so that what is sent on several connections
+    /// arrives in another order.
     Slow(Duration),
     /// Accepts connections and passes on nothing, as if all packets were lost.
     Silent,

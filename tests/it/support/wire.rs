@@ -1,8 +1,8 @@
 //! Counts the statements and round trips of a server to PostgreSQL, by a proxy on loopback.
 //!
-//! Statements that are sent before the answers to earlier ones arrived share a round trip. The proxy delays answers, as a
-//! database on another machine does; without that, it would depend on the scheduler whether two statements that do not wait for
-//! each other share one.
+//! Statements that are sent before the answers to earlier ones arrived share a round trip. The proxy delays answers, as
+//! a database on another machine does; without that, it would depend on the scheduler whether two statements that do
+//! not wait for each other share one.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

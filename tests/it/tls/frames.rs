@@ -226,7 +226,8 @@ async fn a_client_that_lets_no_response_through_is_disconnected_although_it_make
     .await;
 }
 
-/// Asserts that a client is disconnected whose response has no room, and which sends a ping and these frames again and again.
+/// Asserts that a client is disconnected whose response has no room, and which sends a ping and these frames again and
+/// again.
 async fn lets_no_response_through(further: impl Fn(&mut Frames) -> Vec<u8>) {
     let (server, made) = impatient().await;
     let address = server.server().address().to_string();

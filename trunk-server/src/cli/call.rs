@@ -2,8 +2,8 @@
 //! result.
 //!
 //! A call through the edge is sent from this process over the network, by the dialler's SIP client. Its messages are
-//! stored in this process, so that the ladder does not depend on the control API, which is only used to find the reason.
-//! A call through a provider is placed by the running server (`provider`).
+//! stored in this process, so that the ladder does not depend on the control API, which is only used to find the
+//! reason. A call through a provider is placed by the running server (`provider`).
 
 mod arguments;
 mod error;
@@ -47,8 +47,8 @@ impl PlaceCall {
     /// Places the call, and returns when it has ended.
     ///
     /// # Errors
-    /// If the number or the address is not valid, the trunk or the provider cannot be found, the platform places no call,
-    /// or no SIP client can be started.
+    /// If the number or the address is not valid, the trunk or the provider cannot be found, the platform places no
+    /// call, or no SIP client can be started.
     pub async fn place(self) -> Result<Placed, CallError> {
         let report = match (&self.provider, &self.access_key) {
             (Some(provider), Some(key)) => {

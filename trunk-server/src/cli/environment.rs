@@ -22,8 +22,8 @@ pub struct UnknownVariable {
     pub nearest: Option<String>,
 }
 
-/// Returns the variables, sorted by name, that have the prefix `TRUNK_SERVER_` and belong neither to a setting nor to the
-/// variables that an orchestrator sets for a service.
+/// Returns the variables, sorted by name, that have the prefix `TRUNK_SERVER_` and belong neither to a setting nor to
+/// the variables that an orchestrator sets for a service.
 pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<UnknownVariable> {
     let names = names.map(|name| name.to_string_lossy().into_owned());
     let mut unknown: Vec<String> = names
@@ -54,7 +54,8 @@ pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<UnknownVa
 /// Maximum number of differing characters between a variable and the setting that it is taken for.
 const MAX_DISTANCE: usize = 3;
 
-/// Returns true for the rest of an orchestrator's variable: `SERVICE_HOST`, `SERVICE_PORT`, `SERVICE_PORT_HTTP`, `PORT`, `PORT_8080_TCP_ADDR` and the like.
+/// Returns true for the rest of an orchestrator's variable: `SERVICE_HOST`, `SERVICE_PORT`, `SERVICE_PORT_HTTP`,
+/// `PORT`, `PORT_8080_TCP_ADDR` and the like.
 fn is_set_by_orchestrator(rest: &str) -> bool {
     rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")
 }

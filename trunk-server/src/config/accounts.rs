@@ -26,8 +26,8 @@ pub struct AccountsConfig {
     /// Maximum number of requests per second of each key; 0 is no limit. Default: 20, and no limit if the API is served
     /// on loopback.
     pub rate_limit: Option<u32>,
-    /// Number of months, including the current one, for which the audit of all changes to records is kept. 0 is no audit, which
-    /// is the default.
+    /// Number of months, including the current one, for which the audit of all changes to records is kept. 0 is no
+    /// audit, which is the default.
     pub audit_months: Option<u32>,
 }
 

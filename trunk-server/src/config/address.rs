@@ -18,8 +18,8 @@ pub(super) fn check_address(name: &'static str, text: &str) -> Result<(), Config
     })
 }
 
-/// Refuses a text that is not a bare host name: the host of a request is compared with it without the port and without a
-/// trailing full stop.
+/// Refuses a text that is not a bare host name: the host of a request is compared with it without the port and without
+/// a trailing full stop.
 pub(super) fn check_host(name: &'static str, host: &str) -> Result<(), ConfigError> {
     let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b".-[:]".contains(&byte);
     let is_alone = host_of(host) == host && !host.ends_with('.');

@@ -27,14 +27,14 @@ pub enum Database {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PostgresDatabase {
-    /// Its URL, such as `postgres://trunk:PASSWORD@db.example/trunk?sslmode=verify-full`. A pooler in transaction mode may be
-    /// between.
+    /// Its URL, such as `postgres://trunk:PASSWORD@db.example/trunk?sslmode=verify-full`. A pooler in transaction mode
+    /// may be between.
     pub url: Secret,
-    /// The URL of a connection that bypasses any pooler, for notifications of other servers. Without it, this server polls the
-    /// changes of other servers five times a second.
+    /// The URL of a connection that bypasses any pooler, for notifications of other servers. Without it, this server
+    /// polls the changes of other servers five times a second.
     pub listen: Option<Secret>,
-    /// Maximum number of connections, 2 to 500. One additional connection reads the changes of other servers, and at most two
-    /// more are for the heartbeat and for the cleanup after dead servers.
+    /// Maximum number of connections, 2 to 500. One additional connection reads the changes of other servers, and at
+    /// most two more are for the heartbeat and for the cleanup after dead servers.
     pub connections: usize,
 }
 

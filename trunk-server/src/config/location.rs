@@ -1,4 +1,5 @@
-//! Finds the line of a setting in the configuration file, for errors of values that are checked after the file was read.
+//! Finds the line of a setting in the configuration file, for errors of values that are checked after the file was
+//! read.
 
 use toml::de::{DeTable, DeValue};
 

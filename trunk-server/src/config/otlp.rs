@@ -9,8 +9,8 @@ pub(super) fn check_otlp(text: Option<String>) -> Result<Option<String>, ConfigE
     text.map(|text| check_endpoint("otlp-endpoint", &text)).transpose()
 }
 
-/// Checks the URL of a collector, and returns it without a trailing slash. A URL with a password is refused, because it would be
-/// printed.
+/// Checks the URL of a collector, and returns it without a trailing slash. A URL with a password is refused, because it
+/// would be printed.
 pub(crate) fn check_endpoint(name: &'static str, text: &str) -> Result<String, ConfigError> {
     let refused = |expected| {
         // The part before the host can be a password.

@@ -1,6 +1,7 @@
 //! The `[prices]` table of the configuration file: where the price services are served, and their plans.
 //!
-//! The prices of outbound calls are not among them: they are those that `[[sip.rates]]` sets, by which calls are charged.
+//! The prices of outbound calls are not among them: they are those that `[[sip.rates]]` sets, by which calls are
+//! charged.
 
 mod entries;
 

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// The source of the reference data: countries, groups of numbers, their prices and the requirements of their registration.
+/// The source of the reference data: countries, groups of numbers, their prices and the requirements of their
+/// registration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ReferenceData {
     /// Only data from the control API.

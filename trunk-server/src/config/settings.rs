@@ -186,9 +186,9 @@ impl Settings {
         Ok(self)
     }
 
-    /// Returns these settings, completed by those of a source of lower priority. `database` and `ephemeral` override each
-    /// other: if one of them is set here, both are ignored in the other source, and unless the database is on PostgreSQL, the
-    /// other source's settings for PostgreSQL are ignored too.
+    /// Returns these settings, completed by those of a source of lower priority. `database` and `ephemeral` override
+    /// each other: if one of them is set here, both are ignored in the other source, and unless the database is on
+    /// PostgreSQL, the other source's settings for PostgreSQL are ignored too.
     pub(crate) fn or(self, mut other: Self) -> Self {
         let is_file = |database: &PathBuf| !database.to_str().is_some_and(is_server);
         if self.ephemeral == Some(true) || self.database.as_ref().is_some_and(is_file) {

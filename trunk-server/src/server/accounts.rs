@@ -109,8 +109,8 @@ async fn sign_callbacks(control: &Control, config: &Config) -> Result<(), Contro
     Ok(())
 }
 
-/// Maximum number of accounts without a callback secret, and of trunks that accept calls from any address, that the start
-/// logs by name.
+/// Maximum number of accounts without a callback secret, and of trunks that accept calls from any address, that the
+/// start logs by name.
 const MAX_NAMED: usize = 10;
 
 /// Logs the accounts whose callbacks are not sent.

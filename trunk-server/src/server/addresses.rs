@@ -22,8 +22,8 @@ impl Server {
         self.metrics_address
     }
 
-    /// Returns the URL of the service that mints access tokens, such as `http://127.0.0.1:8080/token`: at the API's address
-    /// unless it has a listener of its own.
+    /// Returns the URL of the service that mints access tokens, such as `http://127.0.0.1:8080/token`: at the API's
+    /// address unless it has a listener of its own.
     pub fn token_url(&self) -> String {
         format!("{}://{}/token", self.scheme(), self.token_address)
     }
@@ -55,8 +55,8 @@ impl Server {
         if self.is_secured { "https" } else { "http" }
     }
 
-    /// Returns the base URL of a price service with its own listener, such as `http://127.0.0.1:8083/v3`. `None` for a service at
-    /// the API's address, which is selected by the host of a request.
+    /// Returns the base URL of a price service with its own listener, such as `http://127.0.0.1:8083/v3`. `None` for a
+    /// service at the API's address, which is selected by the host of a request.
     pub fn price_url(&self, service: PriceService) -> Option<String> {
         let (_, address) = self.price_addresses.iter().find(|(own, _)| *own == service)?;
         Some(format!("{}://{address}/v3", self.scheme()))

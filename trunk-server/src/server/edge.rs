@@ -47,8 +47,8 @@ pub(super) fn message_log(edge: Option<&EdgeConfig>, clock: &Clock) -> Option<Ar
     Some(MessageLog::new(limits, clock.clone()))
 }
 
-/// Starts the carrier edge. If its address is not configured and another process uses the default one, the server logs a
-/// warning and runs without the edge.
+/// Starts the carrier edge. If its address is not configured and another process uses the default one, the server logs
+/// a warning and runs without the edge.
 pub(super) async fn start_edge(
     core: &Arc<Core>,
     mut config: EdgeConfig,

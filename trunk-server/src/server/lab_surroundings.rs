@@ -1,4 +1,5 @@
-//! The lab's interface to this server: the account of a request, the error format of each API, and the end of the server.
+//! The lab's interface to this server: the account of a request, the error format of each API, and the end of the
+//! server.
 
 use std::sync::Arc;
 

@@ -10,7 +10,8 @@ impl Server {
     /// requests of accounts that have none of their own. Other settings are ignored.
     ///
     /// # Errors
-    /// [`StartError::OpenControl`] if the control API would be open to other machines without a token. Nothing is changed then.
+    /// [`StartError::OpenControl`] if the control API would be open to other machines without a token. Nothing is
+    /// changed then.
     pub fn take_over(&self, config: &Config) -> Result<(), StartError> {
         let open = self.control_address.filter(|at| config.control_token.is_none() && !at.ip().is_loopback());
         if let Some(at) = open {

@@ -145,7 +145,8 @@ impl Running {
         Ok(())
     }
 
-    /// Keeps the price plans of accounts as they are stored, also by other servers of the database, until the server stops.
+    /// Keeps the price plans of accounts as they are stored, also by other servers of the database, until the server
+    /// stops.
     pub(super) fn follow_price_plans(&mut self) {
         let (core, mut stopped) = (Arc::clone(&self.core), self.stopped.clone());
         self.tasks.push(tokio::spawn(async move {
@@ -203,8 +204,8 @@ impl Running {
     }
 }
 
-/// Makes the routes of a listener on another thread while the start goes on. In a runtime of one thread, which tests have, the first
-/// request makes them.
+/// Makes the routes of a listener on another thread while the start goes on. In a runtime of one thread, which tests
+/// have, the first request makes them.
 fn make_routes_beside(counts: Option<Arc<RequestCounts>>) {
     let has_threads = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
     if let Some(counts) = counts.filter(|_| has_threads) {

@@ -1,8 +1,8 @@
 //! The fields of a log line in the text format.
 //!
-//! Some values come from peers: words of a SIP message, a carrier's error, a path. None of them can end a line or look like
-//! another field: a value with a control character, a quotation mark or an equals sign is written in quotes, with these
-//! characters escaped. Texts are always written in quotes.
+//! Some values come from peers: words of a SIP message, a carrier's error, a path. None of them can end a line or look
+//! like another field: a value with a control character, a quotation mark or an equals sign is written in quotes, with
+//! these characters escaped. Texts are always written in quotes.
 
 use std::fmt::{self, Debug, Write as _};
 

@@ -1,8 +1,8 @@
 //! Exports spans to a collector of OpenTelemetry, as protobuf over HTTP.
 //!
-//! Ended spans wait in a queue of at most 2,048 (`OTEL_BSP_MAX_QUEUE_SIZE`), which a thread of the library empties every five
-//! seconds. While it is full, further spans are dropped: no operation of the server waits for the collector. Only spans with
-//! the target [`trace::TARGET`] are exported, and no line of the log.
+//! Ended spans wait in a queue of at most 2,048 (`OTEL_BSP_MAX_QUEUE_SIZE`), which a thread of the library empties
+//! every five seconds. While it is full, further spans are dropped: no operation of the server waits for the collector.
+//! Only spans with the target [`trace::TARGET`] are exported, and no line of the log.
 
 mod collector;
 mod environment;
@@ -77,8 +77,8 @@ impl Traces {
             .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == trace::TARGET))
     }
 
-    /// Exports the remaining spans, for at most this time. Spans that end later are dropped. It blocks the thread, while
-    /// the runtime that the export began with must still run.
+    /// Exports the remaining spans, for at most this time. Spans that end later are dropped. It blocks the thread,
+    /// while the runtime that the export began with must still run.
     pub fn stop(self, patience: Duration) {
         if self.provider.shutdown_with_timeout(patience).is_err() {
             tracing::warn!("the last spans were not exported");

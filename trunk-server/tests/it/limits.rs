@@ -127,8 +127,8 @@ async fn a_body_may_have_a_mebibyte_and_not_one_byte_more() {
     }
 }
 
-/// Builds a request with a wrong key, which is refused before its body is read. The `Content-Length` is `announced`, and
-/// `sent` bytes of the body follow.
+/// Builds a request with a wrong key, which is refused before its body is read. The `Content-Length` is `announced`,
+/// and `sent` bytes of the body follow.
 fn refused(announced: usize, sent: usize) -> String {
     let whole = request("POST", LIST, "wrong", "", "");
     whole.replace("Content-Length: 0", &format!("Content-Length: {announced}")) + &"x".repeat(sent)

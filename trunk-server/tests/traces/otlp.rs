@@ -1,4 +1,5 @@
-//! Reads the spans of an export: protobuf, by the numbers of the fields in OpenTelemetry's `trace.proto` and `common.proto`.
+//! Reads the spans of an export: protobuf, by the numbers of the fields in OpenTelemetry's `trace.proto` and
+//! `common.proto`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -36,8 +36,8 @@ pub enum ContextCommand {
         /// The name of the context
         name: String,
     },
-    /// Store a secret in the system's keyring, read from the first line of standard input; only a build with the feature
-    /// keyring can
+    /// Store a secret in the system's keyring, read from the first line of standard input; only a build with the
+    /// feature keyring can
     Store {
         /// The name of the entry in the keyring, as `--api-key-keyring` names it
         entry: String,

@@ -66,8 +66,8 @@ pub enum AccountsCommand {
     SetRates {
         /// The id or the name of the account
         account: String,
-        /// Read `rates`, a list with `prefix`, `per_minute`, `initial_interval` and `next_interval`, from this JSON, YAML or
-        /// TOML file; `-` is standard input
+        /// Read `rates`, a list with `prefix`, `per_minute`, `initial_interval` and `next_interval`, from this JSON,
+        /// YAML or TOML file; `-` is standard input
         #[arg(short, long, value_name = "FILE")]
         file: String,
         /// The format

@@ -250,8 +250,8 @@ pub(super) async fn account_if_named(
     }
 }
 
-/// The id of the account that a text names: the text itself if it is an id, else the id of the account with this name. Without
-/// a text, the id of the only account.
+/// The id of the account that a text names: the text itself if it is an id, else the id of the account with this name.
+/// Without a text, the id of the only account.
 ///
 /// # Errors
 /// When there is no such account, or without a text if there are several.

@@ -13,8 +13,8 @@ use super::existing::{Records, Selection};
 use super::projection::Projection;
 use crate::exit::Failure;
 
-/// A declaration of at least this many bytes takes some time to parse, and most likely has more records than are read by
-/// their names.
+/// A declaration of at least this many bytes takes some time to parse, and most likely has more records than are read
+/// by their names.
 const LARGE: usize = 128 << 10;
 /// The bytes at its beginning that are looked at.
 const SAMPLE: usize = 32 << 10;
@@ -80,8 +80,8 @@ impl Begun {
         self.spec.name == spec.name
     }
 
-    /// Reads the remaining pages, if the plan needs exactly these records. `None` if it needs others, or if a request failed: the
-    /// caller then requests all of them again, and reports an error that persists.
+    /// Reads the remaining pages, if the plan needs exactly these records. `None` if it needs others, or if a request
+    /// failed: the caller then requests all of them again, and reports an error that persists.
     pub(super) async fn records(
         self,
         selection: &Selection,

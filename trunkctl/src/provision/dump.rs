@@ -23,8 +23,8 @@ pub struct Dump {
     pub notes: Vec<String>,
 }
 
-/// Relationships that the service maintains while an attribute is true: a request may not set both. The registry does not
-/// state this rule of the service.
+/// Relationships that the service maintains while an attribute is true: a request may not set both. The registry does
+/// not state this rule of the service.
 const MAINTAINED: [(&str, &str, &str); 2] = [
     ("voice_out_trunks", "allow_any_did_as_cli", "dids"),
     ("voice_out_trunks", "emergency_enable_all", "emergency_dids"),

@@ -42,8 +42,8 @@ pub struct Plan {
 /// Compares a declaration with the service's records.
 ///
 /// # Errors
-/// When a declared value is not valid, when deletions were requested of records that cannot be known to be the owner's, and
-/// the failures of requests.
+/// When a declared value is not valid, when deletions were requested of records that cannot be known to be the owner's,
+/// and the failures of requests.
 pub async fn plan(clients: &Clients, declaration: &Declaration, prune: bool) -> Result<Plan, Failure> {
     plan_with(clients, declaration, prune, None).await
 }

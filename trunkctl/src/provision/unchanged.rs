@@ -221,8 +221,8 @@ fn ids_of<'a>(relationship: &RelationshipSpec, value: &'a Value, ids: &'a Ids) -
     texts.iter().map(id).collect()
 }
 
-/// Whether an object has the type and each attribute of one that is sent to be merged into it. `normal` is the latter as the
-/// service stores it, without the attributes that it sets to null.
+/// Whether an object has the type and each attribute of one that is sent to be merged into it. `normal` is the latter
+/// as the service stores it, without the attributes that it sets to null.
 pub(super) fn has_what_is_sent(sent: &Value, stored: &Value, normal: &Value) -> bool {
     let is_there = |name: &String| within(normal, name) == within(stored, name);
     let members = sent.get("attributes").and_then(Value::as_object);

@@ -104,7 +104,8 @@ pub(crate) fn command(spec: &'static ResourceSpec) -> Option<Command> {
     Some(command)
 }
 
-/// Whether a verb of a type is a command. Types whose records are created by a form with a file have no `create` command.
+/// Whether a verb of a type is a command. Types whose records are created by a form with a file have no `create`
+/// command.
 pub(crate) fn has_command(spec: &ResourceSpec, verb: Verb) -> bool {
     spec.has(verb) && !(verb == Verb::Create && spec.form.is_some())
 }

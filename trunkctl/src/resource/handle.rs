@@ -1,4 +1,5 @@
-//! The attribute by which people identify a record, such as a trunk's name or a DID's number, and look-ups of ids by it.
+//! The attribute by which people identify a record, such as a trunk's name or a DID's number, and look-ups of ids by
+//! it.
 
 use didww_client::{
     ApiVersion, AttributeSpec, Client, FilterSpec, FilterTest, Method, ResourceObject, ResourceSpec,

@@ -100,7 +100,8 @@ fn members(
     members
 }
 
-/// The columns of a table: the id, the identifying attribute, and the attributes with filters, as far as they fit in a line.
+/// The columns of a table: the id, the identifying attribute, and the attributes with filters, as far as they fit in a
+/// line.
 pub(super) fn columns(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<String> {
     const MOST: usize = 7;
     let is_short =

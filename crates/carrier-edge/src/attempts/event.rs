@@ -144,7 +144,8 @@ impl Facts<'_> {
         self.trunk.filter(|_| self.is_proven).map(|trunk| trunk.account.parse().unwrap_or_default())
     }
 
-    /// The entry of the account that is its [`owner`](Self::owner). Its number is that of the moment at which it is entered.
+    /// The entry of the account that is its [`owner`](Self::owner). Its number is that of the moment at which it is
+    /// entered.
     pub(super) fn into_event(self, account: Option<i64>, time: Timestamp) -> AttemptEvent {
         let Self { message, outcome, trunk, reason, explanation, no_audio, .. } = self;
         AttemptEvent {

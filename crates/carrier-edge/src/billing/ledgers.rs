@@ -1,10 +1,10 @@
 //! The ledgers in memory, and the store's changes that they depend on.
 //!
-//! Calls of other nodes are counted too: while they run, by meters like those of this node's calls, and after they have ended,
-//! by their records. Each charge is counted once, whether it is read from the store or received as a change.
+//! Calls of other nodes are counted too: while they run, by meters like those of this node's calls, and after they have
+//! ended, by their records. Each charge is counted once, whether it is read from the store or received as a change.
 //!
-//! A reset forgets the spending. When the owner re-opens a trunk that its threshold blocked, the spending so far no longer
-//! blocks it.
+//! A reset forgets the spending. When the owner re-opens a trunk that its threshold blocked, the spending so far no
+//! longer blocks it.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::{Deref, DerefMut};
@@ -101,7 +101,8 @@ impl Ledgers {
     /// Counts the price of an ended call of another node, once.
     fn count_charge(&mut self, charge: &StoredCharge) {
         let price: Decimal = charge.price.parse().unwrap_or_default();
-        // A charge that is counted while all charges are read is discarded afterwards, and the next follower repeats it.
+        // A charge that is counted while all charges are read is discarded afterwards, and the next follower repeats
+        // it.
         let is_new = if self.is_recounting {
             !self.counted.contains(charge.id)
         } else {
@@ -181,8 +182,8 @@ impl Ledgers {
         }
     }
 
-    /// Takes over the states of all trunks, which were read after `follower` began to follow. A trunk that is absent was
-    /// deleted, perhaps by a reset, which deleted the rows of its calls too: they are written again.
+    /// Takes over the states of all trunks, which were read after `follower` began to follow. A trunk that is absent
+    /// was deleted, perhaps by a reset, which deleted the rows of its calls too: they are written again.
     pub(super) fn compare_all(
         &mut self,
         follower: Follower,

@@ -91,8 +91,8 @@ fn charge(inner: &Arc<Inner>, RunningCalls { calls, step }: RunningCalls) -> Cha
 }
 
 impl Billing {
-    /// Charges a lost call and queues its record. Returns its price in US dollars, and true if the caller must start a task
-    /// that writes for the trunk.
+    /// Charges a lost call and queues its record. Returns its price in US dollars, and true if the caller must start a
+    /// task that writes for the trunk.
     fn take_lost(
         &self,
         call: &RunningCall,

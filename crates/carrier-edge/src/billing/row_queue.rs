@@ -1,7 +1,7 @@
 //! The queue of answered calls whose rows in the store must be updated.
 //!
-//! It holds ids only. A call queues one entry when it is answered and one when the answer is acknowledged, which bounds the
-//! queue by the calls.
+//! It holds ids only. A call queues one entry when it is answered and one when the answer is acknowledged, which bounds
+//! the queue by the calls.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,8 +1,8 @@
 //! The rows of answered calls in the store. One task writes them in batches.
 //!
-//! The content of a row is decided when a batch is taken from the queue (`row_queue`). So nothing is written for a call that
-//! has ended, and a duplicate entry costs nothing. Failed writes are queued again only by a step of `metering`, and only
-//! when the queue is empty.
+//! The content of a row is decided when a batch is taken from the queue (`row_queue`). So nothing is written for a call
+//! that has ended, and a duplicate entry costs nothing. Failed writes are queued again only by a step of `metering`,
+//! and only when the queue is empty.
 
 use std::sync::Arc;
 

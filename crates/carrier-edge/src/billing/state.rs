@@ -1,4 +1,5 @@
-//! The state of billing in memory. The code that acts on it and on the rest of the edge is in the files beside this one.
+//! The state of billing in memory. The code that acts on it and on the rest of the edge is in the files beside this
+//! one.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};

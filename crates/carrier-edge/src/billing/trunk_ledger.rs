@@ -24,7 +24,8 @@ pub(super) struct TrunkLedger {
     pub(super) running: HashMap<Uuid, Running>,
     /// The answered calls of other nodes by their ids, unless they are free.
     pub(super) others: HashMap<Uuid, Meter>,
-    /// The prices of ended calls of this node whose records are not known to be stored. Without other nodes it is empty.
+    /// The prices of ended calls of this node whose records are not known to be stored. Without other nodes it is
+    /// empty.
     pub(super) unstored: HashMap<Uuid, Unstored>,
     /// Since when this node knows that the trunk is blocked by its spending.
     pub(super) blocked: Option<Stopwatch>,
@@ -38,8 +39,8 @@ pub(super) struct TrunkLedger {
     pub(super) writing: Option<Timestamp>,
     /// True if the trunk's block must be decided again although no call has ended.
     pub(super) due: bool,
-    /// True if the stored state of the trunk may be out of date, after a failed write, a restart of the server, or a charge of
-    /// another node.
+    /// True if the stored state of the trunk may be out of date, after a failed write, a restart of the server, or a
+    /// charge of another node.
     pub(super) may_be_outdated: bool,
     /// True while a task writes for the trunk.
     pub(super) busy: bool,
@@ -106,7 +107,8 @@ impl TrunkLedger {
         }
     }
 
-    /// Records that the record of a call is stored. While all charges are read, the price of the call is kept nevertheless.
+    /// Records that the record of a call is stored. While all charges are read, the price of the call is kept
+    /// nevertheless.
     pub(super) fn mark_stored(&mut self, call: Uuid, is_recounting: bool) {
         match self.unstored.get_mut(&call) {
             Some(unstored) if is_recounting => unstored.is_stored = true,
@@ -187,7 +189,8 @@ pub(super) enum RowState {
 pub(super) struct Unstored {
     pub(super) ended: Timestamp,
     pub(super) price: Decimal,
-    /// True if the record was stored while all charges were read to be counted again, so that the read may have missed it.
+    /// True if the record was stored while all charges were read to be counted again, so that the read may have missed
+    /// it.
     pub(super) is_stored: bool,
 }
 

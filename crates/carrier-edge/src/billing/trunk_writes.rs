@@ -28,8 +28,8 @@ const MAX_RECORDS_PER_COMMIT: usize = 256;
 const GATHER_TIME: Duration = Duration::from_millis(20);
 /// The delay before failed writes are tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// The time for which a node does not re-open a trunk after it learned that the trunk is blocked. By then it has received every
-/// charge that another node counted, and both compute the same price of running calls.
+/// The time for which a node does not re-open a trunk after it learned that the trunk is blocked. By then it has
+/// received every charge that another node counted, and both compute the same price of running calls.
 const REOPEN_DELAY: Duration = Duration::from_secs(15);
 /// Limit of trunks that are written concurrently after a start or a failure.
 const MAX_CONCURRENT_TRUNKS: usize = 32;
@@ -104,8 +104,8 @@ impl Billing {
             }
             _ => return outcome,
         }
-        // The records charge the account, so they are written in any case. The trunk is corrected from them later, if it
-        // can be read.
+        // The records charge the account, so they are written in any case. The trunk is corrected from them later, if
+        // it can be read.
         match outcome {
             _ if !calls.is_empty() => inner.core.store.commit(calls.clone()).await.map(|_| ()),
             Err(StoreError::Corrupt(_)) => Ok(()),

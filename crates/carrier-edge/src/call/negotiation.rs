@@ -19,8 +19,8 @@ impl Call<'_> {
         self.inner.log_sums.media.admits(source, self.inner.core.clock.now())
     }
 
-    /// The ending of a call whose caller gave no usable answer to an offer of the edge. `why` is the sentence of the log
-    /// and of the record.
+    /// The ending of a call whose caller gave no usable answer to an offer of the edge. `why` is the sentence of the
+    /// log and of the record.
     fn no_media(&self, refusal: &MediaRefusal, why: &str) -> Ending {
         let why = sentence(why);
         if self.may_warn() {
@@ -131,7 +131,8 @@ impl Call<'_> {
         Ok(self.answer_to(&media))
     }
 
-    /// Applies the caller's answer to an offer of the edge. `message` names what carries it: an ACK, a PRACK or a response.
+    /// Applies the caller's answer to an offer of the edge. `message` names what carries it: an ACK, a PRACK or a
+    /// response.
     ///
     /// # Errors
     /// The ending of the call if the answer is missing or does not match the offer.

@@ -1,4 +1,5 @@
-//! The span of an admitted call, for an exporter of traces: from its admission to its end. It contains no telephone numbers.
+//! The span of an admitted call, for an exporter of traces: from its admission to its end. It contains no telephone
+//! numbers.
 //!
 //! It is held and never entered, so that its cost for an active call is negligible.
 

@@ -18,8 +18,8 @@ pub struct FrontCounts {
     pub unreadable: u64,
     /// Wrong digests that were not answered because their source had too many.
     pub guesses_unanswered: u64,
-    /// Requests from known sources that were dropped because their source had too many in progress, or a call too many in
-    /// a second.
+    /// Requests from known sources that were dropped because their source had too many in progress, or a call too many
+    /// in a second.
     pub dropped: u64,
 }
 

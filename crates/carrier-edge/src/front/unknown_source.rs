@@ -84,7 +84,8 @@ impl Front {
         self.answer(&head, bytes.len(), arrival, reply)
     }
 
-    /// Decides on a message of an unknown source that is not a request: a response, which is dropped, or an unreadable message.
+    /// Decides on a message of an unknown source that is not a request: a response, which is dropped, or an unreadable
+    /// message.
     fn no_request(&self, bytes: &[u8], arrival: &Arrival) -> FilterAction {
         match Head::of(bytes) {
             Some(head) if head.start().starts_with(b"SIP/2.0 ") => {

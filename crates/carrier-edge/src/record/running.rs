@@ -1,8 +1,9 @@
-//! The record of an answered call as it is stored in the call's row: only the members that differ between calls. The members
-//! that are the same for every call whose server died are added when the row is read. Each answered call has such a row.
+//! The record of an answered call as it is stored in the call's row: only the members that differ between calls. The
+//! members that are the same for every call whose server died are added when the row is read. Each answered call has
+//! such a row.
 //!
-//! The server that reads a row may be of the release before or after the one that wrote it: a release may leave out no more than the
-//! release before it adds.
+//! The server that reads a row may be of the release before or after the one that wrote it: a release may leave out no
+//! more than the release before it adds.
 
 use std::net::IpAddr;
 
@@ -43,8 +44,8 @@ struct Own<'a> {
     next_billing_interval: Option<u32>,
 }
 
-/// The JSON that the row of an answered call stores. It is made of the call itself: a whole [`CallRecord`](super::CallRecord)
-/// would copy each text of it.
+/// The JSON that the row of an answered call stores. It is made of the call itself: a whole
+/// [`CallRecord`](super::CallRecord) would copy each text of it.
 pub(crate) fn running_json(pop: &str, call_state: &CallState) -> Option<String> {
     let CallState { key, origin, trunk, dialled, cli, rate, .. } = call_state;
     let Origin { id, started, source, protocol, user_agent, p_charge_info } = origin;

@@ -2,8 +2,8 @@
 //! sends.
 //!
 //! Requests are sent to the address that receives the responses to the caller's own requests: a contact behind address
-//! translation cannot be reached. The socket of a connection decides that, whatever destination the library passes to it.
-//! Only if the caller closed its connection, a new one is opened to its contact or proxy.
+//! translation cannot be reached. The socket of a connection decides that, whatever destination the library passes to
+//! it. Only if the caller closed its connection, a new one is opened to its contact or proxy.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ use super::reconnections::Reconnections;
 /// active.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The delays between repetitions of an ACK over UDP. The ACK is repeated without a repeated answer, because the library
-/// drops the INVITE transaction once it was answered, and would not notice one.
+/// The delays between repetitions of an ACK over UDP. The ACK is repeated without a repeated answer, because the
+/// library drops the INVITE transaction once it was answered, and would not notice one.
 const ACK_REPEAT_DELAYS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
@@ -154,8 +154,8 @@ impl Dialog {
         }
     }
 
-    /// Updates the remote target from a request of the caller, or from its 2xx to a request of the edge, that refreshes it
-    /// (RFC 3261 §12.2.1.2 and §12.2.2). Without a usable contact it stays as it was.
+    /// Updates the remote target from a request of the caller, or from its 2xx to a request of the edge, that refreshes
+    /// it (RFC 3261 §12.2.1.2 and §12.2.2). Without a usable contact it stays as it was.
     pub(crate) fn retarget(&mut self, headers: &Headers) {
         if let Ok(Some(contact)) = contact_of(headers) {
             self.target = contact.into();

@@ -22,9 +22,9 @@ impl EdgeIdentity {
     }
 }
 
-/// The address that messages to a peer name: the advertised one, or the one that the peer called if that is of the other
-/// family. A peer that called an IPv6 address cannot send media to an IPv4 address, and is not behind IPv4 address
-/// translation.
+/// The address that messages to a peer name: the advertised one, or the one that the peer called if that is of the
+/// other family. A peer that called an IPv6 address cannot send media to an IPv4 address, and is not behind IPv4
+/// address translation.
 pub(super) fn named(advertise: Option<IpAddr>, called: IpAddr) -> IpAddr {
     advertise.filter(|address| address.is_ipv4() == called.is_ipv4()).unwrap_or(called)
 }

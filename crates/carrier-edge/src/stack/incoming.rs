@@ -275,8 +275,8 @@ impl Incoming {
             tracing::debug!(code, %error, "a response was not sent");
         }
         if code >= 300 && self.0.transaction.original.method == Method::Invite {
-            // For each refusal of an INVITE the library stores where its ACK would go. It never uses that entry, and scans
-            // all entries whenever it removes a transaction.
+            // For each refusal of an INVITE the library stores where its ACK would go. It never uses that entry, and
+            // scans all entries whenever it removes a transaction.
             let tag = |tag: Option<&str>| tag.unwrap_or_default().to_owned();
             let (local_tag, remote_tag) = (tag(self.local_tag()), tag(self.remote_tag()));
             let note = DialogId { call_id: self.call_id().to_owned(), local_tag, remote_tag };
@@ -291,8 +291,8 @@ impl Incoming {
         let original = &self.0.transaction.original;
         let mut all = Vec::with_capacity(headers.len() + 8);
         all.extend(original.headers.iter().filter(|header| is_copied(header)).cloned());
-        // The library copies each header of a response twice, and writes each into a text of its own. So the lines that neither it
-        // nor `kept_answer` looks for are one header.
+        // The library copies each header of a response twice, and writes each into a text of its own. So the lines that
+        // neither it nor `kept_answer` looks for are one header.
         let server_name = self.0.identity.server_name.as_str();
         let further = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
         let mut lines = String::with_capacity(server_name.len() + further + 32);
@@ -498,8 +498,8 @@ impl Incoming {
         });
     }
 
-    /// Puts an event back into the queue, followed by a marker. The results of sending would each take the memory of an event
-    /// in the future that calls this.
+    /// Puts an event back into the queue, followed by a marker. The results of sending would each take the memory of an
+    /// event in the future that calls this.
     fn put_back(&self, event: TransactionEvent) {
         let Transaction { tu_sender, key, .. } = &self.0.transaction;
         let _to_our_own_receiver = tu_sender.send(event);

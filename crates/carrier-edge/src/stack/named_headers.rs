@@ -1,5 +1,5 @@
-//! Where those headers of a request stand that it is asked for several times, and what of their values is asked for. They are
-//! found in one pass, and read once.
+//! Where those headers of a request stand that it is asked for several times, and what of their values is asked for.
+//! They are found in one pass, and read once.
 
 use std::ops::Range;
 

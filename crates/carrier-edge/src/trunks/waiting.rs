@@ -1,4 +1,5 @@
-//! Trunks that are linked to DIDs which are not known yet: the trunk was read before the DID, or the DID cannot be read.
+//! Trunks that are linked to DIDs which are not known yet: the trunk was read before the DID, or the DID cannot be
+//! read.
 
 use std::collections::{HashMap, HashSet};
 

@@ -6,7 +6,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use trunk_store::StoredRecord;
 use uuid::Uuid;
 
-/// Limit of trunks of which the last write is known. All are forgotten when there are more, and known again by their next writes.
+/// Limit of trunks of which the last write is known. All are forgotten when there are more, and known again by their
+/// next writes.
 const MAX_TRUNKS: usize = 65_536;
 
 /// The data from which the terms of recently written trunks were computed, as keyed hashes.

@@ -49,8 +49,8 @@ impl HeldNumbers {
         self.ids.iter().filter(is_gone).copied().collect()
     }
 
-    /// Takes the numbers of an item that can become DIDs. Each item receives the numbers that were bought for it, even if others
-    /// are no longer available.
+    /// Takes the numbers of an item that can become DIDs. Each item receives the numbers that were bought for it, even
+    /// if others are no longer available.
     pub(super) fn take(&mut self, item: &NumbersItem) -> Vec<Stocked> {
         let ids = item.held.iter().filter_map(|id| id.or_else(|| self.ids.pop_front()));
         let found = ids.filter_map(|id| self.found.remove(&id));
@@ -112,8 +112,8 @@ impl<'a> Delivery<'a> {
         Ok(numbers)
     }
 
-    /// Further numbers in stock for an item, at most this many, that are not DIDs, and the conditions that they are still in
-    /// stock when the order is stored.
+    /// Further numbers in stock for an item, at most this many, that are not DIDs, and the conditions that they are
+    /// still in stock when the order is stored.
     pub(super) async fn in_stock(
         &mut self,
         item: &NumbersItem,

@@ -1,4 +1,5 @@
-//! The plan of an order: the data for carrying it out. It is in the `meta` of the order's record, which answers do not show.
+//! The plan of an order: the data for carrying it out. It is in the `meta` of the order's record, which answers do not
+//! show.
 
 use didww_types::Timestamp;
 use didww_types::values::Money;
@@ -28,8 +29,8 @@ pub(super) struct NumbersItem {
     pub(super) did_group: Uuid,
     pub(super) nanpa_prefix: Option<String>,
     pub(super) qty: usize,
-    /// The ids of the numbers that the order holds for the item. `None` stands for the next number that it holds: plans once
-    /// had only the count.
+    /// The ids of the numbers that the order holds for the item. `None` stands for the next number that it holds: plans
+    /// once had only the count.
     #[serde(deserialize_with = "ids_or_count")]
     pub(super) held: Vec<Option<Uuid>>,
     /// Whether the item names its number, so that no other one can replace it.

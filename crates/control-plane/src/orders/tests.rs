@@ -113,8 +113,8 @@ async fn each_item_has_the_numbers_that_it_bought_whatever_became_of_those_of_ot
     assert_eq!(delivered, expected);
 }
 
-/// Decides on an order of 5 channels that cost 15.00 and pay `days`, or the whole period, for an account with 85.00. Returns the
-/// status of the order and the balance afterwards.
+/// Decides on an order of 5 channels that cost 15.00 and pay `days`, or the whole period, for an account with 85.00.
+/// Returns the status of the order and the balance afterwards.
 async fn channels(core: &Core, pool: Uuid, days: Option<i64>) -> (Value, Value) {
     let (order, money) = (json!({ "amount": "15.0", "items": [] }), json!({ "balance": "85.00" }));
     let plan = json!({ PLAN: [{ "capacity_pool": pool, "qty": 5, "days": days }] });
@@ -172,7 +172,8 @@ async fn channels_are_added_for_the_days_that_are_paid_and_no_more() {
     }
 }
 
-/// An order for such a pool pays a whole period if it was over, and the pool can be renewed before the order is carried out.
+/// An order for such a pool pays a whole period if it was over, and the pool can be renewed before the order is carried
+/// out.
 #[tokio::test]
 async fn a_whole_period_that_is_paid_is_not_shortened_by_the_renewal_of_a_pool_without_channels() {
     for (channels, days, begins) in [(0, None, true), (0, Some(29), false), (1, None, false)] {

@@ -101,8 +101,8 @@ async fn of_provider(
         Entity::<Providers>::new(id, Uuid::nil(), at, public, ProviderPrivate::default())
     };
     if provider.public.hostname != sent.hostname {
-        // The credentials of one carrier, which can be in a header, must not be sent to another one, and the metadata of its trunk
-        // does not apply to the other one's.
+        // The credentials of one carrier, which can be in a header, must not be sent to another one, and the metadata
+        // of its trunk does not apply to the other one's.
         provider.private = ProviderPrivate::default();
         let unasked = Provider::default();
         provider.public.tech_headers = unasked.tech_headers;

@@ -13,8 +13,8 @@ use crate::ControlError;
 use crate::world::naming::MAX_RECORDS;
 use crate::world::platform::{WorldConfig, WorldCustomer, WorldPlatform, WorldProvider, WorldRoute};
 
-/// The stored platform, with its secrets. A route that no call can take, because its target, provider or customer does not exist,
-/// is left out: a load would refuse it.
+/// The stored platform, with its secrets. A route that no call can take, because its target, provider or customer does
+/// not exist, is left out: a load would refuse it.
 pub(super) async fn saved(core: &Core) -> Result<WorldPlatform, ControlError> {
     let providers = all::<Providers>(core).await?;
     let customers = all::<Customers>(core).await?;

@@ -1,5 +1,5 @@
-//! Finds the emergency calling services that were approved by a server which did not renew them: their accounts can have no
-//! renewals.
+//! Finds the emergency calling services that were approved by a server which did not renew them: their accounts can
+//! have no renewals.
 //!
 //! A job reads all services once for each database, a part of them in a run; its payload is its position. Later
 //! approvals schedule the renewals of their accounts themselves.
@@ -62,7 +62,8 @@ async fn find(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> {
                 continue;
             }
             match core.commit(vec![schedule(account, now)]).await {
-                // An account with the maximum number of jobs must not prevent the jobs of others. Its next order schedules its renewals.
+                // An account with the maximum number of jobs must not prevent the jobs of others. Its next order
+                // schedules its renewals.
                 Ok(_) | Err(StoreError::Quota { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

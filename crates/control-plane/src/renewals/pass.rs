@@ -14,13 +14,13 @@ pub(super) enum Stage {
     Services,
 }
 
-/// A pass over all records of an account that are renewed, beginning with those that are overdue for the longest time. With many
-/// records it takes several runs, which follow each other at once; between them it is the payload of the job.
+/// A pass over all records of an account that are renewed, beginning with those that are overdue for the longest time.
+/// With many records it takes several runs, which follow each other at once; between them it is the payload of the job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Pass {
     pub(super) stage: Stage,
-    /// Number of records at the beginning of the stage's order that the pass has decided and that stay there: those that could
-    /// not be paid, and those that are never charged.
+    /// Number of records at the beginning of the stage's order that the pass has decided and that stay there: those
+    /// that could not be paid, and those that are never charged.
     passed: u64,
     /// The earliest time at which a decided record is due again.
     next: Option<Timestamp>,

@@ -15,8 +15,8 @@ const COMPLETED: Uuid = Uuid::from_u128(5);
 const ORDERED: Uuid = Uuid::from_u128(6);
 const OF_STAFF: Uuid = Uuid::from_u128(7);
 
-/// An account with a pending and a completed order, of which one DID is left, and another DID. Its group states 5 numbers in
-/// stock, as another group does.
+/// An account with a pending and a completed order, of which one DID is left, and another DID. Its group states 5
+/// numbers in stock, as another group does.
 async fn core() -> Arc<Core> {
     let core = fixture::core();
     let group = |id| {

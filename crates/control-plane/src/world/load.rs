@@ -1,9 +1,10 @@
 //! Stores a world.
 //!
-//! All errors of the file are found before anything is written. The records and rates of all accounts, and the communication
-//! platform of the file, are one transaction, and a second one sets the links of DIDs to text message trunks,
-//! which refer to DIDs themselves. The store has no transaction for accounts and records together: new accounts are created
-//! before the records, and removed if these cannot be stored; settings and keys of existing accounts are changed after them.
+//! All errors of the file are found before anything is written. The records and rates of all accounts, and the
+//! communication platform of the file, are one transaction, and a second one sets the links of DIDs to text message
+//! trunks, which refer to DIDs themselves. The store has no transaction for accounts and records together: new accounts
+//! are created before the records, and removed if these cannot be stored; settings and keys of existing accounts are
+//! changed after them.
 
 mod account;
 mod changes;
@@ -24,9 +25,9 @@ use super::platform::WorldPlatform;
 use crate::{Control, ControlError, renewals};
 
 impl Control {
-    /// Stores a world: creates the accounts that do not exist, and stores the records, all of them or none. An existing record
-    /// is found by its id, and set to the values of the file; other records stay. With `into`, the account with this id
-    /// receives the records of the world's only account, and keeps its settings and keys.
+    /// Stores a world: creates the accounts that do not exist, and stores the records, all of them or none. An existing
+    /// record is found by its id, and set to the values of the file; other records stay. With `into`, the account with
+    /// this id receives the records of the world's only account, and keeps its settings and keys.
     ///
     /// # Errors
     /// If a value is not valid, a related record does not exist, or a name, a key or a unique value is taken: nothing

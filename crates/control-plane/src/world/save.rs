@@ -66,8 +66,8 @@ impl SaveOptions {
 type Wanted = BTreeMap<&'static str, BTreeSet<Uuid>>;
 
 impl Control {
-    /// Makes a world from the store: at most 10,000 records. It has no times of creation. The communication platform is only
-    /// part of a world of all accounts.
+    /// Makes a world from the store: at most 10,000 records. It has no times of creation. The communication platform is
+    /// only part of a world of all accounts.
     ///
     /// # Errors
     /// If there is no such account, there are more records, or the store fails.
@@ -101,8 +101,8 @@ impl Control {
         Ok(world)
     }
 
-    /// The records of these owners by the owners: the numbers of accounts, or [`NO_ACCOUNT`] for records that all accounts
-    /// share. Adds the shared ones that they refer to.
+    /// The records of these owners by the owners: the numbers of accounts, or [`NO_ACCOUNT`] for records that all
+    /// accounts share. Adds the shared ones that they refer to.
     async fn records_of(
         &self,
         owners: &BTreeSet<i64>,

@@ -1,7 +1,7 @@
 //! The values of attributes in a world.
 //!
-//! Each is validated on its own, as in every record that staff store. A world also has values that only the service sets: the
-//! credentials of trunks, and trunks that authenticate by their address alone.
+//! Each is validated on its own, as in every record that staff store. A world also has values that only the service
+//! sets: the credentials of trunks, and trunks that authenticate by their address alone.
 
 use didww_types::resources::{
     AuthenticationMethod, Order, OrderItems, SipConfiguration, SmsConfiguration, SmsTrunk, VoiceInTrunk,
@@ -16,8 +16,8 @@ const ITEMS: &str = Order::SPEC.attribute_name("items");
 const CONFIGURATION: &str = VoiceInTrunk::SPEC.attribute_name("configuration");
 const SMS_CONFIGURATION: &str = SmsTrunk::SPEC.attribute_name("configuration");
 
-/// Validates a value. Returns its canonical form, or the reason why it is not valid, as the continuation of a sentence that
-/// begins with the name.
+/// Validates a value. Returns its canonical form, or the reason why it is not valid, as the continuation of a sentence
+/// that begins with the name.
 pub(super) fn checked(
     spec: &ResourceSpec,
     attribute: &AttributeSpec,
@@ -43,8 +43,8 @@ pub(super) fn checked(
     Ok(valid)
 }
 
-/// Validates a value by the limits of the newest version, whose form is stored, else by the wider ones of the oldest: a record
-/// that an older version created can have such a value. A word of an enumeration is one of the newest version.
+/// Validates a value by the limits of the newest version, whose form is stored, else by the wider ones of the oldest: a
+/// record that an older version created can have such a value. A word of an enumeration is one of the newest version.
 fn within_limits(attribute: &AttributeSpec, value: &Value) -> Result<Value, Vec<Flaw>> {
     let newest = attribute.value_at(ApiVersion::NEWEST);
     newest.check(value).or_else(|flaws| match newest.kind {

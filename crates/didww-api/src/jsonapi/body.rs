@@ -170,8 +170,8 @@ fn is_empty_list(raw: &RawValue) -> bool {
     items.is_some_and(|items| items.trim_ascii().is_empty())
 }
 
-/// Returns the members of the `data` member of a body. Null, false, blank text and empty collections count as missing, as
-/// in the framework behind the API.
+/// Returns the members of the `data` member of a body. Null, false, blank text and empty collections count as missing,
+/// as in the framework behind the API.
 fn data(body: &[u8]) -> Result<OrderedMembers<&RawValue>, ApiError> {
     let document: OrderedMembers<&RawValue> = document(body)?;
     let Some(raw) = document.get("data") else { return Err(missing("data")) };

@@ -14,8 +14,8 @@ pub(super) async fn yield_periodically(index: usize) {
     }
 }
 
-/// The work of a loop since it last yielded, for loops whose iterations take very different times: copying a text takes a
-/// fraction of the time of rendering one, and yielding after sixteen copies would take longer than the copies.
+/// The work of a loop since it last yielded, for loops whose iterations take very different times: copying a text takes
+/// a fraction of the time of rendering one, and yielding after sixteen copies would take longer than the copies.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     /// Parts, of which a rendered record has [`PARTS_PER_RECORD`].

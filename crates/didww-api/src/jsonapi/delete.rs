@@ -1,8 +1,8 @@
 //! Deletion of records.
 //!
-//! A deletion is decided on the record and on the related records that the rules of its type read, and so is that of each
-//! record that is deleted with it. It is committed only if none of that changed meanwhile; otherwise it is decided again,
-//! within the bounds of [`Retries::REQUEST`].
+//! A deletion is decided on the record and on the related records that the rules of its type read, and so is that of
+//! each record that is deleted with it. It is committed only if none of that changed meanwhile; otherwise it is decided
+//! again, within the bounds of [`Retries::REQUEST`].
 
 use didww_types::{FilterTest, ResourceSpec};
 use service_core::{AttemptError, Decided, Retries, files};
@@ -47,8 +47,8 @@ pub(super) async fn delete(
         .await
 }
 
-/// Decides the deletion of a record. Returns the changes of its transaction: the conditions of the decision, and then its
-/// effects.
+/// Decides the deletion of a record. Returns the changes of its transaction: the conditions of the decision, and then
+/// its effects.
 async fn deletion(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,

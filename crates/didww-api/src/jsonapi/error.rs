@@ -128,7 +128,8 @@ impl ApiError {
         }
     }
 
-    /// 503: a repetition of the request would be refused again, or could have its effect twice. The cause is logged and sent.
+    /// 503: a repetition of the request would be refused again, or could have its effect twice. The cause is logged and
+    /// sent.
     fn not_to_repeat(why: &str) -> Self {
         Self {
             internal: Some(why.to_owned()),

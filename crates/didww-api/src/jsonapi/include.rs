@@ -106,8 +106,8 @@ fn invalid(detail: String) -> Box<ErrorObject> {
 /// endless.
 const MAX_PATH_LENGTH: usize = 8;
 
-/// Maximum number of bytes of the attributes of all records that are read to include them in one response. A record that
-/// several paths reach is read, and counts, once for each of them that includes further records from it.
+/// Maximum number of bytes of the attributes of all records that are read to include them in one response. A record
+/// that several paths reach is read, and counts, once for each of them that includes further records from it.
 const MAX_INCLUDED_BYTES: usize = 16 << 20;
 
 /// Maximum number of resource identifiers in the relationships of one response. A trunk can be configured to have all
@@ -358,8 +358,8 @@ type Expanded = Vec<(RecordWithLinkage, Vec<RecordWithLinkage>)>;
 /// A relationship of the type of some records, with the nodes below it.
 pub(super) type OwnNode<'n> = (&'static RelationshipSpec, &'n [IncludeNode]);
 
-/// The nodes whose relationships a type declares. If the records of a relationship can have one of two types, its node has
-/// children for the relationships of both.
+/// The nodes whose relationships a type declares. If the records of a relationship can have one of two types, its node
+/// has children for the relationships of both.
 pub(super) fn own_nodes<'n>(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
@@ -422,7 +422,8 @@ impl Collector<'_> {
         members: &[Vec<Identifiers>],
     ) -> Vec<Vec<Vec<Uuid>>> {
         let mut new: Vec<Vec<Vec<Uuid>>> = forest.iter().map(|_| Vec::with_capacity(records)).collect();
-        // Including the ids that were returned for this node. Each node is expanded once, so no other call returns them.
+        // Including the ids that were returned for this node. Each node is expanded once, so no other call returns
+        // them.
         let mut members: Vec<_> = members.iter().map(|of| (of.iter(), HashSet::new())).collect();
         for _ in 0..records {
             for (((members, expanded), new), (_, children)) in members.iter_mut().zip(&mut new).zip(forest) {

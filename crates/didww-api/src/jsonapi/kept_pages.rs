@@ -24,8 +24,8 @@ const MAX_PAGE_BYTES: usize = 512 << 10;
 /// Minimum number of bytes of a kept page. Shorter ones are read quickly, and there can be many, such as those of a
 /// filter by name, which must not displace others.
 const MIN_PAGE_BYTES: usize = if cfg!(test) { 10 } else { 8 << 10 };
-/// The part of the pages and of the bytes that one owner of records can have: a fourth. An account reads its own records and those
-/// of none, which are half of all pages at most, and the others are left to the other accounts.
+/// The part of the pages and of the bytes that one owner of records can have: a fourth. An account reads its own
+/// records and those of none, which are half of all pages at most, and the others are left to the other accounts.
 const SHARE: usize = 4;
 
 /// The inputs of a page other than records.

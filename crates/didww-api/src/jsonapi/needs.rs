@@ -12,8 +12,8 @@ use super::target::parse_id;
 
 /// Maximum number of rounds in which rules name further records that they need.
 const MAX_ROUNDS: usize = 4;
-/// Maximum number of members that are read for the relationships of several records. A decision on a part of them would be
-/// wrong, so rules refuse requests with more.
+/// Maximum number of members that are read for the relationships of several records. A decision on a part of them would
+/// be wrong, so rules refuse requests with more.
 const MAX_MEMBERS: usize = if cfg!(test) { 4 } else { 10_000 };
 
 /// The records that were read for the rules, and the conditions for the transaction.
@@ -24,7 +24,8 @@ pub(super) struct Needed {
 }
 
 impl Needed {
-    /// Reads the records that the rules of a type need for a write with these attributes, and with links to these records.
+    /// Reads the records that the rules of a type need for a write with these attributes, and with links to these
+    /// records.
     pub(super) async fn for_write(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
@@ -120,7 +121,8 @@ async fn records(context: &RequestContext<'_>, need: &Need) -> Result<Vec<Record
     }
 }
 
-/// Finds the records that exist among these ids, that no other record has taken, and that have the price that they need.
+/// Finds the records that exist among these ids, that no other record has taken, and that have the price that they
+/// need.
 pub(super) async fn find_in_stock(
     context: &RequestContext<'_>,
     target: &'static ResourceSpec,

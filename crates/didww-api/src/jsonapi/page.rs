@@ -1,9 +1,9 @@
 //! The `page` parameter: the requested part of a list.
 //!
 //! It is read as the framework behind DIDWW's API reads it: Rack nests the parameters, and `PagedPaginator` of
-//! `jsonapi-resources` takes either one text, which is the page's number, or the members `number` and `size`. Numbers are
-//! read by Ruby's `String#to_i`, so that `20x` is 20 and `x` is 0. Where the framework itself would fail, with 500, the
-//! request is refused.
+//! `jsonapi-resources` takes either one text, which is the page's number, or the members `number` and `size`. Numbers
+//! are read by Ruby's `String#to_i`, so that `20x` is 20 and `x` is 0. Where the framework itself would fail, with 500,
+//! the request is refused.
 
 use didww_types::{ErrorCode, ErrorObject, Page, QueryPairs};
 

@@ -1,7 +1,8 @@
-//! The types of records on which a page depends: those that it shows or counts, and those on the paths of its filters and its
-//! sort criteria.
+//! The types of records on which a page depends: those that it shows or counts, and those on the paths of its filters
+//! and its sort criteria.
 //!
-//! A link is changed by a write of the record that has it, or by the deletion of the other one, so it needs no type of its own.
+//! A link is changed by a write of the record that has it, or by the deletion of the other one, so it needs no type of
+//! its own.
 
 use didww_types::{FilterTest, REGISTRY, ResourceSpec, Step, follow, related_attribute};
 use trunk_store::ListQuery;
@@ -14,8 +15,8 @@ use super::include::{IncludeNode, own_nodes, relationship_targets};
 pub(super) struct PageTypes(Vec<&'static ResourceSpec>);
 
 impl PageTypes {
-    /// Returns the types for a page with these records included. `None` if the page also depends on records of other accounts,
-    /// or on unknown ones.
+    /// Returns the types for a page with these records included. `None` if the page also depends on records of other
+    /// accounts, or on unknown ones.
     pub(super) fn of(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
@@ -68,8 +69,8 @@ impl PageTypes {
                 self.add(spec, target)?;
             }
         }
-        // As in collecting the records: each type has its own relationships with these names, whose targets can differ from those of
-        // the type that named them.
+        // As in collecting the records: each type has its own relationships with these names, whose targets can differ
+        // from those of the type that named them.
         for (relationship, children) in own_nodes(context, spec, include) {
             for target in relationship_targets(relationship) {
                 self.add(spec, target)?;

@@ -447,8 +447,8 @@ fn time(text: &str, of_day: &str) -> Option<IndexValue> {
     at.ok().map(|at| IndexValue::Integer(at.as_unix_millis()))
 }
 
-/// The value that is compared; `None` if the kind does not allow it. An empty one is null where the filter takes `blank`
-/// values, and otherwise a text that no record has.
+/// The value that is compared; `None` if the kind does not allow it. An empty one is null where the filter takes
+/// `blank` values, and otherwise a text that no record has.
 fn index_value(kind: Kind, text: &str, blank: bool) -> Option<IndexValue> {
     if text.is_empty() {
         let is_closed = matches!(kind, Kind::Boolean | Kind::Enumeration(_) | Kind::Integer { .. });

@@ -34,7 +34,8 @@ pub(super) async fn list(
     };
     let of = page_of(context, spec, params);
     let kept = context.pages.get(of);
-    // Such a page is of one state, and has its number of changes. The number of further permitted records is a separate read.
+    // Such a page is of one state, and has its number of changes. The number of further permitted records is a separate
+    // read.
     let is_read_at_once = types.as_slice().len() == 1
         && params.include.is_empty()
         && context.rules.counted(spec).is_empty()
@@ -63,8 +64,8 @@ pub(super) async fn list(
 
 /// The number of changes of the records of each of these types. `None` if the store does not report it.
 ///
-/// Each number only grows. So if the numbers are the same as before, all of them were current at the moment when the first one
-/// was read.
+/// Each number only grows. So if the numbers are the same as before, all of them were current at the moment when the
+/// first one was read.
 async fn changes(context: &RequestContext<'_>, types: &PageTypes) -> Result<Option<Vec<i64>>, ApiError> {
     let mut all = Vec::with_capacity(types.as_slice().len());
     for spec in types.as_slice() {
@@ -93,7 +94,8 @@ fn page_of<'a>(
 /// Maximum length of the query of a page that is kept, in bytes.
 const MAX_KEPT_QUERY: usize = 1024;
 
-/// Responds with a sample of the matching records, at most this number in random order, and with the number of all of them.
+/// Responds with a sample of the matching records, at most this number in random order, and with the number of all of
+/// them.
 async fn sample(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,

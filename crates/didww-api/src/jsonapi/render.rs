@@ -1,8 +1,8 @@
 //! JSON:API documents, rendered for an API version.
 //!
 //! The store keeps the attributes of a record as the JSON text of the newest version. For that version, and without
-//! `fields`, the text is copied into the document without being parsed. Otherwise it is parsed, converted to the version
-//! and written with the selected members.
+//! `fields`, the text is copied into the document without being parsed. Otherwise it is parsed, converted to the
+//! version and written with the selected members.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -62,8 +62,8 @@ impl<'a> Document<'a> {
         Self { context, params, base, count: None, text, keeps: true, is_of_new: false, work }
     }
 
-    /// The document of a record that the request created. No text of it is kept yet, and none is kept before its first read:
-    /// an import of many records would evict the texts of those that are read.
+    /// The document of a record that the request created. No text of it is kept yet, and none is kept before its first
+    /// read: an import of many records would evict the texts of those that are read.
     pub(super) fn of_new(self) -> Self {
         Self { keeps: false, is_of_new: true, ..self }
     }
@@ -186,8 +186,8 @@ impl<'a> Document<'a> {
         self.text
     }
 
-    /// As [`finish`](Self::finish), without spare capacity: a kept page occupies its whole capacity, and only the length of its
-    /// text is counted.
+    /// As [`finish`](Self::finish), without spare capacity: a kept page occupies its whole capacity, and only the
+    /// length of its text is counted.
     fn finish_to_keep(self) -> String {
         let mut text = self.finish();
         text.shrink_to_fit();

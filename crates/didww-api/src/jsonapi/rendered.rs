@@ -1,7 +1,7 @@
 //! A cache of rendered resources: the texts of records that did not change are copied into responses.
 //!
-//! A text is a function of the members of [`Rendering`], and an entry is used only if all of them are equal. So no write has to
-//! invalidate anything, on one node or on several: a record that was read after a write has other content.
+//! A text is a function of the members of [`Rendering`], and an entry is used only if all of them are equal. So no
+//! write has to invalidate anything, on one node or on several: a record that was read after a write has other content.
 
 use std::hash::BuildHasher as _;
 use std::sync::{Mutex, PoisonError};
@@ -12,8 +12,8 @@ use trunk_store::Record;
 
 /// The number of sets. A resource belongs to one, with others.
 const SETS: usize = 256;
-/// The number of entries of a set, in which a new entry replaces the least recently used one. With only one place for each
-/// resource, some records of a page of fifty would share a place, and be rendered again each time.
+/// The number of entries of a set, in which a new entry replaces the least recently used one. With only one place for
+/// each resource, some records of a page of fifty would share a place, and be rendered again each time.
 const ENTRIES: usize = 4;
 /// Maximum number of bytes of a record's content and its text together, which bounds the cache to 16 MiB.
 const MAX_BYTES: usize = 16 << 10;

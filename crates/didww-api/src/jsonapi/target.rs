@@ -1,7 +1,7 @@
 //! Paths below `/v3`: the declared resource, and its endpoint.
 //!
-//! Paths are compared as URLs are (RFC 3986 §6.2.2), and as by DIDWW: unnecessary percent-encoding, dot segments and repeated
-//! slashes make no difference. An encoded slash is part of its segment, and letter case counts.
+//! Paths are compared as URLs are (RFC 3986 §6.2.2), and as by DIDWW: unnecessary percent-encoding, dot segments and
+//! repeated slashes make no difference. An encoded slash is part of its segment, and letter case counts.
 
 use std::borrow::Cow;
 
@@ -32,8 +32,8 @@ pub(crate) enum Endpoint {
 }
 
 impl Target {
-    /// Parses a path. Returns `None` if it is not below `/v3`, if the next segment is not the path of a resource in any version,
-    /// if a segment is not valid percent-encoded UTF-8, or if there are too many segments.
+    /// Parses a path. Returns `None` if it is not below `/v3`, if the next segment is not the path of a resource in any
+    /// version, if a segment is not valid percent-encoded UTF-8, or if there are too many segments.
     pub(crate) fn parse(path: &str) -> Option<Self> {
         let segments = segments(path)?;
         let mut segments = segments.iter().map(AsRef::as_ref);

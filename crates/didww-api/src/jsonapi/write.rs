@@ -61,8 +61,9 @@ pub(super) async fn create(
         .await
 }
 
-/// Creates a record from a form with a file, stores the content of the file, and responds 201. Up to 2026-04-16 the document has
-/// the media type of JSON. The older form creates several records at once, and the response has their ids alone.
+/// Creates a record from a form with a file, stores the content of the file, and responds 201. Up to 2026-04-16 the
+/// document has the media type of JSON. The older form creates several records at once, and the response has their ids
+/// alone.
 pub(super) async fn upload(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
@@ -192,8 +193,8 @@ pub(super) fn stored<'a>(record: &'a Record, id: &'a str) -> RecordText<'a> {
     RecordText { id, attributes: &record.attributes, meta: record.meta.as_deref() }
 }
 
-/// The inputs of the decision on a write: the time, the records that the ids in its relationships name, and the stored members
-/// of the relationships that the rules of the type read.
+/// The inputs of the decision on a write: the time, the records that the ids in its relationships name, and the stored
+/// members of the relationships that the rules of the type read.
 pub(super) struct Decision {
     now: Timestamp,
     linked: Vec<LinkedRecords>,
@@ -211,8 +212,8 @@ struct LinkedRecords {
 }
 
 impl Decision {
-    /// Reads the records that a body names from the store, and those that the rules need for the record to update. `members` is the
-    /// relationship to which the request adds members, or (false) from which it removes some.
+    /// Reads the records that a body names from the store, and those that the rules need for the record to update.
+    /// `members` is the relationship to which the request adds members, or (false) from which it removes some.
     ///
     /// # Errors
     /// 422 if an inverse relationship of the request has more than [`MAX_CHANGED`] members.

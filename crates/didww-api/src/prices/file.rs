@@ -42,8 +42,8 @@ impl PriceFile {
         Self { name, content: content.ok().map(Bytes::from), changed_at }
     }
 
-    /// Builds the response with the file, or 304 if the client's copy is current. `assigned_at` is when the account received
-    /// the plan, since which the client's copy may be that of another plan.
+    /// Builds the response with the file, or 304 if the client's copy is current. `assigned_at` is when the account
+    /// received the plan, since which the client's copy may be that of another plan.
     pub(super) fn respond(&self, assigned_at: Timestamp, request: &Parts, runtime: Duration) -> Response {
         let modified = date(self.changed_at.max(assigned_at));
         let held = request.headers.get(header::IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok());

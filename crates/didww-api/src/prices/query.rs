@@ -30,7 +30,8 @@ pub(super) struct Filters {
 /// Reads the filters of a query. Of a filter that is sent twice the last one counts.
 ///
 /// # Errors
-/// Every parameter and filter that the look-up does not take; without one, the first filter that is missing or not valid.
+/// Every parameter and filter that the look-up does not take; without one, the first filter that is missing or not
+/// valid.
 pub(super) fn read(query: &str, accepted: &Accepted) -> Result<Filters, ApiError> {
     let (mut sent, mut errors) = (BTreeMap::new(), Vec::new());
     for (name, value) in QueryPairs::parse(query).0 {

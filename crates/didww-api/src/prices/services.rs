@@ -56,8 +56,8 @@ pub struct PricePlans {
 /// Where a price service is served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PricePlace {
-    /// The host that requests name. `None` at the API's listener is every host whose name begins with that of the service,
-    /// such as `api-vin.localhost`, and at an own listener any host.
+    /// The host that requests name. `None` at the API's listener is every host whose name begins with that of the
+    /// service, such as `api-vin.localhost`, and at an own listener any host.
     pub host: Option<String>,
     /// Whether the service has a listener of its own. Otherwise the API's serves it.
     pub own_listener: bool,

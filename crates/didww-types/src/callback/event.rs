@@ -115,8 +115,8 @@ impl Callback {
     /// Reads a payload. The signature is not verified here: [`receive`](super::receive) does both.
     ///
     /// # Errors
-    /// Returns an error with the name of a parameter that a known type lacks, and with the path when a trunk's event cannot be
-    /// decoded.
+    /// Returns an error with the name of a parameter that a known type lacks, and with the path when a trunk's event
+    /// cannot be decoded.
     pub fn from_payload(payload: Payload) -> Result<Self, DecodeError> {
         match payload {
             Payload::Parameters(parameters) => Self::from_parameters(parameters),

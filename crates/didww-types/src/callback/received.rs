@@ -24,9 +24,9 @@ pub struct Received<'a> {
 
 /// Verifies the signature of a callback of any kind, and reads its payload.
 ///
-/// `secrets` are those of which one may have signed it: while a secret is rotated, the new one and the old one. `url` is the
-/// callback URL as it was configured, not as it was received, because a proxy may have changed scheme and host. The parameters
-/// of a GET are taken from its query, which belongs to the signed URL.
+/// `secrets` are those of which one may have signed it: while a secret is rotated, the new one and the old one. `url`
+/// is the callback URL as it was configured, not as it was received, because a proxy may have changed scheme and host.
+/// The parameters of a GET are taken from its query, which belongs to the signed URL.
 ///
 /// ```
 /// # use didww_types as didww_client;
@@ -46,8 +46,8 @@ pub struct Received<'a> {
 /// ```
 ///
 /// # Errors
-/// Returns [`CallbackError::Signature`] unless the signature matches, and [`CallbackError::Body`] when a signed callback cannot be
-/// decoded.
+/// Returns [`CallbackError::Signature`] unless the signature matches, and [`CallbackError::Body`] when a signed
+/// callback cannot be decoded.
 pub fn receive(secrets: &[Secret], url: &str, received: Received<'_>) -> Result<Callback, CallbackError> {
     for (url, payload) in readings(url, &received) {
         if secrets.iter().any(|secret| verify(secret, &url, &payload, received.signature)) {

@@ -56,7 +56,8 @@ string_enum! {
     }
 }
 
-/// The members of an identity that a requirement demands. A service that knows more than this crate declares can return more.
+/// The members of an identity that a requirement demands. A service that knows more than this crate declares can return
+/// more.
 pub type MandatoryFields = BoundedList<MandatoryField, 8>;
 
 /// The documents and addresses that are required before numbers of a type and a country can be used.

@@ -5,8 +5,8 @@ use crate::{Id, Resource, ToOne};
 
 /// A request to check whether an identity, an address, or both meet a requirement.
 ///
-/// Nothing is stored. The response contains only the id of the requirement; if something is missing, the request is refused
-/// with one error for each.
+/// Nothing is stored. The response contains only the id of the requirement; if something is missing, the request is
+/// refused with one error for each.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "address_requirement_validations",

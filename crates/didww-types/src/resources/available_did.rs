@@ -4,8 +4,8 @@ use super::{City, Country, DidFeature, DidGroup, DidGroupType, NanpaPrefix, Numb
 use crate::values::DidNumber;
 use crate::{Extra, Id, Resource, ToOne};
 
-/// A phone number in stock that can be reserved, and ordered by itself. A list is a sample in random order; a number that is
-/// reserved is not listed.
+/// A phone number in stock that can be reserved, and ordered by itself. A list is a sample in random order; a number
+/// that is reserved is not listed.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "available_dids",

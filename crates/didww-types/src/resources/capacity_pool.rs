@@ -24,7 +24,8 @@ pub struct CapacityPool {
     /// The day on which the paid period ends.
     #[attr(sort)]
     pub renew_date: Option<Date>,
-    /// The number of channels. An update can only lower it, and not below the number of assigned channels or `minimum_limit`.
+    /// The number of channels. An update can only lower it, and not below the number of assigned channels or
+    /// `minimum_limit`.
     #[attr(update, sort, default = 0)]
     pub total_channels_count: i64,
     /// The number of channels in use: the dedicated channels of DIDs, and the channels of shared capacity groups.

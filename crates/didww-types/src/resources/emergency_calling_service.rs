@@ -26,8 +26,8 @@ string_enum! {
     }
 }
 
-/// A service with which numbers can call emergency services. A [verification](EmergencyVerification) creates it, and its deletion
-/// cancels it.
+/// A service with which numbers can call emergency services. A [verification](EmergencyVerification) creates it, and
+/// its deletion cancels it.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "emergency_calling_services",

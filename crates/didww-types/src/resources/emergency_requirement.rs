@@ -9,7 +9,8 @@ use crate::{Extra, Id, Resource, ToOne};
 /// The members of an identity or of an address that are demanded, as labels for people, such as `Birth Date`.
 pub type MandatoryLabels = BoundedList<String, 16>;
 
-/// The information that is required before emergency services can be called from numbers of a type and a country, and the price.
+/// The information that is required before emergency services can be called from numbers of a type and a country, and
+/// the price.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "emergency_requirements",

@@ -4,8 +4,8 @@ use super::{Address, CallbackMethod, Did, EmergencyCallingService, RejectReasons
 use crate::values::{CallbackUrl, ExternalReference};
 use crate::{Extra, Id, Resource, Timestamp, ToMany, ToOne};
 
-/// A verification of the address of numbers, which the service reviews. With `dids` it creates an emergency calling service of
-/// these numbers, and with `emergency_calling_service` it is a further one of a service that exists.
+/// A verification of the address of numbers, which the service reviews. With `dids` it creates an emergency calling
+/// service of these numbers, and with `emergency_calling_service` it is a further one of a service that exists.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "emergency_verifications",

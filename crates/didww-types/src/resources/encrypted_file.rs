@@ -7,8 +7,8 @@ use crate::{
     Adapter, ApiVersion, AttributeSpec, Extra, FormBatch, FormCheck, FormSpec, Id, Resource, Timestamp,
 };
 
-/// A file, which its owner encrypted with the [public keys](PublicKey) of the service. It is deleted 24 hours after it was
-/// uploaded unless something refers to it.
+/// A file, which its owner encrypted with the [public keys](PublicKey) of the service. It is deleted 24 hours after it
+/// was uploaded unless something refers to it.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "encrypted_files",

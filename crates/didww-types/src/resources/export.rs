@@ -78,8 +78,8 @@ pub struct ExportFilters(Map<String, Value>);
 const MAX_MEMBERS: usize = 50;
 
 impl ExportFilters {
-    /// Records from a time on and before another, both by the second, in UTC. The times must be in the present month or the two
-    /// before it.
+    /// Records from a time on and before another, both by the second, in UTC. The times must be in the present month or
+    /// the two before it.
     pub fn between(from: Timestamp, to: Timestamp) -> Self {
         Self::default().with("from", second(from)).with("to", second(to))
     }
@@ -168,8 +168,8 @@ impl Attribute for ExportFilters {
 pub struct Export {
     /// The export's id, a UUID that the service chose.
     pub id: Id<Export>,
-    /// The kind of records in the file. Records of text messages exist since 2026-11-19. Up to 2021-04-19 every file has inbound
-    /// calls.
+    /// The kind of records in the file. Records of text messages exist since 2026-11-19. Up to 2021-04-19 every file
+    /// has inbound calls.
     #[attr(
         create = required(1),
         since = "2021-12-15",
@@ -218,8 +218,9 @@ pub struct Export {
     pub extra: Extra,
 }
 
-/// Up to 2022-05-10 the status is a capitalised word, and the method of callbacks is in capital letters. Up to 2021-04-19 there is
-/// no type: every file has inbound calls, and the values of filters are shown as texts, also those that were sent as numbers.
+/// Up to 2022-05-10 the status is a capitalised word, and the method of callbacks is in capital letters. Up to
+/// 2021-04-19 there is no type: every file has inbound calls, and the values of filters are shown as texts, also those
+/// that were sent as numbers.
 static OLDER: Adapter = Adapter {
     until: ApiVersion::V2022_05_10,
     attributes: &[],

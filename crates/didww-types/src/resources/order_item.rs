@@ -37,8 +37,8 @@ pub enum OrderItem {
     Unknown(UnknownOrderItem),
 }
 
-/// Declares the attributes of a type of items: those of a request, those of an answer that all types have, and those of its
-/// own answers.
+/// Declares the attributes of a type of items: those of a request, those of an answer that all types have, and those of
+/// its own answers.
 macro_rules! item {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty,)+ }) => {
         $(#[$meta])*
@@ -77,8 +77,8 @@ macro_rules! item {
 }
 
 item! {
-    /// The attributes of a `did_order_items` item. A request has a stock keeping unit, and at most one of a quantity, a number
-    /// in stock and a reservation.
+    /// The attributes of a `did_order_items` item. A request has a stock keeping unit, and at most one of a quantity, a
+    /// number in stock and a reservation.
     DidOrderItem {
         /// The id of the stock keeping unit, which states the DID group and the price. Answers do not have it.
         sku_id: String,
@@ -90,7 +90,8 @@ item! {
         nanpa_prefix_id: String,
         /// The number of renewals, 0 to 999. None is unlimited. Responses do not have it.
         billing_cycles_count: i64,
-        /// The days of the first period that are paid, 1 to 30, for an account with prorated billing. Answers do not have it.
+        /// The days of the first period that are paid, 1 to 30, for an account with prorated billing. Answers do not
+        /// have it.
         prorate_days_qty: i64,
         /// The DID group of the numbers. Answers have it.
         did_group_id: String,
@@ -187,8 +188,8 @@ impl OrderItem {
         self
     }
 
-    /// Sets the days of the first period that are paid, 1 to 30. It is ignored for an account without prorated billing. Another
-    /// item than one of numbers is returned unchanged.
+    /// Sets the days of the first period that are paid, 1 to 30. It is ignored for an account without prorated billing.
+    /// Another item than one of numbers is returned unchanged.
     #[must_use]
     pub fn with_prorated_days(mut self, days: i64) -> Self {
         if let Self::Did(item) = &mut self {
@@ -217,8 +218,8 @@ fn of_unit(sku_id: impl Into<String>) -> DidOrderItem {
     DidOrderItem { sku_id: Some(sku_id.into()), ..DidOrderItem::default() }
 }
 
-/// The attributes of an item. Those of an answer have the period that is paid, which is null until it is known; those of a
-/// request, which have no price, do not.
+/// The attributes of an item. Those of an answer have the period that is paid, which is null until it is known; those
+/// of a request, which have no price, do not.
 fn with_period<T: Serialize, E: serde::ser::Error>(item: &T) -> Result<Value, E> {
     let mut attributes = serde_json::to_value(item).map_err(E::custom)?;
     if let Some(members) = attributes.as_object_mut().filter(|members| members.contains_key("nrc")) {

@@ -26,8 +26,8 @@ pub struct Pop {
     pub extra: Extra,
 }
 
-/// The places with the texts that name them since 2026-11-19. The first two are in the test data of DIDWW's Ruby SDK; names and
-/// ids of the others are chosen by this project.
+/// The places with the texts that name them since 2026-11-19. The first two are in the test data of DIDWW's Ruby SDK;
+/// names and ids of the others are chosen by this project.
 const POPS: &[FixedRecord] = &[
     FixedRecord { key: "NYC", id: "f5ffe21a-7b8f-4404-928f-88522d9bf153", name: "USA, NY" },
     FixedRecord { key: "FRA", id: "c4c214f5-5f70-4f8d-8ebe-2aa203bfdd0b", name: "DE, FRA" },

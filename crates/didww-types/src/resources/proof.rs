@@ -4,7 +4,8 @@ use super::{Address, EncryptedFile, Identity, ProofType};
 use crate::values::ExternalReference;
 use crate::{Extra, Id, Named, Resource, Timestamp, ToMany, ToOne};
 
-/// A document that proves an identity or an address. Its files are those that were uploaded for it, and are not shown again.
+/// A document that proves an identity or an address. Its files are those that were uploaded for it, and are not shown
+/// again.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "proofs",
@@ -48,12 +49,14 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// The identity that the document proves; `None` if it proves an address, or if the request did not include `entity`.
+    /// The identity that the document proves; `None` if it proves an address, or if the request did not include
+    /// `entity`.
     pub fn identity(&self) -> Option<Id<Identity>> {
         self.entity_of(Identity::TYPE).map(Id::new)
     }
 
-    /// The address that the document proves; `None` if it proves an identity, or if the request did not include `entity`.
+    /// The address that the document proves; `None` if it proves an identity, or if the request did not include
+    /// `entity`.
     pub fn address(&self) -> Option<Id<Address>> {
         self.entity_of(Address::TYPE).map(Id::new)
     }
@@ -82,7 +85,8 @@ pub struct ProofEntity {}
 impl Named for ProofEntity {
     const TYPE: &'static str = Identity::TYPE;
 
-    /// An id that begins with the name of a type and a slash is one of that type, and any other one that of an identity.
+    /// An id that begins with the name of a type and a slash is one of that type, and any other one that of an
+    /// identity.
     fn identify(text: &str) -> (&str, &str) {
         text.split_once('/').unwrap_or((Self::TYPE, text))
     }

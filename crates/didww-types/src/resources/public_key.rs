@@ -24,20 +24,20 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// The DER form of the key, a `SubjectPublicKeyInfo`: the decoded base64, with or without the lines of PEM around it.
-    /// `None` if it is not base64.
+    /// The DER form of the key, a `SubjectPublicKeyInfo`: the decoded base64, with or without the lines of PEM around
+    /// it. `None` if it is not base64.
     pub fn der(&self) -> Option<Vec<u8>> {
         PublicKeyText::der(&self.key)
     }
 
-    /// The fingerprint of the key: the SHA-1 of its DER form in 40 hexadecimal digits. `None` if the key is not base64, with
-    /// or without the lines of PEM around it.
+    /// The fingerprint of the key: the SHA-1 of its DER form in 40 hexadecimal digits. `None` if the key is not base64,
+    /// with or without the lines of PEM around it.
     pub fn fingerprint(&self) -> Option<String> {
         fingerprint(&self.key)
     }
 
-    /// The fingerprint that an upload states: those of the first and the second key of the list, with `:::` between them.
-    /// `None` if there are fewer than two keys, or if one has no [fingerprint](Self::fingerprint).
+    /// The fingerprint that an upload states: those of the first and the second key of the list, with `:::` between
+    /// them. `None` if there are fewer than two keys, or if one has no [fingerprint](Self::fingerprint).
     ///
     /// ```
     /// # use didww_types as didww_client;

@@ -22,7 +22,8 @@ pub struct SharedCapacityGroup {
     /// The time at which the group was created.
     #[attr(sort)]
     pub created_at: Timestamp,
-    /// The number of channels that are charged by the minute when the others are in use. 0 is none, and before 2026-04-16 also null.
+    /// The number of channels that are charged by the minute when the others are in use. 0 is none, and before
+    /// 2026-04-16 also null.
     #[attr(create, update, default = 0, sort, revised(since = "2026-04-16", value = ChannelCount))]
     pub metered_channels_count: Option<ChannelCount>,
     /// The group's identifier in the customer's own system, at most 100 characters.

@@ -242,8 +242,8 @@ impl SmsConfiguration {
         }))
     }
 
-    /// The user and the password that the service generated for a trunk of the types `http_out` and `smpp_esme`; `None` for
-    /// other types.
+    /// The user and the password that the service generated for a trunk of the types `http_out` and `smpp_esme`; `None`
+    /// for other types.
     pub fn credentials(&self) -> Option<(&str, &Secret)> {
         let (name, password) = match self {
             Self::HttpOut(http) => (&http.auth_name, &http.auth_password),
@@ -279,8 +279,8 @@ impl SmsConfiguration {
 impl Attribute for SmsConfiguration {
     const KIND: Kind = Kind::Variant(SmsTrunkType::TEXTS);
 
-    /// Validates the form and each attribute separately, and removes attributes that only the service sets. Required attributes
-    /// and rules for combinations belong to the trunk.
+    /// Validates the form and each attribute separately, and removes attributes that only the service sets. Required
+    /// attributes and rules for combinations belong to the trunk.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let (kind, attributes) = parts(sent)?;
         let mut attributes = attributes.into_owned();

@@ -24,8 +24,8 @@ pub struct SmsTrunk {
     /// Whether the trunk carries no messages.
     #[attr(create, update, sort, default = false)]
     pub blocked: bool,
-    /// The priority, 0 to 32767, 100 unless one is sent. Of the trunks of a group, those with the higher one are offered a
-    /// message first. Null for the type `http_out`, which is in no group.
+    /// The priority, 0 to 32767, 100 unless one is sent. Of the trunks of a group, those with the higher one are
+    /// offered a message first. Null for the type `http_out`, which is in no group.
     #[attr(create, update, sort)]
     pub priority: Option<SmsPriority>,
     /// Whether every DID of the account can be the source of messages. It empties `outgoing_dids`.

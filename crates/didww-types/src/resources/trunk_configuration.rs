@@ -73,7 +73,8 @@ pub type ReroutingCodes = DistinctList<ReroutingCode, 0, 47>;
 pub type RtpSources = DistinctList<RtpSource, 0, 10>;
 
 merged_attributes! {
-    /// The attributes of a `sip_configurations`. Each one that is absent keeps its value, or in a new trunk receives its default.
+    /// The attributes of a `sip_configurations`. Each one that is absent keeps its value, or in a new trunk receives
+    /// its default.
     SipConfiguration {
         /// The user part of the request URI; `{DID}` in it is replaced by the called number.
         username: Patch<SipUser>,
@@ -139,7 +140,8 @@ merged_attributes! {
         allowed_rtp_ips: Patch<RtpSources>,
         /// The family of IP addresses that calls are sent to.
         network_protocol_priority: Option<NetworkProtocolPriority>,
-        /// Whether a device registers with the service and receives calls there, with credentials that the service generates.
+        /// Whether a device registers with the service and receives calls there, with credentials that the service
+        /// generates.
         enabled_sip_registration: Option<bool>,
         /// Whether the request URI has the called number. Only with registration.
         use_did_in_ruri: Option<bool>,
@@ -208,8 +210,8 @@ impl SipConfiguration {
         self
     }
 
-    /// Calls go to the device that registers, so that there is neither a host nor a port. The request URI has the called
-    /// number.
+    /// Calls go to the device that registers, so that there is neither a host nor a port. The request URI has the
+    /// called number.
     #[must_use]
     pub fn registered(mut self) -> Self {
         (self.host, self.port) = (Patch::Clear, Patch::Clear);
@@ -266,8 +268,8 @@ impl TrunkConfiguration {
 impl Attribute for TrunkConfiguration {
     const KIND: Kind = Kind::Variant(TrunkConfigurationType::TEXTS);
 
-    /// Validates the form and each attribute separately, and removes attributes that only the service sets. Permitted attributes
-    /// and rules for combinations, in each version, belong to the trunk.
+    /// Validates the form and each attribute separately, and removes attributes that only the service sets. Permitted
+    /// attributes and rules for combinations, in each version, belong to the trunk.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let (kind, attributes) = parts(sent)?;
         let mut attributes = attributes.into_owned();

@@ -87,8 +87,8 @@ pub type DstPrefixes = BoundedList<DstPrefix, 1000>;
 pub struct VoiceOutTrunk {
     /// The trunk's id, a UUID that the service chose.
     pub id: Id<VoiceOutTrunk>,
-    /// The addresses from which media is accepted, at most 60. None is no restriction. From 2026-04-16 on, a list that is
-    /// sent is neither empty nor contains an address twice or a network of all addresses.
+    /// The addresses from which media is accepted, at most 60. None is no restriction. From 2026-04-16 on, a list that
+    /// is sent is neither empty nor contains an address twice or a network of all addresses.
     #[attr(create, update, revised(since = "2026-04-16", value = Option<RtpNetworks>))]
     pub allowed_rtp_ips: Option<IpNetworks>,
     /// Whether any eligible DID of the account can be the caller number. If true, `dids` cannot be set.
@@ -124,8 +124,8 @@ pub struct VoiceOutTrunk {
     /// Whether the spending of the last 24 hours reached the threshold.
     #[attr(default = false, sort, filter)]
     pub threshold_reached: bool,
-    /// The spending threshold for a rolling 24 hours, 0.0 to 100000.0 US dollars. None is no threshold; it can be set before
-    /// 2026-04-16 only.
+    /// The spending threshold for a rolling 24 hours, 0.0 to 100000.0 US dollars. None is no threshold; it can be set
+    /// before 2026-04-16 only.
     #[attr(create, update, default = "3000.0", revised(since = "2026-04-16", value = ThresholdAmount))]
     pub threshold_amount: Option<ThresholdAmount>,
     /// The encryption of media.

@@ -32,9 +32,9 @@ impl DefaultValue {
     }
 }
 
-/// One part of an attribute that the service computes: the sum of an attribute over the records that refer to the record.
-/// A part of a type that the registry does not contain yet is zero. An attribute that is true or false is true while there is
-/// such a record.
+/// One part of an attribute that the service computes: the sum of an attribute over the records that refer to the
+/// record. A part of a type that the registry does not contain yet is zero. An attribute that is true or false is true
+/// while there is such a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sum {
     /// The type name of the records that are summed.
@@ -85,33 +85,35 @@ pub struct AttributeSpec {
     pub unique: bool,
     /// Whether the value must be unique among the records of all accounts; null values are exempt.
     pub unique_everywhere: bool,
-    /// The path, `attribute@name`, under which several types share the values: no two records of an account have the same
-    /// one, whatever their types are. `None` for an attribute that shares nothing.
+    /// The path, `attribute@name`, under which several types share the values: no two records of an account have the
+    /// same one, whatever their types are. `None` for an attribute that shares nothing.
     pub unique_among: Option<&'static str>,
     /// Whether a create request without the attribute lacks a parameter of the request, and is not merely invalid.
     pub parameter: bool,
-    /// Whether an update changes those attributes of a `{"type", "attributes"}` object that it has, and keeps the others.
+    /// Whether an update changes those attributes of a `{"type", "attributes"}` object that it has, and keeps the
+    /// others.
     pub merged: bool,
     /// Whether only requests have the attribute: it is neither stored nor shown.
     pub write_only: bool,
-    /// The first version whose answers show the attribute: older ones have it in requests alone. `None` if every version that
-    /// has it shows it.
+    /// The first version whose answers show the attribute: older ones have it in requests alone. `None` if every
+    /// version that has it shows it.
     pub shown_since: Option<ApiVersion>,
     /// The last version before `shown_since` whose answers show the attribute too; `None` if no version before it does.
     pub shown_until: Option<ApiVersion>,
     /// Whether a list can be sorted by the attribute.
     pub sort: bool,
-    /// The parts of a value that is a sum, which the store keeps up to date; empty for a value that is stored as it was written.
+    /// The parts of a value that is a sum, which the store keeps up to date; empty for a value that is stored as it was
+    /// written.
     pub sums: &'static [Sum],
-    /// The decimals of the same record whose total the value is. The store keeps it up to date; empty for a value that is
-    /// stored as it was written.
+    /// The decimals of the same record whose total the value is. The store keeps it up to date; empty for a value that
+    /// is stored as it was written.
     pub total: &'static [&'static str],
     /// The strict validation of a value that a client sent: [`Attribute::validate`](crate::Attribute::validate).
     pub validate: fn(&Value) -> Result<Value, Vec<Flaw>>,
     /// The limits that replace `kind`, `nullable` and `validate` from a version on; `None` if they never changed.
     pub revision: Option<Revision>,
-    /// Texts of an enumeration that an account without the feature can neither write nor, where the corrected rules hold,
-    /// filter by.
+    /// Texts of an enumeration that an account without the feature can neither write nor, where the corrected rules
+    /// hold, filter by.
     pub values_need: &'static [(&'static str, Feature)],
 }
 
@@ -194,10 +196,10 @@ impl AttributeSpec {
         self.revision.filter(|revision| version >= revision.since).map_or(first, |revision| revision.value)
     }
 
-    /// The value as the service stores it in a version, so that two values that the service takes for the same are equal:
-    /// addresses with their prefix length, decimals without needless zeros, lists without repetitions. In a `{"type",
-    /// "attributes"}` object, the members that only the service sets are left out, and so are null members, which mean
-    /// the same as absent ones. A value that is not valid is returned unchanged.
+    /// The value as the service stores it in a version, so that two values that the service takes for the same are
+    /// equal: addresses with their prefix length, decimals without needless zeros, lists without repetitions. In a
+    /// `{"type", "attributes"}` object, the members that only the service sets are left out, and so are null members,
+    /// which mean the same as absent ones. A value that is not valid is returned unchanged.
     ///
     /// ```
     /// # use didww_types as didww_client;

@@ -12,8 +12,8 @@ use crate::{ApiVersion, Kind, split_values};
 pub enum FilterTest {
     /// The record's id equals the value.
     Id,
-    /// The attribute at this dotted path equals the value. A path that ends with `~` is the text without regard to letter
-    /// case, and one with `+` the texts of two attributes, the second behind the first.
+    /// The attribute at this dotted path equals the value. A path that ends with `~` is the text without regard to
+    /// letter case, and one with `+` the texts of two attributes, the second behind the first.
     Equals(&'static str),
     /// The attribute of this name contains the value.
     Contains(&'static str),
@@ -33,8 +33,8 @@ pub enum FilterTest {
     Exceeds(&'static str, &'static str),
     /// The member of this name of the record's `meta` equals the value. An absent one is false, or 0.
     Meta(&'static str),
-    /// Whether a record at the end of this path of relationships has a true member of this name in its `meta` equals the
-    /// value.
+    /// Whether a record at the end of this path of relationships has a true member of this name in its `meta` equals
+    /// the value.
     RelatedMeta(&'static str, &'static str),
     /// The number of this name in the record's `meta` is the value or more. An absent one is 0.
     MetaAtLeast(&'static str),
@@ -59,15 +59,16 @@ pub struct FilterSpec {
     pub kind: Kind,
     /// The versions in which the filter accepts several values, separated by commas, of which one must match.
     pub list: Versions,
-    /// The versions in which a record must match every one of several values. Of related records, one must have them all.
+    /// The versions in which a record must match every one of several values. Of related records, one must have them
+    /// all.
     pub every: Versions,
     /// The versions in which an empty value matches null and empty values.
     pub blank: Versions,
-    /// The first version in which the attribute of the test [`Equals`](FilterTest::Equals) is searched for the value instead
-    /// of compared with it.
+    /// The first version in which the attribute of the test [`Equals`](FilterTest::Equals) is searched for the value
+    /// instead of compared with it.
     pub contains_since: Option<ApiVersion>,
-    /// The first version in which letter case does not count, for a test of a path that ends with `~`. `None` if it counts in
-    /// no version.
+    /// The first version in which letter case does not count, for a test of a path that ends with `~`. `None` if it
+    /// counts in no version.
     pub ignores_case_since: Option<ApiVersion>,
     /// The first version that has the filter.
     pub since: ApiVersion,

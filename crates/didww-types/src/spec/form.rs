@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::ApiVersion;
 
-/// A form that creates a record: its texts are the attributes that a create may have, and it has one file. The name of a part
-/// is that of its member in brackets behind that of the type, such as `encrypted_files[description]`.
+/// A form that creates a record: its texts are the attributes that a create may have, and it has one file. The name of
+/// a part is that of its member in brackets behind that of the type, such as `encrypted_files[description]`.
 #[derive(Debug, Clone, Copy)]
 pub struct FormSpec {
     /// The name of the part with the file.
@@ -18,8 +18,9 @@ pub struct FormSpec {
     pub batch: Option<FormBatch>,
 }
 
-/// A form that creates several records: each of its members stands in a list, such as `encrypted_files[items][][description]`, and
-/// a member that the last record of the list has already begins another one. It is answered with the ids of the records.
+/// A form that creates several records: each of its members stands in a list, such as
+/// `encrypted_files[items][][description]`, and a member that the last record of the list has already begins another
+/// one. It is answered with the ids of the records.
 #[derive(Debug, Clone, Copy)]
 pub struct FormBatch {
     /// The name of the list.

@@ -29,16 +29,16 @@ pub struct RelationshipSpec {
     pub until: Option<ApiVersion>,
     /// The feature without which the relationship does not exist for an account.
     pub feature: Option<Feature>,
-    /// Whether no version has the relationship: filters follow it, `taken_by` and rules read it, and rules, the control API
-    /// and worlds set it. It is to-many, and has the name of its type.
+    /// Whether no version has the relationship: filters follow it, `taken_by` and rules read it, and rules, the control
+    /// API and worlds set it. It is to-many, and has the name of its type.
     pub hidden: bool,
     /// Whether only requests have the relationship: it is stored, and no answer shows it.
     pub write_only: bool,
-    /// The attribute whose text identifies the related record, one of the [fixed](field@crate::ResourceSpec::fixed) ones of the
-    /// target; `None` for a relationship that is stored.
+    /// The attribute whose text identifies the related record, one of the [fixed](field@crate::ResourceSpec::fixed)
+    /// ones of the target; `None` for a relationship that is stored.
     pub mirrors: Option<&'static str>,
-    /// The relationship of the target whose owners are the members: nothing is stored for the relationship itself. `None`
-    /// for a relationship that is stored.
+    /// The relationship of the target whose owners are the members: nothing is stored for the relationship itself.
+    /// `None` for a relationship that is stored.
     pub inverse: Option<&'static str>,
 }
 

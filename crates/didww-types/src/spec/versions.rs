@@ -24,8 +24,8 @@ impl ResourceSpec {
         if version.has_corrected_rules() { self.max_page_size } else { Page::MAX_SIZE }
     }
 
-    /// The attribute that orders a list without sort criteria in a version, with a minus sign before it in descending order;
-    /// `None` for the order of creation.
+    /// The attribute that orders a list without sort criteria in a version, with a minus sign before it in descending
+    /// order; `None` for the order of creation.
     pub fn order_at(&self, version: ApiVersion) -> Option<&'static str> {
         self.order.filter(|(_, since)| version >= *since).map(|(attribute, _)| attribute)
     }
@@ -70,7 +70,8 @@ impl ResourceSpec {
         self.filters.iter().filter(move |filter| filter.exists_in(version))
     }
 
-    /// The attribute, or the path to an attribute, by which a criterion sorts in a version; `None` for an unknown criterion.
+    /// The attribute, or the path to an attribute, by which a criterion sorts in a version; `None` for an unknown
+    /// criterion.
     pub fn sort_at(&self, version: ApiVersion, name: &str) -> Option<&'static str> {
         let of_attribute = || {
             let attribute = self.attribute(name)?;

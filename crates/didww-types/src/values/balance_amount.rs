@@ -10,8 +10,8 @@ use super::Money;
 use super::money::MAX_US_DOLLARS;
 use crate::{Attribute, Flaw, Kind, Violation};
 
-/// An exact amount of US dollars, written with at least two places: `"50.00"`, `"0.005"`. That of an account which has spent of
-/// its credit is negative.
+/// An exact amount of US dollars, written with at least two places: `"50.00"`, `"0.005"`. That of an account which has
+/// spent of its credit is negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct BalanceAmount(Money);
 

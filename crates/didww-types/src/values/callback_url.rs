@@ -9,8 +9,8 @@ use crate::{Kind, Violation};
 const MAX_CHARACTERS: usize = 2048;
 
 checked_text! {
-    /// An http or https URL with a host, at most 2,048 characters. From 2026-04-16 on the scheme can be left out and is then
-    /// http.
+    /// An http or https URL with a host, at most 2,048 characters. From 2026-04-16 on the scheme can be left out and is
+    /// then http.
     ///
     /// The text is kept exactly as given, including its percent-encoding, because the signature of a callback
     /// is computed over it.
@@ -50,8 +50,8 @@ fn check(text: &str, may_lack_scheme: bool) -> Option<Violation> {
     let clean = !text.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control());
     let parsed = url::Url::parse(&absolute).ok();
     let good = parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    // The URL parser accepts `http:///host`. It is refused here, because the signature is computed over the text, in which
-    // the receiver would find no authority.
+    // The URL parser accepts `http:///host`. It is refused here, because the signature is computed over the text, in
+    // which the receiver would find no authority.
     let explicit = absolute.split_once("://").is_some_and(|(_, rest)| !rest.starts_with(['/', '\\']));
     if clean && good && explicit { None } else { Some(Violation::Invalid) }
 }
@@ -64,8 +64,8 @@ fn has_scheme(text: &str) -> bool {
     })
 }
 
-/// Whether a text without a scheme begins with a host. `http:/host`, which the URL parser accepts, begins with a scheme that
-/// lacks a slash.
+/// Whether a text without a scheme begins with a host. `http:/host`, which the URL parser accepts, begins with a scheme
+/// that lacks a slash.
 fn begins_with_host(text: &str) -> bool {
     let authority = text.split(['/', '\\', '?', '#']).next().unwrap_or_default();
     let begins_with_scheme = ["http:", "https:"]

@@ -32,8 +32,8 @@ checked_text! {
 }
 
 checked_text! {
-    /// The user part of a request URI: at most 255 characters without white space and `@`. `{DID}` in it is replaced by the
-    /// called number.
+    /// The user part of a request URI: at most 255 characters without white space and `@`. `{DID}` in it is replaced by
+    /// the called number.
     SipUser, "SIP user", "at most 255 characters, none of them white space or @",
     Kind::Text { max: Some(255), pattern: Some(r"^[^\s@]*$") },
     |text| {

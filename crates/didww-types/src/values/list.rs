@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::values::ValueError;
 use crate::{Attribute, Flaw, Kind, Violation};
 
-/// At most `MAX_ITEMS` values, in the order given. A repeated value is stored once. `null` is decoded as the empty list.
+/// At most `MAX_ITEMS` values, in the order given. A repeated value is stored once. `null` is decoded as the empty
+/// list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct BoundedList<T, const MAX_ITEMS: usize>(Vec<T>);

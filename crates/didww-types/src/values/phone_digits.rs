@@ -5,7 +5,8 @@ use crate::attribute::MAX_TEXT_CHARACTERS;
 use crate::{Kind, Violation};
 
 checked_text! {
-    /// A telephone number of digits alone, without a plus sign. No source states how many there may be: at most 255 here.
+    /// A telephone number of digits alone, without a plus sign. No source states how many there may be: at most 255
+    /// here.
     PhoneDigits, "telephone number", "digits alone, at most 255",
     Kind::Text { max: Some(MAX_TEXT_CHARACTERS), pattern: Some(r"^\d*$") },
     |text| {

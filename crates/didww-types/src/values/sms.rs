@@ -55,8 +55,8 @@ fn of_ascii(text: &str, max: usize) -> Option<Violation> {
 }
 
 bounded_integer! {
-    /// The priority of a text message trunk, 0 to 32767. Of the trunks of a group, the one with the higher value is offered a
-    /// message first.
+    /// The priority of a text message trunk, 0 to 32767. Of the trunks of a group, the one with the higher value is
+    /// offered a message first.
     SmsPriority(u32), 0..=32_767, "priority", "0 to 32767"
 }
 
@@ -65,8 +65,8 @@ bounded_integer! {
     ConnectionTimeout(u32), 1..=2_147_483_647, "connection timeout", "1 to 2147483647 seconds"
 }
 
-/// An object of at most 100 members, each a text: query parameters, or headers. `Debug` prints their names alone, because the
-/// texts may be credentials.
+/// An object of at most 100 members, each a text: query parameters, or headers. `Debug` prints their names alone,
+/// because the texts may be credentials.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TextMembers(Map<String, Value>);

@@ -12,8 +12,8 @@ use crate::fixtures::bytes;
 /// Types that are not declared yet.
 const WAITING: &[&str] = &[];
 
-/// What the registry has beyond the catalogues: type, what, and the last version that has it. `docs/differences.md` has the
-/// reasons.
+/// What the registry has beyond the catalogues: type, what, and the last version that has it. `docs/differences.md` has
+/// the reasons.
 const BEYOND: &[(&str, &str, ApiVersion)] = &[
     // Programs for this version send it, although its corrected document has ended it.
     ("dids", "filter pending_removal", ApiVersion::V2026_04_16),
@@ -29,8 +29,8 @@ const LISTS_BEFORE: &[(&str, &str)] = &[
     ("voice_out_trunks", "on_cli_mismatch_action"),
 ];
 
-/// A name without the marks of a filter: `*` takes a list, of which one value must match, and `&` one of which every value must
-/// match; `0` takes an empty value, and of `?` it is not known what it takes.
+/// A name without the marks of a filter: `*` takes a list, of which one value must match, and `&` one of which every
+/// value must match; `0` takes an empty value, and of `?` it is not known what it takes.
 fn without_marks(name: &str) -> &str {
     name.trim_end_matches(['*', '&', '0', '?'])
 }
@@ -147,8 +147,8 @@ fn a_filter_takes_what_the_catalogues_say() {
     assert!(differences.is_empty(), "{differences:#?}");
 }
 
-/// What a member is in, as a catalogue marks it: `r` answers, `c` requests that create a record, or `C` each of them, and `u`
-/// requests that update one.
+/// What a member is in, as a catalogue marks it: `r` answers, `c` requests that create a record, or `C` each of them,
+/// and `u` requests that update one.
 fn access(is_shown: bool, create: Access, update: bool) -> String {
     let create = match create {
         Access::Never => "",

@@ -58,8 +58,8 @@ fn no_name_occurs_twice_in_a_resource() {
     }
 }
 
-/// Why the store cannot compare two attributes of a record; `None` if it can. It compares values as they are stored, and
-/// decimals and times are stored as text.
+/// Why the store cannot compare two attributes of a record; `None` if it can. It compares values as they are stored,
+/// and decimals and times are stored as text.
 fn incomparable(spec: &ResourceSpec, names: [&str; 2]) -> Option<String> {
     let kinds = names.map(|name| spec.attribute(name).map(|attribute| attribute.kind));
     let are_integers = kinds.iter().all(|kind| matches!(kind, Some(Kind::Integer { .. })));
@@ -168,8 +168,8 @@ fn compare_alike(filter: Kind, attribute: Kind) -> bool {
     }
 }
 
-/// Why a filter of an attribute of its own type would find no record: the store compares its value with index entries of
-/// another form, or searches where there is no text. `None` if it can find records.
+/// Why a filter of an attribute of its own type would find no record: the store compares its value with index entries
+/// of another form, or searches where there is no text. `None` if it can find records.
 fn finds_nothing(spec: &ResourceSpec, filter: &FilterSpec) -> Option<&'static str> {
     let (FilterTest::Equals(path) | FilterTest::Contains(path)) = filter.test else { return None };
     let path = plain_names(path).next().unwrap();

@@ -1,7 +1,7 @@
 //! The digest of a key, the fingerprint of a request, and the encryption of a kept body.
 //!
-//! All of them are made with the client's text, which is not stored: a copy of the database yields neither the bodies of
-//! responses, which can contain new API keys, nor a means to try bodies of requests against their fingerprints.
+//! All of them are made with the client's text, which is not stored: a copy of the database yields neither the bodies
+//! of responses, which can contain new API keys, nor a means to try bodies of requests against their fingerprints.
 
 use bytes::Bytes;
 use http::StatusCode;

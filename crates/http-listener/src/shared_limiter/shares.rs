@@ -1,6 +1,8 @@
-//! The shares of limits that this node holds: a state that changes with requests, time and the store's answers, without I/O.
+//! The shares of limits that this node holds: a state that changes with requests, time and the store's answers, without
+//! I/O.
 //!
-//! `now` is the server's clock in microseconds, by which requests are counted; `at` is a stopwatch, by which shares expire.
+//! `now` is the server's clock in microseconds, by which requests are counted; `at` is a stopwatch, by which shares
+//! expire.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -46,8 +48,8 @@ struct State<L> {
     shares: HashMap<RateSubject, Share<L>>,
     /// The shares that the next transactions request.
     due: VecDeque<RateSubject>,
-    /// Since when the store fails. A share whose request failed is requested again, so this ends soon after the store works
-    /// again.
+    /// Since when the store fails. A share whose request failed is requested again, so this ends soon after the store
+    /// works again.
     failing_since: Option<Duration>,
     /// No request is made before this time on the stopwatch.
     not_before: Duration,
@@ -157,8 +159,8 @@ impl<C: Divide> Shares<C> {
         !state.shares.is_empty()
     }
 
-    /// Takes the requests of the next transaction; empty if nothing is due. From then on this node uses no more parts than
-    /// the requests state as needed.
+    /// Takes the requests of the next transaction; empty if nothing is due. From then on this node uses no more parts
+    /// than the requests state as needed.
     pub(super) fn take_due(&self, now: i64, at: Duration) -> ShareRequests {
         let mut state = self.lock();
         let mut requests = Vec::new();
@@ -187,7 +189,8 @@ impl<C: Divide> Shares<C> {
             share.until = sent.at + SHARE_LEASE;
             let has_waited = !share.waiting.is_empty();
             share.waiting.clear();
-            // Not due before the waiting requests were decided: a renewal would return the parts that are meant for them.
+            // Not due before the waiting requests were decided: a renewal would return the parts that are meant for
+            // them.
             share.is_due = false;
             if held.held < request.needed {
                 share.not_before = at + PAUSE_AFTER_SCARCITY;
@@ -258,8 +261,8 @@ impl<L: Copy> State<L> {
         slice(whole).max(held).max(without_store).min(whole)
     }
 
-    /// The share of a limit, which is added if it is missing: its counter then admits `applied` parts. `None` if there are
-    /// [`MAX_SHARES`] others.
+    /// The share of a limit, which is added if it is missing: its counter then admits `applied` parts. `None` if there
+    /// are [`MAX_SHARES`] others.
     fn share(&mut self, subject: RateSubject, limit: L, applied: u32, at: Duration) -> Option<&mut Share<L>> {
         if self.shares.len() >= MAX_SHARES && !self.shares.contains_key(&subject) {
             return None;

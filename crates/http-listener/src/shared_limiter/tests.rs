@@ -80,7 +80,8 @@ struct Simulation<C: Divide> {
     questions: usize,
 }
 
-/// How the database answers: the delays until it decides and until the answer arrives, in steps, and whether it is lost.
+/// How the database answers: the delays until it decides and until the answer arrives, in steps, and whether it is
+/// lost.
 type Delays = (u32, u32, bool);
 
 impl<C: Divide> Simulation<C> {
@@ -245,7 +246,8 @@ proptest! {
         let mut simulation = Simulation::<SlidingSecond>::new(u32::try_from(nodes).unwrap(), LIMIT);
         let mut delays = delays.into_iter().cycle();
         for rates in phases {
-            // A second until what the phase before used does not count any more, one until it was returned, and one to count.
+            // A second until what the phase before used does not count any more, one until it was returned, and one to
+            // count.
             let next = || { let (decides, answers, _) = delays.next().unwrap(); (decides % 4, answers % 4, false) };
             simulation.run(Duration::from_secs(3), &rates, next);
             let wanted = rates.iter().sum::<u32>().min(LIMIT.0) as usize;

@@ -157,7 +157,8 @@ pub struct JournalEntry {
     pub number: u64,
     /// When the request was received, on the server's clock.
     pub time: Timestamp,
-    /// The account whose key or token the request has; null without a valid one, and for requests to other APIs than DIDWW's.
+    /// The account whose key or token the request has; null without a valid one, and for requests to other APIs than
+    /// DIDWW's.
     pub account: Option<Uuid>,
     /// The HTTP method, such as `POST`.
     pub method: String,

@@ -13,17 +13,19 @@ pub trait Divide: Counter {
     /// Number of parts of a limit, at least 1.
     fn parts(limit: Self::Limit) -> u32;
 
-    /// The limit of a counter with this many parts of `limit`. Zero parts count as one: a counter always admits some actions.
+    /// The limit of a counter with this many parts of `limit`. Zero parts count as one: a counter always admits some
+    /// actions.
     fn part(limit: Self::Limit, parts: u32) -> Self::Limit;
 
-    /// Number of parts that admit actions at a rate, of which this many happened in this many microseconds, at most a second.
+    /// Number of parts that admit actions at a rate, of which this many happened in this many microseconds, at most a
+    /// second.
     fn parts_for(limit: Self::Limit, actions: u32, micros: i64) -> u32;
 
     /// Microseconds after which no action counts any more.
     fn memory(limit: Self::Limit) -> i64;
 
-    /// Number of parts that actions use now. `part` is the limit of the counter, which has `parts`. If the limit was higher
-    /// before, the number can be greater than that.
+    /// Number of parts that actions use now. `part` is the limit of the counter, which has `parts`. If the limit was
+    /// higher before, the number can be greater than that.
     fn used(&mut self, part: Self::Limit, parts: u32, now: i64) -> u32;
 
     /// Changes the number of parts; the counted actions use as many parts as before.

@@ -92,7 +92,8 @@ fn of_attempt(attempt: &InboundRecordAttempt) -> Outcome {
         duration: 0,
         code: attempt.code,
         response: phrase(attempt).unwrap_or_else(|| attempt.outcome.clone().unwrap_or_default()),
-        // A trunk that received the INVITE ended the attempt, as in the record of the call: by its response, or by not answering in time.
+        // A trunk that received the INVITE ended the attempt, as in the record of the call: by its response, or by not
+        // answering in time.
         initiator: if attempt.sent_at.is_some() { DESTINATION } else { SYSTEM },
     }
 }

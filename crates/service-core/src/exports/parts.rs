@@ -275,8 +275,8 @@ pub(super) async fn expired(core: &Core, now: Timestamp) -> Result<Expired, Stor
     Ok(expired)
 }
 
-/// Whether an account has a file of an encoding. Only the id of a first part is the id of a file: from a later part on, the content
-/// cannot be decompressed, or has no header.
+/// Whether an account has a file of an encoding. Only the id of a first part is the id of a file: from a later part on,
+/// the content cannot be decompressed, or has no header.
 ///
 /// # Errors
 /// If the store fails.

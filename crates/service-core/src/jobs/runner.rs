@@ -1,7 +1,7 @@
 //! Runs the jobs that are due.
 //!
-//! The runner is woken by the jobs that its own process schedules. If there can be other nodes, it looks for their jobs, and for
-//! those that a dead node left, every [`LOOK_INTERVAL`].
+//! The runner is woken by the jobs that its own process schedules. If there can be other nodes, it looks for their
+//! jobs, and for those that a dead node left, every [`LOOK_INTERVAL`].
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -31,8 +31,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The longest delay after a failed run.
 const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
-/// Maximum number of successive runs of a job that conflict with other writes and are repeated at once. Further ones are
-/// delayed like failures, whose number is then counted from 1.
+/// Maximum number of successive runs of a job that conflict with other writes and are repeated at once. Further ones
+/// are delayed like failures, whose number is then counted from 1.
 const MAX_CONFLICTS: u32 = 8;
 /// The longest delay before a failed read or write of the runner itself is repeated.
 const MAX_STORE_RETRY_DELAY: Duration = Duration::from_mins(1);
@@ -94,8 +94,8 @@ struct Runner {
 }
 
 impl Runner {
-    /// Starts the jobs that are due, if their kinds have room for further runs. Returns when the next one of a kind with room
-    /// is due.
+    /// Starts the jobs that are due, if their kinds have room for further runs. Returns when the next one of a kind
+    /// with room is due.
     async fn round(&mut self) -> Result<Option<Timestamp>, StoreError> {
         self.follow_clock().await?;
         self.prepare().await?;
@@ -119,8 +119,8 @@ impl Runner {
         }
     }
 
-    /// Ends the leases of jobs that this node holds and does not run. The write that took them may still be committed for a
-    /// while: it waits for a standby. Until the leases would be over, other nodes leave them to this one.
+    /// Ends the leases of jobs that this node holds and does not run. The write that took them may still be committed
+    /// for a while: it waits for a standby. Until the leases would be over, other nodes leave them to this one.
     async fn release_lost(&mut self) -> Result<(), StoreError> {
         let Some(since) = self.lost else { return Ok(()) };
         let running = self.running.values().map(|(_, lease)| *lease).collect();
@@ -204,8 +204,8 @@ impl Runner {
         self.running.remove(&id);
     }
 
-    /// Waits until the next job is due, or until it is time to look for jobs of other nodes; after a failure of the store, only
-    /// for a short time.
+    /// Waits until the next job is due, or until it is time to look for jobs of other nodes; after a failure of the
+    /// store, only for a short time.
     fn wait(&mut self, next: Result<Option<Timestamp>, StoreError>) -> impl Future<Output = ()> + use<> {
         let clock = self.core.clock.clone();
         let failed = next.as_ref().err().map(|error| {

@@ -1,7 +1,7 @@
 //! Compares the numbers in stock of a file with the DIDs that some of them became.
 //!
-//! A file is loaded again at every start. Numbers that became DIDs meanwhile are still in the file, and are still counted in the
-//! stock that it states for their group.
+//! A file is loaded again at every start. Numbers that became DIDs meanwhile are still in the file, and are still
+//! counted in the stock that it states for their group.
 
 use std::collections::{HashMap, HashSet};
 

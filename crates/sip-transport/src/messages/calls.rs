@@ -85,8 +85,9 @@ struct Record {
     omitted: u64,
 }
 
-/// The records of an owner, by the uses under which they are listed. A record that is used again keeps its place until it is
-/// the first one, because to drop records is rarer than to use them: what is listed there is never later than its last use.
+/// The records of an owner, by the uses under which they are listed. A record that is used again keeps its place until
+/// it is the first one, because to drop records is rarer than to use them: what is listed there is never later than its
+/// last use.
 #[derive(Debug, Default)]
 struct Group {
     bytes: usize,
@@ -302,7 +303,8 @@ impl Calls {
         }
     }
 
-    /// Lists a record under its last use. Returns false if it is listed there: then none of its group was not used for longer.
+    /// Lists a record under its last use. Returns false if it is listed there: then none of its group was not used for
+    /// longer.
     fn relist(&mut self, first: &Listed) -> bool {
         let Some(records) = self.by_call_id.get_mut(&first.call_id) else { return false };
         let Some(record) = records.iter_mut().find(|record| record.party == first.party) else {

@@ -1,7 +1,7 @@
 //! The DIDs of an account, each of which can be changed alone.
 //!
-//! A change takes as long as a look-up in an ordered set, however many DIDs the account has and however many trunks are linked to
-//! it: a trunk refers to a DID by the slot where it is kept, so a change of the DID prepares no trunk again.
+//! A change takes as long as a look-up in an ordered set, however many DIDs the account has and however many trunks are
+//! linked to it: a trunk refers to a DID by the slot where it is kept, so a change of the DID prepares no trunk again.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,8 @@ pub struct AccountDids {
     by_id: SlotTable,
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// The numbers of the eligible DIDs with their slots. Few share one: DIDs of an old database, or one that replaces another.
+    /// The numbers of the eligible DIDs with their slots. Few share one: DIDs of an old database, or one that replaces
+    /// another.
     by_number: BTreeSet<(Digits, u32)>,
     /// The same slots in no order: a random one is found without a step through the others.
     eligible: Vec<u32>,
@@ -68,8 +69,9 @@ impl AccountDids {
         all
     }
 
-    /// Adds or changes a DID. The next call uses it. Returns true if it was not known: the terms of trunks that are linked to
-    /// it must be prepared again. A DID whose number is invalid is not added, and one that is known is not eligible meanwhile.
+    /// Adds or changes a DID. The next call uses it. Returns true if it was not known: the terms of trunks that are
+    /// linked to it must be prepared again. A DID whose number is invalid is not added, and one that is known is not
+    /// eligible meanwhile.
     pub fn set(&mut self, facts: &DidFacts) -> bool {
         let number = super::normalise(facts.number.as_bytes()).ok();
         let until = facts.expires_at.unwrap_or(Timestamp::from_unix_millis(i64::MAX));
@@ -97,7 +99,8 @@ impl AccountDids {
         known.is_none()
     }
 
-    /// Removes a DID. Trunks that are linked to it keep no number of it, even if another DID has the same id or number later.
+    /// Removes a DID. Trunks that are linked to it keep no number of it, even if another DID has the same id or number
+    /// later.
     pub fn remove(&mut self, id: &Id<Did>) {
         let Some(at) = self.slot_of(id) else { return };
         self.unlist(at);

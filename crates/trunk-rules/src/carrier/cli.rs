@@ -152,8 +152,8 @@ impl CliRule {
         CallerSet::new(dids, &self.callers)
     }
 
-    /// Checks a caller number. `dids` are those of the account, by which the trunk was prepared; `diversion` is the number in
-    /// `Diversion`, if it may satisfy the check; `random` selects the number for `randomize_cli`.
+    /// Checks a caller number. `dids` are those of the account, by which the trunk was prepared; `diversion` is the
+    /// number in `Diversion`, if it may satisfy the check; `random` selects the number for `randomize_cli`.
     pub fn check(
         &self,
         dids: &AccountDids,

@@ -125,8 +125,8 @@ impl<T> From<DigestFailure> for DigestRefusal<T> {
     }
 }
 
-/// The digest of a request: the one of its headers that counts, parsed. What a request claims is read from it before the digest
-/// is verified, so that no header is parsed twice.
+/// The digest of a request: the one of its headers that counts, parsed. What a request claims is read from it before
+/// the digest is verified, so that no header is parsed twice.
 // No `Debug`: a digest allows offline password guessing.
 #[derive(Clone, Copy)]
 pub struct SentDigest<'a>(Result<Credentials<'a>, DigestFailure>);
@@ -137,8 +137,8 @@ impl SentDigest<'static> {
 }
 
 impl<'a> SentDigest<'a> {
-    /// Chooses one of the headers with credentials: one for this realm with an offered algorithm, else one for this realm,
-    /// else any that can be parsed. If none can be, the flaw is that of the first header.
+    /// Chooses one of the headers with credentials: one for this realm with an offered algorithm, else one for this
+    /// realm, else any that can be parsed. If none can be, the flaw is that of the first header.
     pub fn of(headers: impl IntoIterator<Item = &'a [u8]>, settings: &Settings) -> Self {
         Self(choose(headers, settings))
     }

@@ -56,8 +56,8 @@ impl PasswordHash {
         Self::under(&[Algorithm::Md5, Algorithm::Sha256], username, realm, password)
     }
 
-    /// Hashes the password under MD5, which explanations use in any case, and under SHA-256 if it is one of the algorithms. A
-    /// digest with another algorithm is never accepted.
+    /// Hashes the password under MD5, which explanations use in any case, and under SHA-256 if it is one of the
+    /// algorithms. A digest with another algorithm is never accepted.
     pub fn under(algorithms: &[Algorithm], username: &str, realm: &str, password: &Secret) -> Self {
         let parts = [username.as_bytes(), b":", realm.as_bytes(), b":", password.expose().as_bytes()];
         let sha256: Option<Box<[u8; 32]>> =

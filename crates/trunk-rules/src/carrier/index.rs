@@ -118,7 +118,8 @@ impl TrunkIndex {
         Ok(())
     }
 
-    /// Changes the [amount spent](TrunkTerms::spent) of a trunk, and nothing else of it. Returns false if there is no such trunk.
+    /// Changes the [amount spent](TrunkTerms::spent) of a trunk, and nothing else of it. Returns false if there is no
+    /// such trunk.
     pub fn set_spent(&mut self, id: &Id<VoiceOutTrunk>, spent: Money) -> bool {
         let Some(slot) = self.slot_of(id) else { return false };
         let Some(entry) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return false };
@@ -147,8 +148,8 @@ impl TrunkIndex {
         self.dids.get(account).unwrap_or(&self.no_dids)
     }
 
-    /// The DIDs of an account, to change them. They stay until the [account](Self::remove_account) is removed, because its trunks
-    /// refer to them.
+    /// The DIDs of an account, to change them. They stay until the [account](Self::remove_account) is removed, because
+    /// its trunks refer to them.
     pub fn dids_mut(&mut self, account: &Arc<str>) -> &mut AccountDids {
         self.dids.entry(Arc::clone(account)).or_default()
     }

@@ -96,8 +96,8 @@ impl NonceKey {
         mac.finalize().into_bytes().first_chunk().copied().map_or(0, u64::from_be_bytes)
     }
 
-    /// Returns the salt that a nonce was issued with. It is authentic if [`verify`](Self::verify) does not find the nonce
-    /// [foreign](NonceState::Foreign).
+    /// Returns the salt that a nonce was issued with. It is authentic if [`verify`](Self::verify) does not find the
+    /// nonce [foreign](NonceState::Foreign).
     pub fn salt_of(nonce: &[u8]) -> Option<u64> {
         let bytes = decoded(nonce)?;
         let (_, rest) = bytes.split_first_chunk::<TIMESTAMP_BYTES>()?;
@@ -152,8 +152,8 @@ fn decoded(nonce: &[u8]) -> Option<[u8; NONCE_BYTES]> {
 
 const NOT_A_DIGIT: u8 = 0x80;
 
-/// The value of a hexadecimal digit, or [`NOT_A_DIGIT`]. Only one spelling of a nonce is accepted: otherwise upper case would be
-/// a second text for it.
+/// The value of a hexadecimal digit, or [`NOT_A_DIGIT`]. Only one spelling of a nonce is accepted: otherwise upper case
+/// would be a second text for it.
 const fn lower_hex_value(byte: u8) -> u8 {
     match byte {
         b'0'..=b'9' => byte - b'0',

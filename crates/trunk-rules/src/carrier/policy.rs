@@ -1,4 +1,5 @@
-//! The admission policy of a trunk: the part of its terms that many trunks of an account share, stored once for all of them.
+//! The admission policy of a trunk: the part of its terms that many trunks of an account share, stored once for all of
+//! them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -49,7 +50,8 @@ impl TrunkPolicy {
         dialled.starts_with(self.tech_prefix.as_bytes())
     }
 
-    /// The numbers from which emergency calls may be made. `dids` are those of the account, by which the trunk was prepared.
+    /// The numbers from which emergency calls may be made. `dids` are those of the account, by which the trunk was
+    /// prepared.
     pub const fn emergency_callers<'a>(&'a self, dids: &'a AccountDids) -> CallerSet<'a> {
         CallerSet::emergency(dids, &self.emergency)
     }

@@ -244,8 +244,8 @@ pub(super) struct Stream<'a> {
 
 /// Parses the streams. Attributes of the session are applied to each stream that has none of its own.
 pub(super) fn parse(sdp: &[u8]) -> Result<Vec<Stream<'_>>, SdpError> {
-    // Nearly all bodies are text as a whole. Session names and information lines may be in any character set; the lines parsed
-    // here are ASCII.
+    // Nearly all bodies are text as a whole. Session names and information lines may be in any character set; the lines
+    // parsed here are ASCII.
     match std::str::from_utf8(sdp) {
         Ok(text) => parse_lines(text.split('\n').map(|line| Some(line.trim_ascii()))),
         Err(_) => parse_lines(

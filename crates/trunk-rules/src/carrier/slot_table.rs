@@ -4,8 +4,9 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use hashbrown::HashTable;
 
-/// Slots by the hashes of their texts. Half of a hash is kept beside each slot, so that neither a growing table nor a text that is
-/// not in it reads the texts of other slots. The hashes are keyed at random: a peer cannot choose texts that collide.
+/// Slots by the hashes of their texts. Half of a hash is kept beside each slot, so that neither a growing table nor a
+/// text that is not in it reads the texts of other slots. The hashes are keyed at random: a peer cannot choose texts
+/// that collide.
 #[derive(Debug, Default)]
 pub(super) struct SlotTable {
     hasher: RandomState,

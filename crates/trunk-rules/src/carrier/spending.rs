@@ -152,8 +152,9 @@ impl Spending {
         Decimal::ZERO
     }
 
-    /// Forgets the calls that have ended, and those with these meters, for a caller that reads and counts them again. Returns
-    /// whether the trunk was [re-opened](Self::pardon) and not charged since: the caller repeats it after it has counted.
+    /// Forgets the calls that have ended, and those with these meters, for a caller that reads and counts them again.
+    /// Returns whether the trunk was [re-opened](Self::pardon) and not charged since: the caller repeats it after it
+    /// has counted.
     pub fn forget_others(&mut self, meters: impl IntoIterator<Item = Meter>) -> bool {
         for meter in meters {
             self.drop_meter(&meter);

@@ -1,4 +1,5 @@
-//! The subnets of a list, compact, because each of a million trunks may have one, and searched without a branch for each.
+//! The subnets of a list, compact, because each of a million trunks may have one, and searched without a branch for
+//! each.
 
 use super::network::{Address, Subnet};
 

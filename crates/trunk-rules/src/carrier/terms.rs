@@ -107,8 +107,8 @@ impl Deref for TrunkTerms {
 }
 
 impl TrunkTerms {
-    /// Prepares a trunk. `dids` are those of its account. `realm` is the digest realm of the edge; the password is hashed with it
-    /// under every algorithm.
+    /// Prepares a trunk. `dids` are those of its account. `realm` is the digest realm of the edge; the password is
+    /// hashed with it under every algorithm.
     pub fn new(
         trunk: &VoiceOutTrunk,
         links: &TrunkLinks,

@@ -105,8 +105,8 @@ struct Documents<'a> {
 }
 
 impl Documents<'_> {
-    /// Compares the number of documents of the accepted kinds with the number that is required. Without accepted kinds every
-    /// document counts.
+    /// Compares the number of documents of the accepted kinds with the number that is required. Without accepted kinds
+    /// every document counts.
     fn missing_proofs(
         &self,
         what: &str,

@@ -1,7 +1,7 @@
 //! The rules of registrations of numbers to addresses, and of their review.
 //!
-//! A verification under review has its address in a relationship that no version shows, by which the address, its identity and
-//! the documents of both are found to be in use.
+//! A verification under review has its address in a relationship that no version shows, by which the address, its
+//! identity and the documents of both are found to be in use.
 
 use std::collections::HashSet;
 
@@ -21,8 +21,8 @@ use super::{Links, RecordChange, Refusal, Rules, WriteContext};
 /// The relationship of a verification to the address that it is reviewed with, which no version shows.
 pub const UNDER_REVIEW: &str = "addresses";
 
-/// Maximum number of telephone numbers of a verification. The requirements of all of them are read before it is stored, and a
-/// review changes all.
+/// Maximum number of telephone numbers of a verification. The requirements of all of them are read before it is stored,
+/// and a review changes all.
 const MAX_DIDS: usize = 10_000;
 
 const DIDS: &str = AddressVerification::DIDS.as_str();
@@ -173,8 +173,9 @@ pub struct Reviewed {
     pub new: Vec<String>,
 }
 
-/// The changes that a review of a pending verification of an address makes. An approval registers the numbers to the address and to
-/// the identity: those that awaited it carry traffic then, and the first month of those that are new begins, as recorded.
+/// The changes that a review of a pending verification of an address makes. An approval registers the numbers to the
+/// address and to the identity: those that awaited it carry traffic then, and the first month of those that are new
+/// begins, as recorded.
 pub fn review_address(
     verification: &str,
     reviewed: &Reviewed,

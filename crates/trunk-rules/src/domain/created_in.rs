@@ -10,8 +10,9 @@ pub(super) fn internal_data(version: ApiVersion) -> String {
     json!({ API_VERSION: version.as_str() }).to_string()
 }
 
-/// The version in which a record was created, by its internal data as JSON text. It is the newest one for a record without such
-/// data: a type that never had another form, or a record of an older server, which had the present form alone.
+/// The version in which a record was created, by its internal data as JSON text. It is the newest one for a record
+/// without such data: a type that never had another form, or a record of an older server, which had the present form
+/// alone.
 pub fn created_in(internal: Option<&str>) -> ApiVersion {
     let data = internal.and_then(|text| serde_json::from_str::<Value>(text).ok());
     let version = data.as_ref().and_then(|data| data.get(API_VERSION)).and_then(Value::as_str);

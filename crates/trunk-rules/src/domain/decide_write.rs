@@ -57,8 +57,8 @@ impl Rulebook {
         Ok(WriteOutcome { changes: first.into_iter().chain(change).chain(also).collect(), events })
     }
 
-    /// Decides on members to add to a to-many relationship, or to remove from it. `context` is an update that names only
-    /// these members; without `add` its links are ignored.
+    /// Decides on members to add to a to-many relationship, or to remove from it. `context` is an update that names
+    /// only these members; without `add` its links are ignored.
     ///
     /// # Errors
     /// As [`decide_write`](Self::decide_write) for an update with the members to add. Removing members breaks no rule.
@@ -96,8 +96,8 @@ fn callback_pair(changes: &Map<String, Value>) -> Option<Refusal> {
     Some(Refusal::attribute(missing, Violation::Blank))
 }
 
-/// Converts a relationship that represents an attribute into the attribute. A record without a text, which staff stored, is
-/// refused.
+/// Converts a relationship that represents an attribute into the attribute. A record without a text, which staff
+/// stored, is refused.
 fn mirrored(spec: &'static ResourceSpec, context: &WriteContext<'_>, draft: &mut UntypedDraft) {
     for relationship in spec.relationships {
         let Some(attribute) = relationship.mirrors else { continue };
@@ -173,8 +173,8 @@ fn is_blank(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-/// Adds the attributes of a new record that need not be sent, in canonical form: defaults, and its creation at `now`. An
-/// attribute without a default stays absent, which means null in a stored record.
+/// Adds the attributes of a new record that need not be sent, in canonical form: defaults, and its creation at `now`.
+/// An attribute without a default stays absent, which means null in a stored record.
 pub fn with_defaults(
     spec: &ResourceSpec,
     now: Timestamp,

@@ -32,8 +32,8 @@ pub const MAX_RELATED_RECORDS: u64 = 100;
 pub const MAX_DEPENDENTS: u64 = 1000;
 
 /// Records that are deleted with the member of their relationship, unless a rule of their own type forbids
-/// that: then none is deleted. Every write that adds such a record also changes the revision of the member, so that none is
-/// added while the member is deleted.
+/// that: then none is deleted. Every write that adds such a record also changes the revision of the member, so that
+/// none is added while the member is deleted.
 #[derive(Debug, Clone, Copy)]
 pub struct Dependents {
     /// The type of the records.
@@ -50,8 +50,8 @@ pub enum RelatedRecords {
     /// The records of a type that have the record as a member of a relationship. If there were none when the deletion
     /// was decided, it is decided again when there is one by the time it is stored.
     Owners(&'static ResourceSpec, &'static str),
-    /// The records of a type from which a path of relationships leads to the record. The rule itself states the conditions
-    /// of its decision: it can name links that must not exist with [`RecordChange::Unlinked`].
+    /// The records of a type from which a path of relationships leads to the record. The rule itself states the
+    /// conditions of its decision: it can name links that must not exist with [`RecordChange::Unlinked`].
     ByPath(&'static ResourceSpec, &'static str),
 }
 

@@ -37,8 +37,8 @@ const DEDICATED_CHANNELS: &str = Did::SPEC.attribute_name("dedicated_channels_co
 const DETACH_ONLY: [&str; 2] = [ADDRESS_VERIFICATION, EMERGENCY_SERVICE];
 
 impl Rules for Did {
-    /// A request that only sets the channels is decided on the pool that the DID is in, and one that detaches it from its
-    /// emergency calling service on that service.
+    /// A request that only sets the channels is decided on the pool that the DID is in, and one that detaches it from
+    /// its emergency calling service on that service.
     const WRITE_READS: &'static [MembersRead] = &[
         MembersRead { relationship: CAPACITY_POOL, attribute: DEDICATED_CHANNELS },
         MembersRead { relationship: EMERGENCY_SERVICE, attribute: EMERGENCY_SERVICE },
@@ -119,8 +119,8 @@ fn history(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
     draft.also.extend(entries.into_iter().map(HistoryEntry::change));
 }
 
-/// A DID that carries no calls, or soon will not, cannot join a shared capacity group. The text is recorded; this server chose
-/// the DIDs that it applies to.
+/// A DID that carries no calls, or soon will not, cannot join a shared capacity group. The text is recorded; this
+/// server chose the DIDs that it applies to.
 fn shared_capacity(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
     let name = Did::SHARED_CAPACITY_GROUP.as_str();
     let is_out = draft.before.as_ref().is_some_and(|did| did.blocked || did.terminated);
@@ -148,7 +148,8 @@ fn is_detach_only(context: &WriteContext<'_>, name: &str) -> bool {
     context.version.has_corrected_rules() && DETACH_ONLY.contains(&name)
 }
 
-/// In recorded responses the inbound trunk and its group have the pointer of a column, and before 2021-12-15 its name too.
+/// In recorded responses the inbound trunk and its group have the pointer of a column, and before 2021-12-15 its name
+/// too.
 fn refuse(context: &WriteContext<'_>, name: &str, violation: Violation) -> Refusal {
     if ![Did::VOICE_IN_TRUNK.as_str(), Did::VOICE_IN_TRUNK_GROUP.as_str()].contains(&name) {
         return Refusal::relationship(name, violation);
@@ -206,8 +207,8 @@ mod tests {
         write(version, &json!({}), sent, false)
     }
 
-    /// Writes attributes and links to existing records of a DID that is in a pool, or in none. Returns the links that are
-    /// stored, or the errors for the client.
+    /// Writes attributes and links to existing records of a DID that is in a pool, or in none. Returns the links that
+    /// are stored, or the errors for the client.
     fn write(
         version: ApiVersion,
         attributes: &Value,

@@ -20,7 +20,8 @@ pub struct Draft<R: Resource> {
     pub also: Vec<RecordChange>,
     /// The events that the write emits.
     pub events: Vec<Event>,
-    /// The `meta` of a new record, as JSON text. If answers of the type have no `meta`, it is internal data of the service.
+    /// The `meta` of a new record, as JSON text. If answers of the type have no `meta`, it is internal data of the
+    /// service.
     pub meta: Option<String>,
     /// The job about a new record.
     pub later: Option<Later>,

@@ -1,6 +1,7 @@
 //! The rules of emergency calling services, which verifications create and deletions cancel.
 //!
-//! A service that is not canceled has its address in a relationship that no version shows, so that the address is in use.
+//! A service that is not canceled has its address in a relationship that no version shows, so that the address is in
+//! use.
 
 use didww_types::resources::{Did, EmergencyCallingService, EmergencyCallingServiceStatus};
 use didww_types::{Resource as _, Timestamp};
@@ -22,7 +23,8 @@ impl Rules for EmergencyCallingService {
     const DELETE_READS: &'static [RelatedRecords] =
         &[RelatedRecords::Members(EmergencyCallingService::DIDS.as_str())];
 
-    /// A customer can cancel a service, unless a further verification is reviewed after one was rejected. The record stays.
+    /// A customer can cancel a service, unless a further verification is reviewed after one was rejected. The record
+    /// stays.
     fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
         let service: EmergencyCallingService = context.record.decode()?;
         if matches!(service.status, Status::Canceled | Status::InProcess) {
@@ -35,8 +37,8 @@ impl Rules for EmergencyCallingService {
     }
 }
 
-/// The changes that cancel the service with an id: its status, its address, which is no longer in use, and its numbers, which
-/// are detached and can no longer call emergency services.
+/// The changes that cancel the service with an id: its status, its address, which is no longer in use, and its numbers,
+/// which are detached and can no longer call emergency services.
 pub fn cancel<'a>(
     service: &str,
     dids: impl IntoIterator<Item = &'a str>,

@@ -40,8 +40,8 @@ pub enum EmergencyReviewError {
     Undecodable(#[from] DecodeError),
 }
 
-/// The changes that a review of a pending verification of emergency calling makes. The first approval of a service is an order,
-/// which is completed and paid at once. `random` makes the number of the order.
+/// The changes that a review of a pending verification of emergency calling makes. The first approval of a service is
+/// an order, which is completed and paid at once. `random` makes the number of the order.
 ///
 /// # Errors
 /// If the account cannot pay the order, or a stored record cannot be decoded.

@@ -1,7 +1,7 @@
 //! The rules of verifications of emergency calling.
 //!
-//! A verification of numbers creates their service; a verification of a service is a further one. While it is reviewed it has
-//! its address in a relationship that no version shows, as verifications of addresses have.
+//! A verification of numbers creates their service; a verification of a service is a further one. While it is reviewed
+//! it has its address in a relationship that no version shows, as verifications of addresses have.
 
 use didww_types::resources::{
     Did, DidFeature, DidGroup, EmergencyCallingService, EmergencyCallingServiceStatus, EmergencyRequirement,

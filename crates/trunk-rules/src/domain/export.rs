@@ -158,8 +158,8 @@ fn is_text(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= MAX_CHARACTERS && !text.chars().any(char::is_control)
 }
 
-/// The rules that `from` and `to` break: both must be in the present month or the two before it, in this order, and not in the
-/// future.
+/// The rules that `from` and `to` break: both must be in the present month or the two before it, in this order, and not
+/// in the future.
 fn range(now: Timestamp, filters: &ExportFilters) -> Vec<Violation> {
     let times = ["from", "to"].map(|name| (name, filters.get(name).and_then(Value::as_str).and_then(second)));
     let mut broken = Vec::new();
@@ -182,8 +182,8 @@ fn range(now: Timestamp, filters: &ExportFilters) -> Vec<Violation> {
     broken
 }
 
-/// The rules that `year`, `month` and `day` break: they must name a month, or a day of it, that has begun and is in the same
-/// three months.
+/// The rules that `year`, `month` and `day` break: they must name a month, or a day of it, that has begun and is in the
+/// same three months.
 fn month(now: Timestamp, filters: &ExportFilters) -> Vec<Violation> {
     let mut broken = Vec::new();
     for name in ["year", "month"] {

@@ -47,7 +47,8 @@ impl Rules for Identity {
         Ok(())
     }
 
-    /// An identity is kept while a DID is registered to it, and while a verification of one of its addresses is reviewed.
+    /// An identity is kept while a DID is registered to it, and while a verification of one of its addresses is
+    /// reviewed.
     fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
         let reviewed = "a verification that is not reviewed yet";
         let users = ["a DID", reviewed, reviewed, "an emergency calling service that is not canceled"];

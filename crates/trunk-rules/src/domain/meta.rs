@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::Rulebook;
 
 impl Rulebook {
-    /// Returns the `meta` of a record with these members changed; `before` is empty for a new record. The `meta` of a new
-    /// record declares the members: booleans, whole numbers from 0, texts, and prices where it has null.
+    /// Returns the `meta` of a record with these members changed; `before` is empty for a new record. The `meta` of a
+    /// new record declares the members: booleans, whole numbers from 0, texts, and prices where it has null.
     ///
     /// # Errors
     /// The reason why the first invalid member is refused, as the continuation of a sentence that begins with `meta`.

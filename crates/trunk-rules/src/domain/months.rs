@@ -1,7 +1,7 @@
 //! Months: the periods for which numbers, channels and emergency calling are paid.
 //!
-//! A period ends at the same time of the same day of the next month, or of the last day of that month if it has no such day.
-//! Recordings show it: a number of 19 October 2020 that was renewed sixteen times is paid until 19 February 2022.
+//! A period ends at the same time of the same day of the next month, or of the last day of that month if it has no such
+//! day. Recordings show it: a number of 19 October 2020 that was renewed sixteen times is paid until 19 February 2022.
 
 use std::time::Duration;
 

@@ -2,7 +2,8 @@
 
 use didww_types::{DecodeError, Id, Partial as _, Resource, ResourceSpec};
 
-/// Records to read before a decision. The decision is repeated if records that it changes were changed before it is stored.
+/// Records to read before a decision. The decision is repeated if records that it changes were changed before it is
+/// stored.
 #[derive(Debug, Clone)]
 pub enum Need {
     /// The records of a type with these ids that the account has.

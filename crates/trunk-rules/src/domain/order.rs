@@ -1,8 +1,8 @@
 //! The rules of orders: their items, their prices, and the money and the numbers that they hold while they are pending.
 //!
-//! A new order is paid at once, from the prepaid balance and the credit, and takes its numbers out of stock; both happen in
-//! the transaction that stores it. When it is carried out the numbers become DIDs; when it is canceled, the amount is
-//! paid back, and the numbers are in stock again.
+//! A new order is paid at once, from the prepaid balance and the credit, and takes its numbers out of stock; both
+//! happen in the transaction that stores it. When it is carried out the numbers become DIDs; when it is canceled, the
+//! amount is paid back, and the numbers are in stock again.
 
 mod items;
 
@@ -90,8 +90,8 @@ impl Rules for Order {
     }
 }
 
-/// The changes that cancel a pending order: its status, the numbers that it held, and the money. Numbers with the ids `kept`
-/// stay out of stock, because they turned out to be DIDs.
+/// The changes that cancel a pending order: its status, the numbers that it held, and the money. Numbers with the ids
+/// `kept` stay out of stock, because they turned out to be DIDs.
 ///
 /// # Errors
 /// When the balance does not have the shape of its declaration.
@@ -144,8 +144,9 @@ pub(super) fn reference(random: &[u8]) -> String {
     format!("{letters}-{:06}", take(1_000_000))
 }
 
-/// The attributes of an order's items when it is carried out: with the days of the period that is paid, which ends at the time in
-/// `ends` that has the place of the item. The day of that time is the first one that is not paid, as recorded.
+/// The attributes of an order's items when it is carried out: with the days of the period that is paid, which ends at
+/// the time in `ends` that has the place of the item. The day of that time is the first one that is not paid, as
+/// recorded.
 pub fn with_period(items: &Value, from: Timestamp, ends: &[Timestamp]) -> Value {
     let day = |at: Timestamp| at.to_string().get(..10).map(str::to_owned);
     let mut items = items.clone();

@@ -9,16 +9,16 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Default)]
 pub struct WriteOutcome {
     /// The changes, at most one to each record. The first one is that of the record that the request names, unless
-    /// the request is an operation on another record, or the record needs one that is created before it. Empty if nothing
-    /// changes.
+    /// the request is an operation on another record, or the record needs one that is created before it. Empty if
+    /// nothing changes.
     pub changes: Vec<RecordChange>,
     /// Events for the account's callback URLs.
     pub events: Vec<Event>,
 }
 
 impl WriteOutcome {
-    /// Adds data of the request to the job about the new record: the beginning of the response's links, as `base`, and the id of
-    /// the account, as `account`. A base that is longer than 2,048 bytes is left out.
+    /// Adds data of the request to the job about the new record: the beginning of the response's links, as `base`, and
+    /// the id of the account, as `account`. A base that is longer than 2,048 bytes is left out.
     pub fn add_request(&mut self, base: &str, account: &str) {
         for change in &mut self.changes {
             let RecordChange::Create { later: Some(later), .. } = change else { continue };
@@ -46,8 +46,8 @@ pub enum RecordChange {
         attributes: Map<String, Value>,
         /// The ids of the members, by relationship.
         links: Links,
-        /// The `meta` object, as JSON text; `None` is that of a new record. If answers of the type have no `meta`, it is
-        /// internal data of the service.
+        /// The `meta` object, as JSON text; `None` is that of a new record. If answers of the type have no `meta`, it
+        /// is internal data of the service.
         meta: Option<String>,
         /// The job about the record.
         later: Option<Later>,
@@ -138,8 +138,8 @@ pub struct Event {
     pub body: String,
 }
 
-/// The placeholder for the id of the record that the same outcome creates, in the links of later changes. If it creates two
-/// records, it is the second one.
+/// The placeholder for the id of the record that the same outcome creates, in the links of later changes. If it creates
+/// two records, it is the second one.
 pub const CREATED: &str = "created";
 
 /// The placeholder for the id of the first record that the same outcome creates, in the links of later changes.
@@ -156,8 +156,8 @@ impl RecordChange {
         Self::Update { spec, id: id.to_owned(), attributes, links, meta: None }
     }
 
-    /// The change of only the revision of a record that the decision received, so that a concurrent decision on the record, such as
-    /// its deletion, is repeated.
+    /// The change of only the revision of a record that the decision received, so that a concurrent decision on the
+    /// record, such as its deletion, is repeated.
     pub fn touched(spec: &'static ResourceSpec, id: &str) -> Self {
         Self::update(spec, id, Map::new(), Links::new())
     }

@@ -21,7 +21,8 @@ const FILES: &str = PermanentSupportingDocument::FILES.as_str();
 /// The path from a verification under review to the documents that it relies on.
 const DOCUMENTS: &str = "addresses.identity.permanent_documents";
 
-/// Maximum number of older documents that a new one replaces. There is one at most, unless concurrent requests add several.
+/// Maximum number of older documents that a new one replaces. There is one at most, unless concurrent requests add
+/// several.
 const MAX_OLDER: u64 = 10;
 
 impl Rules for PermanentSupportingDocument {

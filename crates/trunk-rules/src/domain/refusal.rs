@@ -105,8 +105,8 @@ impl Refusal {
         Self::new(Broken::MissingParameter(name.into()))
     }
 
-    /// Creates the refusal of an order that costs more than the account can spend: 400. It has the amounts in its `meta` if it
-    /// `states` them, and the text of older versions if not.
+    /// Creates the refusal of an order that costs more than the account can spend: 400. It has the amounts in its
+    /// `meta` if it `states` them, and the text of older versions if not.
     pub fn insufficient_balance(total_cost: Money, available_balance: Money, states: bool) -> Self {
         Self::new(Broken::InsufficientBalance(total_cost, available_balance, states))
     }

@@ -1,4 +1,5 @@
-//! Renewals of DIDs, capacity pools and emergency calling services: their prices when their paid period ends, and their end.
+//! Renewals of DIDs, capacity pools and emergency calling services: their prices when their paid period ends, and their
+//! end.
 //!
 //! A period is a month. A payment that fails is tried again every day. After [`GRACE_PERIOD`] without payment, a DID
 //! and a service end, and a pool loses its unused channels.
@@ -19,10 +20,11 @@ use super::payment::{pay, spendable};
 pub const GRACE_PERIOD: Duration = Duration::from_hours(7 * 24);
 /// The time until a renewal that could not be paid is tried again.
 pub const PAYMENT_WAIT: Duration = Duration::from_hours(24);
-/// The member of the `meta` of a DID, which answers do not show, with the price of a period. A DID without it is not renewed.
+/// The member of the `meta` of a DID, which answers do not show, with the price of a period. A DID without it is not
+/// renewed.
 pub const MONTHLY_PRICE: &str = "monthly_price";
-/// The member of the `meta` of a capacity pool, which answers do not show, that is true once channels of it were ordered. Other
-/// pools are not renewed.
+/// The member of the `meta` of a capacity pool, which answers do not show, that is true once channels of it were
+/// ordered. Other pools are not renewed.
 pub const IS_BILLED: &str = "is_billed";
 
 /// The remaining funds of an account, while renewals are decided one after the other.
@@ -96,13 +98,13 @@ pub enum PoolRenewal {
     Renewed(Timestamp),
     /// It cannot be paid, and is decided again at this time.
     Unpaid(Timestamp),
-    /// It could not be paid for the grace period: it keeps this number of channels, those in use, and is decided again at this
-    /// time.
+    /// It could not be paid for the grace period: it keeps this number of channels, those in use, and is decided again
+    /// at this time.
     Reduced(i64, Timestamp),
 }
 
-/// Decides on a pool whose paid period ended at `expired_at`, and takes its price from the purse: that of an order of all its
-/// channels.
+/// Decides on a pool whose paid period ended at `expired_at`, and takes its price from the purse: that of an order of
+/// all its channels.
 pub fn renew_pool(
     pool: &CapacityPool,
     breaks: &[QtyBasedPricing],

@@ -1,7 +1,7 @@
 //! Checks whether an identity and an address meet the requirements of a registration.
 //!
-//! The errors name the request as a whole. Their texts are recorded, or those of official examples, but for that of an identity
-//! whose kind is not accepted.
+//! The errors name the request as a whole. Their texts are recorded, or those of official examples, but for that of an
+//! identity whose kind is not accepted.
 
 use didww_types::resources::{
     Address, AreaLevel, Country, Identity, IdentityPartial, IdentityType, RequiredIdentityType,
@@ -199,7 +199,8 @@ impl<'a> Check<'a> {
         !owners.contains(&identity.as_str())
     }
 
-    /// Whether an identity has a member, by its name or by its label. A member that no version can write is not demanded.
+    /// Whether an identity has a member, by its name or by its label. A member that no version can write is not
+    /// demanded.
     fn has(&self, id: &str, identity: &IdentityPartial, field: &str) -> bool {
         let is_linked = |through| !self.members(Identity::SPEC, id, through).is_empty();
         match field {

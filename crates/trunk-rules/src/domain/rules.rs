@@ -30,7 +30,8 @@ pub trait Rules: Resource {
     const MAY_LACK_META: bool = false;
     /// The stored members of relationships that [`write`](Self::write) depends on in an update.
     const WRITE_READS: &'static [MembersRead] = &[];
-    /// The stored members of a relationship of the records to which a write links that [`write`](Self::write) depends on.
+    /// The stored members of a relationship of the records to which a write links that [`write`](Self::write) depends
+    /// on.
     const LINKED_READS: &'static [LinkedRead] = &[];
     /// The members of a record's `meta` that are numbers of members of a relationship.
     const COUNTED: &'static [Counted] = &[];
@@ -41,8 +42,8 @@ pub trait Rules: Resource {
     /// The records that [`delete`](Self::delete) needs in addition to the deleted one.
     const DELETE_NEEDS: &'static [Need] = &[];
 
-    /// Returns the records that [`write`](Self::write) needs, by the attributes as sent and the records read so far. It is
-    /// called again with further records, until it names no new ones.
+    /// Returns the records that [`write`](Self::write) needs, by the attributes as sent and the records read so far. It
+    /// is called again with further records, until it names no new ones.
     fn needs(_sent: &Map<String, Value>, _read: &[Found]) -> Vec<Need> {
         Vec::new()
     }
@@ -52,8 +53,8 @@ pub trait Rules: Resource {
         Vec::new()
     }
 
-    /// Decides a create or an update, after the declaration's own rules: changes the draft, and adds refusals in the order
-    /// in which the client receives them.
+    /// Decides a create or an update, after the declaration's own rules: changes the draft, and adds refusals in the
+    /// order in which the client receives them.
     ///
     /// # Errors
     /// When a stored record does not have the shape of its declaration.
@@ -76,14 +77,14 @@ pub trait Rules: Resource {
         Membership::Linked
     }
 
-    /// Returns the `meta` object of a record that stores none, as JSON text, by its attributes as JSON text. The default is
-    /// that of a new record.
+    /// Returns the `meta` object of a record that stores none, as JSON text, by its attributes as JSON text. The
+    /// default is that of a new record.
     fn meta(_attributes: &str) -> Option<&'static str> {
         Self::INITIAL_META
     }
 
-    /// Returns a notice for the operator about a record with these attributes, which are JSON text: that it permits more
-    /// than most owners intend. It is called for every record that is created or changed.
+    /// Returns a notice for the operator about a record with these attributes, which are JSON text: that it permits
+    /// more than most owners intend. It is called for every record that is created or changed.
     fn notice(_attributes: &str) -> Option<&'static str> {
         None
     }
@@ -98,8 +99,8 @@ pub struct Counted {
     pub relationship: &'static str,
 }
 
-/// Members of a record to which a write links, at most [`MAX_RELATED_RECORDS`](super::MAX_RELATED_RECORDS). A decision finds
-/// them under the name of the relationship that has them.
+/// Members of a record to which a write links, at most [`MAX_RELATED_RECORDS`](super::MAX_RELATED_RECORDS). A decision
+/// finds them under the name of the relationship that has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkedRead {
     /// The name of the to-one relationship of the request.
@@ -168,7 +169,8 @@ impl Rulebook {
         self.of(spec.name)?.initial_meta
     }
 
-    /// The `meta` of a record that stores none, as JSON text, by its attributes as JSON text; `None` if answers leave it out.
+    /// The `meta` of a record that stores none, as JSON text, by its attributes as JSON text; `None` if answers leave
+    /// it out.
     pub fn unstored_meta(self, spec: &ResourceSpec, attributes: &str) -> Option<&'static str> {
         match self.of(spec.name) {
             Some(rules) => (rules.meta)(attributes).or_else(|| (!rules.may_lack_meta).then_some("{}")),
@@ -247,8 +249,8 @@ impl Rulebook {
         unread(self.of(spec.name).map_or_else(Vec::new, |rules| (rules.needs)(sent, read)), read)
     }
 
-    /// The records that a write of a record of this type, with links to these existing records, needs and that were not read
-    /// yet.
+    /// The records that a write of a record of this type, with links to these existing records, needs and that were not
+    /// read yet.
     pub fn link_needs(self, spec: &ResourceSpec, links: &Links, read: &[Found]) -> Vec<Need> {
         unread(self.of(spec.name).map_or_else(Vec::new, |rules| (rules.link_needs)(links, read)), read)
     }

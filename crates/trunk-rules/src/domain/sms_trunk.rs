@@ -29,7 +29,8 @@ const ALLOW_ANY_DID: &str = SmsTrunk::SPEC.attribute_name("allow_any_did_as_sour
 /// The default priority of a trunk.
 const USUAL_PRIORITY: u32 = 100;
 
-/// The `meta` of a trunk to which messages would be submitted. The name resolves to nothing, because no message is sent.
+/// The `meta` of a trunk to which messages would be submitted. The name resolves to nothing, because no message is
+/// sent.
 const HTTP_OUT_META: &str = "{\"host\":\"https://sms-out.invalid/outbound_messages\"}";
 
 /// The text is this server's own: no source has one.

@@ -1,7 +1,8 @@
-//! Writes through an inverse relationship, whose members are the records that have the owner in a relationship of their own.
+//! Writes through an inverse relationship, whose members are the records that have the owner in a relationship of their
+//! own.
 //!
-//! Nothing is stored for the inverse relationship: a new member is updated as by a request about the member, so that the
-//! rules of the member's type decide, and a removed one is unlinked.
+//! Nothing is stored for the inverse relationship: a new member is updated as by a request about the member, so that
+//! the rules of the member's type decide, and a removed one is unlinked.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,8 +15,8 @@ use super::write_context::{LinkedRecord, RecordText};
 use super::{WriteContext, WriteError, WriteKind};
 
 impl Rulebook {
-    /// Takes the inverse relationships out of a draft, and adds the changes to their members, or why one is refused. `owner` is
-    /// the id of the record that the write is about.
+    /// Takes the inverse relationships out of a draft, and adds the changes to their members, or why one is refused.
+    /// `owner` is the id of the record that the write is about.
     pub(super) fn write_through_members(
         self,
         spec: &'static ResourceSpec,
@@ -34,8 +35,8 @@ impl Rulebook {
         Ok(())
     }
 
-    /// Decides on members to add to an inverse relationship, or to remove from it. The decision depends on the owner, whose
-    /// revision is incremented.
+    /// Decides on members to add to an inverse relationship, or to remove from it. The decision depends on the owner,
+    /// whose revision is incremented.
     pub(super) fn decide_inverse_members(
         self,
         spec: &'static ResourceSpec,

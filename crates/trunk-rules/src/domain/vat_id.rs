@@ -1,10 +1,10 @@
 //! The forms of VAT numbers, by country.
 //!
-//! Those of the European Union are the forms that its service for the validation of VAT numbers (VIES) publishes, with or
-//! without the two letters in front. Only the form is checked, not the check digit or whether the number exists.
+//! Those of the European Union are the forms that its service for the validation of VAT numbers (VIES) publishes, with
+//! or without the two letters in front. Only the form is checked, not the check digit or whether the number exists.
 
-/// Whether a number can be a VAT number of a country, by its two letters of ISO 3166-1. For a country whose form is not known
-/// here, any text of letters, digits, spaces and `-./` is one.
+/// Whether a number can be a VAT number of a country, by its two letters of ISO 3166-1. For a country whose form is not
+/// known here, any text of letters, digits, spaces and `-./` is one.
 pub(super) fn is_valid(country: &str, number: &str) -> bool {
     let is_mark = |letter: char| letter.is_whitespace() || "-./".contains(letter);
     let text: String = number.chars().filter(|letter| !is_mark(*letter)).collect();
@@ -20,8 +20,8 @@ pub(super) fn is_valid(country: &str, number: &str) -> bool {
     forms.iter().any(|form| matches(form, bare) || matches(form, &text))
 }
 
-/// The forms of a country: its letters in ISO 3166-1, those in front of its numbers, and the forms of the rest. In a form `9`
-/// is a digit, `A` a letter and `X` either; other characters are literal.
+/// The forms of a country: its letters in ISO 3166-1, those in front of its numbers, and the forms of the rest. In a
+/// form `9` is a digit, `A` a letter and `X` either; other characters are literal.
 type Country = (&'static str, &'static str, &'static [&'static str]);
 
 const FORMS: &[Country] = &[

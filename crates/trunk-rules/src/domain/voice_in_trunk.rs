@@ -48,8 +48,8 @@ impl Rules for VoiceInTrunk {
     }
 }
 
-/// A group that the trunk joins must have room for it. The group's revision changes, so that of two trunks that join at once,
-/// the second one is decided again.
+/// A group that the trunk joins must have room for it. The group's revision changes, so that of two trunks that join at
+/// once, the second one is decided again.
 fn join(context: &WriteContext<'_>, draft: &mut Draft<VoiceInTrunk>) {
     // The trunks are read only for a request about the trunk, not for one about the group.
     let Some(trunks) = context.stored_members.get(TRUNKS) else { return };

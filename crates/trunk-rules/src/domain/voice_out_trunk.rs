@@ -61,8 +61,8 @@ impl Rules for VoiceOutTrunk {
         }
     }
 
-    /// A trunk whose `allowed_sip_ips` include the whole Internet: with `ip_only` it is open to all senders, otherwise only its
-    /// password protects it.
+    /// A trunk whose `allowed_sip_ips` include the whole Internet: with `ip_only` it is open to all senders, otherwise
+    /// only its password protects it.
     fn notice(attributes: &str) -> Option<&'static str> {
         // Most trunks are recognised without decoding them: a network of the whole Internet ends so.
         if !attributes.contains("/0\"") {
@@ -88,8 +88,8 @@ fn threshold(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>) {
     }
 }
 
-/// From 2026-04-16 on, `replace_cli` requires a default DID, and the other actions refuse one. Only members that the request
-/// names are checked, so that a trunk of an older version can be changed in other respects.
+/// From 2026-04-16 on, `replace_cli` requires a default DID, and the other actions refuse one. Only members that the
+/// request names are checked, so that a trunk of an older version can be changed in other respects.
 fn default_did(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>) {
     if !context.version.has_corrected_rules() || !context.features.has(Feature::ReplaceCli) {
         return;

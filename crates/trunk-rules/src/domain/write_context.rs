@@ -18,14 +18,14 @@ pub struct WriteContext<'a> {
     pub features: Features,
     /// The time of the write.
     pub now: Timestamp,
-    /// The attributes as sent, in the names and forms of the API version. The rules of a type receive them validated and
-    /// typed.
+    /// The attributes as sent, in the names and forms of the API version. The rules of a type receive them validated
+    /// and typed.
     pub sent: &'a Map<String, Value>,
     /// The relationships that were sent, with the records that they name, each once and in their order.
     pub links: &'a BTreeMap<&'static str, Vec<LinkedRecord<'a>>>,
     /// The stored members of the relationships that [`Rulebook::write_reads`](super::Rulebook::write_reads)
-    /// names for an update, at most [`MAX_RELATED_RECORDS`](super::MAX_RELATED_RECORDS) of each, all members of the inverse
-    /// relationships of the request, and those that [`Rules::LINKED_READS`](super::Rules::LINKED_READS) names.
+    /// names for an update, at most [`MAX_RELATED_RECORDS`](super::MAX_RELATED_RECORDS) of each, all members of the
+    /// inverse relationships of the request, and those that [`Rules::LINKED_READS`](super::Rules::LINKED_READS) names.
     pub stored_members: &'a BTreeMap<&'static str, Vec<LinkedRecord<'a>>>,
     /// Whether the request adds members to the stored ones instead of replacing them.
     pub adds: bool,

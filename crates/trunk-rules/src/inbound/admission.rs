@@ -66,8 +66,8 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Decides whether a DID takes a call at this time. `features` are those of its group; a DID without a group, which an older
-/// server added, has every feature.
+/// Decides whether a DID takes a call at this time. `features` are those of its group; a DID without a group, which an
+/// older server added, has every feature.
 ///
 /// # Errors
 /// Why it does not take the call. Limits on simultaneous calls are not checked here.

@@ -1,7 +1,7 @@
 //! The form of the caller's number in a call to a trunk (`cli_format`, `cli_prefix`).
 //!
-//! DIDWW converts "where it can be converted". Here the table of numbering plans decides: a number that is neither complete
-//! nor a number of the DID's country is passed on as it was received.
+//! DIDWW converts "where it can be converted". Here the table of numbering plans decides: a number that is neither
+//! complete nor a number of the DID's country is passed on as it was received.
 
 use didww_types::resources::CliFormat;
 
@@ -25,7 +25,8 @@ pub fn caller_number(received: &str, did: &str, format: Option<&CliFormat>, pref
     format!("{prefix}{}", number.as_deref().unwrap_or(received))
 }
 
-/// Returns the country of the caller's number; `None` of a caller without a number, and of one that belongs to no country.
+/// Returns the country of the caller's number; `None` of a caller without a number, and of one that belongs to no
+/// country.
 ///
 /// `did` is the called number in E.164 form without the plus sign: a national number is one of its country.
 pub fn caller_country(received: &str, did: &str) -> Option<Country> {

@@ -62,8 +62,8 @@ impl fmt::Display for Unreachable {
     }
 }
 
-/// Decides on the destination of a trunk's call. `did` is the called number in E.164 form without the plus sign. A trunk
-/// without a `username` is called with the number.
+/// Decides on the destination of a trunk's call. `did` is the called number in E.164 form without the plus sign. A
+/// trunk without a `username` is called with the number.
 ///
 /// # Errors
 /// Why the trunk is not dialled.

@@ -9,9 +9,9 @@ pub struct Rank {
     pub weight: u32,
 }
 
-/// Returns the indices of the trunks in the order in which they are tried, by the algorithm of SRV records (RFC 2782): lower
-/// priorities first, and among equal ones each next trunk is drawn by its weight. `draw` returns a random number from 0 to
-/// its argument, inclusive.
+/// Returns the indices of the trunks in the order in which they are tried, by the algorithm of SRV records (RFC 2782):
+/// lower priorities first, and among equal ones each next trunk is drawn by its weight. `draw` returns a random number
+/// from 0 to its argument, inclusive.
 pub fn order(ranks: &[Rank], mut draw: impl FnMut(u64) -> u64) -> Vec<usize> {
     let mut left: Vec<(usize, Rank)> = ranks.iter().copied().enumerate().collect();
     // Trunks of weight 0 are first among those of the same priority, so that only a draw of 0 selects them.

@@ -41,8 +41,8 @@ impl AttemptEnd {
         }
     }
 
-    /// Whether the next trunk is tried, by the trunk's `rerouting_disconnect_code_ids`: always after a trunk that was not
-    /// dialled, and never after a response that DIDWW does not list.
+    /// Whether the next trunk is tried, by the trunk's `rerouting_disconnect_code_ids`: always after a trunk that was
+    /// not dialled, and never after a response that DIDWW does not list.
     fn is_rerouted(self, codes: &[ReroutingCode]) -> bool {
         let listed = |code: Option<ReroutingCode>| code.is_some_and(|code| codes.contains(&code));
         match self {

@@ -1,5 +1,5 @@
-//! Validates lists of codec names: strictly for a customer's configuration, loosely for providers. The names themselves are
-//! not checked against known codecs; [`offered_codecs`] leaves out those that this server cannot send.
+//! Validates lists of codec names: strictly for a customer's configuration, loosely for providers. The names themselves
+//! are not checked against known codecs; [`offered_codecs`] leaves out those that this server cannot send.
 
 use crate::carrier::Codec;
 
@@ -67,8 +67,8 @@ pub fn provider_codecs(codecs: &str) -> Result<String, ProviderCodecsError> {
     if elements.contains(&"") { Err(ProviderCodecsError::EmptyElement) } else { Ok(elements.join(",")) }
 }
 
-/// Returns the codecs of a list that calls can be sent with, in its order: G.711 alone. Names are compared without regard to
-/// case and without a clock rate (`PCMU/8000`). Empty for a list that has none of them.
+/// Returns the codecs of a list that calls can be sent with, in its order: G.711 alone. Names are compared without
+/// regard to case and without a clock rate (`PCMU/8000`). Empty for a list that has none of them.
 pub fn offered_codecs(codecs: &str) -> Vec<Codec> {
     let mut offered: Vec<Codec> = Vec::new();
     for name in codecs.split(',').map(|element| element.split('/').next().unwrap_or_default().trim()) {

@@ -180,8 +180,8 @@ impl std::fmt::Display for NextRoute {
     }
 }
 
-/// Whether another route is tried after the one at `current` in a call's list of `routes`. `last` is the status that the
-/// call had when the attempt ended. Only `tel` destinations have routes.
+/// Whether another route is tried after the one at `current` in a call's list of `routes`. `last` is the status that
+/// the call had when the attempt ended. Only `tel` destinations have routes.
 pub const fn next_route(last: &CallStatus, ending: Ending, current: usize, routes: usize) -> NextRoute {
     let next = current.saturating_add(1);
     match last {

@@ -92,8 +92,8 @@ fn quota(account: &Account) -> Option<i64> {
     account.record_quota.map(|quota| i64::try_from(quota).unwrap_or(i64::MAX))
 }
 
-/// Refuses to create an account in the target of a transfer that began after this node had opened it. The counter is locked, as
-/// it is by a transfer that begins: either that sees the account, or this the transfer.
+/// Refuses to create an account in the target of a transfer that began after this node had opened it. The counter is
+/// locked, as it is by a transfer that begins: either that sees the account, or this the transfer.
 async fn check_target(transaction: &Transaction<'_>) -> Done<()> {
     if transaction.query_typed_opt("SELECT 1 FROM transfer", &[]).await?.is_some() {
         let why = "it is the target of a move or restore that did not end; repeat that command, and start this server then";
@@ -102,7 +102,8 @@ async fn check_target(transaction: &Transaction<'_>) -> Done<()> {
     Ok(())
 }
 
-/// Creates an account and its first key. The row of the counter is locked until the end, so that numbers are not reused.
+/// Creates an account and its first key. The row of the counter is locked until the end, so that numbers are not
+/// reused.
 async fn create(transaction: &Transaction<'_>, account: &Account, key: &ApiKey) -> Done<Arc<Account>> {
     let next = "INSERT INTO counter (name, value) VALUES ('account', 1) \
                 ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value";
@@ -137,8 +138,8 @@ fn name_taken(failure: Failure) -> Failure {
     if is_taken { StoreError::Taken("name".to_owned()).into() } else { failure }
 }
 
-/// Replaces an account that is as it was read before. What was read is compared, not what is stored: a row of a newer release
-/// may have features that this one does not know.
+/// Replaces an account that is as it was read before. What was read is compared, not what is stored: a row of a newer
+/// release may have features that this one does not know.
 async fn save(transaction: &Transaction<'_>, before: &Account, after: &Account) -> Done<Arc<Account>> {
     let select = format!("SELECT {ACCOUNT_COLUMNS} FROM account WHERE number = $1 AND id = $2 FOR UPDATE");
     let parameters: [Parameter<'_>; 2] = [(&before.number, Type::INT8), (&before.id, Type::UUID)];

@@ -1,4 +1,5 @@
-//! The address of a database: its URL, of which this module parses the settings that the client library does not support.
+//! The address of a database: its URL, of which this module parses the settings that the client library does not
+//! support.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -80,9 +81,9 @@ impl Address {
         self.connect_behind(0).await.map(|(connected, _)| connected)
     }
 
-    /// Opens a connection to the first host after `tried` hosts that answers. Returns it with the number of hosts up to this
-    /// one. A host that accepts a connection but sends nothing, such as a machine with suspended processes, is skipped after a
-    /// time limit: the client library limits only the time until a connection is accepted.
+    /// Opens a connection to the first host after `tried` hosts that answers. Returns it with the number of hosts up to
+    /// this one. A host that accepts a connection but sends nothing, such as a machine with suspended processes, is
+    /// skipped after a time limit: the client library limits only the time until a connection is accepted.
     async fn connect_behind(&self, tried: usize) -> Result<(Connected, usize), Error> {
         let Some((last, others)) = self.hosts.split_last() else {
             return Ok((self.config.connect(self.tls.clone()).await?, 1));
@@ -107,8 +108,8 @@ impl Address {
         self.connect_next(0).await.map(|(client, _)| client)
     }
 
-    /// As [`connect`](Self::connect), to the first of the hosts after `tried` hosts that answers. Returns the client with the
-    /// number of hosts that are tried when its server proves to be the wrong one: none after the last host.
+    /// As [`connect`](Self::connect), to the first of the hosts after `tried` hosts that answers. Returns the client
+    /// with the number of hosts that are tried when its server proves to be the wrong one: none after the last host.
     pub(super) async fn connect_next(&self, tried: usize) -> Result<(Client, usize), Error> {
         let ((client, connection), at) = self.connect_behind(tried).await?;
         tokio::spawn(async move {
@@ -133,7 +134,8 @@ impl Address {
             .post_create(Hook::async_fn(move |client, _| {
                 let freshness = Arc::clone(&freshness);
                 Box::pin(async move {
-                    // The pool limits only the time of connecting, and a pooler accepts connections while its server is silent.
+                    // The pool limits only the time of connecting, and a pooler accepts connections while its server is
+                    // silent.
                     let prepared = tokio::time::timeout(CONNECT_LIMIT, prepare(client, &freshness)).await;
                     prepared.unwrap_or_else(|_| Err(HookError::message("it is silent")))
                 })
@@ -234,8 +236,8 @@ fn of_host(config: &Config, at: usize, host: &Host) -> Config {
     one
 }
 
-/// The longest time of connecting to one of several hosts, so that the limit suffices for the last one if the others are
-/// silent.
+/// The longest time of connecting to one of several hosts, so that the limit suffices for the last one if the others
+/// are silent.
 fn limit_of_one(hosts: usize) -> Duration {
     if hosts < 2 { CONNECT_LIMIT } else { CONNECT_LIMIT / u32::try_from(hosts + 1).unwrap_or(u32::MAX) }
 }
@@ -250,9 +252,9 @@ async fn prepare(client: &Client, freshness: &Freshness) -> Result<(), HookError
     }
 }
 
-/// Sets the time limit of statements outside of transactions; each transaction sets its own. A pooler may pass the setting on
-/// to other connections of the same user and database, which have it anyway; nothing depends on it, since the client has a
-/// limit too.
+/// Sets the time limit of statements outside of transactions; each transaction sets its own. A pooler may pass the
+/// setting on to other connections of the same user and database, which have it anyway; nothing depends on it, since
+/// the client has a limit too.
 async fn limit_statements(client: &Client) -> Result<(), Error> {
     client.batch_execute(&format!("SET statement_timeout = {}", STATEMENT_LIMIT.as_millis())).await
 }
@@ -290,7 +292,8 @@ fn split_url(text: &str) -> (String, Vec<(String, String)>) {
     (rest, ours)
 }
 
-/// Splits parameters such as `host=db.example password='two words'`: spaces may be around `=`, and values may be in quotes.
+/// Splits parameters such as `host=db.example password='two words'`: spaces may be around `=`, and values may be in
+/// quotes.
 fn split_parameters(text: &str) -> (String, Vec<(String, String)>) {
     let (mut rest, mut ours) = (Vec::new(), Vec::new());
     let mut left = text.trim_start();

@@ -1,7 +1,7 @@
 //! The records of calls that ended or were refused, and the calls that are running.
 //!
-//! A call is charged by its record, of which it has one: the id is unique. A row of a running call whose record exists does
-//! not count, in whichever order the two were written.
+//! A call is charged by its record, of which it has one: the id is unique. A row of a running call whose record exists
+//! does not count, in whichever order the two were written.
 
 use didww_types::Timestamp;
 use serde_json::Value;
@@ -63,8 +63,8 @@ pub(super) fn step(transaction: &Transaction<'_>, at: Timestamp) {
     transaction.later(Late::new(upsert, parameters));
 }
 
-/// Stores the record of a call, which replaces its row as a running call. An existing record with the same id is unchanged:
-/// the caller repeats writes whose outcome is unknown.
+/// Stores the record of a call, which replaces its row as a running call. An existing record with the same id is
+/// unchanged: the caller repeats writes whose outcome is unknown.
 pub(super) async fn ended(transaction: &Transaction<'_>, call: &StoredCall) -> Done<()> {
     let number = transaction.node.number();
     let attributes: Value = serde_json::from_str(&call.attributes).unwrap_or_default();
@@ -116,7 +116,8 @@ async fn list(client: &Client, query: &CallQuery) -> Done<Vec<StoredCall>> {
     Ok(select(client, query, None).await?.into_iter().map(|(_, call)| call).collect())
 }
 
-/// The records after a number, in ascending order, or with `None` all of them, in descending order. Each has its number.
+/// The records after a number, in ascending order, or with `None` all of them, in descending order. Each has its
+/// number.
 async fn select(client: &Client, query: &CallQuery, after: Option<i64>) -> Done<Vec<(i64, StoredCall)>> {
     let cause = query.cause.map(i32::from);
     let source_ip = query.source_ip.map(|ip| ip.to_string());
@@ -174,8 +175,8 @@ fn call(row: &Row) -> Done<StoredCall> {
     })
 }
 
-/// Deletes the records that ended before a time, among the `most` records with the lowest numbers. Numbers are made of the
-/// time, so the lowest are the oldest, and no index on the time is needed.
+/// Deletes the records that ended before a time, among the `most` records with the lowest numbers. Numbers are made of
+/// the time, so the lowest are the oldest, and no index on the time is needed.
 async fn forget(transaction: &Transaction<'_>, before: Timestamp, most: u64) -> Done<u64> {
     let delete = "DELETE FROM call WHERE ended_at < $1 \
                   AND number IN (SELECT number FROM call ORDER BY number LIMIT $2)";
@@ -211,7 +212,8 @@ async fn of_others(client: &Client, own: i64, id: Option<Uuid>) -> Done<Vec<Node
     rows.iter().map(|row| Ok(NodeCall { node: row.try_get(6)?, call: running_call(row)? })).collect()
 }
 
-/// Reads charges after a position: the end of a call and the number of its record. Returns the position of the last one.
+/// Reads charges after a position: the end of a call and the number of its record. Returns the position of the last
+/// one.
 async fn charges(client: &Client, (ended_at, number): (i64, i64)) -> Done<(Vec<StoredCharge>, (i64, i64))> {
     let select = "SELECT account, trunk, ended_at, price, number, id FROM call \
                   WHERE price <> '0' AND (ended_at, number) > ($1, $2) ORDER BY ended_at, number LIMIT $3";

@@ -1,13 +1,13 @@
 //! Channels of trunks that the nodes share: how many each holds, and a row of each trunk that is locked to take some.
 //!
-//! With that lock, a transaction sees the channels that every other one has taken: the statement that counts is executed after
-//! the lock was received, and sees all commits until then. Returning channels needs no lock: a node that counts the old number
-//! refuses a call rather than admits one too many. The rows of a node are deleted with it; those of a node that was taken over
-//! are not counted until then.
+//! With that lock, a transaction sees the channels that every other one has taken: the statement that counts is
+//! executed after the lock was received, and sees all commits until then. Returning channels needs no lock: a node that
+//! counts the old number refuses a call rather than admits one too many. The rows of a node are deleted with it; those
+//! of a node that was taken over are not counted until then.
 //!
-//! Rows without a meaning are deleted by a job. A row without channels counts as much as none. The row of a turn is only its lock:
-//! while a deletion of it is not committed, a transaction that takes the turn waits, and then inserts the row again, so that one has
-//! it. Rows that a transaction holds are left alone, so a deletion waits for none.
+//! Rows without a meaning are deleted by a job. A row without channels counts as much as none. The row of a turn is
+//! only its lock: while a deletion of it is not committed, a transaction that takes the turn waits, and then inserts
+//! the row again, so that one has it. Rows that a transaction holds are left alone, so a deletion waits for none.
 
 use std::collections::HashMap;
 
@@ -24,8 +24,8 @@ use crate::{Answer, ChannelRequest, Channels, HeldChannels, StoreError};
 const LOCK: &str = "INSERT INTO channel_turn AS c (trunk, turns) \
      SELECT t, 1 FROM unnest($1::uuid[]) AS given (t) ORDER BY t \
      ON CONFLICT (trunk) DO UPDATE SET turns = c.turns + 1";
-/// The channels that the other nodes hold, without nodes that are known to be dead. A node that left may have written a row
-/// after it was removed, which must not count.
+/// The channels that the other nodes hold, without nodes that are known to be dead. A node that left may have written a
+/// row after it was removed, which must not count.
 const OTHERS: &str = "SELECT c.trunk, sum(c.held)::bigint FROM channel c \
      WHERE c.trunk = ANY ($1) AND c.node <> $2 AND EXISTS (\
          SELECT 1 FROM node n WHERE n.number = c.node AND n.heir IS NULL AND NOT n.removed) \
@@ -45,7 +45,8 @@ async fn hold(transaction: &Transaction<'_>, requests: &[ChannelRequest]) -> Don
     if !taken.is_empty() {
         let parameters: [Parameter<'_>; 2] = [(&taken, Type::UUID_ARRAY), (&own, Type::INT8)];
         let [trunks, _] = &parameters;
-        // A lock that is taken without a row of this node has no effect. Both are sent at once, and executed in this order.
+        // A lock that is taken without a row of this node has no effect. Both are sent at once, and executed in this
+        // order.
         let harmless = transaction.harmless();
         let (_, others_hold) = tokio::try_join!(biased;
             harmless.execute_typed(LOCK, std::slice::from_ref(trunks)),
@@ -70,8 +71,8 @@ async fn hold(transaction: &Transaction<'_>, requests: &[ChannelRequest]) -> Don
     Ok(granted)
 }
 
-/// Deletes rows without channels. One that receives some meanwhile is locked, or does not match any more once it is. The rows are
-/// selected once: a subquery that is executed again would find others behind those that were deleted.
+/// Deletes rows without channels. One that receives some meanwhile is locked, or does not match any more once it is.
+/// The rows are selected once: a subquery that is executed again would find others behind those that were deleted.
 const FORGET: &str = "WITH empty AS MATERIALIZED (\
          SELECT trunk, node FROM channel WHERE held = 0 LIMIT $1 FOR UPDATE SKIP LOCKED) \
      DELETE FROM channel c USING empty e WHERE c.trunk = e.trunk AND c.node = e.node AND c.held = 0";

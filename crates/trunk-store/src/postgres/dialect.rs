@@ -27,8 +27,8 @@ impl Sql {
     }
 }
 
-/// A member of a record's attributes or `meta`. The database server refuses JSON with a NUL character in a text, so a space
-/// replaces it.
+/// A member of a record's attributes or `meta`. The database server refuses JSON with a NUL character in a text, so a
+/// space replaces it.
 fn member(column: &str, name: &str) -> String {
     format!("(replace({column}, '\\u0000', '\\u0020')::json -> '{name}')")
 }

@@ -1,7 +1,7 @@
 //! The documents of the communication platform, and their index keys.
 //!
-//! A document and all of its keys are written by one statement. The condition on the revision locks the document, so its
-//! keys cannot change meanwhile; a unique key that another document has is found by the insert that does nothing.
+//! A document and all of its keys are written by one statement. The condition on the revision locks the document, so
+//! its keys cannot change meanwhile; a unique key that another document has is found by the insert that does nothing.
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};

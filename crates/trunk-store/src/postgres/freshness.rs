@@ -1,17 +1,18 @@
 //! Whether a new connection leads to a primary that has all writes that were confirmed to this node.
 //!
-//! A primary that was suspended while a standby was promoted still acts as a primary when it resumes, until it is stopped.
-//! Of several hosts it may be the first that accepts writes, and reads from it would be stale. It lacks the heartbeats that
-//! this node has committed since, and cannot commit one if replication is synchronous.
+//! A primary that was suspended while a standby was promoted still acts as a primary when it resumes, until it is
+//! stopped. Of several hosts it may be the first that accepts writes, and reads from it would be stale. It lacks the
+//! heartbeats that this node has committed since, and cannot commit one if replication is synchronous.
 //!
-//! So from the loss of the database until a heartbeat is committed, no connection is used: this node returns no data of a
-//! server that may not be the primary, and acknowledges no write before a later heartbeat was committed. Connections that were
-//! opened before that are no longer used, and each later one must have the heartbeat.
+//! So from the loss of the database until a heartbeat is committed, no connection is used: this node returns no data of
+//! a server that may not be the primary, and acknowledges no write before a later heartbeat was committed. Connections
+//! that were opened before that are no longer used, and each later one must have the heartbeat.
 //!
-//! The same follows a commit without an outcome. If its connection broke because its process was ended while it waited for a
-//! standby, the commit is visible at this server, and a failover can still lose it. A heartbeat that is committed after it is on
-//! the standby together with it, so what is visible by then stays. And if it has no answer in time, the standby may follow another
-//! primary, while this one goes on because whatever should have stopped it has died: it answers reads, and commits nothing.
+//! The same follows a commit without an outcome. If its connection broke because its process was ended while it waited
+//! for a standby, the commit is visible at this server, and a failover can still lose it. A heartbeat that is committed
+//! after it is on the standby together with it, so what is visible by then stays. And if it has no answer in time, the
+//! standby may follow another primary, while this one goes on because whatever should have stopped it has died: it
+//! answers reads, and commits nothing.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -23,7 +24,8 @@ use tokio_postgres::{Client, Error};
 
 use super::parameter::Parameter;
 
-/// How long after a loss reads and writes wait for the heartbeat. Most losses concern one connection, and end within this time.
+/// How long after a loss reads and writes wait for the heartbeat. Most losses concern one connection, and end within
+/// this time.
 const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 /// Whether the server that answers is known to be the primary.
@@ -54,7 +56,8 @@ pub(super) struct Freshness {
     in_doubt: Notify,
 }
 
-/// A heartbeat after a loss. It is counted twice, because of an old primary a heartbeat may become visible that it did not commit.
+/// A heartbeat after a loss. It is counted twice, because of an old primary a heartbeat may become visible that it did
+/// not commit.
 const BEAT: &str =
     "UPDATE node SET beats = beats + 2 WHERE number = $1 AND heir IS NULL AND NOT removed RETURNING beats";
 /// The same if the row of this node was lost too.
@@ -139,11 +142,11 @@ impl Freshness {
         Ok(client.query_typed_opt(select, &parameters).await?.is_some())
     }
 
-    /// Commits a heartbeat after the database was lost, which proves that the server that answers is the primary, and that a
-    /// standby has what this one shows.
+    /// Commits a heartbeat after the database was lost, which proves that the server that answers is the primary, and
+    /// that a standby has what this one shows.
     ///
-    /// The server ends the statement after `limit`: otherwise one of several attempts would wait for a missing standby, and the
-    /// others for its row lock.
+    /// The server ends the statement after `limit`: otherwise one of several attempts would wait for a missing standby,
+    /// and the others for its row lock.
     pub(super) async fn prove(&self, client: &Client, limit: Duration) -> Result<(), Error> {
         let begun = Stopwatch::start();
         client.batch_execute(&format!("SET statement_timeout = {}", limit.as_millis())).await?;

@@ -1,9 +1,9 @@
 //! Records that are created at the same time share a transaction.
 //!
-//! A transaction waits for the disk, and planning its statements is most of their cost; both are the same for one record
-//! and for many. So while transactions insert records of an account, further records wait, and the next transaction inserts
-//! them together. If it is refused, because of one of them, each has a transaction of its own. Accounts do not share
-//! transactions: no account waits for another one's records.
+//! A transaction waits for the disk, and planning its statements is most of their cost; both are the same for one
+//! record and for many. So while transactions insert records of an account, further records wait, and the next
+//! transaction inserts them together. If it is refused, because of one of them, each has a transaction of its own.
+//! Accounts do not share transactions: no account waits for another one's records.
 //!
 //! Bounds: [`LIMITS`], and the time that a record waits, [`WAIT_LIMIT`].
 

@@ -1,7 +1,7 @@
 //! Idempotency keys: their use by requests, and the responses to these.
 //!
-//! Of two requests that use a key at once, the insert of the second waits for the end of the first transaction, and finds the
-//! key used. The row of the scope is locked after that, until the transaction ends, so the counts are exact.
+//! Of two requests that use a key at once, the insert of the second waits for the end of the first transaction, and
+//! finds the key used. The row of the scope is locked after that, until the transaction ends, so the counts are exact.
 
 use didww_types::Timestamp;
 use tokio_postgres::types::Type;
@@ -137,10 +137,10 @@ async fn find(client: &Client, key: IdempotencyKey) -> Done<Option<UsedKey>> {
     row.map(|row| used_key(&row)).transpose()
 }
 
-/// Writes the use of a key as it is. What a repeated request is answered with, a response that is replayed or the refusal because
-/// there is none, claims that the first one was carried out, and rests on a read: of a primary that was restarted, or whose
-/// commit was interrupted while it waited for a standby, a failover could lose what it shows. The commit of this write waits for
-/// a standby that has all of it.
+/// Writes the use of a key as it is. What a repeated request is answered with, a response that is replayed or the
+/// refusal because there is none, claims that the first one was carried out, and rests on a read: of a primary that was
+/// restarted, or whose commit was interrupted while it waited for a standby, a failover could lose what it shows. The
+/// commit of this write waits for a standby that has all of it.
 async fn confirm(transaction: &Transaction<'_>, key: IdempotencyKey) -> Done<()> {
     let (scope, digest) = (key.scope.to_string(), key.digest.as_slice());
     let update = "UPDATE idempotency_key SET used_at = used_at WHERE scope = $1 AND digest = $2";

@@ -60,7 +60,8 @@ impl IndexRows {
         self.facets.is_empty() && self.unique.is_empty() && self.claims.is_empty()
     }
 
-    /// Inserts the rows. If a value was taken after [`Taken::read`], the transaction is repeated, and that attempt finds it.
+    /// Inserts the rows. If a value was taken after [`Taken::read`], the transaction is repeated, and that attempt
+    /// finds it.
     pub(super) fn insert(self, transaction: &Transaction<'_>) {
         let insert = "WITH f AS (INSERT INTO facet (account, field, value, record) \
                       SELECT * FROM unnest($1::int8[], $2::int8[], $3::bytea[], $4::int8[])), \

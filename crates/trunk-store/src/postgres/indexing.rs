@@ -1,8 +1,9 @@
-//! Brings the index in line with the declarations, before a node serves, as the embedded engine does when it opens a file.
+//! Brings the index in line with the declarations, before a node serves, as the embedded engine does when it opens a
+//! file.
 //!
-//! The table `indexed` has the form of each attribute's entries. Entries that differ from the declaration are built here, in
-//! batches, each of which records its progress and extends the lease. A node of another release that runs meanwhile continues
-//! to write entries of its own declarations.
+//! The table `indexed` has the form of each attribute's entries. Entries that differ from the declaration are built
+//! here, in batches, each of which records its progress and extends the lease. A node of another release that runs
+//! meanwhile continues to write entries of its own declarations.
 
 use std::collections::HashMap;
 
@@ -140,8 +141,8 @@ async fn build_type(
         let note = "UPDATE indexed SET after = $2 WHERE field = ANY($1::int8[])";
         client.execute_typed(note, &[(&fields, Type::INT8_ARRAY), (&last, Type::INT8)]).await?;
         let Some(last) = last else {
-            // In the transaction that records the progress: if a start was interrupted between them, the next one would take an
-            // incomplete index for finished.
+            // In the transaction that records the progress: if a start was interrupted between them, the next one would
+            // take an incomplete index for finished.
             let found = duplicates(client, spec, symbols, stale).await?;
             client.batch_execute("COMMIT").await?;
             if visited > 0 {

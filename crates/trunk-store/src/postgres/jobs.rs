@@ -1,7 +1,7 @@
 //! Jobs: due times, leases, and the bound on the jobs of an account.
 //!
-//! All times are by the clocks of the nodes, as the trait documents: a lease ends by the clock of another node. The number and
-//! the revision of a lease decide whether a run still counts.
+//! All times are by the clocks of the nodes, as the trait documents: a lease ends by the clock of another node. The
+//! number and the revision of a lease decide whether a run still counts.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -163,8 +163,8 @@ pub(super) async fn reschedule(
     if changed == 0 { Err(StoreError::Conflict.into()) } else { Ok(()) }
 }
 
-/// Deletes the jobs of one account or of all accounts. The jobs of the server itself stay: they end by themselves when they
-/// find nothing to do.
+/// Deletes the jobs of one account or of all accounts. The jobs of the server itself stay: they end by themselves when
+/// they find nothing to do.
 pub(super) async fn reset(transaction: &Transaction<'_>, account: Option<i64>) -> Done<()> {
     let delete = "DELETE FROM job WHERE account IS NOT NULL AND ($1 IS NULL OR account = $1)";
     transaction.execute_typed(delete, &[(&account, Type::INT8)]).await?;
@@ -204,8 +204,8 @@ async fn next(client: &Client, node: i64, kinds: &[&'static str]) -> Done<Option
     Ok(row.try_get::<_, Option<i64>>(0)?.map(Timestamp::from_unix_millis))
 }
 
-/// Takes the jobs of each kind that are due or whose lease by another node has expired, the earliest first. Of two nodes
-/// that found the same job, the second waits for the first, and finds that the job is held.
+/// Takes the jobs of each kind that are due or whose lease by another node has expired, the earliest first. Of two
+/// nodes that found the same job, the second waits for the first, and finds that the job is held.
 const TAKE: &str = "WITH found AS (\
          SELECT j.number FROM unnest($1::text[], $2::bigint[]) AS k (kind, most) CROSS JOIN LATERAL (\
              SELECT number FROM (\

@@ -43,8 +43,8 @@ impl DirectoryCopy {
         confirmed.is_some_and(|since| since.elapsed() < CHANGE_DELAY).then_some(&self.directory)
     }
 
-    /// Records that the directory contains all commits up to this time. Nothing changes if it was doubted since: the state that was
-    /// read may lack the cause of the doubt.
+    /// Records that the directory contains all commits up to this time. Nothing changes if it was doubted since: the
+    /// state that was read may lack the cause of the doubt.
     pub(super) fn confirm(&self, since: Stopwatch) {
         let mut certainty = self.certainty();
         if certainty.doubted.is_none_or(|doubted| doubted.started() < since.started()) {

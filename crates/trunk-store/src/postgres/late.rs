@@ -1,5 +1,5 @@
-//! Statements of a transaction whose outcome is not awaited: each is sent together with the next awaited one, or with the
-//! commit.
+//! Statements of a transaction whose outcome is not awaited: each is sent together with the next awaited one, or with
+//! the commit.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -47,9 +47,9 @@ pub(super) fn owned(value: impl ToSql + Send + Sync + 'static, sql_type: &Type) 
     (Box::new(value), sql_type.clone())
 }
 
-/// Sends all statements in their order when it is first polled, and waits for all. The error is that of the first one that
-/// fails, which makes those after it fail too. If a statement cannot be sent, nothing is sent after it, such as the commit,
-/// which would commit the transaction without it.
+/// Sends all statements in their order when it is first polled, and waits for all. The error is that of the first one
+/// that fails, which makes those after it fail too. If a statement cannot be sent, nothing is sent after it, such as
+/// the commit, which would commit the transaction without it.
 pub(super) async fn run_all(client: &Client, statements: &[Late]) -> Done<()> {
     let mut sent = Vec::with_capacity(statements.len());
     for statement in statements {

@@ -1,9 +1,9 @@
 //! Lists: which records match a query, their order, and which of them are on the page.
 //!
-//! The first page of a list that an index has in its order is one statement. Otherwise the numbers of the whole list are read
-//! in their order, from indexes where there are some, and stay in a cache until a record changes
-//! ([`ListCache`](crate::list_cache::ListCache)): the number of changes in the state of the database that a read sees says
-//! whether a cached list is valid, whichever node changed it.
+//! The first page of a list that an index has in its order is one statement. Otherwise the numbers of the whole list
+//! are read in their order, from indexes where there are some, and stay in a cache until a record changes
+//! ([`ListCache`](crate::list_cache::ListCache)): the number of changes in the state of the database that a read sees
+//! says whether a cached list is valid, whichever node changed it.
 //!
 //! Bounds: the bytes of a page's records, the time of the read, and the size of the cache.
 
@@ -22,14 +22,15 @@ use crate::list_plan::{IndexPart, Page, RecordCount, has_index_order, is_cacheab
 use crate::list_statement::{self, Dialect as _};
 use crate::{Asker, ListQuery, Listing, Order, Record, Scope, StoreError};
 
-/// Maximum distance, in records, from the beginning of a list to the end of a page that is read without waiting for a turn.
+/// Maximum distance, in records, from the beginning of a list to the end of a page that is read without waiting for a
+/// turn.
 const MAX_DIRECT_RECORDS: u64 = 100;
 /// The bytes of a record as they are stored.
 pub(super) const BYTES: &str = "octet_length(r.attributes) + coalesce(octet_length(r.meta), 0)";
 
 impl ListCache {
-    /// Removes all lists, and those of reads that have begun are not inserted any more: the database after a failover may have
-    /// the same numbers of changes for other lists.
+    /// Removes all lists, and those of reads that have begun are not inserted any more: the database after a failover
+    /// may have the same numbers of changes for other lists.
     pub(super) fn begin_epoch(&self) {
         let mut state = self.state();
         state.lists.clear();
@@ -69,15 +70,15 @@ pub(super) async fn ids(node: &Node, query: ListQuery) -> Result<Vec<Uuid>, Stor
     .await
 }
 
-/// The statement that selects numbers and places of a part of a list from the index that has its order. Its parameters are
-/// the owner, the type or the attribute, the limit and the offset.
+/// The statement that selects numbers and places of a part of a list from the index that has its order. Its parameters
+/// are the owner, the type or the attribute, the limit and the offset.
 fn from_index(node: &Node, query: &ListQuery, backwards: bool) -> (String, i64) {
     let spec = query.scope.spec;
     let order = query.order.first();
     let direction = if order.is_some_and(|order| order.descending) == backwards { "" } else { " DESC" };
     match order.filter(|order| order.attribute != "created_at") {
-        // Written as comparisons of rows, and sorted by the compared columns: with equality the server may choose the primary key,
-        // which has the order too, and would read the records of all other accounts.
+        // Written as comparisons of rows, and sorted by the compared columns: with equality the server may choose the
+        // primary key, which has the order too, and would read the records of all other accounts.
         None => (
             format!(
                 "SELECT number, row_number() OVER (ORDER BY account{direction}, kind{direction}, number{direction}) \
@@ -166,8 +167,8 @@ async fn count(client: &Client, node: &Node, query: &ListQuery) -> Done<RecordCo
     Ok(RecordCount { records, changes: row.try_get(1)? })
 }
 
-/// Finds the record numbers of a page. `epoch` is that of the cache before the read took its connection, which may lead to the
-/// primary before a failover.
+/// Finds the record numbers of a page. `epoch` is that of the cache before the read took its connection, which may lead
+/// to the primary before a failover.
 async fn page(client: &Client, node: &Node, query: &ListQuery, epoch: u64) -> Done<Page> {
     let count = count(client, node, query).await?;
     if has_index_order(query)
@@ -233,7 +234,8 @@ async fn from_whole_index(client: &Client, node: &Node, query: &ListQuery) -> Do
     Ok(row.try_get::<_, Option<Vec<i64>>>(0)?.unwrap_or_default())
 }
 
-/// The join that finds the value of an attribute of the record to which to-one relationships lead; `None` if they lead nowhere.
+/// The join that finds the value of an attribute of the record to which to-one relationships lead; `None` if they lead
+/// nowhere.
 fn related(
     sql: &mut Sql,
     node: &Node,

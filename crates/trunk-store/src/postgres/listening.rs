@@ -1,8 +1,8 @@
 //! Notifications between nodes, which only shorten the wait for the next poll of the change feed.
 //!
 //! A node that has committed something notifies the others, at most once in [`NOTIFY_INTERVAL`] and outside of the
-//! transaction: a transaction that notifies holds a lock of the whole server until it is durable. Listening needs a connection
-//! that no pooler shares.
+//! transaction: a transaction that notifies holds a lock of the whole server until it is durable. Listening needs a
+//! connection that no pooler shares.
 
 use std::future::poll_fn;
 use std::sync::Arc;

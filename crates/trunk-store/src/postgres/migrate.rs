@@ -1,7 +1,7 @@
 //! Brings the tables up to date: one node migrates, and the others wait.
 //!
-//! Migrations are forward only. The node that migrates holds a lease in the row of the schema's version, so that one that
-//! dies blocks the others for [`LEASE`] at most. It holds it until the symbols and the index are in line with its
+//! Migrations are forward only. The node that migrates holds a lease in the row of the schema's version, so that one
+//! that dies blocks the others for [`LEASE`] at most. It holds it until the symbols and the index are in line with its
 //! declarations too.
 
 use std::time::Duration;
@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::open_error::PostgresOpenError;
 
-/// The migrations, one for each version of the schema: the version of the schema is the number of the last one. Each is a list
-/// of files.
+/// The migrations, one for each version of the schema: the version of the schema is the number of the last one. Each is
+/// a list of files.
 pub(super) const MIGRATIONS: &[&[&str]] = &[
     &[
         include_str!("schema/01_engine.sql"),
@@ -159,8 +159,8 @@ impl Lease {
         Ok(noted > 0)
     }
 
-    /// Ends the lease after the work that needed it, whose error is returned rather than that of the end, which it may have
-    /// caused.
+    /// Ends the lease after the work that needed it, whose error is returned rather than that of the end, which it may
+    /// have caused.
     pub(super) async fn end<T>(
         self,
         client: &Client,

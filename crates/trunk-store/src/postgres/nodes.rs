@@ -19,8 +19,8 @@ use crate::{Answer, Node, Nodes, RunningCalls, StoreError};
 /// The connections and the time limit for writes about nodes, which wait for no request and no call.
 const VITAL: (Line, Duration) = (Line::Vital, WRITE_LIMIT);
 
-/// The nodes that had a heartbeat or have calls. A node that was removed and has calls answered these before it learned that
-/// it was taken over. The nodes of calls are found one after the other by their index.
+/// The nodes that had a heartbeat or have calls. A node that was removed and has calls answered these before it learned
+/// that it was taken over. The nodes of calls are found one after the other by their index.
 const NODES: &str = "WITH RECURSIVE runs (node) AS (\
          SELECT min(node) FROM running_call UNION ALL \
          SELECT (SELECT min(r.node) FROM running_call r WHERE r.node > runs.node) FROM runs \

@@ -1,5 +1,6 @@
-//! Numbers that ascend in the order of creation, made without the database. Two nodes whose numbers differ by a multiple of
-//! 4,096 may draw the same one in the same millisecond; the second of them is refused by a primary key, and drawn again.
+//! Numbers that ascend in the order of creation, made without the database. Two nodes whose numbers differ by a
+//! multiple of 4,096 may draw the same one in the same millisecond; the second of them is refused by a primary key, and
+//! drawn again.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

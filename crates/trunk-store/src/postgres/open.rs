@@ -35,15 +35,16 @@ pub struct PostgresOptions {
     /// The URL of the database, such as `postgres://trunk@db.example/trunk?sslmode=verify-full`, or parameters such as
     /// `host=/run/postgresql user=trunk dbname=trunk`. It may be that of a pooler in transaction mode.
     pub url: String,
-    /// The URL for a connection that listens for notifications of other nodes, which no pooler may share. With `None` the store
-    /// only polls: it then learns of writes of other nodes up to 200 ms later, instead of at once.
+    /// The URL for a connection that listens for notifications of other nodes, which no pooler may share. With `None`
+    /// the store only polls: it then learns of writes of other nodes up to 200 ms later, instead of at once.
     pub listen: Option<String>,
-    /// The number of this node, which no other running node of the database has. `None` takes one that no node had before.
+    /// The number of this node, which no other running node of the database has. `None` takes one that no node had
+    /// before.
     pub node: Option<i64>,
     /// The limits of reads and of stored records.
     pub limits: StoreLimits,
-    /// Maximum number of connections for reads and writes, at least 2. One more reads the writes of other nodes, and at most
-    /// two are for the heartbeat and the takeover of other nodes.
+    /// Maximum number of connections for reads and writes, at least 2. One more reads the writes of other nodes, and at
+    /// most two are for the heartbeat and the takeover of other nodes.
     pub connections: usize,
     /// The types of records that are kept.
     pub registry: &'static [&'static ResourceSpec],

@@ -1,8 +1,8 @@
 //! The outbox: events to deliver, and the history of attempts.
 //!
 //! The events of a subject are a queue, which one node at a time sends, under a lease. The queues of an owner are in
-//! [`lanes`](lane::LANES), each of which has the number of its events and the time when the next one is due. Locks are taken in
-//! the order lanes, queues, events, and within each of these in the order of the keys.
+//! [`lanes`](lane::LANES), each of which has the number of its events and the time when the next one is due. Locks are
+//! taken in the order lanes, queues, events, and within each of these in the order of the keys.
 
 mod due;
 mod history;
@@ -32,9 +32,9 @@ const LOCK_LANES: &str = "INSERT INTO outbox_lane AS l (account, customer, lane,
      ORDER BY w.account, w.customer, w.lane \
      ON CONFLICT (account, customer, lane) DO UPDATE SET last = l.last";
 
-/// Inserts events except those of trunks whose accounts have no enabled callback secret, and begins the queues of subjects
-/// that have none. The lanes are locked by a statement before this one, so it sees what others committed in them. A number is
-/// greater than those before it in the lane, whatever the clocks of the nodes say.
+/// Inserts events except those of trunks whose accounts have no enabled callback secret, and begins the queues of
+/// subjects that have none. The lanes are locked by a statement before this one, so it sees what others committed in
+/// them. A number is greater than those before it in the lane, whatever the clocks of the nodes say.
 const INSERT: &str = "WITH wanted AS (\
          SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[], \
              $7::text[], $8::text[], $9::bigint[], $10::bigint[]) \

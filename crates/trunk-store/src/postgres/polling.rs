@@ -1,18 +1,20 @@
-//! The change feed of a node: its own writes as they are committed, and those of other nodes from a table that is polled.
+//! The change feed of a node: its own writes as they are committed, and those of other nodes from a table that is
+//! polled.
 //!
-//! A transaction writes its rows with the database's time, as its last statement, and commits a little later; so a row may
-//! become visible after later ones were read. Each poll therefore reads again from the oldest transaction that was in
-//! progress at the last poll, and drops the rows that it has seen, by their ids. The server shows only transactions of the same
-//! user; so a poll in [`WIDE_INTERVAL`] reads again from [`OVERLAP`] before the last one, twice the longest transaction. A
-//! node marks the rows of its own writes as seen before it commits them; as long as it does not know whether they are
-//! committed, each poll reads again from the first of them.
+//! A transaction writes its rows with the database's time, as its last statement, and commits a little later; so a row
+//! may become visible after later ones were read. Each poll therefore reads again from the oldest transaction that was
+//! in progress at the last poll, and drops the rows that it has seen, by their ids. The server shows only transactions
+//! of the same user; so a poll in [`WIDE_INTERVAL`] reads again from [`OVERLAP`] before the last one, twice the longest
+//! transaction. A node marks the rows of its own writes as seen before it commits them; as long as it does not know
+//! whether they are committed, each poll reads again from the first of them.
 //!
-//! The effects of a record are added in the order of its revisions, so that a copy never becomes older: the tasks that commit
-//! run in any order. Followers reload when a reset arrives after later changes, when the clock was set back, and after a
-//! lost connection: changes may then have been missed, or another server may have taken over without the latest ones. A call
-//! that a node wanted to end meanwhile is named to them nevertheless.
+//! The effects of a record are added in the order of its revisions, so that a copy never becomes older: the tasks that
+//! commit run in any order. Followers reload when a reset arrives after later changes, when the clock was set back, and
+//! after a lost connection: changes may then have been missed, or another server may have taken over without the latest
+//! ones. A call that a node wanted to end meanwhile is named to them nevertheless.
 //!
-//! Bounds: a poll reads [`MAX_ROWS`] rows, and followers reload if there are more; rows are deleted after [`ROW_MEMORY_MICROS`].
+//! Bounds: a poll reads [`MAX_ROWS`] rows, and followers reload if there are more; rows are deleted after
+//! [`ROW_MEMORY_MICROS`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -94,8 +96,9 @@ impl Node {
         Marks { node: self, rows }
     }
 
-    /// Adds the effects of a transaction of this node to the feed. `position` is the greatest one of its rows. All followers
-    /// reload if the effects on records were not collected but a follower now needs them, or if a reset is late.
+    /// Adds the effects of a transaction of this node to the feed. `position` is the greatest one of its rows. All
+    /// followers reload if the effects on records were not collected but a follower now needs them, or if a reset is
+    /// late.
     pub(super) fn publish(&self, announced: Vec<Announcement>, position: i64, has_links: bool) {
         let (mut effects, mut deleted, mut is_complete) = (Vec::new(), Vec::new(), true);
         let follows_records = self.feed.follows_records();
@@ -216,8 +219,8 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
     }
 }
 
-/// Polls once, on a new connection if there is none. If that leads to a server that commits nothing, the next attempt leaves out
-/// its host: a primary that was can go on beside the next one.
+/// Polls once, on a new connection if there is none. If that leads to a server that commits nothing, the next attempt
+/// leaves out its host: a primary that was can go on beside the next one.
 async fn attempt(
     node: &Node,
     (client, tried): (&mut Option<Client>, &mut usize),
@@ -300,8 +303,8 @@ async fn begin_anew(node: &Node, client: &Client) -> Done<()> {
 /// An effect with its position and, for a record, its number, revision and account.
 type Effect = (i64, i64, i64, i64, Committed);
 
-/// The effects of the rows that other nodes wrote, with the current state of the records. The node's own copies are brought
-/// up to date first.
+/// The effects of the rows that other nodes wrote, with the current state of the records. The node's own copies are
+/// brought up to date first.
 async fn effects_of(node: &Node, client: &Client, rows: &[(i64, RowId, ChangeRow)]) -> Done<Vec<Effect>> {
     let mut accounts: HashSet<i64> = HashSet::new();
     let mut all = false;
@@ -332,7 +335,8 @@ async fn effects_of(node: &Node, client: &Client, rows: &[(i64, RowId, ChangeRow
         let plain = |effect| (*position, 0, 0, 0, effect);
         match row.what {
             what::RECORD => {
-                // The record may have been deleted, which a later row reports; several changes of one record are one effect.
+                // The record may have been deleted, which a later row reports; several changes of one record are one
+                // effect.
                 if let Some(stored) = stored.remove(&row.number) {
                     let (number, revision) = (stored.record.number, stored.record.revision);
                     effects.push((*position, number, revision, stored.account, Committed::Stored(stored)));
@@ -389,8 +393,8 @@ async fn calls_of(
         of.map(|(_, _, row)| row.subject).collect()
     };
     let (running, ended) = (ids(what::CALL_RUNNING), ids(what::CALL_ENDED));
-    // In this order: a call that ends between the two reads is found as running, and its end is among these rows or in a later
-    // poll.
+    // In this order: a call that ends between the two reads is found as running, and its end is among these rows or in
+    // a later poll.
     let running =
         if running.is_empty() { Vec::new() } else { call_rows::running_with(client, &running).await? };
     let ended = if ended.is_empty() { Vec::new() } else { call_rows::charges_of(client, &ended).await? };

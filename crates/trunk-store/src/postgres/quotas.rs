@@ -1,9 +1,9 @@
 //! The numbers of records, and the quotas of accounts.
 //!
-//! The number of an account's records of a type is the sum of [`SHARDS`] rows. A transaction adds to one of them as late as it
-//! can, and holds that row until it is committed. So at most [`SHARDS`] transactions have added numbers that others do not see
-//! yet, and a transaction that adds few records and sees a sum far enough below the quota is within the quota in any case. Every
-//! other one locks all rows first, and sees the exact number.
+//! The number of an account's records of a type is the sum of [`SHARDS`] rows. A transaction adds to one of them as
+//! late as it can, and holds that row until it is committed. So at most [`SHARDS`] transactions have added numbers that
+//! others do not see yet, and a transaction that adds few records and sees a sum far enough below the quota is within
+//! the quota in any case. Every other one locks all rows first, and sees the exact number.
 
 use std::collections::BTreeMap;
 
@@ -138,8 +138,8 @@ pub(super) async fn add(client: &Client, shard: i16, counted: &BTreeMap<(i64, i6
     Ok(())
 }
 
-/// Fails, and so ends the transaction, if one of the counts (account, type and quota) is near its quota by now. It is one
-/// statement, so that the commit can be sent right after it.
+/// Fails, and so ends the transaction, if one of the counts (account, type and quota) is near its quota by now. It is
+/// one statement, so that the commit can be sent right after it.
 pub(super) async fn check(client: &Client, guards: &[(i64, i64, i64)]) -> Done<()> {
     if guards.is_empty() {
         return Ok(());

@@ -1,7 +1,8 @@
 //! Shares of rate limits that the nodes hold, and a row of each limit that is locked to take some.
 //!
 //! With that lock, a transaction sees the shares that every other one has taken, as with channels. Shares expire by the
-//! database's clock, those of a dead node too. Returning a share needs no lock: a node that counts the old number takes less.
+//! database's clock, those of a dead node too. Returning a share needs no lock: a node that counts the old number takes
+//! less.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Writes records, with their index and their links, inside the transaction of a write.
 //!
-//! Rows that a decision depends on are locked first: the record itself by the update that counts its revision, and the records
-//! to which it links against deletion. Consecutive new records of one write are inserted together.
+//! Rows that a decision depends on are locked first: the record itself by the update that counts its revision, and the
+//! records to which it links against deletion. Consecutive new records of one write are inserted together.
 
 use std::collections::{HashMap, HashSet};
 
@@ -47,8 +47,8 @@ struct Links {
 }
 
 impl Links {
-    /// Adds a link to a record of the same owner or of no account; a repeated link has no effect. Fails if the target no longer
-    /// exists: the caller must apply the rules again. Returns the number of a target that was added.
+    /// Adds a link to a record of the same owner or of no account; a repeated link has no effect. Fails if the target
+    /// no longer exists: the caller must apply the rules again. Returns the number of a target that was added.
     fn add(
         &mut self,
         transaction: &Transaction<'_>,
@@ -205,7 +205,8 @@ pub(super) async fn replace(
     let Content { text, gained, released } = content;
     let meta = meta.map(str::to_owned).or_else(|| before.meta.clone());
     let targets: Vec<Uuid> = links.iter().flat_map(|(_, ids)| ids).copied().collect();
-    // The lock comes first: a value that this record itself took by a change at another node must not refuse this write.
+    // The lock comes first: a value that this record itself took by a change at another node must not refuse this
+    // write.
     let (is_same, mut taken, found) = tokio::try_join!(biased;
         lock(transaction, before),
         Taken::read(transaction, std::iter::once((scope, gained.as_slice()))),

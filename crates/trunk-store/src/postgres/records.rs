@@ -87,8 +87,8 @@ async fn claimed(client: &Client, field: i64, texts: &[String], keys: &[Vec<u8>]
     Ok(claimed)
 }
 
-/// Returns the record that has claimed a text, whose index key is `key`, in a field, and the number of its account. Of records
-/// that share a text, one claims it; once that one is deleted, another one is returned.
+/// Returns the record that has claimed a text, whose index key is `key`, in a field, and the number of its account. Of
+/// records that share a text, one claims it; once that one is deleted, another one is returned.
 async fn claimant(
     client: &Client,
     field: i64,
@@ -202,8 +202,8 @@ async fn records_after(
 
 /// Deletes the records of one account or of all.
 pub(super) async fn reset(transaction: &Transaction<'_>, account: Option<i64>) -> Done<()> {
-    // After this no write of these accounts is in progress: each changes a row of a count, and some of these rows may not exist
-    // yet.
+    // After this no write of these accounts is in progress: each changes a row of a count, and some of these rows may
+    // not exist yet.
     if let Some(account) = account {
         let symbols = &transaction.node.symbols;
         let kinds: Vec<i64> = symbols.registry().iter().map(|spec| symbols.kind(spec.name)).collect();

@@ -1,8 +1,8 @@
 //! Runs reads and transactions on connections of the pool, and repeats those that may succeed when they are repeated.
 //!
-//! A read changes nothing, so it is repeated if its connection broke. A transaction is repeated if it lost against another
-//! one, and if its connection broke before the commit was sent, so that nothing was changed. If the connection breaks after
-//! that, it is unknown whether the transaction was committed.
+//! A read changes nothing, so it is repeated if its connection broke. A transaction is repeated if it lost against
+//! another one, and if its connection broke before the commit was sent, so that nothing was changed. If the connection
+//! breaks after that, it is unknown whether the transaction was committed.
 //!
 //! The server enforces the time limits. The client's own limits are longer, for a server that no longer answers; the
 //! connection is closed then.
@@ -38,8 +38,8 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(10);
 const WRITE_BUDGET: Duration = Duration::from_secs(4);
 /// Maximum number of attempts at a transaction that loses against others.
 const MAX_ATTEMPTS: u32 = 20;
-/// Maximum number of repetitions of a read or transaction because its connection broke. A restart of the server breaks all
-/// connections of the pool, and each is only noticed when it is used.
+/// Maximum number of repetitions of a read or transaction because its connection broke. A restart of the server breaks
+/// all connections of the pool, and each is only noticed when it is used.
 const MAX_RECONNECTS: u32 = 3;
 
 /// The pool of connections that a read or write uses.
@@ -51,7 +51,8 @@ pub(super) enum Line {
     Vital,
 }
 
-/// A connection of a pool. It is closed unless it is returned to the pool, because statements on it may still be unanswered.
+/// A connection of a pool. It is closed unless it is returned to the pool, because statements on it may still be
+/// unanswered.
 struct Connection(Option<Object>);
 
 impl Connection {
@@ -135,7 +136,8 @@ impl Node {
         read.take()
     }
 
-    /// Runs a read whose cost grows with the data, when it is the asker's turn. Its statements see one state of the database.
+    /// Runs a read whose cost grows with the data, when it is the asker's turn. Its statements see one state of the
+    /// database.
     pub(super) async fn long_read<A, T, F>(
         &self,
         asker: Asker,
@@ -205,8 +207,8 @@ impl Node {
         }
     }
 
-    /// Runs a transaction, which is durable and known to this node when it is answered. It is completed even if the answer is
-    /// dropped. A transaction of a request that uses an idempotency key also stores that.
+    /// Runs a transaction, which is durable and known to this node when it is answered. It is completed even if the
+    /// answer is dropped. A transaction of a request that uses an idempotency key also stores that.
     pub(super) fn write<A, T, F>(self: &Arc<Self>, arguments: A, write: F) -> Answer<'static, T>
     where
         A: Send + Sync + 'static,
@@ -340,8 +342,9 @@ impl Node {
         finished
     }
 
-    /// Ends a transaction: runs the statements that wait to be sent, counts, announces the changes to the other nodes, commits, and
-    /// adds the changes to the feed of this node. The statements are sent together with the commit, which fails if one of them does.
+    /// Ends a transaction: runs the statements that wait to be sent, counts, announces the changes to the other nodes,
+    /// commits, and adds the changes to the feed of this node. The statements are sent together with the commit, which
+    /// fails if one of them does.
     async fn finish(&self, client: &Client, ending: Ending) -> Done<()> {
         let Ending { late, mut announced, counted, guards } = ending;
         let rows: Vec<i64> = announced.iter().map(|_| self.number()).collect();
@@ -423,7 +426,8 @@ async fn is_answered(statement: impl Future<Output = Result<(), tokio_postgres::
     matches!(tokio::time::timeout(Duration::from_millis(500), statement).await, Ok(Ok(())))
 }
 
-/// Whether the server refuses this node, so that waiting does not help: a wrong password, a database that does not exist.
+/// Whether the server refuses this node, so that waiting does not help: a wrong password, a database that does not
+/// exist.
 fn refuses(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| matches!(code.code().get(..2), Some("28" | "3D")))
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 /// Number of rows of a count.
 pub(super) const SHARDS: i16 = 16;
 
-/// The rows that the transactions of a node change, in turn, so that successive transactions do not wait for each other.
+/// The rows that the transactions of a node change, in turn, so that successive transactions do not wait for each
+/// other.
 #[derive(Debug, Default)]
 pub(super) struct Shards(AtomicI64);
 

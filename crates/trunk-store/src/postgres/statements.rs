@@ -38,7 +38,8 @@ impl<A, T, F> RepeatableStatements<A, T, F> {
         *self.returned.lock().unwrap_or_else(PoisonError::into_inner) = Some(returned);
     }
 
-    /// As [`new`](Self::new), for statements of a transaction that are written as a closure: its type follows from this.
+    /// As [`new`](Self::new), for statements of a transaction that are written as a closure: its type follows from
+    /// this.
     pub(super) fn writing(arguments: A, statements: F) -> Self
     where
         F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T>,

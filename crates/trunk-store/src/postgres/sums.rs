@@ -12,8 +12,8 @@ use super::failure::Done;
 use super::symbols::Symbols;
 use super::transaction::Transaction;
 
-/// The amounts by which a write changes sums: by the number of the record with the sum, and the sum's attribute. Records are
-/// changed in this order, so that writes cannot deadlock.
+/// The amounts by which a write changes sums: by the number of the record with the sum, and the sum's attribute.
+/// Records are changed in this order, so that writes cannot deadlock.
 #[derive(Debug, Default)]
 pub(super) struct Differences(BTreeMap<(i64, &'static str), (&'static ResourceSpec, i64)>);
 

@@ -1,9 +1,9 @@
 //! TLS to the database, with the settings of `libpq`, and their names.
 //!
-//! `sslmode` is `disable`, `prefer` (the default: TLS if the server has it), `require` (TLS with any certificate, or one of
-//! `sslrootcert` if that is given), `verify-ca` (a certificate of a trusted authority) or `verify-full` (and of the server's
-//! name). `sslrootcert` names a file of certificates; `system`, or nothing, means those that the system trusts.
-//! `system` makes `verify-full` the default, and is refused where no certificate is verified.
+//! `sslmode` is `disable`, `prefer` (the default: TLS if the server has it), `require` (TLS with any certificate, or
+//! one of `sslrootcert` if that is given), `verify-ca` (a certificate of a trusted authority) or `verify-full` (and of
+//! the server's name). `sslrootcert` names a file of certificates; `system`, or nothing, means those that the system
+//! trusts. `system` makes `verify-full` the default, and is refused where no certificate is verified.
 
 use std::io;
 use std::pin::Pin;

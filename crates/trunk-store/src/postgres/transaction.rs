@@ -1,4 +1,5 @@
-//! A transaction of a write, and the data that it collects for its end: announcements to all nodes, and numbers of records.
+//! A transaction of a write, and the data that it collects for its end: announcements to all nodes, and numbers of
+//! records.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,8 +45,8 @@ pub(super) enum Announcement {
 
 /// A transaction, which begins with its first statement.
 ///
-/// A statement is sent once `BEGIN` has succeeded: otherwise it would be a transaction of its own. Only statements for which
-/// that is [harmless](Self::harmless) are sent after a `BEGIN` without an answer yet.
+/// A statement is sent once `BEGIN` has succeeded: otherwise it would be a transaction of its own. Only statements for
+/// which that is [harmless](Self::harmless) are sent after a `BEGIN` without an answer yet.
 pub(super) struct Transaction<'a> {
     client: &'a Client,
     begin: String,

@@ -16,7 +16,8 @@ use crate::{Answer, Change, KeyUse, Record, Scope, Writes};
 
 /// Maximum number of records that are inserted together.
 const MAX_RECORDS_PER_INSERT: usize = 1_000;
-/// The time that each change adds to the limit of a commit: most commits have one to three changes, and an import has thousands.
+/// The time that each change adds to the limit of a commit: most commits have one to three changes, and an import has
+/// thousands.
 pub(super) const TIME_PER_CHANGE: Duration = Duration::from_millis(2);
 /// The longest time of a statement of a reset, which deletes all records of an account.
 const RESET_LIMIT: Duration = Duration::from_mins(1);

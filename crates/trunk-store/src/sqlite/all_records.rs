@@ -28,8 +28,8 @@ const NEXT_NUMBER: &str = "SELECT min(number) FROM record WHERE number > ?1";
 const LINKS: &str = "SELECT l.owner, l.number, l.relationship, r.id FROM link l CROSS JOIN record r ON r.number = l.target \
                      WHERE l.owner >= ?1 AND l.owner <= ?2 AND l.relationship >= ?3 AND l.relationship <= ?4";
 
-/// Returns the records of a type with greater numbers than `after` and their relationships, at most `max`, and the number
-/// after which others may follow; `None` if there are no others.
+/// Returns the records of a type with greater numbers than `after` and their relationships, at most `max`, and the
+/// number after which others may follow; `None` if there are no others.
 pub(super) fn records_after(
     connection: &Connection,
     symbols: &Symbols,
@@ -66,8 +66,8 @@ pub(super) fn records_after(
     Ok((found, next))
 }
 
-/// Returns true if there are few accounts and none of them has a record of a type, as in a new database. This read is short: a
-/// start need not wait for the thread of long reads, which then begins with the first one.
+/// Returns true if there are few accounts and none of them has a record of a type, as in a new database. This read is
+/// short: a start need not wait for the thread of long reads, which then begins with the first one.
 pub(super) fn certainly_none(
     connection: &Connection,
     symbols: &Symbols,
@@ -92,8 +92,8 @@ fn has_none(connection: &Connection, kind: i64, max: usize) -> Result<bool, Stor
     Ok(false)
 }
 
-/// Adds the members of each relationship, in the order in which they were linked, to records in the order of their numbers. One
-/// statement reads the links of all: a statement for each record takes longer than reading the record.
+/// Adds the members of each relationship, in the order in which they were linked, to records in the order of their
+/// numbers. One statement reads the links of all: a statement for each record takes longer than reading the record.
 fn add_links(
     connection: &Connection,
     symbols: &Symbols,

@@ -8,8 +8,9 @@ use super::error::failed;
 use super::row::uuid;
 use crate::{CallQuery, StoreError, StoredCall, StoredCharge};
 
-/// Maximum number of records of an account or a trunk that are sorted by their numbers for a page. The indexes are in the order
-/// of times, so with more records, each page would read and sort all of them; other records are skipped instead.
+/// Maximum number of records of an account or a trunk that are sorted by their numbers for a page. The indexes are in
+/// the order of times, so with more records, each page would read and sort all of them; other records are skipped
+/// instead.
 const MAX_SORTED: i64 = 20_000;
 /// Counts the records of an account, or of a trunk, since a time, up to the number in the third parameter.
 const COUNT_OF_ACCOUNT: &str =
@@ -55,7 +56,8 @@ pub(super) fn list(connection: &Connection, query: &CallQuery) -> Result<Vec<Sto
     Ok(select(connection, query, None)?.into_iter().map(|(_, call)| call).collect())
 }
 
-/// The records after a number, in ascending order, or with `None` all of them, in descending order. Each has its number.
+/// The records after a number, in ascending order, or with `None` all of them, in descending order. Each has its
+/// number.
 pub(super) fn select(
     connection: &Connection,
     query: &CallQuery,
@@ -136,8 +138,8 @@ fn call(row: &Row<'_>) -> rusqlite::Result<StoredCall> {
     })
 }
 
-/// Deletes the records that ended before a time, among the `max` records with the lowest numbers. Records are written in
-/// the order of time, so the lowest numbers are the oldest, and no index on the time is needed.
+/// Deletes the records that ended before a time, among the `max` records with the lowest numbers. Records are written
+/// in the order of time, so the lowest numbers are the oldest, and no index on the time is needed.
 pub(super) fn delete_oldest(connection: &Connection, before: Timestamp, max: u64) -> Result<u64, StoreError> {
     let deleted = connection
         .prepare_cached(

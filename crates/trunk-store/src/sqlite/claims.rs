@@ -1,5 +1,5 @@
-//! Values that must be unique among the records of all accounts, such as phone numbers and SIDs of Twilio accounts. A claim is
-//! such a value and the record that has it.
+//! Values that must be unique among the records of all accounts, such as phone numbers and SIDs of Twilio accounts. A
+//! claim is such a value and the record that has it.
 //!
 //! Records that shared a value before claims were introduced keep it: the table `unclaimed` has these values, opening
 //! the database logs them, and no further record can have such a value while any of these records exists.
@@ -64,8 +64,8 @@ pub(super) fn claimed(
     Ok(claimed)
 }
 
-/// Returns the record of the type that has claimed this text, of any account, and the number of its account. Of records that
-/// share a text, one claims it; once that one is deleted, another one is returned.
+/// Returns the record of the type that has claimed this text, of any account, and the number of its account. Of records
+/// that share a text, one claims it; once that one is deleted, another one is returned.
 pub(super) fn claimant(
     connection: &Connection,
     symbols: &Symbols,
@@ -109,7 +109,8 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Claims a value of a record that was stored before the value had to be unique. If another record has the value, both keep it.
+/// Claims a value of a record that was stored before the value had to be unique. If another record has the value, both
+/// keep it.
 pub(super) fn adopt(
     connection: &Connection,
     field: i64,

@@ -1,4 +1,5 @@
-//! The number of commits: counted in the database, recorded in a file beside it, and compared when the database is opened.
+//! The number of commits: counted in the database, recorded in a file beside it, and compared when the database is
+//! opened.
 //!
 //! If the write-ahead log is truncated, changed or deleted, an older state of the database remains, which is consistent
 //! in itself, and the engine reports no error. So each commit increments a count in its own transaction, and after the

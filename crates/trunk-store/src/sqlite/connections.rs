@@ -66,7 +66,8 @@ impl Connections {
         }
     }
 
-    /// The [number of the state](super::states::States::current) that a read beginning now sees, unless it sees a later one.
+    /// The [number of the state](super::states::States::current) that a read beginning now sees, unless it sees a later
+    /// one.
     pub(super) fn state(&self) -> Option<u64> {
         match self {
             Self::Memory { counts, .. } => counts.states.current(),
@@ -111,8 +112,8 @@ impl Connections {
         async move { written.await.map(|(result, ())| result) }
     }
 
-    /// As [`write_then`](Self::write_then), with the data of the work, which the caller receives with the result: the rest of
-    /// what the caller wants to know is often in it, and need not be copied by the writer.
+    /// As [`write_then`](Self::write_then), with the data of the work, which the caller receives with the result: the
+    /// rest of what the caller wants to know is often in it, and need not be copied by the writer.
     pub(super) fn write_with<S: Send + 'static, T: Send + 'static>(
         &self,
         data: S,
@@ -123,7 +124,8 @@ impl Connections {
         let used = KeyUse::current();
         let work = move |connection: &Connection, data: &S| -> Result<T, StoreError> {
             let result = work(connection, data)?;
-            // After the work: a write that fails before it has changed anything does not affect the others of its group.
+            // After the work: a write that fails before it has changed anything does not affect the others of its
+            // group.
             used.as_ref().map(|used| idempotency::claim(connection, used)).transpose()?;
             Ok(result)
         };

@@ -210,8 +210,8 @@ pub(super) fn put(
     if document.keyed { write_keys(connection, number, revision.is_none(), document) } else { Ok(()) }
 }
 
-/// Fails if another document has a unique key of a new one. It is checked before anything is changed: this way it needs no
-/// rollback.
+/// Fails if another document has a unique key of a new one. It is checked before anything is changed: this way it needs
+/// no rollback.
 fn check_free(connection: &Connection, document: &NewDocument) -> Result<(), StoreError> {
     let NewDocument { kind, id, unique, .. } = document;
     for (name, value) in unique {

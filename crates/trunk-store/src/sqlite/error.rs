@@ -12,8 +12,8 @@ pub(super) fn failed(error: Error) -> StoreError {
         // Only the time limit of a read interrupts the engine.
         Some(ErrorCode::OperationInterrupted) => StoreError::TooLong,
         Some(ErrorCode::SystemIoFailure) => match error.sqlite_extended_error_code() {
-            // The engine sees an exceeded quota or file size limit as a failed write, and also a full disk when the memory
-            // that readers share with the writer must grow.
+            // The engine sees an exceeded quota or file size limit as a failed write, and also a full disk when the
+            // memory that readers share with the writer must grow.
             Some(ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE) => StoreError::Full,
             Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => StoreError::Ended,
             _ => StoreError::Failed(error.to_string()),

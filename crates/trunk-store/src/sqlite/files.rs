@@ -5,8 +5,8 @@
 //! open, writes would go to a file that no later start finds. Therefore the paths are checked after every commit, and
 //! while the writer is idle.
 //!
-//! Closing any descriptor of a file releases all POSIX locks of the process on it, including those of the engine. So the
-//! database is opened here once, and a second store of this process is refused before it opens the file.
+//! Closing any descriptor of a file releases all POSIX locks of the process on it, including those of the engine. So
+//! the database is opened here once, and a second store of this process is refused before it opens the file.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
@@ -32,8 +32,8 @@ pub(super) struct Files {
     path: PathBuf,
     /// Holds the lock. Declared, and so closed, before the entry in [`OPEN_DATABASES`] is removed.
     database: File,
-    /// The lock file of an older server, if it exists. It is locked too, so that an older server cannot open the database
-    /// meanwhile.
+    /// The lock file of an older server, if it exists. It is locked too, so that an older server cannot open the
+    /// database meanwhile.
     older_lock: Option<File>,
     /// Whether the database existed before it was opened.
     existed: bool,
@@ -57,8 +57,8 @@ impl Drop for Registration {
 
 impl Drop for Files {
     fn drop(&mut self) {
-        // A child process that was forked meanwhile has the descriptors until it runs its program, so closing them here would not
-        // release the locks.
+        // A child process that was forked meanwhile has the descriptors until it runs its program, so closing them here
+        // would not release the locks.
         for locked in [Some(&self.database), self.older_lock.as_ref()].into_iter().flatten() {
             if let Err(error) = locked.unlock() {
                 tracing::debug!(database = %self.path.display(), %error, "the lock ends with its descriptor");

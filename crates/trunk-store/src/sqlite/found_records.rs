@@ -1,7 +1,9 @@
-//! A cache of recent reads from the current state of the database: records by their ids, and the numbers of changes of lists.
+//! A cache of recent reads from the current state of the database: records by their ids, and the numbers of changes of
+//! lists.
 //!
-//! An entry has the number of the state that it was read from ([`States`](super::states::States)), which the reader requested
-//! before it read, and is returned only to readers of that state. So a commit of any account invalidates all entries.
+//! An entry has the number of the state that it was read from ([`States`](super::states::States)), which the reader
+//! requested before it read, and is returned only to readers of that state. So a commit of any account invalidates all
+//! entries.
 //!
 //! Bounds: [`PLACES`] records of [`MAX_BYTES`], and [`MAX_LISTS`] numbers of changes.
 
@@ -15,7 +17,8 @@ use uuid::Uuid;
 use super::queued_write::lock;
 use crate::{Record, Scope};
 
-/// The number of places for records. Each record has one place, from which another record with the same place evicts it.
+/// The number of places for records. Each record has one place, from which another record with the same place evicts
+/// it.
 const PLACES: usize = 512;
 /// Maximum size of a cached record's attributes and `meta` in bytes. Larger records are read each time.
 const MAX_BYTES: usize = 8 << 10;

@@ -128,8 +128,8 @@ pub(super) fn forget(connection: &Connection, until: Timestamp, most: u64) -> Re
     Ok(numbers.len() as u64)
 }
 
-/// Deletes the keys of an account, or those of all accounts and customers. Those of the control API stay: the request for
-/// the reset may have one.
+/// Deletes the keys of an account, or those of all accounts and customers. Those of the control API stay: the request
+/// for the reset may have one.
 pub(super) fn reset(connection: &Connection, account: Option<i64>) -> Result<(), StoreError> {
     for table in ["idempotency_key", "idempotency_scope"] {
         let sql = format!(
@@ -140,7 +140,8 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>) -> Result<(),
     Ok(())
 }
 
-/// Deletes keys until the scope is within its bounds: those with a response first, the oldest first, and never `newest`.
+/// Deletes keys until the scope is within its bounds: those with a response first, the oldest first, and never
+/// `newest`.
 fn forget_surplus(connection: &Connection, scope: &str, newest: i64) -> Result<(), StoreError> {
     loop {
         let (keys, bytes): (i64, i64) = connection

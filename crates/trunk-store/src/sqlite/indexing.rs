@@ -1,9 +1,10 @@
 //! Brings the index in line with the declarations, before the store serves.
 //!
-//! A list that is sorted or filtered by an attribute finds records through their index entries. An attribute that gains a
-//! `sort`, `filter` or `unique` mark has none for the records that are stored already, and one whose kind changes has
+//! A list that is sorted or filtered by an attribute finds records through their index entries. An attribute that gains
+//! a `sort`, `filter` or `unique` mark has none for the records that are stored already, and one whose kind changes has
 //! entries of another form. The table `indexed` has the form of each attribute's entries; entries that differ from the
-//! declaration are built here, in batches, each of which records its progress: after an interrupted start, the next one continues there.
+//! declaration are built here, in batches, each of which records its progress: after an interrupted start, the next one
+//! continues there.
 
 use std::collections::{HashMap, HashSet};
 
@@ -50,7 +51,8 @@ pub(super) struct Duplicates {
 /// The stale attributes of a type that has records.
 pub(super) type Unfinished = Vec<(&'static ResourceSpec, Vec<Stale>)>;
 
-/// The recorded form of each attribute's entries, by its field; and the last visited record, if building was interrupted.
+/// The recorded form of each attribute's entries, by its field; and the last visited record, if building was
+/// interrupted.
 type RecordedForms = HashMap<i64, (String, Option<i64>)>;
 
 /// Records the declared forms, and deletes entries of another form. Returns the types whose records are yet to be
@@ -161,8 +163,8 @@ fn build(
         let mut batch = batch(&transaction, symbols.kind(spec.name), after, BATCH)?;
         let Some((last, ..)) = batch.last() else {
             note(&transaction, stale, None)?;
-            // In the transaction that records the progress: if a start was interrupted between them, the next one would take an
-            // incomplete index for finished.
+            // In the transaction that records the progress: if a start was interrupted between them, the next one would
+            // take an incomplete index for finished.
             let found = duplicates(&transaction, spec, stale)?;
             transaction.commit()?;
             break found;
@@ -240,8 +242,8 @@ fn note_form(transaction: &Transaction<'_>, stale: &Stale) -> rusqlite::Result<(
         .map(|_| ())
 }
 
-/// Records the forms of attributes of which no record has entries, in one statement: beginning and ending one for each of
-/// hundreds of rows would take longer than inserting them.
+/// Records the forms of attributes of which no record has entries, in one statement: beginning and ending one for each
+/// of hundreds of rows would take longer than inserting them.
 fn note_finished_forms(transaction: &Transaction<'_>, stale: &[Stale]) -> rusqlite::Result<()> {
     if stale.is_empty() {
         return Ok(());

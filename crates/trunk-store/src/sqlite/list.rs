@@ -1,9 +1,9 @@
 //! Lists: which records match a query, their order, and which of them are on the page.
 //!
-//! First the record numbers of the page are found, from indexes alone, and then its records are read by their numbers. If
-//! an index has the order of the list, a page near the beginning or the end is read from the index. Otherwise the whole
-//! list is sorted once, and stays in a cache until a record changes ([`ListCache`]), so that a page far from both ends
-//! costs no more than the first one.
+//! First the record numbers of the page are found, from indexes alone, and then its records are read by their numbers.
+//! If an index has the order of the list, a page near the beginning or the end is read from the index. Otherwise the
+//! whole list is sorted once, and stays in a cache until a record changes ([`ListCache`]), so that a page far from both
+//! ends costs no more than the first one.
 //!
 //! Bounds: the bytes of a page's records, the number of members of relationships, and the size of the cache. The thread
 //! that runs the read (`scan`) bounds its time.
@@ -34,8 +34,8 @@ pub(super) struct Lists<'a> {
 impl Lists<'_> {
     /// Returns a page of a list. Its records have at most `max_bytes` bytes.
     pub(super) fn list(&self, query: &ListQuery, max_bytes: usize) -> Result<Listing, StoreError> {
-        // All statements must read the same state of the database: a page may be counted from the end of the list, and a
-        // cached list is valid for one number of changes.
+        // All statements must read the same state of the database: a page may be counted from the end of the list, and
+        // a cached list is valid for one number of changes.
         let _snapshot = Snapshot::begin(self.connection)?;
         let count = self.count(query.scope)?;
         let Page { numbers, total } = self.page(query, count)?;
@@ -43,8 +43,8 @@ impl Lists<'_> {
         Ok(Listing { records, total, changes: is_cacheable(query).then_some(count.changes) })
     }
 
-    /// As [`list`](Self::list), for a list that [is looked up](crate::list_plan::is_looked_up) and has at most `most` records. Its
-    /// record numbers are not cached, because finding them takes about as long as a look-up in the cache.
+    /// As [`list`](Self::list), for a list that [is looked up](crate::list_plan::is_looked_up) and has at most `most`
+    /// records. Its record numbers are not cached, because finding them takes about as long as a look-up in the cache.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`] if there are more.
@@ -162,8 +162,8 @@ impl Lists<'_> {
         Ok(Some(Page { numbers, total }))
     }
 
-    /// Reads record numbers of an account from the index with this order, or the order of creation if it is `None`; with
-    /// `backwards`, from the end of the index.
+    /// Reads record numbers of an account from the index with this order, or the order of creation if it is `None`;
+    /// with `backwards`, from the end of the index.
     fn numbers_from_index(
         &self,
         scope: Scope,

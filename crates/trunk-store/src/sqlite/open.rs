@@ -58,12 +58,12 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0019_call_id_column.sql"),
 ];
 
-/// The tables and rows that the migrations create in an empty database. A new database is created with it, since migrating an
-/// empty one takes five times as long. A test compares the two, and rewrites the file.
+/// The tables and rows that the migrations create in an empty database. A new database is created with it, since
+/// migrating an empty one takes five times as long. A test compares the two, and rewrites the file.
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// The first schema without API keys in any table. Files of this schema and older ones are rewritten, because a rewrite that
-/// was interrupted leaves this schema.
+/// The first schema without API keys in any table. Files of this schema and older ones are rewritten, because a rewrite
+/// that was interrupted leaves this schema.
 const FIRST_SCHEMA_WITHOUT_KEYS: usize = 17;
 
 /// Maximum number of connections for reads by a key.
@@ -186,9 +186,9 @@ impl SqliteStore {
     }
 }
 
-/// Returns a database in memory without records: for the first caller in a process an empty one, which [`declare`] fills, as it
-/// does for a server that has no other; for all further ones a copy of one that is created once. Copying its pages takes a tenth of
-/// the time of creating them, and a suite of tests may start a server for each test.
+/// Returns a database in memory without records: for the first caller in a process an empty one, which [`declare`]
+/// fills, as it does for a server that has no other; for all further ones a copy of one that is created once. Copying
+/// its pages takes a tenth of the time of creating them, and a suite of tests may start a server for each test.
 fn copy_of_empty() -> rusqlite::Result<Connection> {
     static IS_FIRST: AtomicBool = AtomicBool::new(true);
     static EMPTY: Mutex<Option<Connection>> = Mutex::new(None);
@@ -209,9 +209,10 @@ fn copy_of_empty() -> rusqlite::Result<Connection> {
     Ok(copy)
 }
 
-/// Writes the first page of an empty file, which says that the database has a write-ahead log, and flushes it. In the other modes
-/// the engine would first write a journal from which the empty file can be restored: three more flushes and a file that is
-/// deleted again, on a start that is all flushes, for a page that says nothing else. Everything after it is written through the log.
+/// Writes the first page of an empty file, which says that the database has a write-ahead log, and flushes it. In the
+/// other modes the engine would first write a journal from which the empty file can be restored: three more flushes and
+/// a file that is deleted again, on a start that is all flushes, for a page that says nothing else. Everything after it
+/// is written through the log.
 fn write_first_page(writer: &Connection) -> rusqlite::Result<()> {
     writer
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = MEMORY; PRAGMA journal_mode = WAL;")
@@ -266,8 +267,8 @@ fn check_header(files: &Files, noted: Option<CommitCount>, path: &Path) -> Resul
     if !logged && !length.is_multiple_of(page_bytes) { damaged("its end is truncated") } else { Ok(()) }
 }
 
-/// Refuses a database of another program or of a newer server, and a damaged one. The target of an unfinished transfer is
-/// accepted only to continue that transfer.
+/// Refuses a database of another program or of a newer server, and a damaged one. The target of an unfinished transfer
+/// is accepted only to continue that transfer.
 ///
 /// The connection is read-only, because merely closing a writable one could checkpoint a log into the file.
 pub(super) fn identify(canonical: &Path, path: &Path, is_target: bool) -> Result<(), OpenError> {
@@ -297,8 +298,8 @@ pub(super) fn identify(canonical: &Path, path: &Path, is_target: bool) -> Result
     Ok(())
 }
 
-/// Brings the schema, the symbols and the index in line with this server's, in one transaction as far as no stored record
-/// is involved. Returns the symbols, and duplicates of an attribute that became unique.
+/// Brings the schema, the symbols and the index in line with this server's, in one transaction as far as no stored
+/// record is involved. Returns the symbols, and duplicates of an attribute that became unique.
 pub(super) fn declare(
     connection: &mut Connection,
     registry: &'static [&'static ResourceSpec],
@@ -311,8 +312,9 @@ pub(super) fn declare(
     Ok((Arc::new(symbols), duplicates))
 }
 
-/// As [`declare`], for a new database, and without a flush: the flush of the first commit after it is one of the whole log, and
-/// nothing is answered before that one. After a power cut in between, the next start finds an empty database, as this one did.
+/// As [`declare`], for a new database, and without a flush: the flush of the first commit after it is one of the whole
+/// log, and nothing is answered before that one. After a power cut in between, the next start finds an empty database,
+/// as this one did.
 fn declare_unflushed(writer: &mut Connection) -> rusqlite::Result<(Arc<Symbols>, Option<Duplicates>)> {
     writer.execute_batch("PRAGMA synchronous = OFF;")?;
     let declared = declare(writer, REGISTRY)?;
@@ -320,11 +322,11 @@ fn declare_unflushed(writer: &mut Connection) -> rusqlite::Result<(Arc<Symbols>,
     Ok(declared)
 }
 
-/// Brings the schema up to date. Returns the transaction, so that the caller's changes become durable with it. Migrations
-/// are applied in one transaction: one that fails leaves the database as it was. A file of a server that stored API keys in
-/// clear text is rewritten once, which needs as much free space as the file has, beside it and in the folder for temporary
-/// files: deleted text remains in a file's free pages until they are used again. If the rewriting is interrupted, the next
-/// start repeats it.
+/// Brings the schema up to date. Returns the transaction, so that the caller's changes become durable with it.
+/// Migrations are applied in one transaction: one that fails leaves the database as it was. A file of a server that
+/// stored API keys in clear text is rewritten once, which needs as much free space as the file has, beside it and in
+/// the folder for temporary files: deleted text remains in a file's free pages until they are used again. If the
+/// rewriting is interrupted, the next start repeats it.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     let mut schema = schema(connection)?;
     if schema == 0 {

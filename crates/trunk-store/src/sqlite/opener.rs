@@ -1,8 +1,8 @@
-//! Opens the connections for reads: one of each kind with the database, and further ones when they are first needed. Each uses
-//! some hundred kilobytes of memory, and few servers ever need all of them.
+//! Opens the connections for reads: one of each kind with the database, and further ones when they are first needed.
+//! Each uses some hundred kilobytes of memory, and few servers ever need all of them.
 //!
-//! A further connection is opened only while every file is at its path, which is checked before and after: otherwise it would
-//! read another file, or create a new log. If a file is missing, reads use the connections that are open.
+//! A further connection is opened only while every file is at its path, which is checked before and after: otherwise it
+//! would read another file, or create a new log. If a file is missing, reads use the connections that are open.
 
 use std::path::{Path, PathBuf};
 
@@ -54,13 +54,13 @@ impl Opener {
 /// Opens a connection for reads by a key.
 pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | NO_MUTEX)?;
-    // Pages of the file are read where it is mapped. The cache, of 512 KiB, contains only pages of the log, and each commit empties
-    // it.
+    // Pages of the file are read where it is mapped. The cache, of 512 KiB, contains only pages of the log, and each
+    // commit empties it.
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512;")?;
     map(&connection)?;
     disable_checkpoint_on_close(&connection);
-    // The first read opens the log, so that later reads succeed even if the files are deleted. This one needs no schema,
-    // whose parsing takes longer than everything else here.
+    // The first read opens the log, so that later reads succeed even if the files are deleted. This one needs no
+    // schema, whose parsing takes longer than everything else here.
     connection.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0))?;
     prepare(&connection);
     Ok(connection)

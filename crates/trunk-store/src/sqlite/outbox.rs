@@ -53,8 +53,8 @@ pub(super) fn insert(connection: &Connection, event: &NewEvent) -> Result<(), St
     update_backlog(connection, owner, 1, 0)
 }
 
-/// Updates an event after an attempt. Nothing changes if a reset deleted it during the attempt, even if another event has
-/// its number now, nor if it was dropped.
+/// Updates an event after an attempt. Nothing changes if a reset deleted it during the attempt, even if another event
+/// has its number now, nor if it was dropped.
 const RECORD_ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1, due_at = coalesce(?2, due_at), outcome = ?3, \
     first = first AND ?3 IS NULL WHERE number = ?1 AND subject = ?4 AND outcome IS NULL";
 

@@ -21,7 +21,8 @@ pub(super) fn assert_seeks(connection: &Connection, sql: &str, index: &str) {
     let steps = plan(connection, sql);
     let scans = |step: &String| {
         step.strip_prefix("SCAN ").is_some_and(|what| !what.starts_with('('))
-            // For `min` and `max` the engine reports a search in any case; the columns that it searches by are in brackets.
+            // For `min` and `max` the engine reports a search in any case; the columns that it searches by are in
+            // brackets.
             || step.contains(" USING ") && !step.contains('(')
             || step.contains("TEMP B-TREE")
     };

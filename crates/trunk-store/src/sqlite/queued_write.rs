@@ -42,7 +42,8 @@ impl WriteCounts {
 
 /// A write that waits in the queue.
 pub(super) trait QueuedWrite: Send {
-    /// Runs inside a transaction. It runs a second time if that transaction was rolled back because another write failed.
+    /// Runs inside a transaction. It runs a second time if that transaction was rolled back because another write
+    /// failed.
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
 
     /// Answers the caller, after the write is durable or has failed.
@@ -58,8 +59,8 @@ pub(super) struct Task<S, T, F, D> {
     reply: oneshot::Sender<Reply<S, T, F>>,
 }
 
-/// The result of a write, its data, which the caller may use again, and its work. All are dropped on the caller's thread: the
-/// writer's thread limits the rate of all writes, and should not spend time on freeing memory.
+/// The result of a write, its data, which the caller may use again, and its work. All are dropped on the caller's
+/// thread: the writer's thread limits the rate of all writes, and should not spend time on freeing memory.
 pub(super) type Reply<S, T, F> = (Result<T, StoreError>, S, F);
 
 impl<S, T, F, D> Task<S, T, F, D> {

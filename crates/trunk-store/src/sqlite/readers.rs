@@ -33,7 +33,8 @@ impl Readers {
         Self { pool: Mutex::new(pool), returned: Condvar::new(), opener }
     }
 
-    /// Takes a free connection, opens one if there may be more, or waits for one. Returns `None` once the store is closed.
+    /// Takes a free connection, opens one if there may be more, or waits for one. Returns `None` once the store is
+    /// closed.
     pub(super) fn borrow(&self) -> Option<Borrowed<'_>> {
         let mut may_open = true;
         let mut pool = lock(&self.pool);

@@ -259,8 +259,8 @@ impl RecordWriter<'_> {
         self.count_change(scope, -1)
     }
 
-    /// Refuses a further record if the account has reached its quota. It is checked before anything is changed: refusals
-    /// can be frequent, and this way they need no rollback.
+    /// Refuses a further record if the account has reached its quota. It is checked before anything is changed:
+    /// refusals can be frequent, and this way they need no rollback.
     pub(super) fn check_quota(&self, scope: Scope, quotas: &Quotas) -> Result<(), StoreError> {
         // Records that belong to no account are not created by customers.
         if scope.spec.global {
@@ -354,8 +354,8 @@ impl RecordWriter<'_> {
                 params![owner, relationship, target.as_bytes().as_slice(), scope.owner(), NO_ACCOUNT],
             )
             .map_err(failed)?;
-        // Nothing is inserted if the link exists already. A missing target existed when the caller applied the rules, and was deleted
-        // since: the caller must apply them again.
+        // Nothing is inserted if the link exists already. A missing target existed when the caller applied the rules,
+        // and was deleted since: the caller must apply them again.
         if linked == 0 && self.number_of(scope, target)?.is_none() {
             return Err(StoreError::Conflict);
         }

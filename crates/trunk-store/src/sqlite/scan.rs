@@ -1,11 +1,12 @@
 //! Long reads, whose cost grows with the stored data: they run on threads of their own, and askers take turns.
 //!
 //! A read by a key takes microseconds and runs on the caller's thread. All other reads run here, so that no list delays
-//! a request, a call or a write of another account. A read is refused if it waits too long, and is interrupted if it runs
-//! too long.
+//! a request, a call or a write of another account. A read is refused if it waits too long, and is interrupted if it
+//! runs too long.
 //!
-//! Bounds, from [`StoreLimits`]: the threads, and how many of them one asker occupies; the reads that wait, in total and
-//! of one asker; the time that a read waits, and the time that it runs. A read that exceeds a bound is refused at once.
+//! Bounds, from [`StoreLimits`]: the threads, and how many of them one asker occupies; the reads that wait, in total
+//! and of one asker; the time that a read waits, and the time that it runs. A read that exceeds a bound is refused at
+//! once.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -159,8 +160,8 @@ impl Scans {
     }
 
     /// Starts a thread. If the operating system refuses one, all reads that wait are refused, because without threads
-    /// they would wait forever. If its connection cannot be opened, the reads wait for the threads that run: the connection of
-    /// the first one has been open since the start.
+    /// they would wait forever. If its connection cannot be opened, the reads wait for the threads that run: the
+    /// connection of the first one has been open since the start.
     fn start(&self, source: Source) {
         let source = match source {
             Source::Unopened(opener) => {

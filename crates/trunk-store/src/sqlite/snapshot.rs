@@ -5,14 +5,15 @@ use rusqlite::Connection;
 use super::error::failed;
 use crate::StoreError;
 
-/// A read transaction. Its `BEGIN` and `ROLLBACK` stay compiled, unlike those of the library's transactions: compiling them takes
-/// as long as reading a record.
+/// A read transaction. Its `BEGIN` and `ROLLBACK` stay compiled, unlike those of the library's transactions: compiling
+/// them takes as long as reading a record.
 pub(super) struct Snapshot<'a>(&'a Connection);
 
 impl<'a> Snapshot<'a> {
     /// Begins to read. The first statement that reads determines the state.
     pub(super) fn begin(connection: &'a Connection) -> Result<Self, StoreError> {
-        // Created before the statement is known to have succeeded: the engine can report an interruption although it was executed.
+        // Created before the statement is known to have succeeded: the engine can report an interruption although it
+        // was executed.
         let snapshot = Self(connection);
         run(connection, "BEGIN").map_err(failed)?;
         Ok(snapshot)
@@ -25,8 +26,8 @@ impl Drop for Snapshot<'_> {
         if self.0.is_autocommit() || run(self.0, "ROLLBACK").is_ok() || self.0.is_autocommit() {
             return;
         }
-        // The time limit counts the steps of a statement that stays compiled over all its uses, so it can interrupt this one too. It
-        // does not interrupt the few steps of a newly compiled statement.
+        // The time limit counts the steps of a statement that stays compiled over all its uses, so it can interrupt
+        // this one too. It does not interrupt the few steps of a newly compiled statement.
         if let Err(error) = self.0.execute_batch("ROLLBACK") {
             tracing::error!(%error, "a read transaction was not ended");
         }

@@ -1,8 +1,9 @@
 //! Numbers of the states of the database that readers can see, by which a cached read is known to be current.
 //!
-//! The process has the only writer, so the number changes with each of its commits: once before the commit, when a reader can
-//! still see the state before it, and once after it, when no reader can. Between the two a state has no number. So no reader
-//! takes data from before a commit for current while another one already sees the commit, or after the write was answered.
+//! The process has the only writer, so the number changes with each of its commits: once before the commit, when a
+//! reader can still see the state before it, and once after it, when no reader can. Between the two a state has no
+//! number. So no reader takes data from before a commit for current while another one already sees the commit, or after
+//! the write was answered.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,7 +30,8 @@ impl States {
         self.0.fetch_or(CLOSED, Ordering::SeqCst);
     }
 
-    /// The number of the current state, which no other one has; `None` during a commit, and once the database is closed.
+    /// The number of the current state, which no other one has; `None` during a commit, and once the database is
+    /// closed.
     pub(super) fn current(&self) -> Option<u64> {
         let number = self.0.load(Ordering::SeqCst);
         (number < CLOSED && number.is_multiple_of(2)).then_some(number)

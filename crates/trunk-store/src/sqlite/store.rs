@@ -91,8 +91,8 @@ impl SqliteStore {
     }
 }
 
-/// Each write is added to the feed after its commit and before its answer, in the order of the commits. There are no other
-/// nodes.
+/// Each write is added to the feed after its commit and before its answer, in the order of the commits. There are no
+/// other nodes.
 impl ChangeFeed for SqliteStore {
     fn follow(&self, interest: Interest) -> Follower {
         self.feed.follow(interest)

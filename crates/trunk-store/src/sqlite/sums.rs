@@ -1,8 +1,8 @@
 //! Attributes that are sums over the records that refer to a record, such as the assigned channels of a pool.
 //!
-//! A sum is stored in the record, so that lists can be sorted and filtered by it. A write of a summed record changes it by
-//! the difference, in the same transaction: its cost does not depend on how many records are summed. The revision of the
-//! record with the sum ascends, so that a write that was decided on an older sum is decided again.
+//! A sum is stored in the record, so that lists can be sorted and filtered by it. A write of a summed record changes it
+//! by the difference, in the same transaction: its cost does not depend on how many records are summed. The revision of
+//! the record with the sum ascends, so that a write that was decided on an older sum is decided again.
 
 use std::collections::BTreeMap;
 

@@ -4,28 +4,28 @@
 //! successful flush of the same pages would then prove nothing. So it is switched off, and checkpoints run here, where
 //! the error is seen.
 //!
-//! If a commit fails because its flush failed, its frames are nevertheless complete in the log, and the next start would
-//! take them for a commit. The engine reports the valid length of the log, and everything after it is cut off.
+//! If a commit fails because its flush failed, its frames are nevertheless complete in the log, and the next start
+//! would take them for a commit. The engine reports the valid length of the log, and everything after it is cut off.
 //!
-//! Growth: a checkpoint waits for no reader (it is passive), and copies the log as far as the oldest reader has seen it.
-//! The log is written from its beginning again once all of it is copied and no reader uses it. So reads that overlap
-//! without a pause while writes arrive can keep it from restarting, and it grows by all that is written meanwhile. A read
-//! ends after a time that `scan` bounds, but its successor may have begun before; no bound on their overlap exists. From
-//! [`LONG_LOG_FRAMES`] on, checkpoints are so frequent that one pause is enough. Otherwise the disk is the bound: when it
-//! is full, writes are refused until it has space again.
+//! Growth: a checkpoint waits for no reader (it is passive), and copies the log as far as the oldest reader has seen
+//! it. The log is written from its beginning again once all of it is copied and no reader uses it. So reads that
+//! overlap without a pause while writes arrive can keep it from restarting, and it grows by all that is written
+//! meanwhile. A read ends after a time that `scan` bounds, but its successor may have begun before; no bound on their
+//! overlap exists. From [`LONG_LOG_FRAMES`] on, checkpoints are so frequent that one pause is enough. Otherwise the
+//! disk is the bound: when it is full, writes are refused until it has space again.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 use rusqlite::Connection;
 
-/// Number of frames not yet checkpointed that make a checkpoint due while writes arrive (about 16 MiB): a page that several
-/// commits changed is copied once.
+/// Number of frames not yet checkpointed that make a checkpoint due while writes arrive (about 16 MiB): a page that
+/// several commits changed is copied once.
 const CHECKPOINT_FRAMES: u64 = 4_000;
 /// As [`CHECKPOINT_FRAMES`], while no write arrives. Reads are quicker from the database than from the log.
 const IDLE_CHECKPOINT_FRAMES: u64 = 1_000;
-/// From this number of frames (about 64 MiB), checkpoints are frequent, so that the log restarts from its beginning as soon
-/// as no reader needs it.
+/// From this number of frames (about 64 MiB), checkpoints are frequent, so that the log restarts from its beginning as
+/// soon as no reader needs it.
 const LONG_LOG_FRAMES: u64 = 16_000;
 /// Number of frames not yet checkpointed that make a checkpoint of a long log due.
 const LONG_LOG_CHECKPOINT_FRAMES: u64 = 100;

@@ -1,4 +1,5 @@
-//! Inserts several rows with one statement. Beginning and ending a statement costs about as much as inserting a small row.
+//! Inserts several rows with one statement. Beginning and ending a statement costs about as much as inserting a small
+//! row.
 
 use rusqlite::{Connection, Error, ToSql};
 
@@ -13,8 +14,8 @@ const MAX_ROWS: usize = 16;
 pub(super) struct WideInsert(Vec<String>);
 
 impl WideInsert {
-    /// `into` is a table with the columns that have a value. The first parameters, of this number, are shared by all rows;
-    /// `values` are those of a row, with the number of the first one of its own two parameters.
+    /// `into` is a table with the columns that have a value. The first parameters, of this number, are shared by all
+    /// rows; `values` are those of a row, with the number of the first one of its own two parameters.
     pub(super) fn new(into: &str, shared: usize, values: impl Fn(usize) -> String) -> Self {
         let statement = |rows: usize| {
             let rows: Vec<String> = (0..rows).map(|row| values(shared + 1 + 2 * row)).collect();

@@ -159,7 +159,8 @@ pub(super) fn apply(
     Ok(Written { numbers, effects: effects.into(), is_complete })
 }
 
-/// The members of each relationship of a record that was created with these links, as [`RecordWriter::links`] reads them.
+/// The members of each relationship of a record that was created with these links, as [`RecordWriter::links`] reads
+/// them.
 fn links_of_new(
     spec: &'static ResourceSpec,
     linked: &[(&'static str, Vec<Uuid>)],

@@ -3,11 +3,11 @@
 //! After a failed flush the contents of the disk are unknown, and a later successful flush does not change that: the
 //! kernel has forgotten which pages it lost. So the first failed flush ends writing for good. The write-ahead log is
 //! truncated to the last acknowledged commit, reads continue from it, and only a restart, which reads the file again,
-//! permits writes again. A full disk is different: a write that did not fit changed nothing, and small test writes show when
-//! there is space again.
+//! permits writes again. A full disk is different: a write that did not fit changed nothing, and small test writes show
+//! when there is space again.
 //!
-//! Bounds: a group has at most [`MAX_GROUP_WRITES`] writes, and takes no further one after [`MAX_GROUP_CHANGES`] changes;
-//! [`Connections`](super::connections::Connections) bounds the queue.
+//! Bounds: a group has at most [`MAX_GROUP_WRITES`] writes, and takes no further one after [`MAX_GROUP_CHANGES`]
+//! changes; [`Connections`](super::connections::Connections) bounds the queue.
 
 mod health;
 
@@ -30,8 +30,8 @@ use health::HealthReporter;
 
 /// Maximum number of writes in one transaction. Larger groups gain little and delay the writes that arrive meanwhile.
 const MAX_GROUP_WRITES: usize = 256;
-/// Number of changed rows after which a running group accepts no further writes: about the rows of [`MAX_GROUP_WRITES`] writes of
-/// ordinary records. The first callers of a group wait for the writes that join it, which may be far larger.
+/// Number of changed rows after which a running group accepts no further writes: about the rows of [`MAX_GROUP_WRITES`]
+/// writes of ordinary records. The first callers of a group wait for the writes that join it, which may be far larger.
 const MAX_GROUP_CHANGES: u64 = 32 * MAX_GROUP_WRITES as u64;
 /// How often an idle writer checks that its files are in place, and whether a full disk has space again.
 const IDLE_CHECK_INTERVAL: Duration = Duration::from_millis(500);
@@ -103,8 +103,8 @@ impl Writer {
         self.checkpoint_if_due(false);
     }
 
-    /// Takes a write that arrived while a group of `group` writes ran, so that it shares the commit of the group instead of
-    /// waiting for the next flush.
+    /// Takes a write that arrived while a group of `group` writes ran, so that it shares the commit of the group
+    /// instead of waiting for the next flush.
     fn take_another(
         &self,
         writes: &Receiver<Box<dyn QueuedWrite>>,
@@ -122,7 +122,8 @@ impl Writer {
     }
 
     /// Runs a group without savepoints, so that a single write cannot be rolled back, and with it the writes that come
-    /// meanwhile. Most writes that fail have changed nothing yet. If one has, the whole group is rolled back and returned.
+    /// meanwhile. Most writes that fail have changed nothing yet. If one has, the whole group is rolled back and
+    /// returned.
     fn run_without_savepoints(
         &mut self,
         group: Vec<Box<dyn QueuedWrite>>,
@@ -133,8 +134,8 @@ impl Writer {
         }
         let changes_before_group = self.connection.total_changes();
         let mut done = Vec::with_capacity(group.len());
-        // Writes that are refused because of data that the group may have changed. Reads see these changes only after the commit:
-        // before it, a caller would not find the reason, and a repeated write would only be refused again.
+        // Writes that are refused because of data that the group may have changed. Reads see these changes only after
+        // the commit: before it, a caller would not find the reason, and a repeated write would only be refused again.
         let mut refused: Vec<Refused> = Vec::new();
         let mut taken = group.len();
         let mut has_yielded = false;
@@ -143,8 +144,8 @@ impl Writer {
             .next()
             .or_else(|| self.take_another(writes, &mut taken, changes_before_group))
             .or_else(|| {
-                // Several clients write. If threads that prepare further writes wait for a processor, they go first, once, because
-                // a commit of more writes costs hardly more. If none waits, this returns at once.
+                // Several clients write. If threads that prepare further writes wait for a processor, they go first,
+                // once, because a commit of more writes costs hardly more. If none waits, this returns at once.
                 let yields = taken > 1 && !std::mem::replace(&mut has_yielded, true);
                 yields.then(std::thread::yield_now)?;
                 self.take_another(writes, &mut taken, changes_before_group)
@@ -185,7 +186,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs a group with a savepoint for each write, so that each can be rolled back alone. This is considerably slower.
+    /// Runs a group with a savepoint for each write, so that each can be rolled back alone. This is considerably
+    /// slower.
     fn run_with_savepoints(&mut self, group: Vec<Box<dyn QueuedWrite>>) {
         let mut done = Vec::with_capacity(group.len());
         let mut refused: Vec<Refused> = Vec::new();
@@ -241,7 +243,8 @@ impl Writer {
             }
             Err(error) => {
                 self.refuse(group, &error);
-                // The changes because of which they were refused may not be stored. They themselves have certainly changed nothing.
+                // The changes because of which they were refused may not be stored. They themselves have certainly
+                // changed nothing.
                 let error = if error == StoreError::Unknown { StoreError::Ended } else { error };
                 self.refuse(refused.into_iter().map(|(write, _)| write).collect(), &error);
             }

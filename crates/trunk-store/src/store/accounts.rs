@@ -12,8 +12,9 @@ use crate::answer::Answer;
 pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// Returns the account that owns a key.
     ///
-    /// Every request looks up its key, so an engine answers from memory if possible: it keeps accounts that it has read until
-    /// its [change feed](crate::ChangeFeed) names them. A removed key is refused within the time that the feed guarantees.
+    /// Every request looks up its key, so an engine answers from memory if possible: it keeps accounts that it has read
+    /// until its [change feed](crate::ChangeFeed) names them. A removed key is refused within the time that the feed
+    /// guarantees.
     fn account_by_key(&self, digest: KeyDigest) -> Answer<'_, Option<Arc<Account>>>;
 
     /// Returns a key with its owner and the limits of its use, from memory as [`account_by_key`](Self::account_by_key).
@@ -38,8 +39,8 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Taken`](crate::StoreError::Taken) if another account has the name or the key.
     fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>>;
 
-    /// Replaces an account that is as it was read `before`: of two nodes that change it at the same time, none undoes what the
-    /// other one changed.
+    /// Replaces an account that is as it was read `before`: of two nodes that change it at the same time, none undoes
+    /// what the other one changed.
     ///
     /// # Errors
     /// [`StoreError::Taken`](crate::StoreError::Taken) if another account has the name;

@@ -8,8 +8,8 @@ use crate::callback_secret::CallbackSecret;
 
 /// Reads and writes the callback secrets of accounts.
 ///
-/// A trunk's event is stored only if its account has an enabled secret in the same transaction; without one it is counted
-/// as dropped ([`Backlog`](crate::Backlog)).
+/// A trunk's event is stored only if its account has an enabled secret in the same transaction; without one it is
+/// counted as dropped ([`Backlog`](crate::Backlog)).
 pub trait CallbackSecrets: Send + Sync + std::fmt::Debug {
     /// Adds a secret. If it is enabled, the account's other secrets are disabled.
     ///
@@ -18,8 +18,8 @@ pub trait CallbackSecrets: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Quota`](crate::StoreError::Quota) if it has [`MAX_CALLBACK_SECRETS`](crate::MAX_CALLBACK_SECRETS).
     fn add_callback_secret(&self, account: i64, secret: CallbackSecret) -> Answer<'_, ()>;
 
-    /// Enables the account's secret with the text of this one, or adds this one, enabled, if it has none. The account's other
-    /// secrets are disabled. Nodes that ensure the same text at once store it once.
+    /// Enables the account's secret with the text of this one, or adds this one, enabled, if it has none. The account's
+    /// other secrets are disabled. Nodes that ensure the same text at once store it once.
     ///
     /// # Errors
     /// As those of [`add_callback_secret`](Self::add_callback_secret).
@@ -31,7 +31,8 @@ pub trait CallbackSecrets: Send + Sync + std::fmt::Debug {
     /// Returns the enabled secret of an account.
     fn enabled_callback_secret(&self, account: i64) -> Answer<'_, Option<Secret>>;
 
-    /// Enables or disables a secret. If it is enabled, the account's other secrets are disabled. Returns true if it exists.
+    /// Enables or disables a secret. If it is enabled, the account's other secrets are disabled. Returns true if it
+    /// exists.
     fn enable_callback_secret(&self, account: i64, id: Uuid, is_enabled: bool) -> Answer<'_, bool>;
 
     /// Replaces the text of a secret, which stays enabled or disabled. Returns true if it exists.

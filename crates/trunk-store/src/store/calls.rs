@@ -11,8 +11,8 @@ pub trait Calls: Send + Sync + std::fmt::Debug {
     /// Returns the records of calls that ended or were refused, the newest first.
     fn calls(&self, query: CallQuery) -> Answer<'_, Vec<StoredCall>>;
 
-    /// Returns the records after a number, the lowest first, with their numbers, which ascend approximately in the order in which
-    /// the calls ended. `i64::MIN` is before the first one.
+    /// Returns the records after a number, the lowest first, with their numbers, which ascend approximately in the
+    /// order in which the calls ended. `i64::MIN` is before the first one.
     fn calls_after(&self, query: CallQuery, number: i64) -> Answer<'_, Vec<(i64, StoredCall)>>;
 
     /// Deletes the records of calls that ended before this time, among the `most` oldest records. Returns how many
@@ -23,8 +23,8 @@ pub trait Calls: Send + Sync + std::fmt::Debug {
     /// ([`Nodes::take_over_calls`](crate::Nodes::take_over_calls)).
     fn running_calls(&self) -> Answer<'_, RunningCalls>;
 
-    /// Returns the calls of the other nodes that were answered and have no record yet, in the order of their ids: all of
-    /// them, or the one with this id.
+    /// Returns the calls of the other nodes that were answered and have no record yet, in the order of their ids: all
+    /// of them, or the one with this id.
     fn calls_of_others(&self, id: Option<Uuid>) -> Answer<'_, Vec<NodeCall>>;
 
     /// Returns the price of each call that ended at this time or later and was not free.

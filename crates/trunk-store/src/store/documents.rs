@@ -21,8 +21,9 @@ pub trait Documents: Send + Sync + std::fmt::Debug {
     /// Returns documents, the newest first.
     fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Document>>;
 
-    /// Returns a page of the documents with an index key, the oldest first. Pages that each begin after the last document of the
-    /// previous one repeat no document, and leave out none that was stored when the first page was read.
+    /// Returns a page of the documents with an index key, the oldest first. Pages that each begin after the last
+    /// document of the previous one repeat no document, and leave out none that was stored when the first page was
+    /// read.
     fn documents_after(&self, page: KeyedPage) -> Answer<'_, Vec<Document>>;
 
     /// Counts the documents with an index key. Deleted documents have none.

@@ -8,8 +8,8 @@ use crate::load::Load;
 
 /// The state of the engine in this process.
 pub trait Engine: Send + Sync + std::fmt::Debug {
-    /// Returns a receiver of the write health: whether writes of this process are accepted. While they are refused because the
-    /// disk is full, the engine tests by itself whether it has space again.
+    /// Returns a receiver of the write health: whether writes of this process are accepted. While they are refused
+    /// because the disk is full, the engine tests by itself whether it has space again.
     fn write_health(&self) -> watch::Receiver<WriteHealth>;
 
     /// Returns the acknowledged commits that were missing from the database when it was opened.

@@ -10,12 +10,13 @@ use crate::outbox::{Attempted, Backlog, Bounds, Delivery, Dropped, Due, Owner, P
 /// Reads events, and records the outcome of their delivery. Events are queued by
 /// [`Change::Emit`](crate::Change::Emit).
 pub trait Events: Send + Sync + std::fmt::Debug {
-    /// Returns the events that are due, and leases their subjects to the calling node. For an account's subject it returns
-    /// at most 100 from the head of its queue, in their order; for a customer's subject, the first. The first event of every
-    /// owner comes before the second of any, so that a long queue does not delay the events of another owner.
+    /// Returns the events that are due, and leases their subjects to the calling node. For an account's subject it
+    /// returns at most 100 from the head of its queue, in their order; for a customer's subject, the first. The first
+    /// event of every owner comes before the second of any, so that a long queue does not delay the events of another
+    /// owner.
     ///
-    /// No event of a subject that another node holds is returned until the lease expires. Each call extends the leases that
-    /// the node holds already, so a sending node must call it more often than its leases expire.
+    /// No event of a subject that another node holds is returned until the lease expires. Each call extends the leases
+    /// that the node holds already, so a sending node must call it more often than its leases expire.
     fn due_events(&self, due: Due) -> Answer<'_, Vec<PendingEvent>>;
 
     /// Returns when the next event that is not due yet will be due.
@@ -24,8 +25,9 @@ pub trait Events: Send + Sync + std::fmt::Debug {
     /// Adjusts the due times after the clock was set back to `now` by `by`: no event waits longer than before.
     fn set_back(&self, now: Timestamp, by: Duration) -> Answer<'_, ()>;
 
-    /// Records the outcome of an attempt by a node, and ends the node's lease of the subject. If another node has the lease
-    /// by now, the events do not change: that node repeats the attempt. The attempt is in the history nevertheless.
+    /// Records the outcome of an attempt by a node, and ends the node's lease of the subject. If another node has the
+    /// lease by now, the events do not change: that node repeats the attempt. The attempt is in the history
+    /// nevertheless.
     fn attempted(&self, node: i64, attempted: Attempted) -> Answer<'_, ()>;
 
     /// Returns true if more than `most` events of any one customer wait.

@@ -24,15 +24,15 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// due times, and among equal times in the order in which they were first scheduled.
     fn take_jobs(&self, take: TakeJobs) -> Answer<'_, Vec<LeasedJob>>;
 
-    /// Ends the leases of a node but for those of the jobs that it runs. Returns their number. It holds others after a start,
-    /// and after a [`take_jobs`](Self::take_jobs) with [`StoreError::Unknown`](crate::StoreError::Unknown).
+    /// Ends the leases of a node but for those of the jobs that it runs. Returns their number. It holds others after a
+    /// start, and after a [`take_jobs`](Self::take_jobs) with [`StoreError::Unknown`](crate::StoreError::Unknown).
     fn release_jobs(&self, node: i64, running: Vec<JobLease>) -> Answer<'_, u64>;
 
-    /// Brings jobs and ends of leases that are later than `now` forward by `by`, but not to before `now`, after the clock
-    /// was set back by that much.
+    /// Brings jobs and ends of leases that are later than `now` forward by `by`, but not to before `now`, after the
+    /// clock was set back by that much.
     fn set_back_jobs(&self, now: Timestamp, by: Duration) -> Answer<'_, ()>;
 
-    /// Returns a receiver that is notified when a job was scheduled through this store. Jobs that another node schedules
-    /// are not reported.
+    /// Returns a receiver that is notified when a job was scheduled through this store. Jobs that another node
+    /// schedules are not reported.
     fn jobs_scheduled(&self) -> watch::Receiver<()>;
 }

@@ -30,11 +30,11 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Crowded`], [`StoreError::TooLong`], [`StoreError::TooLarge`], or a failure of the engine.
     fn list(&self, query: ListQuery) -> Answer<'_, Listing>;
 
-    /// Returns the number of changes of the records of a type in an account, and of their links. A link belongs to the record
-    /// whose type declares the relationship. Deleting the record at its other end also deletes the link, which counts only as a
-    /// change of that record's type. No two states have the same number, so a page with this number in its
-    /// [`changes`](Listing::changes) is a page of the state that was read. `None` if the engine cannot read the number faster
-    /// than a page.
+    /// Returns the number of changes of the records of a type in an account, and of their links. A link belongs to the
+    /// record whose type declares the relationship. Deleting the record at its other end also deletes the link, which
+    /// counts only as a change of that record's type. No two states have the same number, so a page with this number in
+    /// its [`changes`](Listing::changes) is a page of the state that was read. `None` if the engine cannot read the
+    /// number faster than a page.
     ///
     /// # Errors
     /// Only a failure of the engine.
@@ -75,8 +75,8 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     ) -> Answer<'_, HashSet<String>>;
 
     /// Returns the record of the type, of any account, that has this text in an attribute that is
-    /// [unique everywhere](field@didww_types::AttributeSpec::unique_everywhere), and the number of its account. Of records
-    /// that shared the text before it had to be unique, it is the oldest one that is left.
+    /// [unique everywhere](field@didww_types::AttributeSpec::unique_everywhere), and the number of its account. Of
+    /// records that shared the text before it had to be unique, it is the oldest one that is left.
     fn claimant(
         &self,
         spec: &'static ResourceSpec,

@@ -17,14 +17,14 @@ pub trait Writes: Send + Sync + std::fmt::Debug {
     fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>>;
 
     /// Deletes all records, calls and events, of one account or of all; with `accounts`, also the accounts and keys.
-    /// Without an account, it also deletes the records of global types, the customers' events, and all documents but the
-    /// platform's own state, customers, agents, access keys, numbers and outbound configurations.
+    /// Without an account, it also deletes the records of global types, the customers' events, and all documents but
+    /// the platform's own state, customers, agents, access keys, numbers and outbound configurations.
     fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
         self.reset_with(Vec::new(), account, accounts)
     }
 
-    /// Applies changes and then resets, as [`reset`](Self::reset), in one transaction: if one of the changes fails, nothing is
-    /// deleted. The changes concern records that the reset keeps, such as those that all accounts share.
+    /// Applies changes and then resets, as [`reset`](Self::reset), in one transaction: if one of the changes fails,
+    /// nothing is deleted. The changes concern records that the reset keeps, such as those that all accounts share.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).

@@ -6,9 +6,10 @@
 //! {"end":[{"table":"account","rows":1,"digest":"..."}]}
 //! ```
 //!
-//! The check is the beginning of a digest over all rows up to and including this one, so that a changed row is found at its line,
-//! and a removed row at the next one. Every byte of a row's line is determined by the row and those before it: other forms of the
-//! same row are refused too. Checks and digests detect damage and mistakes, not a forger, who can compute them.
+//! The check is the beginning of a digest over all rows up to and including this one, so that a changed row is found at
+//! its line, and a removed row at the next one. Every byte of a row's line is determined by the row and those before
+//! it: other forms of the same row are refused too. Checks and digests detect damage and mistakes, not a forger, who
+//! can compute them.
 //!
 //! The file holds secrets. It is created with the mode 0600 under a temporary name, flushed, read back, and renamed.
 

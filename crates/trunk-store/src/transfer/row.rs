@@ -1,5 +1,5 @@
-//! Rows of a transfer, and their canonical form: a JSON object whose members are the columns in their order, without spaces.
-//! Ids are written with hyphens, bytes as hexadecimal digits; both have lower-case letters.
+//! Rows of a transfer, and their canonical form: a JSON object whose members are the columns in their order, without
+//! spaces. Ids are written with hyphens, bytes as hexadecimal digits; both have lower-case letters.
 
 use std::fmt::Write as _;
 

@@ -22,7 +22,8 @@ enum Inner {
 }
 
 impl Source {
-    /// A database, which may be in use: the rows are those of one state, which contains each write completely or not at all.
+    /// A database, which may be in use: the rows are those of one state, which contains each write completely or not at
+    /// all.
     ///
     /// # Errors
     /// [`TransferError`] if there is none.
@@ -33,8 +34,8 @@ impl Source {
         }))
     }
 
-    /// A database that no server uses, so that no write is missing in the target. A file is locked against servers as long as
-    /// the source exists. In a database on a server, no node may have a recent heartbeat.
+    /// A database that no server uses, so that no write is missing in the target. A file is locked against servers as
+    /// long as the source exists. In a database on a server, no node may have a recent heartbeat.
     ///
     /// # Errors
     /// [`TransferError::InUse`], or as [`database`](Self::database).

@@ -1,8 +1,8 @@
 //! The tables of a transfer: the contents of a database, without derived rows and without those of only one engine.
 //!
-//! The names and the order of tables and columns are those of backup files, and every digest depends on them: a change is a
-//! new [`FORMAT`](super::bounds::FORMAT). A row has its number if other rows or clients refer to it; where only the order counts,
-//! the rows are in that order, and the target assigns new numbers.
+//! The names and the order of tables and columns are those of backup files, and every digest depends on them: a change
+//! is a new [`FORMAT`](super::bounds::FORMAT). A row has its number if other rows or clients refer to it; where only
+//! the order counts, the rows are in that order, and the target assigns new numbers.
 
 /// The kind of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

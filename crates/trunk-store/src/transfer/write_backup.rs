@@ -43,8 +43,8 @@ fn refuse_existing(file: &Path) -> Result<(), TransferError> {
     Ok(())
 }
 
-/// Removes the temporary file of a backup that was killed. It is not reused: if other users can write to the folder, it may be
-/// a file of theirs, with another mode or open in their process.
+/// Removes the temporary file of a backup that was killed. It is not reused: if other users can write to the folder, it
+/// may be a file of theirs, with another mode or open in their process.
 fn remove_left(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
         Ok(found) if found.is_file() => {}

@@ -219,8 +219,8 @@ impl<'a, S: Store> Answers<'a, S> {
         }
     }
 
-    /// Reads twice what was read before the last operation: the second time, and if the operation has changed nothing the first
-    /// time too, an engine may answer it from memory. Two pages with the same number of changes are the same.
+    /// Reads twice what was read before the last operation: the second time, and if the operation has changed nothing
+    /// the first time too, an engine may answer it from memory. Two pages with the same number of changes are the same.
     async fn read_again(&mut self) {
         for query in self.asked.clone() {
             for _ in 0..2 {

@@ -80,8 +80,8 @@ async fn indexing_that_was_cut_off_goes_on_where_it_was() {
     let path = folder.path().join("trunks.db");
     database(&path).await;
     undeclare(&path, "number");
-    // As a process leaves it that ended after the first batches. The entry of the last visited record is a mark, which is
-    // greater than every number: building from the first record would add the record's number beside it.
+    // As a process leaves it that ended after the first batches. The entry of the last visited record is a mark, which
+    // is greater than every number: building from the first record would add the record's number beside it.
     let connection = Connection::open(&path).unwrap();
     let (field, middle): (i64, i64) = connection
         .query_row(

@@ -1,5 +1,5 @@
-//! How transactions on PostgreSQL are sent: what is created at the same time shares one, and no statement is executed outside
-//! of the transaction that it belongs to.
+//! How transactions on PostgreSQL are sent: what is created at the same time shares one, and no statement is executed
+//! outside of the transaction that it belongs to.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -1,5 +1,5 @@
-//! Commits that a PostgreSQL server shows before a standby has them. The standby is one that never comes: a commit waits for it
-//! until its process is ended, which makes it visible.
+//! Commits that a PostgreSQL server shows before a standby has them. The standby is one that never comes: a commit
+//! waits for it until its process is ended, which makes it visible.
 
 use std::time::Duration;
 

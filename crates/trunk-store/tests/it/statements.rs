@@ -69,8 +69,8 @@ fn arm(path: &Path) {
     }
 }
 
-/// Tries a write again and again, of which the first row fails, then the second, and so on, until it succeeds. Returns the
-/// number of rows that failed.
+/// Tries a write again and again, of which the first row fails, then the second, and so on, until it succeeds. Returns
+/// the number of rows that failed.
 async fn fail_each_row<T: std::fmt::Debug>(
     store: &SqliteStore,
     file: &Connection,

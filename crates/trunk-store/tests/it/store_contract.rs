@@ -1,5 +1,5 @@
-//! The contract of the store's engines, in the parts of the trait. Another engine is one more factory at the end of this
-//! file.
+//! The contract of the store's engines, in the parts of the trait. Another engine is one more factory at the end of
+//! this file.
 
 mod accounts;
 mod batches;

@@ -17,8 +17,8 @@ use crate::request::{RequestContext, page_of};
 
 /// The shortest life of a key.
 const MIN_LIFE_SECONDS: i64 = 86_400;
-/// Maximum number of keys of a customer, expired ones included: the server holds all of them in memory. VoIPBIN documents no
-/// limit.
+/// Maximum number of keys of a customer, expired ones included: the server holds all of them in memory. VoIPBIN
+/// documents no limit.
 const BOUND: Bound = Bound { kind: DocumentKind::AccessKey, key: "customer", most: 1_000 };
 
 fn not_found() -> ApiError {
@@ -35,8 +35,8 @@ pub(super) async fn list(request: &RequestContext) -> ApiResult {
     page_of::<AccessKeys, _>(&documents, Entity::<AccessKeys>::shown)
 }
 
-/// Creates a key with the permissions of the customer's admin, also when another agent creates it. Its response alone contains
-/// the key.
+/// Creates a key with the permissions of the customer's admin, also when another agent creates it. Its response alone
+/// contains the key.
 pub(super) async fn create(request: &RequestContext) -> ApiResult {
     let AccessKeyCreate { name, detail, expire } = request.decode_body()?;
     let customer = request.caller.customer();

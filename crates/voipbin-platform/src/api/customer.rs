@@ -62,8 +62,8 @@ async fn own(request: &RequestContext) -> Result<Entity<Customers>, ApiError> {
     found.filter(|customer| !customer.deleted).ok_or_else(ApiError::not_found)
 }
 
-/// Changes the customer, with effect from the next request and call. It is read and changed again if another server writes it
-/// meanwhile, as one does that adds an access key.
+/// Changes the customer, with effect from the next request and call. It is read and changed again if another server
+/// writes it meanwhile, as one does that adds an access key.
 async fn change(request: &RequestContext, apply: impl Fn(&mut Entity<Customers>) + Send + Sync) -> ApiResult {
     let platform = &request.platform;
     let _turn = platform.changes.lock().await;

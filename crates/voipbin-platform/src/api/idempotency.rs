@@ -60,8 +60,8 @@ pub(super) fn key(parts: &Parts) -> Result<Option<SentKey>, KeyRefusal> {
     if parts.method == Method::POST { SentKey::of(&parts.headers) } else { Ok(None) }
 }
 
-/// The identity of a request: its path, its caller, and its body. The query of a POST has only credentials. The caller is part
-/// of it because the agents of a customer have different permissions.
+/// The identity of a request: its path, its caller, and its body. The query of a POST has only credentials. The caller
+/// is part of it because the agents of a customer have different permissions.
 pub(super) struct Identity {
     path: String,
     caller: String,

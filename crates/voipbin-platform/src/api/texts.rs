@@ -1,5 +1,5 @@
-//! The limits of texts that clients store. VoIPBIN documents none; the lengths are those of its database. A NUL is refused,
-//! because PostgreSQL cannot store it.
+//! The limits of texts that clients store. VoIPBIN documents none; the lengths are those of its database. A NUL is
+//! refused, because PostgreSQL cannot store it.
 
 use crate::error::ApiError;
 

@@ -1,9 +1,9 @@
 //! The timelines of calls and flows: their events, and of calls their SIP messages, also as a capture file. For the
 //! admins and managers of a customer.
 //!
-//! Events are stored with their call or flow and live as long as it does. The messages are those that the dialler exchanged
-//! with the carrier of the last attempt, as long as the process keeps them (`sip_transport::MessageLog`): without any, an
-//! analysis has no messages, and a capture file is empty.
+//! Events are stored with their call or flow and live as long as it does. The messages are those that the dialler
+//! exchanged with the carrier of the last attempt, as long as the process keeps them (`sip_transport::MessageLog`):
+//! without any, an analysis has no messages, and a capture file is empty.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -86,8 +86,8 @@ pub(super) async fn events(request: &RequestContext) -> ApiResult {
     }
 }
 
-/// The events of the call that runs an activeflow, or of a call by its own id, newest first. An activeflow here is a call's
-/// only: nothing else has events with its id.
+/// The events of the call that runs an activeflow, or of a call by its own id, newest first. An activeflow here is a
+/// call's only: nothing else has events with its id.
 pub(super) async fn aggregated_events(request: &RequestContext) -> ApiResult {
     let (activeflow, call) = (request.query.id("activeflow_id")?, request.query.id("call_id")?);
     let (before, size) = request.query.event_page()?;

@@ -17,9 +17,9 @@ pub struct ProviderPrivate {
     /// The SIP credentials of the provider's trunk. A provider that was created by hand has none, until a request
     /// sets them.
     pub sip: Option<SipCredentials>,
-    /// The networks from which the provider's trunk accepted calls at the last check of its carrier's API. Empty where that
-    /// is not known: of a provider that was created by hand or by an earlier release, of a carrier that does not state
-    /// it, and of a trunk of this server's own, which the server reads on demand.
+    /// The networks from which the provider's trunk accepted calls at the last check of its carrier's API. Empty where
+    /// that is not known: of a provider that was created by hand or by an earlier release, of a carrier that does not
+    /// state it, and of a trunk of this server's own, which the server reads on demand.
     #[serde(default)]
     pub allowed_sip_ips: IpNetworks,
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// Places a test call through a running server's edge or one of its providers, and prints the steps, the SIP messages and
-/// the reason.
+/// Places a test call through a running server's edge or one of its providers, and prints the steps, the SIP messages
+/// and the reason.
 ///
 /// The exit code is 0 if the call was answered, 1 if it was not, and 2 if it could not be placed.
 #[derive(Debug, Clone, Args)]

@@ -1,6 +1,6 @@
 //! The reason of a call's outcome: from the control API if it can be reached, else from the response. The edge's recent
-//! attempts have the sentence of the log, even if no trunk was authenticated; the call record keeps it longer. The reason why
-//! an answered call has no audio is in the entry of its end.
+//! attempts have the sentence of the log, even if no trunk was authenticated; the call record keeps it longer. The
+//! reason why an answered call has no audio is in the entry of its end.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The HTTP client that sends spans. It uses the same library as the server's callbacks: the exporter's own client would add a
-//! second TLS stack.
+//! The HTTP client that sends spans. It uses the same library as the server's callbacks: the exporter's own client
+//! would add a second TLS stack.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

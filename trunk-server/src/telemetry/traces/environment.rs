@@ -1,7 +1,7 @@
 //! The variables that OpenTelemetry defines for every program.
 //!
-//! The libraries read further ones: `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_EXPORTER_OTLP_COMPRESSION`, each with the form for
-//! traces alone, `OTEL_TRACES_SAMPLER` with `OTEL_TRACES_SAMPLER_ARG`, `OTEL_BSP_MAX_QUEUE_SIZE`,
+//! The libraries read further ones: `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_EXPORTER_OTLP_COMPRESSION`, each with the
+//! form for traces alone, `OTEL_TRACES_SAMPLER` with `OTEL_TRACES_SAMPLER_ARG`, `OTEL_BSP_MAX_QUEUE_SIZE`,
 //! `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` and `OTEL_BSP_SCHEDULE_DELAY`.
 
 use std::time::Duration;
@@ -23,8 +23,8 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The URL that spans are sent to: that of the setting, else that of the environment. `None` if there is none, or if the
-/// environment disables traces.
+/// The URL that spans are sent to: that of the setting, else that of the environment. `None` if there is none, or if
+/// the environment disables traces.
 pub(super) fn endpoint(setting: Option<&str>) -> Result<Option<String>, ConfigError> {
     endpoint_of(setting, variable)
 }
@@ -51,8 +51,8 @@ fn endpoint_of(
     Ok(base.map(|base| format!("{base}{PATH}")))
 }
 
-/// Whether ids of traces are exchanged with other services: unless `OTEL_PROPAGATORS` is `none`, or names only formats other
-/// than that of W3C.
+/// Whether ids of traces are exchanged with other services: unless `OTEL_PROPAGATORS` is `none`, or names only formats
+/// other than that of W3C.
 pub(super) fn propagates() -> bool {
     has_tracecontext(variable("OTEL_PROPAGATORS").as_deref())
 }
@@ -69,8 +69,8 @@ pub(super) fn timeout() -> Duration {
     millis.map_or(DEFAULT_TIMEOUT, Duration::from_millis)
 }
 
-/// The attributes of this process, which are sent with its spans: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` override
-/// its own name.
+/// The attributes of this process, which are sent with its spans: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`
+/// override its own name.
 pub(super) fn resource() -> Resource {
     let own = [("service.name", "trunk-server"), ("service.version", env!("CARGO_PKG_VERSION"))];
     let detectors: [Box<dyn ResourceDetector>; 2] =

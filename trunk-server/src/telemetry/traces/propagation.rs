@@ -1,5 +1,5 @@
-//! The ids of traces in headers of requests (W3C Trace Context). Only `traceparent` is read; the vendor-specific entries of
-//! `tracestate` are dropped.
+//! The ids of traces in headers of requests (W3C Trace Context). Only `traceparent` is read; the vendor-specific
+//! entries of `tracestate` are dropped.
 
 use std::collections::HashMap;
 

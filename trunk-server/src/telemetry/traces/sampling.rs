@@ -15,8 +15,8 @@ use service_base::rate::Rate;
 /// The limit on traces that are sent only because another service sampled them: the rate in a second, and the burst.
 const MAX_SENT_FOR_OTHERS: Rate = Rate::per_second(20, 20);
 
-/// The sampler of the environment. A trace that it would not sample itself is sent if another service sampled it, up to the
-/// limit.
+/// The sampler of the environment. A trace that it would not sample itself is sent if another service sampled it, up to
+/// the limit.
 #[derive(Debug, Clone)]
 pub(super) struct BoundedSampler {
     own: Box<dyn ShouldSample>,

@@ -46,8 +46,8 @@ pub enum FaultsCommand {
 #[derive(Debug, Clone, Args)]
 pub struct Add {
     #[allow(clippy::doc_markdown, reason = "help shows names as they are typed")]
-    /// The effect on a request: status, delay, slow_body, cut_body, close, reset or content_type; on a callback: status,
-    /// delay or lose; on a call: status, delay, no_answer, lost_ack, one_way_audio or packet_loss
+    /// The effect on a request: status, delay, slow_body, cut_body, close, reset or content_type; on a callback:
+    /// status, delay or lose; on a call: status, delay, no_answer, lost_ack, one_way_audio or packet_loss
     #[arg(long, required_unless_present = "file")]
     effect: Option<String>,
     /// Apply to callbacks and webhooks instead of requests

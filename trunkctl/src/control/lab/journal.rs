@@ -93,7 +93,8 @@ pub struct Verify {
     /// Maximum number of these requests
     #[arg(long, value_name = "NUMBER")]
     at_most: Option<u64>,
-    /// Read several expected requests from a file, `-` is standard input: `requests` is the list, `in_order` may be true
+    /// Read several expected requests from a file, `-` is standard input: `requests` is the list, `in_order` may be
+    /// true
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["query", "body", "count", "at_least", "at_most",
         "account", "method", "path", "resource", "status"])]
     file: Option<String>,

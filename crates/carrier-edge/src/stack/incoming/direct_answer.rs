@@ -1,6 +1,6 @@
-//! Answers over UDP that are sent past the library, which would copy each of them twice, write each header into a text of its own,
-//! and read the dialog out of it three times. Its transaction has them all the same, and passes them on to its endpoint, which answers
-//! delayed copies of the request with them.
+//! Answers over UDP that are sent past the library, which would copy each of them twice, write each header into a text
+//! of its own, and read the dialog out of it three times. Its transaction has them all the same, and passes them on to
+//! its endpoint, which answers delayed copies of the request with them.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -62,7 +62,8 @@ impl Incoming {
         }
     }
 
-    /// Takes the ACK of the final response. The transaction, which is dropped next, passes what is left of an answer to the endpoint.
+    /// Takes the ACK of the final response. The transaction, which is dropped next, passes what is left of an answer to
+    /// the endpoint.
     pub(super) fn take_ack(&mut self, ack: &Request, source: Option<IpAddr>) {
         self.0.repetition = None;
         self.0.acknowledgement = Some(Acknowledgement::of(ack, source));
@@ -72,8 +73,9 @@ impl Incoming {
         }
     }
 
-    /// Answers a request other than INVITE, and ends its transaction. The library keeps the answer for half a minute, for copies of
-    /// the request; `is_plain` is whether it has no header of its own, so that what names the dialog is enough of it.
+    /// Answers a request other than INVITE, and ends its transaction. The library keeps the answer for half a minute,
+    /// for copies of the request; `is_plain` is whether it has no header of its own, so that what names the dialog is
+    /// enough of it.
     pub(super) async fn answer(mut self, mut response: Response, is_plain: bool) {
         self.send_directly(&response).await;
         if is_plain {

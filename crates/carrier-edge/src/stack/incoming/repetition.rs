@@ -21,7 +21,8 @@ pub(super) struct Repetition {
 }
 
 impl Repetition {
-    /// The repetitions of a response that is sent at `now`: after T1, then after twice the interval before, and until 64·T1.
+    /// The repetitions of a response that is sent at `now`: after T1, then after twice the interval before, and until
+    /// 64·T1.
     pub(super) fn of(now: Instant, option: &EndpointOption) -> Self {
         Self { next: now + option.t1, interval: option.t1, ends: now + option.t1x64 }
     }
@@ -31,8 +32,8 @@ impl Repetition {
         self.next
     }
 
-    /// Continues at `now`, which is not before [`next`](Self::next), with an interval of at most `t2`. Returns false if the time has
-    /// run out.
+    /// Continues at `now`, which is not before [`next`](Self::next), with an interval of at most `t2`. Returns false if
+    /// the time has run out.
     pub(super) fn advance(&mut self, now: Instant, t2: Duration) -> bool {
         if self.next >= self.ends {
             return false;

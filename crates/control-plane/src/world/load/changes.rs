@@ -24,8 +24,8 @@ const AT_ONCE: usize = 100;
 const CONFIGURATION: &str = VoiceInTrunk::SPEC.attribute_name("configuration");
 
 impl Control {
-    /// The changes that set the links that [`world_changes`](Self::world_changes) leaves out, because their members are stored after
-    /// their owner.
+    /// The changes that set the links that [`world_changes`](Self::world_changes) leaves out, because their members are
+    /// stored after their owner.
     pub(super) async fn world_links(
         &self,
         placed: &[Placed<'_>],
@@ -160,8 +160,8 @@ impl Control {
     }
 }
 
-/// Adds the defaults of the configuration of a new inbound trunk, or text message trunk, and blocks a new DID while it awaits its
-/// registration.
+/// Adds the defaults of the configuration of a new inbound trunk, or text message trunk, and blocks a new DID while it
+/// awaits its registration.
 fn complete(spec: &ResourceSpec, attributes: &mut Map<String, Value>) -> Result<(), ControlError> {
     let unreadable = |error: serde_json::Error| ControlError::invalid(CONFIGURATION, error.to_string());
     if spec.name == SmsTrunk::SPEC.name {

@@ -1,4 +1,5 @@
-//! Random histories of writes. After each write, responses from kept pages are compared with newly read and rendered ones.
+//! Random histories of writes. After each write, responses from kept pages are compared with newly read and rendered
+//! ones.
 
 use std::sync::Arc;
 
@@ -37,8 +38,8 @@ const LINKS: [&[(&str, usize)]; 5] = [
     &[("dids", DIDS)],
 ];
 
-/// The queries after each write, each with the place of the type that it lists. `ID` is the id of the first trunk that was made.
-/// They are fewer than the pages that are kept of one account, so that none displaces another one.
+/// The queries after each write, each with the place of the type that it lists. `ID` is the id of the first trunk that
+/// was made. They are fewer than the pages that are kept of one account, so that none displaces another one.
 const QUERIES: [(usize, &str); 13] = [
     (0, ""),
     (0, "filter[has_unassigned_channels]=true"),

@@ -12,7 +12,8 @@ fn id_of(trunk: usize) -> Id<VoiceOutTrunk> {
     Id::from(trunk.to_string())
 }
 
-/// A trunk with the username of this number, or without one from [`USERS`] on, which may present all numbers of its account.
+/// A trunk with the username of this number, or without one from [`USERS`] on, which may present all numbers of its
+/// account.
 fn terms(trunk: usize, user: usize, capacity: u32) -> TrunkTerms {
     let mut method = json!({
         "type": "ip_only", "attributes": { "allowed_sip_ips": ["203.0.113.0/24"], "tech_prefix": "" }

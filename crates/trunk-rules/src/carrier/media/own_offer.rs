@@ -1,7 +1,7 @@
 //! The offers that the edge makes: of a new session, and of one whose streams were agreed on before (RFC 3264 §8).
 //!
-//! A later offer has what RFC 3261 §14.2 asks for: everything that an offer of a new call has, and no fewer streams than
-//! the session has. The agreed codec and profile come along, because a client may have no other.
+//! A later offer has what RFC 3261 §14.2 asks for: everything that an offer of a new call has, and no fewer streams
+//! than the session has. The agreed codec and profile come along, because a client may have no other.
 
 use didww_types::resources::MediaEncryptionMode;
 
@@ -181,8 +181,8 @@ impl<'a> OwnOffer<'a> {
         }
     }
 
-    /// Parses the answer to this offer. It must have the audio stream with the offered profile, a key if one was offered,
-    /// and one of the codecs.
+    /// Parses the answer to this offer. It must have the audio stream with the offered profile, a key if one was
+    /// offered, and one of the codecs.
     pub fn take_answer(
         &self,
         mode: &MediaEncryptionMode,

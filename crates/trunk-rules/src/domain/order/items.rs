@@ -19,7 +19,8 @@ use crate::domain::{RecordChange, Refusal};
 pub(super) const DIDS: &str = "did_order_items";
 const CHANNELS: &str = "capacity_order_items";
 
-/// Maximum number of telephone numbers of an item, and of all items of an order: an order is carried out in one transaction.
+/// Maximum number of telephone numbers of an item, and of all items of an order: an order is carried out in one
+/// transaction.
 const MAX_NUMBERS: i64 = 1_000;
 const MAX_CHANNELS: i64 = 10_000;
 const MAX_CYCLES: i64 = 999;
@@ -85,8 +86,8 @@ impl<'a> Item<'a> {
         Refusal::member_at(format!("/data/attributes/{field}"), field, violation)
     }
 
-    /// Why the item lacks a member that it needs; `None` if it has it. From 2026-04-16 on, an item to which it is not sent at all
-    /// is malformed.
+    /// Why the item lacks a member that it needs; `None` if it has it. From 2026-04-16 on, an item to which it is not
+    /// sent at all is malformed.
     fn lacks(self, name: &str, terms: Terms) -> Option<Refusal> {
         if self.has(name) {
             None
@@ -152,8 +153,8 @@ fn prefix(item: Item<'_>) -> Option<Need> {
     Some(Need::ById(NanpaPrefix::SPEC, vec![item.text("nanpa_prefix_id")?.to_owned()]))
 }
 
-/// The number of numbers that all items take together, up to the maximum of one read. With so many, an item after others of
-/// the same group still finds its own.
+/// The number of numbers that all items take together, up to the maximum of one read. With so many, an item after
+/// others of the same group still finds its own.
 fn wanted(items: &[Value]) -> u64 {
     let quantities = each(items).map(|(_, item)| item.quantity(MAX_NUMBERS).unsigned_abs());
     quantities.sum::<u64>().min(MAX_NUMBERS.unsigned_abs())

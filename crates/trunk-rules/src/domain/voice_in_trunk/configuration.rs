@@ -103,8 +103,8 @@ fn not_allowed<'a>(context: &WriteContext<'a>) -> Option<&'a str> {
     sent.map(String::as_str).find(is_refused)
 }
 
-/// The attributes of a request that are null and that the corrected document of 2026-04-16 does not permit to be. A trunk that
-/// an older version made can have null in them.
+/// The attributes of a request that are null and that the corrected document of 2026-04-16 does not permit to be. A
+/// trunk that an older version made can have null in them.
 fn cleared(sent: &SipConfiguration) -> impl Iterator<Item = &'static str> + use<> {
     let is_cleared = [
         ("rx_dtmf_format_id", sent.rx_dtmf_format_id == Patch::Clear),

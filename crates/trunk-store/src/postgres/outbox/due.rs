@@ -1,5 +1,5 @@
-//! Finds the events that are due, and leases their subjects to the calling node. The cost depends on the number of events
-//! that are requested, not on how many wait.
+//! Finds the events that are due, and leases their subjects to the calling node. The cost depends on the number of
+//! events that are requested, not on how many wait.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ const MAX_EVENTS_OF_SUBJECT: usize = 100;
 /// Maximum number of returned events, whatever the requested number is.
 const MAX_EVENTS: u64 = 65_536;
 
-/// Selects the owners with due events, the owner whose event has been due longest first, and of each the due queues that no
-/// other node holds.
+/// Selects the owners with due events, the owner whose event has been due longest first, and of each the due queues
+/// that no other node holds.
 const DUE_QUEUES: &str = "WITH owner AS (\
          SELECT account, customer, min(due_at) AS due_at FROM (\
              SELECT account, customer, due_at FROM outbox_lane WHERE due_at <= $1 ORDER BY due_at LIMIT $2\
@@ -91,7 +91,8 @@ pub(super) async fn due_events(node: &Arc<Node>, due: Due) -> Result<Vec<Pending
     heads.await
 }
 
-/// Leases that end before this time are extended: once a quarter of their time has passed, so that not every call writes.
+/// Leases that end before this time are extended: once a quarter of their time has passed, so that not every call
+/// writes.
 fn soon(due: Due) -> Timestamp {
     let (now, until) = (due.now.as_unix_millis(), due.until.as_unix_millis());
     Timestamp::from_unix_millis(now.saturating_add(until.saturating_sub(now) / 4 * 3))
@@ -173,8 +174,8 @@ async fn lease(
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// Reads the due events at the heads of queues, up to the first that is not due. `remaining` events behind the first ones
-/// are returned in all.
+/// Reads the due events at the heads of queues, up to the first that is not due. `remaining` events behind the first
+/// ones are returned in all.
 async fn heads(client: &Client, due: Due, queues: &[Queue], mut remaining: usize) -> Done<Vec<PendingEvent>> {
     let subjects: Vec<Uuid> = queues.iter().map(|queue| queue.subject).collect();
     // A customer's event is sent alone, so the events after it are not needed yet.

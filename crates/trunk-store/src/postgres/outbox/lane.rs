@@ -66,8 +66,8 @@ pub(super) async fn lock_queue(transaction: &Transaction<'_>, subject: Uuid, nod
     Ok(holder.is_none_or(|holder| holder == node))
 }
 
-/// Makes the first waiting event of each subject the first of its queue, and deletes the queues without one. The lanes and
-/// the queues are locked. With `ends_lease`, no node holds the queues any more.
+/// Makes the first waiting event of each subject the first of its queue, and deletes the queues without one. The lanes
+/// and the queues are locked. With `ends_lease`, no node holds the queues any more.
 pub(super) async fn begin_queues_anew(
     transaction: &Transaction<'_>,
     subjects: &[Uuid],

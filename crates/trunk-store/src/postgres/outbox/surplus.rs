@@ -30,7 +30,8 @@ const AGED: &str = "SELECT c.customer FROM (\
      WHERE EXISTS (SELECT 1 FROM outbox o \
          WHERE o.account = 0 AND o.customer = c.customer AND o.created_at < $1) ORDER BY c.customer";
 
-/// Drops, among a number of the oldest waiting events of a customer, those that happened before a time, and counts them.
+/// Drops, among a number of the oldest waiting events of a customer, those that happened before a time, and counts
+/// them.
 const DROP: &str = "WITH gone AS (\
          DELETE FROM outbox o USING (\
              SELECT subject, number FROM (SELECT subject, number, created_at FROM outbox \

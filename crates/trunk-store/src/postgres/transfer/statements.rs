@@ -1,6 +1,7 @@
 //! The statements that read and write the rows of a transfer. Reads return the types of the columns' kinds: `bigint`,
-//! `boolean`, `text`, `uuid`, `bytea`. Writes read a table `given` with the columns, those of [`derived`], and `place`, the
-//! position of the row in its table from 1, which becomes the number of rows whose own number is not part of a transfer.
+//! `boolean`, `text`, `uuid`, `bytea`. Writes read a table `given` with the columns, those of [`derived`], and `place`,
+//! the position of the row in its table from 1, which becomes the number of rows whose own number is not part of a
+//! transfer.
 
 use crate::transfer::table::{Kind, Table};
 

@@ -1,4 +1,5 @@
-//! Writes the rows of a transfer into an empty database. While the table `transfer` has its row, no node serves the database.
+//! Writes the rows of a transfer into an empty database. While the table `transfer` has its row, no node serves the
+//! database.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -48,8 +49,8 @@ fn columns(mark: Option<&Total>) -> (&'static str, i64) {
     mark.map_or(("", 0), |mark| (mark.table.name(), i64::try_from(mark.rows).unwrap_or(i64::MAX)))
 }
 
-/// Waits for a node that creates an account, which locks this row until the account can be seen, and makes later ones wait. The
-/// row is removed if it is new, since an empty database has none.
+/// Waits for a node that creates an account, which locks this row until the account can be seen, and makes later ones
+/// wait. The row is removed if it is new, since an empty database has none.
 const LOCK_ACCOUNTS: &str = "INSERT INTO counter (name, value) VALUES ('account', 0) \
      ON CONFLICT (name) DO UPDATE SET value = counter.value; \
      DELETE FROM counter WHERE name = 'account' AND value = 0";
@@ -78,8 +79,8 @@ impl ServerTarget {
     /// Reads the progress of a transfer, or begins one if the database is empty. Otherwise returns a table that has
     /// rows.
     ///
-    /// The row of the transfer is written first, in the transaction that finds the tables empty: of two transfers that begin at
-    /// once one waits here for the other, and no node creates an account in between.
+    /// The row of the transfer is written first, in the transaction that finds the tables empty: of two transfers that
+    /// begin at once one waits here for the other, and no node creates an account in between.
     async fn begin(&mut self) -> Done<Result<Mark, Table>> {
         let names = self.client.query_typed("SELECT name FROM symbol", &[]).await?;
         self.known = names.iter().map(|row| Ok(row.try_get(0)?)).collect::<Done<_>>()?;
@@ -163,7 +164,8 @@ impl ServerTarget {
         Ok(true)
     }
 
-    /// Computes all rows that are derived from others. The index is built in batches, each of which records its progress.
+    /// Computes all rows that are derived from others. The index is built in batches, each of which records its
+    /// progress.
     pub(crate) async fn derive(&mut self) -> Result<(), TransferError> {
         let refused = |error| refused(&self.place, &error);
         let is_derived = self.client.query_typed_opt("SELECT 1 FROM transfer WHERE derived", &[]).await;
@@ -190,8 +192,8 @@ impl ServerTarget {
     }
 }
 
-/// Whether this is a database with an account, and not the target of a transfer. Checked before it is changed, because its
-/// nodes may be of another release.
+/// Whether this is a database with an account, and not the target of a transfer. Checked before it is changed, because
+/// its nodes may be of another release.
 async fn is_filled(client: &Client) -> Done<bool> {
     let exist = "SELECT to_regclass('account') IS NOT NULL AND to_regclass('transfer') IS NOT NULL";
     let exist: bool = client.query_typed_one(exist, &[]).await?.try_get(0)?;

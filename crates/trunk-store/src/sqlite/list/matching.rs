@@ -9,8 +9,8 @@ use crate::sqlite::error::failed;
 use crate::sqlite::symbols::Symbols;
 use crate::{IndexValue, ListQuery, StoreError};
 
-/// The parameters of a statement. Its text depends only on the shape of the query, so that queries of the same shape share a
-/// compiled statement.
+/// The parameters of a statement. Its text depends only on the shape of the query, so that queries of the same shape
+/// share a compiled statement.
 #[derive(Default)]
 struct Parameters(Vec<SqlValue>);
 
@@ -101,8 +101,8 @@ impl Lists<'_> {
         self.selected(&text, parameters, usize::MAX)
     }
 
-    /// As [`matching`](Self::matching), if an index selects the records and has at most `most` entries for them. No more
-    /// entries are read.
+    /// As [`matching`](Self::matching), if an index selects the records and has at most `most` entries for them. No
+    /// more entries are read.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`] if there are more.

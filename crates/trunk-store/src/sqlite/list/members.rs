@@ -8,8 +8,8 @@ use crate::sqlite::error::failed;
 use crate::sqlite::row::uuid;
 use crate::{Scope, StoreError};
 
-/// Selects type, id and place of members. It has no `ORDER BY`, for which there is no index, so that only the selected links
-/// are read.
+/// Selects type, id and place of members. It has no `ORDER BY`, for which there is no index, so that only the selected
+/// links are read.
 const OF_OWNER: &str = "SELECT s.name, r.id, l.number FROM link l CROSS JOIN record r ON r.number = l.target \
                         CROSS JOIN symbol s ON s.number = r.kind \
                         WHERE l.owner = ?1 AND l.relationship = ?2 LIMIT ?3";

@@ -51,8 +51,8 @@ impl RankCounter {
 }
 
 impl Lists<'_> {
-    /// Returns the numbers of all records of an account in the order of a query without conditions. An index has the order
-    /// of the last criterion.
+    /// Returns the numbers of all records of an account in the order of a query without conditions. An index has the
+    /// order of the last criterion.
     pub(super) fn sorted_all(&self, query: &ListQuery) -> Result<Vec<i64>, StoreError> {
         let last = query.order.last();
         let indexed = last.filter(|last| !last.is_related());
@@ -61,7 +61,8 @@ impl Lists<'_> {
         if last.is_some_and(|last| last.is_related() && last.descending) {
             numbers.reverse();
         }
-        // There is no index on the time of creation, only the order of creation, which differs if the clock was set back.
+        // There is no index on the time of creation, only the order of creation, which differs if the clock was set
+        // back.
         let is_sorted = match query.order.as_slice() {
             [_, .., last] if last.attribute == "created_at" => false,
             _ => last.is_none_or(|last| !last.is_related()),

@@ -1,5 +1,5 @@
-//! The leases of subjects. A database in a file has one node, and the leases of a process end with it, so they are kept in
-//! memory. They only separate callers with different node numbers.
+//! The leases of subjects. A database in a file has one node, and the leases of a process end with it, so they are kept
+//! in memory. They only separate callers with different node numbers.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -10,7 +10,8 @@ use crate::sqlite::error::failed;
 use crate::sqlite::row::uuid;
 use crate::{Bounds, Dropped, Owner, StoreError, Surplus};
 
-/// Selects the customers with more waiting events than the bound. Without the hint, the engine would read every customer.
+/// Selects the customers with more waiting events than the bound. Without the hint, the engine would read every
+/// customer.
 pub(super) const OVERFULL_CUSTOMERS: &str =
     "SELECT customer, waiting FROM backlog INDEXED BY backlog_longest WHERE account = 0 AND waiting > ?1";
 

@@ -1,5 +1,5 @@
-//! Reads and writes of accounts. Look-ups use the directory in memory, which a write changes after its commit and before its
-//! answer.
+//! Reads and writes of accounts. Look-ups use the directory in memory, which a write changes after its commit and
+//! before its answer.
 
 use std::sync::Arc;
 

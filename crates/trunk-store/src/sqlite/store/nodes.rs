@@ -8,8 +8,8 @@ use super::super::running::{self, NODE};
 use super::SqliteStore;
 use crate::{Answer, Node, Nodes, RunningCalls, StoreError};
 
-/// The number of heartbeats, and the time of the last one. They are kept in memory, because they only show that this process
-/// is alive.
+/// The number of heartbeats, and the time of the last one. They are kept in memory, because they only show that this
+/// process is alive.
 #[derive(Debug, Default)]
 pub(super) struct Heartbeats(Mutex<(i64, Option<Timestamp>)>);
 

@@ -1,5 +1,5 @@
-//! Reads and rotations of the keys of tokens. Reads use the directory in memory, which a rotation changes after its commit and
-//! before its answer.
+//! Reads and rotations of the keys of tokens. Reads use the directory in memory, which a rotation changes after its
+//! commit and before its answer.
 
 use std::sync::Arc;
 

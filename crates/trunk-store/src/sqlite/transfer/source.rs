@@ -1,5 +1,5 @@
-//! Reads a database in a file, also while a server writes it: in one read transaction, which sees one state, on a connection
-//! that cannot write. The write-ahead log cannot restart meanwhile, and grows with each write of the server.
+//! Reads a database in a file, also while a server writes it: in one read transaction, which sees one state, on a
+//! connection that cannot write. The write-ahead log cannot restart meanwhile, and grows with each write of the server.
 
 use std::path::{Path, PathBuf};
 

@@ -1,10 +1,11 @@
-//! The statements that read and write the rows of a transfer. The parameters are the columns in their order, and then the
-//! position of the row in its table, from 1, which becomes the number of rows whose own number is not part of a transfer.
+//! The statements that read and write the rows of a transfer. The parameters are the columns in their order, and then
+//! the position of the row in its table, from 1, which becomes the number of rows whose own number is not part of a
+//! transfer.
 
 use crate::transfer::table::Table;
 
-/// Selects the rows of a table in their order. A `CROSS JOIN` is executed in the order in which it is written, which is the
-/// order of the rows, so nothing is sorted.
+/// Selects the rows of a table in their order. A `CROSS JOIN` is executed in the order in which it is written, which is
+/// the order of the rows, so nothing is sorted.
 pub(super) const fn select(table: Table) -> &'static str {
     match table {
         Table::Account => {
@@ -146,7 +147,8 @@ pub(super) const DERIVE: &[&str] = &[
     "UPDATE transfer SET derived = 1",
 ];
 
-/// The tables of the schema that are not part of a transfer: those with derived rows, and those that belong to one file.
+/// The tables of the schema that are not part of a transfer: those with derived rows, and those that belong to one
+/// file.
 #[cfg(test)]
 pub(super) const UNTRANSFERRED_TABLES: [&str; 12] = [
     "backlog",

@@ -1,7 +1,7 @@
 //! Writes the rows of a transfer into a new file.
 //!
-//! Until the transfer is complete, the file has another application id than a database of this server, so that no server
-//! opens it, not even an older one; and a table `transfer` with the position that was reached.
+//! Until the transfer is complete, the file has another application id than a database of this server, so that no
+//! server opens it, not even an older one; and a table `transfer` with the position that was reached.
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -114,7 +114,8 @@ impl SqliteTarget {
         written.map_err(|error| store_error(path, failed(error)))
     }
 
-    /// Computes all rows that are derived from others. The index is built in batches, each of which records its progress.
+    /// Computes all rows that are derived from others. The index is built in batches, each of which records its
+    /// progress.
     pub(crate) fn derive(&mut self) -> Result<(), TransferError> {
         let Self { connection, path, symbols, .. } = self;
         let derive = |transaction: Transaction<'_>| {
@@ -136,8 +137,8 @@ impl SqliteTarget {
         SqliteSource::of_target(&self.path).pages().await
     }
 
-    /// Makes the file a database of this server. The commit count of another database that was at this path is removed: the
-    /// next start would report those commits as missing.
+    /// Makes the file a database of this server. The commit count of another database that was at this path is removed:
+    /// the next start would report those commits as missing.
     pub(crate) fn finish(mut self) -> Result<(), TransferError> {
         match std::fs::remove_file(commits::note_path(&self.path)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -156,8 +157,8 @@ impl SqliteTarget {
     }
 }
 
-/// Refuses a database that has an account before it is changed: opening it as a target would migrate the schema of an older
-/// server.
+/// Refuses a database that has an account before it is changed: opening it as a target would migrate the schema of an
+/// older server.
 fn refuse_filled(path: &Path) -> Result<(), TransferError> {
     let engine = |error| TransferError::from(unusable(path, error));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

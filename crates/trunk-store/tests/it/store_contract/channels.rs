@@ -108,7 +108,8 @@ pub(super) async fn channels_that_no_node_holds_are_forgotten(
     assert_eq!(hold(one, request(1, 0, 1, 1)).await, Ok((0, 1)));
 }
 
-/// Nodes take and return the one channel of a trunk while what says nothing is deleted all the time: it never is two calls'.
+/// Nodes take and return the one channel of a trunk while what says nothing is deleted all the time: it never is two
+/// calls'.
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
 pub(super) async fn no_channel_is_taken_twice_while_rows_are_forgotten<S: Store>(
     nodes: [&S; 3],

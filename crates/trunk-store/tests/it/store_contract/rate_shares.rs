@@ -83,7 +83,8 @@ pub(super) async fn a_share_that_is_over_is_free_and_forgotten(
     assert_eq!(goes_on.forget_shares(10).await, Ok(0));
 }
 
-/// Nodes with concurrent requests for many limits never hold more than each limit in total, and in the end exactly the limit.
+/// Nodes with concurrent requests for many limits never hold more than each limit in total, and in the end exactly the
+/// limit.
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
 pub(super) async fn nodes_that_ask_at_once_hold_each_limit_and_no_more(nodes: [&impl RateShares; 3]) {
     const LIMITS: usize = 8;

@@ -1,4 +1,5 @@
-//! Lists filtered by related records: along inverse relationships, and by the `meta` and the attributes of related records.
+//! Lists filtered by related records: along inverse relationships, and by the `meta` and the attributes of related
+//! records.
 
 use didww_types::{FilterTest, Timestamp, find};
 use serde_json::{Map, Value, json};

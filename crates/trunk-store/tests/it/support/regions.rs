@@ -1,4 +1,5 @@
-//! Types of a catalogue, declared for tests: groups of an account in countries, which belong to no account, and lines in groups.
+//! Types of a catalogue, declared for tests: groups of an account in countries, which belong to no account, and lines
+//! in groups.
 
 use didww_types::resources::Did;
 use didww_types::values::BoundedList;

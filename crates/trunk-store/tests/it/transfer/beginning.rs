@@ -1,5 +1,5 @@
-//! Transfers to a database on a server that a node opens: either the account that it creates is seen by the transfer, or the
-//! transfer by the node.
+//! Transfers to a database on a server that a node opens: either the account that it creates is seen by the transfer,
+//! or the transfer by the node.
 
 use std::time::Duration;
 

@@ -12,8 +12,8 @@ pub const USER: &str = "tests";
 pub struct Server {
     folder: PathBuf,
     programs: PathBuf,
-    /// As long as it is open, the server runs: a shell waits for its end, whatever becomes of this process, then stops the
-    /// server and deletes the folder.
+    /// As long as it is open, the server runs: a shell waits for its end, whatever becomes of this process, then stops
+    /// the server and deletes the folder.
     _life: ChildStdin,
 }
 
