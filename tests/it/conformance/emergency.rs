@@ -502,7 +502,9 @@ async fn a_verification_is_of_numbers_of_one_kind_or_of_a_service() {
         let unsupported =
             |did: &str| relationship(&format!("dids/{did}"), "does not support Emergency feature");
         refused(&post(desk.of_numbers(&[&silent])).await, &[unsupported(&silent)]);
-        refused(&post(desk.of_numbers(&[&towns[0], &bare])).await, &[unsupported(&bare)]);
+        // Nor does its group have the type of the others.
+        let [other_group] = of_dids("should have the same Did Group Type");
+        refused(&post(desk.of_numbers(&[&towns[0], &bare])).await, &[other_group, unsupported(&bare)]);
         refused(&post(desk.of_numbers(&[&local])).await, &of_dids("has already been taken"));
         let several = of_dids("should have the same Did Group Type");
         refused(&post(desk.of_numbers(&[&towns[0], &mobile])).await, &several);

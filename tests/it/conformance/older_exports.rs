@@ -121,7 +121,7 @@ async fn a_file_is_plain_text_with_the_recorded_columns_below_the_path_of_then()
         let compressed = format!("/exports/{id}.csv.gz");
         refused(&Answer::of(download(&api, &compressed).await).await, &[not_found(&format!("{id}.csv.gz"))]);
         let anonymous = Answer::of(download(&api.with_key(None), &path).await).await;
-        assert_eq!((anonymous.status, anonymous.text.as_str()), (401, ""));
+        refused(&anonymous, &[unauthorised()]);
     }
 }
 

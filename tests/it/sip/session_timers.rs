@@ -217,7 +217,7 @@ async fn audio_that_the_caller_removed_stays_removed_in_each_refresh_and_the_cal
         let refresh = call.asked("INVITE", "200 OK", &headers, &removed).await;
         assert!(refresh.body.ends_with(disabled), "{}", refresh.body);
         assert_eq!(origin(&refresh), origin(&answer));
-        edge.logs_again(number, &["agreed to go on with the session"]).await;
+        edge.logs_again(number, &["agreed to continue the session"]).await;
         assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the call is up");
     }
     // Asked for an offer, the edge offers audio in its place. The caller refuses it.
