@@ -18,7 +18,7 @@ pub struct Arrival {
 }
 
 /// The library passes nothing along with a message, so its arrival is stored in a header, and behind it the Request-URI as
-/// received, whose parts the library separates and escapes anew. No message from the network can have a header of this name,
+/// received, whose parts the library separates and escapes again. No message from the network can have a header of this name,
 /// because a name ends at the first colon.
 const ARRIVAL_HEADER: &str = ":arrived";
 

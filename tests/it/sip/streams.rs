@@ -1,6 +1,6 @@
 //! Misbehaving peers over TCP, and other peers during their attacks.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use serde_json::json;
@@ -171,4 +171,32 @@ async fn a_caller_that_closed_its_connection_is_hung_up_over_a_new_one_to_its_co
     let bye = call.hung_up().await;
     assert_eq!(bye.start, format!("BYE {contact} SIP/2.0"));
     assert_eq!(edge.record(&trunk, 1).await["hung_up_by"], "far_end");
+}
+
+#[tokio::test]
+async fn a_refresh_that_cannot_be_sent_does_not_keep_the_caller_from_an_offer_of_its_own() {
+    let edge = Edge::with_config("log = \"info,carrier_edge=debug\"\n[sip]\nconnections = 1\n").await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "rtp_timeout": 600 })).await;
+    let uac = Uac::tcp(&edge).await;
+    let IpAddr::V4(from) = uac.local.ip() else { panic!("{}", uac.local) };
+    let mut call = Call::over(uac, &edge, ANSWERS_AT_ONCE).await;
+    // No connection is opened to a host name.
+    call.contact = vec!["Contact: <sip:caller@pbx.example.com;transport=tcp>".to_owned()];
+    let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: INVITE"];
+    call.headers = timer.map(str::to_owned).into();
+    assert_eq!(call.place(&trunk).await.code(), 200);
+    assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the ACK has arrived");
+    drop(std::mem::replace(&mut call.uac, Uac::udp_from(&edge, from).await));
+    until("the only place for a connection is free again", async || {
+        let mut stream = connect(&edge, source()).await;
+        answers(&mut stream).await.then_some(())
+    })
+    .await;
+    edge.advance(45).await;
+    edge.logs(&["the caller closed its connection, and there is no other one to it"]).await;
+    // The caller goes on over UDP.
+    let offer = call.offer.clone();
+    assert_eq!(call.request("INVITE", &[], &offer).await.code(), 200);
+    call.hang_up().await;
 }

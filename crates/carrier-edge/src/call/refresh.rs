@@ -46,7 +46,13 @@ impl Call<'_> {
                 });
                 self.pending_refresh = Some(PendingRefresh { response, has_offer: !offer.is_empty() });
             }
-            None => self.refresh_after(REFRESH_RETRY_DELAY),
+            None => {
+                if !offer.is_empty() {
+                    // The caller has nothing to answer, and may make an offer of its own.
+                    self.sdp_state.awaits_answer = false;
+                }
+                self.refresh_after(REFRESH_RETRY_DELAY);
+            }
         }
     }
 

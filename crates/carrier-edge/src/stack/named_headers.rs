@@ -49,7 +49,7 @@ impl NamedHeaders {
         named
     }
 
-    /// Reads the tag in `To` anew, after that was changed.
+    /// Reads the tag in `To` again, after that was changed.
     pub(super) fn read_local_tag(&mut self, headers: &Headers) {
         self.local_tag = value(headers, self.to).and_then(tag_in);
     }

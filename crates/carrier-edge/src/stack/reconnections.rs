@@ -170,7 +170,8 @@ fn target_of(uri: &str) -> Option<SocketAddr> {
     let uri = SipUri::parse(uri)?;
     let is_tcp = uri.parameter("transport").is_none_or(|name| name.eq_ignore_ascii_case("tcp"));
     let address: IpAddr = uri.host.parse().ok()?;
-    (is_tcp && !uri.secure).then(|| SocketAddr::new(address, uri.port.unwrap_or(DEFAULT_PORT)))
+    let port = uri.port.unwrap_or(DEFAULT_PORT);
+    (is_tcp && !uri.secure).then(|| SocketAddr::new(address.to_canonical(), port))
 }
 
 /// Why no connection may be opened to an address, for a call that came from `source`; `None` if one may.

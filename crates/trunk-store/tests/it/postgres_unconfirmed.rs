@@ -42,12 +42,20 @@ async fn keep(store: &PostgresStore, number: u8) -> Result<(), StoreError> {
     store.keep_response(used, response).await
 }
 
+/// Selects from the processes that wait for a standby.
+fn of_waiting(server: &Server, what: &str) -> String {
+    let waiting = "application_name = 'trunk-server' AND wait_event = 'SyncRep'";
+    server.execute("postgres", &format!("SELECT {what} FROM pg_stat_activity WHERE {waiting}"))
+}
+
 /// Makes commits wait for a standby, and waits until they do. It uses keys from 100 on.
 async fn begin_waiting(server: &Server, store: &PostgresStore) {
     server.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'absent'");
     server.execute("postgres", "SELECT pg_reload_conf()");
     for number in 100..u8::MAX {
-        if tokio::time::timeout(LONG, keep(store, number)).await.is_err() {
+        let is_late = tokio::time::timeout(LONG, keep(store, number)).await.is_err();
+        // A commit can also be late because the machine is busy.
+        if is_late && of_waiting(server, "count(*)") != "0" {
             return;
         }
     }
@@ -59,9 +67,6 @@ fn end_waiting(server: &Server) {
     server.execute("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
     server.execute("postgres", "SELECT pg_reload_conf()");
 }
-
-/// The condition of the processes that wait for a standby.
-const WAITING: &str = "application_name = 'trunk-server' AND wait_event = 'SyncRep'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_request_is_answered_only_when_a_standby_has_what_it_rests_on() {
@@ -162,16 +167,13 @@ async fn a_primary_that_goes_on_beside_the_next_one_is_left_for_that() {
 async fn what_a_commit_with_an_unknown_outcome_wrote_is_read_only_when_a_standby_has_it() {
     let (server, store) = store().await;
     begin_waiting(server, &store).await;
-    let of_waiting = |what: &str| {
-        server.execute("postgres", &format!("SELECT {what} FROM pg_stat_activity WHERE {WAITING}"))
-    };
     let write = store.commit(vec![insert(trunks(1), id(1), trunk("a", &json!({})))]);
     let ended = async {
         // It waits beside the commit that was found to wait.
-        while of_waiting("count(*)") != "2" {
+        while of_waiting(server, "count(*)") != "2" {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        of_waiting("pg_terminate_backend(pid)");
+        of_waiting(server, "pg_terminate_backend(pid)");
         while server.execute("postgres", "SELECT count(*) FROM record") == "0" {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

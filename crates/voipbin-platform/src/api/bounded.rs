@@ -22,7 +22,7 @@ pub(super) struct Bound {
 
 impl Bound {
     /// Stores a new record of a customer that has fewer than the most, and returns what `make` made. Of servers that add one at
-    /// once, one is first, and the others count anew: each writes the customer as it is, unless another write came since the
+    /// once, one is first, and the others count again: each writes the customer as it is, unless another write came since the
     /// records were counted. So a customer that is deleted meanwhile receives none either. The caller holds the platform's
     /// `changes`, so that only additions of other servers make one begin again.
     ///

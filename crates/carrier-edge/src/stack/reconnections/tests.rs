@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 use super::*;
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+/// Far longer than the end of a connection takes to be noticed.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_contact_leads_to_its_address_over_tcp_and_to_no_name_and_over_nothing_else() {
@@ -15,6 +17,7 @@ fn a_contact_leads_to_its_address_over_tcp_and_to_no_name_and_over_nothing_else(
         ("sip:caller@192.0.2.1:5070;transport=tcp", Some("192.0.2.1:5070")),
         ("sip:192.0.2.1;lr;transport=TCP", Some("192.0.2.1:5060")),
         ("sip:caller@[2001:db8::1]", Some("[2001:db8::1]:5060")),
+        ("sip:caller@[::ffff:192.0.2.1]:5070", Some("192.0.2.1:5070")),
         ("sip:caller@pbx.example.com;transport=tcp", None),
         ("sip:caller@192.0.2.1;transport=udp", None),
         ("sip:caller@192.0.2.1;transport=tls", None),
@@ -40,6 +43,14 @@ fn a_connection_leads_to_the_address_of_the_caller_or_to_a_public_one() {
         ("8.8.4.4:5060", "8.8.8.8", true),
         ("8.8.4.4:443", "8.8.8.8", false),
         ("8.8.4.4:5060", "10.0.0.1", true),
+        ("[::ffff:10.0.0.2]:5060", "10.0.0.1", false),
+        ("[::ffff:127.0.0.1]:5060", "127.0.0.1", false),
+        ("[::1]:5070", "::1", true),
+        ("[::1]:5070", "2001:4860:4860::8888", false),
+        ("[fd00::1]:5060", "fd00::1", true),
+        ("[fd00::2]:5060", "fd00::1", false),
+        ("[64:ff9b::a00:1]:5060", "8.8.8.8", false),
+        ("[2001:4860:4860::8844]:5060", "2001:4860:4860::8888", true),
     ] {
         let why = forbidden(target.parse().unwrap(), source.parse().unwrap(), &own);
         assert_eq!(why.is_none(), may, "{target} for {source}: {why:?}");
@@ -80,8 +91,11 @@ async fn the_calls_of_a_source_share_connections_of_which_they_have_few() {
     let (first, _) = &callers[0];
     let (accepted, _) = first.accept().await.unwrap();
     drop(accepted);
-    while reconnections.connect(HERE, last).await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    let replaced = async {
+        while reconnections.connect(HERE, last).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, replaced).await.expect("another connection is opened");
     token.cancel();
 }
