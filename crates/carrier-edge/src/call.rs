@@ -43,7 +43,7 @@ use super::record::{CallRecord, Ending, FinalCharge};
 use super::stack::{Dialog, Incoming, InviteEvent, Stack};
 use super::unacknowledged_answers::UnacknowledgedAnswer;
 use endings::{CANCELLED, ending, hung_up, refused_by_far_end};
-use pending_refresh::PendingRefresh;
+use pending_refresh::{PendingRefresh, Reconnecting};
 use reliable::Reliable;
 use sdp_state::SdpState;
 
@@ -115,6 +115,7 @@ pub(crate) async fn run(
         dialog: None,
         reliable: None,
         pending_refresh: None,
+        reconnecting: None,
         byes: Vec::new(),
     };
     let (ending, unacknowledged_invite) = call.run_to_end(request, offered, plan, fault).await;
@@ -199,6 +200,8 @@ struct Call<'a> {
     /// The reliable provisional response, if one was sent.
     reliable: Option<Box<Reliable>>,
     pending_refresh: Option<PendingRefresh>,
+    /// The connection that the next refresh waits for.
+    reconnecting: Option<Reconnecting>,
     /// The caller's BYE, if it ended the call, and those that crossed the end, which the mailbox limits.
     byes: Vec<PendingBye>,
     /// The slot among the active calls of its account.
@@ -430,6 +433,9 @@ impl Call<'_> {
                     if let Err(ending) = Box::pin(self.refreshed(last)).await {
                         return (ending, true);
                     }
+                }
+                lease = pending_refresh::connection(self.reconnecting.as_mut()) => {
+                    Box::pin(self.reconnected(lease)).await;
                 }
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
