@@ -1,6 +1,7 @@
 //! Responses to requests of far ends.
 
 use rsipstack::sip::{Header, Method, SipMessage, StatusCode};
+use rsipstack::transaction::TransactionState;
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
 use sip_transport::body::session_description;
@@ -58,6 +59,11 @@ pub(crate) async fn complete(mut request: Transaction) -> Completion {
     // The token of the UDP socket is cancelled with the endpoint, which terminates the transactions over TCP itself.
     let datagrams = request.connection.as_ref().filter(|connection| !connection.is_reliable());
     let open = datagrams.and_then(SipConnection::cancel_token).unwrap_or_default();
+    if datagrams.is_none() && matches!(request.state, TransactionState::Trying | TransactionState::Proceeding)
+    {
+        // The answer could not be sent, and nothing is repeated over TCP.
+        return Completion::Abandoned;
+    }
     // Its own timer ends a transaction earlier, unless its answer could not be sent or the endpoint ended just before it
     // began.
     let longest = request.endpoint_inner.option.t1x64 * 2;
