@@ -397,7 +397,7 @@ impl Call {
             }
             Method::Update => {
                 self.replace_early_answer(&request);
-                self.renegotiate(request, Vec::new()).await;
+                let _is_accepted = self.renegotiate(request, Vec::new()).await;
             }
             Method::Options => finish_in_background(request, 200, "OK", vec![Header::Allow(ALLOW.into())]),
             Method::Bye => finish_in_background(request, 200, "OK", Vec::new()),

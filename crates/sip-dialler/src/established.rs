@@ -188,23 +188,27 @@ impl Call {
                     return false;
                 };
                 let mut further = vec![Header::Supported("timer".into())];
-                match timer.decide(state.session.map(|session| session.terms)) {
+                let session = match timer.decide(state.session.map(|session| session.terms)) {
                     Decision::TooShort(least) => {
                         let header = Header::Other("Min-SE".to_owned(), least.to_string());
                         finish_in_background(request, 422, "Session Interval Too Small", vec![header]);
                         return false;
                     }
                     Decision::With(terms) => {
-                        state.session = Some(Session::new(terms, now));
                         further.push(Header::Other("Session-Expires".to_owned(), terms.in_response()));
                         if timer.is_supported() {
                             further.push(Header::Require("timer".into()));
                         }
+                        Some(Session::new(terms, now))
                     }
-                    Decision::Without => state.session = None,
+                    Decision::Without => None,
+                };
+                let headers = headers.clone();
+                // A request that is refused changes neither the target nor the session.
+                if self.renegotiate(request, further).await {
+                    state.session = session;
+                    state.dialog.retarget(&self.origin, &headers).await;
                 }
-                state.dialog.retarget(&self.origin, headers).await;
-                self.renegotiate(request, further).await;
             }
             Method::Options => finish_in_background(request, 200, "OK", vec![Header::Allow(ALLOW.into())]),
             _ => finish_in_background(request, 405, "Method Not Allowed", vec![Header::Allow(ALLOW.into())]),

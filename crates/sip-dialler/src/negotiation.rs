@@ -68,14 +68,16 @@ impl Call {
         Some(self.invite_hop.as_ref()?.address()?.ip())
     }
 
-    /// Answers a re-INVITE or an UPDATE. Without an offer, the answer to a re-INVITE contains ours, which its ACK answers.
-    pub(crate) async fn renegotiate(&mut self, mut request: Transaction, further: Vec<Header>) {
+    /// Answers a re-INVITE or an UPDATE, and returns whether it was accepted. Without an offer, the answer to a re-INVITE
+    /// contains ours, which its ACK answers.
+    pub(crate) async fn renegotiate(&mut self, mut request: Transaction, further: Vec<Header>) -> bool {
         let is_invite = request.original.method == Method::Invite;
         let carrier = self.carrier();
         let (Some(media), Some(hop), Some(carrier)) =
             (self.media.as_mut(), self.invite_hop.as_ref(), carrier)
         else {
-            return finish_in_background(request, 500, "Server Internal Error", Vec::new());
+            finish_in_background(request, 500, "Server Internal Error", Vec::new());
+            return false;
         };
         let offer = match session_description(&request.original.headers, &request.original.body) {
             Ok(offer) => offer.unwrap_or_default(),
@@ -84,12 +86,8 @@ impl Call {
                 let header =
                     why.header().map(|(name, value)| Header::Other(name.to_owned(), value.to_owned()));
                 let code = why.code();
-                return finish_in_background(
-                    request,
-                    code,
-                    reason_phrase(code),
-                    header.into_iter().collect(),
-                );
+                finish_in_background(request, code, reason_phrase(code), header.into_iter().collect());
+                return false;
             }
         };
         let (body, offers) = match described(offer) {
@@ -108,7 +106,8 @@ impl Call {
             }
             Err(why) => {
                 tracing::info!(%why, "a new offer of the carrier was refused; the call remains unchanged");
-                return finish_in_background(request, 488, "Not Acceptable Here", Vec::new());
+                finish_in_background(request, 488, "Not Acceptable Here", Vec::new());
+                return false;
             }
         };
         let mut headers = vec![self.origin.contact(hop), Header::Allow(ALLOW.into())];
@@ -121,7 +120,7 @@ impl Call {
                 // The call may have ended meanwhile.
                 let _ended = sender.send(complete(request).await);
             });
-            return;
+            return true;
         }
         let (dialogs, call_id) = (Arc::clone(&self.shared.dialogs), self.origin.call_id.clone());
         tokio::spawn(async move {
@@ -131,5 +130,6 @@ impl Call {
                 let _undelivered = dialogs.deliver(&call_id, Inbound::Unacknowledged);
             }
         });
+        true
     }
 }

@@ -7,7 +7,7 @@ use tokio::net::UdpSocket;
 use super::carrier::{Carrier, Message, description};
 use super::{
     Clock, Dialler, EVENT_TIMEOUT, Ids, LegEnd, LegEvent, ROUND_TRIP, config, dialler, ended, established,
-    next, placed, with_short_timers,
+    hang_up, next, placed, with_short_timers,
 };
 
 #[tokio::test]
@@ -218,6 +218,20 @@ async fn the_answer_to_an_update_moves_the_target() {
     assert_eq!((bye.uri(), bye.header("CSeq")), (moved.contact_uri().as_str(), "3 BYE"));
     moved.answer(&bye, "200 OK", "", "").await;
     assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+#[tokio::test]
+async fn a_refused_offer_changes_neither_the_target_nor_the_session_timer() {
+    let (clock, dialler) = frozen().await;
+    let (mut carrier, moved) = (Carrier::udp().await, Carrier::udp().await);
+    let (mut leg, invite) = established(&dialler, &mut carrier, "Allow: UPDATE\r\n").await;
+    let timer = "Supported: timer\r\nSession-Expires: 90;refresher=uas\r\n";
+    let refused = description(4000).replace(" 8 101", " 18").replace(":8 PCMA", ":18 G729");
+    carrier.request(&invite, "UPDATE", 1, &format!("{timer}{}", moved.contact()), &refused).await;
+    assert_eq!(carrier.next().await.code(), 488);
+    clock.advance(Duration::from_secs(45));
+    carrier.hears_nothing_for(ROUND_TRIP).await;
+    hang_up(&mut leg, &mut carrier).await;
 }
 
 #[tokio::test]
