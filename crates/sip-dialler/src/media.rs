@@ -244,8 +244,8 @@ impl Media {
         (self.begins, self.next) = (true, now);
     }
 
-    /// Stops sending, because the far end removed the audio; `lines` are the `m=` values of its description. `is_answer` is
-    /// as in [`Self::agree`].
+    /// Stops sending, because the far end removed the audio; `lines` are the `m=` values of its description.
+    /// `is_answer` is as in [`Self::agree`].
     pub(crate) fn remove(&mut self, lines: &[String], is_answer: bool) {
         self.disable();
         let removed = if is_answer {

@@ -68,8 +68,8 @@ impl Call {
         Some(self.invite_hop.as_ref()?.address()?.ip())
     }
 
-    /// Answers a re-INVITE or an UPDATE, and returns whether it was accepted. Without an offer, the answer to a re-INVITE
-    /// contains ours, which its ACK answers.
+    /// Answers a re-INVITE or an UPDATE, and returns whether it was accepted. Without an offer, the answer to a
+    /// re-INVITE contains ours, which its ACK answers.
     pub(crate) async fn renegotiate(&mut self, mut request: Transaction, further: Vec<Header>) -> bool {
         let is_invite = request.original.method == Method::Invite;
         let carrier = self.carrier();

@@ -53,8 +53,8 @@ pub(crate) enum Completion {
     Abandoned,
 }
 
-/// Keeps an answered transaction until its end, so that retransmissions are answered. The end of its TCP connection does
-/// not end it: the ACK may come over another one (RFC 3261 §17.2.1 and §18.2.2).
+/// Keeps an answered transaction until its end, so that retransmissions are answered. The end of its TCP connection
+/// does not end it: the ACK may come over another one (RFC 3261 §17.2.1 and §18.2.2).
 pub(crate) async fn complete(mut request: Transaction) -> Completion {
     // The token of the UDP socket is cancelled with the endpoint, which terminates the transactions over TCP itself.
     let datagrams = request.connection.as_ref().filter(|connection| !connection.is_reliable());
@@ -64,8 +64,8 @@ pub(crate) async fn complete(mut request: Transaction) -> Completion {
         // The answer could not be sent, and nothing is repeated over TCP.
         return Completion::Abandoned;
     }
-    // Its own timer ends a transaction earlier, unless its answer could not be sent or the endpoint ended just before it
-    // began.
+    // Its own timer ends a transaction earlier, unless its answer could not be sent or the endpoint ended just before
+    // it began.
     let longest = request.endpoint_inner.option.t1x64 * 2;
     let acknowledged = async {
         let mut body = None;

@@ -94,8 +94,8 @@ impl Call<'_> {
         tokio::spawn(async move {
             let is_acknowledged = request.wait_acknowledged().await;
             if needs_acknowledgement && !is_acknowledged {
-                // The same as of a first INVITE (RFC 3261 §14.2 and §13.3.1.4). An ended call does not need the event. A call
-                // with a full queue loses it.
+                // The same as of a first INVITE (RFC 3261 §14.2 and §13.3.1.4). An ended call does not need the
+                // event. A call with a full queue loses it.
                 let _lost = call_state.mailbox.put(CallEvent::EndFor(Cause::NoAck));
             }
         });

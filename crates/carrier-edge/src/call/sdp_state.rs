@@ -6,7 +6,8 @@ use trunk_rules::carrier::{Agreed, Direction, Removed};
 
 use crate::stack::Acknowledgement;
 
-/// The ACK of a 200 to a re-INVITE that carries an offer of the edge; it must carry the answer. `None` if no ACK arrives.
+/// The ACK of a 200 to a re-INVITE that carries an offer of the edge; it must carry the answer. `None` if no ACK
+/// arrives.
 pub(super) type OfferAcknowledgement = oneshot::Receiver<Option<Acknowledgement>>;
 
 /// Waits for the ACK of an offer, for ever if there is none. Cancel safe.

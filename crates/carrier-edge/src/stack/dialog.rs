@@ -90,8 +90,8 @@ impl Dialog {
         }
     }
 
-    /// Sends an UPDATE, or an INVITE if `offer` is not empty. `None` if it could not be sent. `lease` is that of a connection
-    /// which was opened for it.
+    /// Sends an UPDATE, or an INVITE if `offer` is not empty. `None` if it could not be sent. `lease` is that of a
+    /// connection which was opened for it.
     pub(crate) async fn refresh(
         &mut self,
         headers: &[(&str, &str)],
@@ -133,7 +133,8 @@ impl Dialog {
         }
     }
 
-    /// Sends the next requests over a connection that was opened for them, unless the caller opened one itself meanwhile.
+    /// Sends the next requests over a connection that was opened for them, unless the caller opened one itself
+    /// meanwhile.
     pub(crate) fn move_to(&mut self, lease: &Lease) {
         if self.is_closed() {
             self.connection = lease.connection.clone();

@@ -73,8 +73,8 @@ impl Reconnections {
         }
     }
 
-    /// A connection to the address in a URI, for a call that came from `source`. It is not closed as idle while the lease
-    /// exists.
+    /// A connection to the address in a URI, for a call that came from `source`. It is not closed as idle while the
+    /// lease exists.
     ///
     /// # Errors
     /// Why there is none: the URI names a host or another transport, the address is not allowed or not reachable,

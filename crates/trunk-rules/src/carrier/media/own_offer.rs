@@ -214,8 +214,8 @@ impl<'a> OwnOffer<'a> {
         }
     }
 
-    /// The media of an answer to this offer, with the streams that the answer leaves out: later offers must have them, because
-    /// a session never has fewer streams than before (RFC 3264 §8).
+    /// The media of an answer to this offer, with the streams that the answer leaves out: later offers must have
+    /// them, because a session never has fewer streams than before (RFC 3264 §8).
     pub fn completed(&self, media: Media) -> Media {
         if media.lines.len() > self.others.len() {
             return media;
@@ -224,8 +224,8 @@ impl<'a> OwnOffer<'a> {
         Media { stream: self.stream, lines, ..media }
     }
 
-    /// The `m=` values of an answer to this offer, with those of the streams that the answer leaves out. `at` is the index of
-    /// the audio stream in the answer.
+    /// The `m=` values of an answer to this offer, with those of the streams that the answer leaves out. `at` is the
+    /// index of the audio stream in the answer.
     pub fn completed_lines(&self, lines: &[String], at: usize) -> Vec<String> {
         if lines.len() > self.others.len() {
             return lines.to_vec();
