@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use super::certificates::Certificates;
 use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, source, until};
 use super::media::hears_its_echo;
+use super::message::Message;
 use super::uac::{Call, Uac, unique};
 
 async fn connect(edge: &Edge, from: Ipv4Addr) -> TcpStream {
@@ -247,4 +248,34 @@ async fn media_go_on_while_a_refresh_waits_for_a_connection() {
     assert!(longest < Duration::from_millis(700), "media stopped for {longest:?}");
     assert_eq!(edge.active().await.len(), 1);
     drop((full, queued));
+}
+
+#[tokio::test]
+async fn a_refresh_whose_connection_is_closed_before_its_answer_is_sent_again_over_a_new_one() {
+    let edge = Edge::with_config("[sip]\nconnections = 1\n").await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "rtp_timeout": 600 })).await;
+    let uac = Uac::tcp(&edge).await;
+    let listener = TcpListener::bind((uac.local.ip(), 0)).await.unwrap();
+    let mut call = Call::over(uac, &edge, ANSWERS_AT_ONCE).await;
+    let contact = listener.local_addr().unwrap();
+    call.contact = vec![format!("Contact: <sip:caller@{contact};transport=tcp>")];
+    let timer = ["Supported: timer", "Session-Expires: 600;refresher=uas", "Allow: UPDATE"];
+    call.headers = timer.map(str::to_owned).into();
+    assert_eq!(call.place(&trunk).await.code(), 200);
+    assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the ACK has arrived");
+    edge.advance(300).await;
+    let is_update = |message: &Message| message.code() == 0 && message.method() == "UPDATE";
+    let first = call.uac.expect("an UPDATE", None, is_update).await;
+    drop(std::mem::replace(&mut call.uac, Uac::udp(&edge).await));
+    let accepting = tokio::spawn(async move { Uac::accepted(&listener).await });
+    until("the refresh is due again", async || {
+        edge.advance(3).await;
+        accepting.is_finished().then_some(())
+    })
+    .await;
+    call.uac = accepting.await.unwrap();
+    let again = call.asked("UPDATE", "200 OK", &["Session-Expires: 600;refresher=uac"], "").await;
+    assert!(again.sequence() > first.sequence(), "{again:?}");
+    assert_eq!(edge.active().await.len(), 1);
 }

@@ -228,10 +228,24 @@ impl Dialog {
 
 impl Sent {
     /// Waits for the final response, and acknowledges it if this is an INVITE. `None` if the transaction
-    /// ended without one. The library repeats the request, and reports a timeout as a 408.
+    /// ended without one. The library repeats the request, and reports a timeout as a 408. The end of the connection
+    /// counts as a 503 (RFC 3261 §8.1.3.1), except for an INVITE, whose 2xx over another one must be acknowledged.
     pub(crate) async fn answer(mut self) -> Option<FinalResponse> {
+        let stream = self.transaction.connection.as_ref();
+        let stream = stream.filter(|connection| connection.is_reliable() && self.acknowledges.is_none());
+        // Without a stream, the token is one that is never cancelled.
+        let closed = stream.and_then(SipConnection::cancel_token).unwrap_or_default();
         let response = loop {
-            match self.transaction.receive().await? {
+            let message = tokio::select! {
+                // First the response that came before the end of its connection.
+                biased;
+                message = self.transaction.receive() => message?,
+                () = closed.cancelled() => {
+                    let headers = Headers::default();
+                    return Some(FinalResponse { code: 503, headers, description: Ok(None) });
+                }
+            };
+            match message {
                 SipMessage::Response(response) if response.status_code.code() >= 200 => break response,
                 _ => {}
             }
