@@ -43,9 +43,9 @@ use super::record::{CallRecord, Ending, FinalCharge};
 use super::stack::{Dialog, Incoming, InviteEvent, Stack};
 use super::unacknowledged_answers::UnacknowledgedAnswer;
 use endings::{CANCELLED, ending, hung_up, refused_by_far_end};
-use pending_refresh::PendingRefresh;
+use pending_refresh::{PendingRefresh, Reconnecting};
 use reliable::Reliable;
-use sdp_state::SdpState;
+use sdp_state::{OfferAcknowledgement, SdpState};
 
 /// Limit of a call's duration. A call on hold without a session timer would otherwise keep its channel for
 /// ever if neither side ends it.
@@ -110,11 +110,13 @@ pub(crate) async fn run(
         unacknowledged: None,
         paid_until: None,
         sdp_state: SdpState::new(inner.core.ids.word()),
+        offered: None,
         session: None,
         min_session_interval: 0,
         dialog: None,
         reliable: None,
         pending_refresh: None,
+        reconnecting: None,
         byes: Vec::new(),
     };
     let (ending, unacknowledged_invite) = call.run_to_end(request, offered, plan, fault).await;
@@ -190,6 +192,8 @@ struct Call<'a> {
     registered: Registered<'a>,
     media: Option<Endpoint>,
     sdp_state: SdpState,
+    /// The ACK that answers the offer of the edge in the 200 to a re-INVITE.
+    offered: Option<OfferAcknowledgement>,
     /// The session timer (RFC 4028), if one was agreed on.
     session: Option<Session>,
     /// The shortest session interval in seconds that the caller accepts; 0 until it has refused one with 422.
@@ -199,6 +203,8 @@ struct Call<'a> {
     /// The reliable provisional response, if one was sent.
     reliable: Option<Box<Reliable>>,
     pending_refresh: Option<PendingRefresh>,
+    /// The connection that the next refresh waits for.
+    reconnecting: Option<Reconnecting>,
     /// The caller's BYE, if it ended the call, and those that crossed the end, which the mailbox limits.
     byes: Vec<PendingBye>,
     /// The slot among the active calls of its account.
@@ -364,6 +370,10 @@ impl Call<'_> {
                         if let Some(ending) = ended {
                             return AnswerOutcome::Ended(ending, true);
                         }
+                        if self.offered.is_some() {
+                            // The pending offer is that of a later 200, whose ACK answers it.
+                            return AnswerOutcome::Acknowledged;
+                        }
                         let ack = request.take_acknowledgement();
                         return match self.acknowledged_offer(ack).await {
                             Ok(()) => AnswerOutcome::Acknowledged,
@@ -383,7 +393,6 @@ impl Call<'_> {
                         return AnswerOutcome::Ended(hung_up(HungUpBy::Caller), false);
                     }
                     CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,
-                    CallEvent::OfferAcknowledged(_) => {}
                     CallEvent::End(by @ HungUpBy::Server) => return AnswerOutcome::Ended(hung_up(by), true),
                     CallEvent::End(by) => ended = ended.or(Some(hung_up(by))),
                     CallEvent::EndFor(cause) => ended = ended.or(Some(ending(cause))),
@@ -431,15 +440,21 @@ impl Call<'_> {
                         return (ending, true);
                     }
                 }
+                ack = sdp_state::acknowledgement(self.offered.as_mut()) => {
+                    self.offered = None;
+                    if let Err(ending) = Box::pin(self.acknowledged_offer(ack)).await {
+                        return (ending, true);
+                    }
+                }
+                lease = pending_refresh::connection(self.reconnecting.as_mut()) => {
+                    Box::pin(self.reconnected(lease)).await;
+                }
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
                         self.byes.push(bye);
                         return (hung_up(HungUpBy::Caller), false);
                     }
                     CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,
-                    CallEvent::OfferAcknowledged(ack) => if let Err(ending) = Box::pin(self.acknowledged_offer(ack)).await {
-                        return (ending, true);
-                    },
                     CallEvent::End(by) => return (hung_up(by), true),
                     CallEvent::EndFor(cause) => return (ending(cause), true),
                     CallEvent::PaidUntil(until) => self.paid_until = until,

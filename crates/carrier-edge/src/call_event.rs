@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use trunk_rules::carrier::Cause;
 
 use super::hung_up_by::HungUpBy;
-use super::stack::{Acknowledgement, Incoming};
+use super::stack::Incoming;
 
 /// An event for an active call.
 pub(crate) enum CallEvent {
@@ -15,9 +15,6 @@ pub(crate) enum CallEvent {
     HungUp(PendingBye),
     /// Another request in the call's dialog.
     Request(Box<Incoming>),
-    /// The ACK of a 200 that carried an offer of the edge; it must carry the answer. `None` if no ACK
-    /// arrived.
-    OfferAcknowledged(Option<Acknowledgement>),
     /// The edge ends the call: the operator asked for it, or the server stops.
     End(HungUpBy),
     /// The edge ends the call with this cause.

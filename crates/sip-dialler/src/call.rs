@@ -7,7 +7,7 @@ use didww_types::Timestamp;
 use rsipstack::sip::{Header, Response};
 use service_base::mailbox::Sender;
 use sip_transport::session_timer::Session;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use trunk_rules::carrier::Codec;
 
@@ -22,6 +22,7 @@ use crate::leg::{Invitation, LegEnd, LegEvent};
 use crate::media::Media;
 use crate::origin::{Origin, custom_headers};
 use crate::outcome::Outcome;
+use crate::responses::Completion;
 use crate::shared::Shared;
 use crate::stray_responses::{StrayResponses, handle_stray};
 use crate::tries::{Tries, Try};
@@ -58,6 +59,8 @@ pub(crate) struct Call {
     /// the 2xx of the same sender has none.
     pub(crate) preview: Option<(Box<str>, Vec<u8>)>,
     pub(crate) media: Option<Media>,
+    /// The end of the transaction whose 2xx carries an offer of ours, as long as its ACK may bring the answer.
+    pub(crate) offered: Option<oneshot::Receiver<Completion>>,
     /// The `CSeq` number of the last INVITE outside of a dialog.
     pub(crate) sequence: u32,
     /// The digests that the INVITE carries.
@@ -154,6 +157,7 @@ pub(crate) async fn run(
         early: Vec::new(),
         preview: None,
         media: None,
+        offered: None,
         sequence: 0,
         answers: Answers::default(),
         remote_sequences: RemoteSequences::default(),

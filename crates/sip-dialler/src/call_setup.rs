@@ -184,7 +184,7 @@ impl Call {
                 () = self.hang_up.cancelled(), if is_wanted => self.cancel(LegEnd::Cancelled, &mut invite),
                 inbound = self.inbox.next() => match inbound {
                     Inbound::Request(request) => Box::pin(self.early_request(*request)).await,
-                    Inbound::Answer(_) | Inbound::Unacknowledged => {}
+                    Inbound::Unacknowledged => {}
                     Inbound::Response(response) => {
                         let is_current =
                             sequence(&response.headers).is_some_and(|(number, _)| number == invite.sequence);
@@ -397,7 +397,7 @@ impl Call {
             }
             Method::Update => {
                 self.replace_early_answer(&request);
-                self.renegotiate(request, Vec::new()).await;
+                let _is_accepted = self.renegotiate(request, Vec::new()).await;
             }
             Method::Options => finish_in_background(request, 200, "OK", vec![Header::Allow(ALLOW.into())]),
             Method::Bye => finish_in_background(request, 200, "OK", Vec::new()),

@@ -24,9 +24,7 @@ pub(crate) enum Inbound {
     Response(Box<Response>),
     /// A request of the far end, with its transaction.
     Request(Box<Transaction>),
-    /// The session description of an ACK, which answers an offer of ours.
-    Answer(Vec<u8>),
-    /// A 2xx of ours to a re-INVITE was never acknowledged.
+    /// A 2xx of ours to a re-INVITE with an offer was never acknowledged.
     Unacknowledged,
 }
 

@@ -21,7 +21,7 @@ use crate::inspection::has_offer;
 use crate::invite::Invite;
 use crate::leg::{LegEnd, LegEvent};
 use crate::media::Media;
-use crate::responses::finish_in_background;
+use crate::responses::{Completion, finish_in_background};
 use crate::stack::ALLOW;
 use crate::stopwatch::sleep_until;
 
@@ -71,6 +71,20 @@ impl Call {
                     Box::pin(self.hang_up(state.dialog)).await;
                     return LegEnd::HungUpByUs;
                 }
+                // Before the inbox: after its ACK, the far end may make an offer at once.
+                completion = offer_completion(&mut self.offered) => {
+                    self.offered = None;
+                    match completion {
+                        // An unacceptable answer does not end the call, since the far end requested the offer.
+                        Some(Completion::Acknowledged(answer)) => {
+                            log_unacceptable(Box::pin(self.apply_later_answer(&answer)).await);
+                        }
+                        Some(Completion::Unacknowledged) => {
+                            return Box::pin(self.end_unacknowledged(state.dialog)).await;
+                        }
+                        Some(Completion::Abandoned) | None => {}
+                    }
+                }
                 inbound = self.inbox.next() => match inbound {
                     Inbound::Response(response) => {
                         if !Box::pin(self.invite_response(&mut state, &response)).await {
@@ -83,15 +97,8 @@ impl Call {
                             return LegEnd::HungUp;
                         }
                     }
-                    // An unacceptable answer does not end the call, since the far end requested the offer.
-                    Inbound::Answer(answer) => {
-                        log_unacceptable(Box::pin(self.apply_later_answer(&answer)).await);
-                    }
-                    // RFC 3261 §14.2 and §13.3.1.4.
                     Inbound::Unacknowledged => {
-                        tracing::info!("the carrier did not acknowledge the answer to its re-INVITE");
-                        Box::pin(self.hang_up(state.dialog)).await;
-                        return LegEnd::HungUp;
+                        return Box::pin(self.end_unacknowledged(state.dialog)).await;
                     }
                 },
                 response = update_response(&mut state.update) => {
@@ -140,6 +147,13 @@ impl Call {
         let _timeout = tokio::time::timeout(self.shared.config.t1 * MAX_END_ROUND_TRIPS, bye).await;
     }
 
+    /// Ends a call whose carrier did not acknowledge the answer to its re-INVITE (RFC 3261 §14.2 and §13.3.1.4).
+    async fn end_unacknowledged(&mut self, dialog: Dialog) -> LegEnd {
+        tracing::info!("the carrier did not acknowledge the answer to its re-INVITE");
+        self.hang_up(dialog).await;
+        LegEnd::HungUp
+    }
+
     /// Answers a request of the far end, and returns whether it hung up.
     async fn in_dialog_request(&mut self, state: &mut Established, request: Transaction) -> bool {
         let headers = &request.original.headers;
@@ -151,6 +165,7 @@ impl Call {
         }
         let Some(request) = self.inspected(request) else { return false };
         let headers = &request.original.headers;
+        let is_offered = state.invite.is_some() || self.offered.is_some();
         match request.original.method {
             Method::Bye => {
                 self.media = None;
@@ -159,11 +174,11 @@ impl Call {
                 finish_in_background(request, 200, "OK", Vec::new());
                 return true;
             }
-            Method::Invite if state.invite.is_some() => {
+            // Our own offer has no answer yet, in an INVITE or in the 2xx to one (RFC 3261 §14.2, RFC 3311 §5.2).
+            Method::Invite if is_offered => {
                 finish_in_background(request, 491, "Request Pending", Vec::new());
             }
-            // Our own offer has no answer yet (RFC 3311 §5.2).
-            Method::Update if state.invite.is_some() && has_offer(&request) => {
+            Method::Update if is_offered && has_offer(&request) => {
                 finish_in_background(request, 491, "Request Pending", Vec::new());
             }
             Method::Invite | Method::Update => {
@@ -173,23 +188,27 @@ impl Call {
                     return false;
                 };
                 let mut further = vec![Header::Supported("timer".into())];
-                match timer.decide(state.session.map(|session| session.terms)) {
+                let session = match timer.decide(state.session.map(|session| session.terms)) {
                     Decision::TooShort(least) => {
                         let header = Header::Other("Min-SE".to_owned(), least.to_string());
                         finish_in_background(request, 422, "Session Interval Too Small", vec![header]);
                         return false;
                     }
                     Decision::With(terms) => {
-                        state.session = Some(Session::new(terms, now));
                         further.push(Header::Other("Session-Expires".to_owned(), terms.in_response()));
                         if timer.is_supported() {
                             further.push(Header::Require("timer".into()));
                         }
+                        Some(Session::new(terms, now))
                     }
-                    Decision::Without => state.session = None,
+                    Decision::Without => None,
+                };
+                let headers = headers.clone();
+                // A request that is refused changes neither the target nor the session.
+                if self.renegotiate(request, further).await {
+                    state.session = session;
+                    state.dialog.retarget(&self.origin, &headers).await;
                 }
-                state.dialog.retarget(&self.origin, headers).await;
-                self.renegotiate(request, further).await;
             }
             Method::Options => finish_in_background(request, 200, "OK", vec![Header::Allow(ALLOW.into())]),
             _ => finish_in_background(request, 405, "Method Not Allowed", vec![Header::Allow(ALLOW.into())]),
@@ -265,6 +284,10 @@ impl Call {
             state.update = Some(receiver);
             return;
         }
+        if self.offered.is_some() {
+            // The INVITE that asked for our offer has no ACK yet (RFC 3261 §14.1).
+            return self.refresh_later(state, REFRESH_RETRY_DELAY);
+        }
         further.push(Header::Allow(ALLOW.into()));
         further.extend(state.answers.headers());
         let number = state.dialog.next_sequence();
@@ -323,6 +346,14 @@ impl Call {
 fn log_unacceptable(applied: Result<(), String>) {
     if let Err(why) = applied {
         tracing::info!(%why, "a carrier's answer within a call is not acceptable; the media remain unchanged");
+    }
+}
+
+/// Waits for the end of the transaction whose 2xx carries an offer of ours; forever if there is none.
+async fn offer_completion(offered: &mut Option<oneshot::Receiver<Completion>>) -> Option<Completion> {
+    match offered {
+        Some(receiver) => receiver.await.ok(),
+        None => std::future::pending().await,
     }
 }
 

@@ -137,12 +137,10 @@ impl Media {
 
     /// `direction` is from our point of view.
     fn offer_in(&mut self, codecs: &[Codec], direction: Direction) -> String {
-        let settings = settings();
-        let agreed = self.agreed.as_deref();
-        let offer = OwnOffer::new(&MediaEncryptionMode::Disabled, &settings, agreed);
+        let offer = later_offer(self.agreed.as_deref(), self.removed.as_deref());
         // The agreed codec comes first, and the others in the configured order.
         let mut ordered: Vec<(u8, Codec)> =
-            offer.codecs.first().copied().filter(|_| agreed.is_some()).into_iter().collect();
+            offer.codecs.first().copied().filter(|_| self.agreed.is_some()).into_iter().collect();
         for codec in codecs {
             let (number, codec) = (codec.offered_payload_type(), *codec);
             if ordered.iter().all(|known| known.0 != number && known.1 != codec) {
@@ -150,10 +148,6 @@ impl Media {
             }
         }
         let offer = OwnOffer { direction, codecs: ordered, ..offer };
-        let offer = match self.removed.as_deref() {
-            Some(removed) => removed.restored(offer),
-            None => offer,
-        };
         // No key, because encrypted media are not negotiated.
         sdp::own_offer(&mut self.identity, self.address, &offer, "")
     }
@@ -167,10 +161,13 @@ impl Media {
     /// Records what a description of the far end agreed on. `is_answer` is whether it answers an offer of ours:
     /// some far ends leave disabled streams out of an answer, which stay in later offers.
     pub(crate) fn agree(&mut self, described: &Described, is_answer: bool) {
-        let streams = self.agreed.as_deref().map_or(1, Agreed::streams);
-        if !is_answer || described.lines.len() >= streams {
-            self.agreed = Agreed::of(described, &MediaEncryptionMode::Disabled, &settings());
-        }
+        self.agreed = if is_answer {
+            let offer = later_offer(self.agreed.as_deref(), self.removed.as_deref());
+            let whole = offer.completed(described.clone());
+            Agreed::of(&whole, &MediaEncryptionMode::Disabled, &settings())
+        } else {
+            Agreed::of(described, &MediaEncryptionMode::Disabled, &settings())
+        };
         self.removed = None;
         self.direction = described.direction;
     }
@@ -248,9 +245,18 @@ impl Media {
     }
 
     /// Stops sending, because the far end removed the audio; `lines` are the `m=` values of its description.
-    pub(crate) fn remove(&mut self, lines: &[String]) {
+    /// `is_answer` is as in [`Self::agree`].
+    pub(crate) fn remove(&mut self, lines: &[String], is_answer: bool) {
         self.disable();
-        self.removed = Some(Box::new(Removed::of(lines)));
+        let removed = if is_answer {
+            let is_audio = |line: &String| line.split_ascii_whitespace().next() == Some("audio");
+            let at = lines.iter().position(is_audio).unwrap_or_default();
+            let offer = later_offer(self.agreed.as_deref(), self.removed.as_deref());
+            Removed::of(&offer.completed_lines(lines, at))
+        } else {
+            Removed::of(lines)
+        };
+        self.removed = Some(Box::new(removed));
     }
 
     /// Stops sending until the next description.
@@ -321,6 +327,15 @@ fn not_allowed(shared: &Shared, carrier: IpAddr, to: SocketAddr) -> Option<&'sta
 /// The media of a session description; `None` for an empty text.
 pub(crate) fn described(body: &[u8]) -> Result<Option<Described>, trunk_rules::carrier::MediaRefusal> {
     negotiate(&MediaEncryptionMode::Disabled, &settings(), Some(body))
+}
+
+/// An offer of ours in the streams of the session, in both directions.
+fn later_offer<'a>(agreed: Option<&'a Agreed>, removed: Option<&'a Removed>) -> OwnOffer<'a> {
+    let offer = OwnOffer::new(&MediaEncryptionMode::Disabled, &settings(), agreed);
+    match removed {
+        Some(removed) => removed.restored(offer),
+        None => offer,
+    }
 }
 
 /// The settings under which descriptions are negotiated.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rsipstack::sip::{Header, Method};
 use rsipstack::transaction::transaction::Transaction;
 use sip_transport::body::session_description;
+use tokio::sync::oneshot;
 use trunk_rules::carrier::{reason_phrase, taken_out};
 
 use crate::call::Call;
@@ -43,7 +44,7 @@ impl Call {
     /// As [`Self::apply_answer`].
     pub(crate) async fn apply_later_answer(&mut self, answer: &[u8]) -> Result<(), String> {
         if let (Some(lines), Some(media)) = (taken_out(answer), self.media.as_mut()) {
-            media.remove(&lines);
+            media.remove(&lines, true);
             self.tries.media(DISABLED);
             return Ok(());
         }
@@ -67,14 +68,16 @@ impl Call {
         Some(self.invite_hop.as_ref()?.address()?.ip())
     }
 
-    /// Answers a re-INVITE or an UPDATE. Without an offer, the answer to a re-INVITE contains ours.
-    pub(crate) async fn renegotiate(&mut self, mut request: Transaction, further: Vec<Header>) {
+    /// Answers a re-INVITE or an UPDATE, and returns whether it was accepted. Without an offer, the answer to a
+    /// re-INVITE contains ours, which its ACK answers.
+    pub(crate) async fn renegotiate(&mut self, mut request: Transaction, further: Vec<Header>) -> bool {
         let is_invite = request.original.method == Method::Invite;
         let carrier = self.carrier();
         let (Some(media), Some(hop), Some(carrier)) =
             (self.media.as_mut(), self.invite_hop.as_ref(), carrier)
         else {
-            return finish_in_background(request, 500, "Server Internal Error", Vec::new());
+            finish_in_background(request, 500, "Server Internal Error", Vec::new());
+            return false;
         };
         let offer = match session_description(&request.original.headers, &request.original.body) {
             Ok(offer) => offer.unwrap_or_default(),
@@ -83,12 +86,8 @@ impl Call {
                 let header =
                     why.header().map(|(name, value)| Header::Other(name.to_owned(), value.to_owned()));
                 let code = why.code();
-                return finish_in_background(
-                    request,
-                    code,
-                    reason_phrase(code),
-                    header.into_iter().collect(),
-                );
+                finish_in_background(request, code, reason_phrase(code), header.into_iter().collect());
+                return false;
             }
         };
         let (body, offers) = match described(offer) {
@@ -101,27 +100,36 @@ impl Call {
             Ok(None) if is_invite => (media.offer(&self.codecs), true),
             Ok(None) => (String::new(), false),
             Err(_) if let Some(lines) = taken_out(offer) => {
-                media.remove(&lines);
+                media.remove(&lines, false);
                 self.tries.media(DISABLED);
                 (media.answer_disabled(&lines), false)
             }
             Err(why) => {
                 tracing::info!(%why, "a new offer of the carrier was refused; the call remains unchanged");
-                return finish_in_background(request, 488, "Not Acceptable Here", Vec::new());
+                finish_in_background(request, 488, "Not Acceptable Here", Vec::new());
+                return false;
             }
         };
         let mut headers = vec![self.origin.contact(hop), Header::Allow(ALLOW.into())];
         headers.extend(further);
         respond(&mut request, 200, "OK", headers, body).await;
+        if offers {
+            let (sender, completion) = oneshot::channel();
+            self.offered = Some(completion);
+            tokio::spawn(async move {
+                // The call may have ended meanwhile.
+                let _ended = sender.send(complete(request).await);
+            });
+            return true;
+        }
         let (dialogs, call_id) = (Arc::clone(&self.shared.dialogs), self.origin.call_id.clone());
         tokio::spawn(async move {
-            let inbound = match complete(request).await {
-                Completion::Acknowledged(answer) if offers && !answer.is_empty() => Inbound::Answer(answer),
-                Completion::Unacknowledged if is_invite => Inbound::Unacknowledged,
-                _ => return,
-            };
-            // It is dropped if the call has ended or its queue is full.
-            let _undelivered = dialogs.deliver(&call_id, inbound);
+            let completion = complete(request).await;
+            if is_invite && completion == Completion::Unacknowledged {
+                // It is dropped if the call has ended or its queue is full.
+                let _undelivered = dialogs.deliver(&call_id, Inbound::Unacknowledged);
+            }
         });
+        true
     }
 }

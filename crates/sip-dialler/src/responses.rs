@@ -1,6 +1,7 @@
 //! Responses to requests of far ends.
 
 use rsipstack::sip::{Header, Method, SipMessage, StatusCode};
+use rsipstack::transaction::TransactionState;
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
 use sip_transport::body::session_description;
@@ -48,14 +49,24 @@ pub(crate) enum Completion {
     Acknowledged(Vec<u8>),
     /// No ACK arrived for as long as the answer was repeated. Only an INVITE has one.
     Unacknowledged,
-    /// The endpoint or the connection ended first.
+    /// The endpoint ended first, or no answer was sent.
     Abandoned,
 }
 
-/// Keeps an answered transaction until its end, so that retransmissions are answered.
+/// Keeps an answered transaction until its end, so that retransmissions are answered. The end of its TCP connection
+/// does not end it: the ACK may come over another one (RFC 3261 §17.2.1 and §18.2.2).
 pub(crate) async fn complete(mut request: Transaction) -> Completion {
-    // The library's timers end with the endpoint, which also closes this connection.
-    let open = request.connection.as_ref().and_then(SipConnection::cancel_token).unwrap_or_default();
+    // The token of the UDP socket is cancelled with the endpoint, which terminates the transactions over TCP itself.
+    let datagrams = request.connection.as_ref().filter(|connection| !connection.is_reliable());
+    let open = datagrams.and_then(SipConnection::cancel_token).unwrap_or_default();
+    if datagrams.is_none() && matches!(request.state, TransactionState::Trying | TransactionState::Proceeding)
+    {
+        // The answer could not be sent, and nothing is repeated over TCP.
+        return Completion::Abandoned;
+    }
+    // Its own timer ends a transaction earlier, unless its answer could not be sent or the endpoint ended just before
+    // it began.
+    let longest = request.endpoint_inner.option.t1x64 * 2;
     let acknowledged = async {
         let mut body = None;
         while !request.is_terminated() {
@@ -68,12 +79,12 @@ pub(crate) async fn complete(mut request: Transaction) -> Completion {
                 None => break,
             }
         }
-        body
+        (body, request.is_terminated())
     };
-    match open.run_until_cancelled(acknowledged).await {
-        Some(Some(body)) => Completion::Acknowledged(body),
-        Some(None) => Completion::Unacknowledged,
-        None => Completion::Abandoned,
+    match open.run_until_cancelled(tokio::time::timeout(longest, acknowledged)).await {
+        Some(Ok((Some(body), _))) => Completion::Acknowledged(body),
+        Some(Ok((None, true))) => Completion::Unacknowledged,
+        Some(Ok((None, false)) | Err(_)) | None => Completion::Abandoned,
     }
 }
 

@@ -205,6 +205,30 @@ async fn each_refusal_of_a_request_inside_a_call_has_a_line_of_the_log_with_its_
 }
 
 #[tokio::test]
+async fn an_answer_to_a_later_offer_counts_before_the_ack_of_the_first_answer() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    assert_eq!(call.attempt().await.code(), 200);
+    let (invite, own) = (call.sequence, call.offer.clone());
+    call.acknowledgement.clone_from(&own);
+    assert_eq!(call.request("INVITE", &[], "").await.code(), 200);
+    let next = std::mem::replace(&mut call.sequence, invite);
+    call.acknowledgement.clear();
+    call.acknowledge().await;
+    call.sequence = next;
+    super::edge::until("the answer is taken", async || {
+        let answer = call.request("UPDATE", &[], &own).await;
+        assert!([200, 491].contains(&answer.code()), "{answer:?}");
+        (answer.code() == 200).then_some(())
+    })
+    .await;
+    call.hang_up().await;
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Bye");
+}
+
+#[tokio::test]
 async fn an_offer_that_crosses_one_of_the_edges_is_refused_with_491() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;

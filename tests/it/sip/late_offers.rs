@@ -215,6 +215,28 @@ async fn a_re_invite_without_an_offer_is_offered_the_streams_and_the_codec_of_th
 }
 
 #[tokio::test]
+async fn a_stream_that_the_answer_of_a_caller_leaves_out_stays_in_later_offers() {
+    let edge = Edge::start().await;
+    let trunk = trunk_with(&edge, "disabled").await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    call.acknowledgement = call.offer.clone();
+    call.offer = call.offer.replace("m=audio", "m=video 5004 RTP/AVP 97\r\nm=audio");
+    assert_eq!(call.attempt().await.code(), 200);
+    call.acknowledge().await;
+    for _ in 0..3 {
+        let offer = super::edge::until("the answer before is taken", async || {
+            let offer = call.request("INVITE", &[], "").await;
+            (offer.code() == 200).then_some(offer)
+        })
+        .await;
+        let lines: Vec<&str> = offer.body.lines().filter(|line| line.starts_with("m=")).collect();
+        assert_eq!((lines.len(), lines[0]), (2, "m=video 0 RTP/AVP 97"), "{}", offer.body);
+    }
+    call.hang_up().await;
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Bye");
+}
+
+#[tokio::test]
 async fn a_caller_that_insists_on_confirming_gets_the_offer_early_and_answers_it_in_its_prack() {
     let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
     let trunk = trunk_with(&edge, "disabled").await;

@@ -1,7 +1,7 @@
 //! Misbehaving peers over TCP, and other peers during their attacks.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,6 +9,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::certificates::Certificates;
 use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, source, until};
+use super::media::hears_its_echo;
+use super::message::Message;
 use super::uac::{Call, Uac, unique};
 
 async fn connect(edge: &Edge, from: Ipv4Addr) -> TcpStream {
@@ -199,4 +201,81 @@ async fn a_refresh_that_cannot_be_sent_does_not_keep_the_caller_from_an_offer_of
     let offer = call.offer.clone();
     assert_eq!(call.request("INVITE", &[], &offer).await.code(), 200);
     call.hang_up().await;
+}
+
+#[tokio::test]
+async fn media_go_on_while_a_refresh_waits_for_a_connection() {
+    let edge = Edge::with_config("log = \"info,carrier_edge=debug\"\n[sip]\nconnections = 1\n").await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "rtp_timeout": 600 })).await;
+    let uac = Uac::tcp(&edge).await;
+    // Its contact does not accept connections, and its queue of them is full: a further one is not answered.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((uac.local.ip(), 0).into()).unwrap();
+    let full = socket.listen(1).unwrap();
+    let contact = full.local_addr().unwrap();
+    let mut queued = Vec::new();
+    let patience = Duration::from_millis(200);
+    while let Ok(stream) = tokio::time::timeout(patience, TcpStream::connect(contact)).await {
+        queued.push(stream.unwrap());
+    }
+    let mut call = Call::over(uac, &edge, ANSWERS_AT_ONCE).await;
+    call.contact = vec![format!("Contact: <sip:caller@{contact};transport=tcp>")];
+    let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: UPDATE"];
+    call.headers = timer.map(str::to_owned).into();
+    let answer = call.place(&trunk).await;
+    assert_eq!(answer.code(), 200);
+    assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the ACK has arrived");
+    drop(std::mem::replace(&mut call.uac, Uac::udp(&edge).await));
+    until("the only place for a connection is free again", async || {
+        let mut stream = connect(&edge, source()).await;
+        answers(&mut stream).await.then_some(())
+    })
+    .await;
+    edge.advance(45).await;
+    let (mut number, mut longest) = (0, Duration::ZERO);
+    // The pace of a telephone: the number of packets is limited.
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    until("the attempt to connect, of a second, has ended", async || {
+        ticks.tick().await;
+        number += 1;
+        let sent = Instant::now();
+        hears_its_echo(&call, answer.media().0, number).await;
+        longest = longest.max(sent.elapsed());
+        edge.binary.log().contains("connecting took too long").then_some(())
+    })
+    .await;
+    assert!(longest < Duration::from_millis(700), "media stopped for {longest:?}");
+    assert_eq!(edge.active().await.len(), 1);
+    drop((full, queued));
+}
+
+#[tokio::test]
+async fn a_refresh_whose_connection_is_closed_before_its_answer_is_sent_again_over_a_new_one() {
+    let edge = Edge::with_config("[sip]\nconnections = 1\n").await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "rtp_timeout": 600 })).await;
+    let uac = Uac::tcp(&edge).await;
+    let listener = TcpListener::bind((uac.local.ip(), 0)).await.unwrap();
+    let mut call = Call::over(uac, &edge, ANSWERS_AT_ONCE).await;
+    let contact = listener.local_addr().unwrap();
+    call.contact = vec![format!("Contact: <sip:caller@{contact};transport=tcp>")];
+    let timer = ["Supported: timer", "Session-Expires: 600;refresher=uas", "Allow: UPDATE"];
+    call.headers = timer.map(str::to_owned).into();
+    assert_eq!(call.place(&trunk).await.code(), 200);
+    assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the ACK has arrived");
+    edge.advance(300).await;
+    let is_update = |message: &Message| message.code() == 0 && message.method() == "UPDATE";
+    let first = call.uac.expect("an UPDATE", None, is_update).await;
+    drop(std::mem::replace(&mut call.uac, Uac::udp(&edge).await));
+    let accepting = tokio::spawn(async move { Uac::accepted(&listener).await });
+    until("the refresh is due again", async || {
+        edge.advance(3).await;
+        accepting.is_finished().then_some(())
+    })
+    .await;
+    call.uac = accepting.await.unwrap();
+    let again = call.asked("UPDATE", "200 OK", &["Session-Expires: 600;refresher=uac"], "").await;
+    assert!(again.sequence() > first.sequence(), "{again:?}");
+    assert_eq!(edge.active().await.len(), 1);
 }

@@ -1,8 +1,10 @@
 //! Refreshes the session of a call when the edge is the refresher (RFC 4028 §7.4).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sip_transport::session_timer::{Session, TimerHeaders};
+use sip_transport::streams::Lease;
 use tokio::sync::oneshot;
 use trunk_rules::carrier::Cause;
 
@@ -19,12 +21,51 @@ const REFRESH_RETRY_DELAY: Duration = Duration::from_secs(3);
 const MAX_GLARE_STEPS: u64 = 200;
 
 impl Call<'_> {
-    /// Sends a refresh: an UPDATE if the caller allows it, otherwise an INVITE with an offer of the current
-    /// media.
+    /// Refreshes the session. If the caller closed its connection, a task opens another one first, and the call goes on
+    /// meanwhile.
     pub(super) async fn refresh(&mut self) {
+        let (Some(session), Some(dialog)) = (self.session.as_mut(), self.dialog.as_ref()) else { return };
+        if !dialog.is_closed() {
+            return self.send_refresh(None).await;
+        }
+        session.wait();
+        let (mut sender, reconnecting) = oneshot::channel();
+        let (dialog, stack) = (dialog.clone(), Arc::clone(self.stack));
+        tokio::spawn(async move {
+            let opened = tokio::select! {
+                // The call has ended.
+                () = sender.closed() => return,
+                opened = dialog.connect(stack.reconnections()) => opened,
+            };
+            let _ended = sender.send(opened);
+        });
+        self.reconnecting = Some(reconnecting);
+    }
+
+    /// Sends the refresh that waited for a connection. `None` if there can be none.
+    pub(super) async fn reconnected(&mut self, lease: Option<Lease>) {
+        self.reconnecting = None;
+        let Some(dialog) = self.dialog.as_mut() else { return };
+        if let Some(lease) = &lease {
+            dialog.move_to(lease);
+        }
+        if dialog.is_closed() {
+            // A connection that the caller closes at once is no reason to open the next one at once.
+            return self.refresh_after(REFRESH_RETRY_DELAY);
+        }
+        self.send_refresh(lease).await;
+    }
+
+    /// Sends a refresh: an UPDATE if the caller allows it, otherwise an INVITE with an offer of the current
+    /// media. `lease` is that of a connection which was opened for it.
+    async fn send_refresh(&mut self, lease: Option<Lease>) {
         let (Some(session), Some(dialog)) = (self.session.as_mut(), self.dialog.as_ref()) else { return };
         let (allows_update, contact) = (dialog.allows_update, dialog.contact.clone());
         session.wait();
+        if !allows_update && self.sdp_state.awaits_answer {
+            // The caller's INVITE, in whose 2xx the edge made an offer, has no ACK yet (RFC 3261 §14.1).
+            return self.refresh_after(REFRESH_RETRY_DELAY);
+        }
         let (expires, least) = (session.terms.in_request(), self.min_session_interval.to_string());
         let offer = if allows_update { String::new() } else { self.refresh_offer() };
         let mut headers = vec![
@@ -37,7 +78,7 @@ impl Call<'_> {
             headers.push(("Min-SE", least.as_str()));
         }
         let Some(dialog) = self.dialog.as_mut() else { return };
-        match dialog.refresh(&headers, &offer, self.stack.reconnections()).await {
+        match dialog.refresh(&headers, &offer, lease).await {
             Some(sent) => {
                 let (sender, response) = oneshot::channel();
                 tokio::spawn(async move {

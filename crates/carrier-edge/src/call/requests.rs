@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use sip_transport::session_timer::{Decision, Session, TimerHeaders};
+use tokio::sync::oneshot;
 use trunk_rules::carrier::{Cause, Direction, reason_phrase};
 
 use super::Call;
@@ -77,20 +78,26 @@ impl Call<'_> {
         }
         headers.extend(expires.iter().map(|(name, value)| (*name, value.as_str())));
         request.respond(200, "OK", &headers, body).await;
+        if offers {
+            // Not through the mailbox, which may be full: without the answer, each later offer would be refused.
+            let (sender, acknowledgement) = oneshot::channel();
+            self.offered = Some(acknowledgement);
+            tokio::spawn(async move {
+                let _is_acknowledged = request.wait_acknowledged().await;
+                // The receiver is gone if the call has ended in the meantime.
+                let _gone = sender.send(request.take_acknowledgement());
+            });
+            return;
+        }
         let call_state = Arc::clone(&self.registered.call_state);
         let needs_acknowledgement = request.method() == "INVITE";
         tokio::spawn(async move {
             let is_acknowledged = request.wait_acknowledged().await;
-            let event = if offers {
-                CallEvent::OfferAcknowledged(request.take_acknowledgement())
-            } else if needs_acknowledgement && !is_acknowledged {
-                // The same as of a first INVITE (RFC 3261 §14.2 and §13.3.1.4).
-                CallEvent::EndFor(Cause::NoAck)
-            } else {
-                return;
-            };
-            // An ended call does not need the event. A call with a full queue loses it.
-            let _lost = call_state.mailbox.put(event);
+            if needs_acknowledgement && !is_acknowledged {
+                // The same as of a first INVITE (RFC 3261 §14.2 and §13.3.1.4). An ended call does not need the
+                // event. A call with a full queue loses it.
+                let _lost = call_state.mailbox.put(CallEvent::EndFor(Cause::NoAck));
+            }
         });
     }
 

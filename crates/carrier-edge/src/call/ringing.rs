@@ -90,7 +90,7 @@ impl Call<'_> {
                         Some(Ending::new(503, 503, reason, by))
                     }
                     CallEvent::EndFor(cause) => Some(Ending { code: 503, ..ending(cause) }),
-                    CallEvent::OfferAcknowledged(_) | CallEvent::PaidUntil(_) => None,
+                    CallEvent::PaidUntil(_) => None,
                 },
                 due = reliable::due(self.reliable.as_deref_mut()) => match due {
                     Due::Repetition => {

@@ -19,6 +19,7 @@ use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::{SipAddr, SipConnection};
 use sip_transport::address::entries;
 use sip_transport::body::{BodyRefusal, session_description};
+use sip_transport::streams::Lease;
 use sip_transport::{uri_of, verbatim};
 
 use super::identity::EdgeIdentity;
@@ -69,6 +70,8 @@ pub(crate) struct Sent {
     transaction: Transaction,
     /// For an INVITE: the dialog that the ACK of a 2xx response is made from.
     acknowledges: Option<Box<Dialog>>,
+    /// Keeps a connection to the caller that was opened for this request from being closed as idle.
+    _lease: Option<Lease>,
 }
 
 impl Dialog {
@@ -76,22 +79,26 @@ impl Dialog {
     /// its repetitions and its answer.
     pub(crate) async fn bye(mut self, reason: &str, reconnections: &Reconnections) {
         let headers = vec![Header::Other("Reason".to_owned(), reason.to_owned())];
-        if !Box::pin(self.reconnect(reconnections)).await {
-            return;
+        let mut lease = None;
+        if self.is_closed() {
+            let Some(opened) = Box::pin(self.connect(reconnections)).await else { return };
+            self.connection = opened.connection.clone();
+            lease = Some(opened);
         }
-        if let Some(sent) = self.send(Method::Bye, headers, "").await {
+        if let Some(sent) = self.send(Method::Bye, headers, "", lease).await {
             tokio::spawn(sent.answer());
         }
     }
 
-    /// Sends an UPDATE, or an INVITE if `offer` is not empty. `None` if it could not be sent.
+    /// Sends an UPDATE, or an INVITE if `offer` is not empty. `None` if it could not be sent. `lease` is that of a
+    /// connection which was opened for it.
     pub(crate) async fn refresh(
         &mut self,
         headers: &[(&str, &str)],
         offer: &str,
-        reconnections: &Reconnections,
+        lease: Option<Lease>,
     ) -> Option<Sent> {
-        if !Box::pin(self.reconnect(reconnections)).await {
+        if self.is_closed() {
             return None;
         }
         let method = if offer.is_empty() { Method::Update } else { Method::Invite };
@@ -100,34 +107,48 @@ impl Dialog {
         if !offer.is_empty() {
             headers.push(Header::ContentType("application/sdp".into()));
         }
-        self.send(method, headers, offer).await
+        self.send(method, headers, offer, lease).await
     }
 
-    /// Opens a new connection if the caller closed that of its call. Returns true if there is one, or none is needed.
-    async fn reconnect(&mut self, reconnections: &Reconnections) -> bool {
+    /// Whether the caller closed the connection of its call, so that a request needs a new one.
+    pub(crate) fn is_closed(&self) -> bool {
         let token = self.connection.cancel_token().filter(|_| self.transport != Transport::Udp);
-        if token.is_none_or(|token| !token.is_cancelled()) {
-            return true;
-        }
+        token.is_some_and(|token| token.is_cancelled())
+    }
+
+    /// Opens a new connection to the caller's contact or proxy; `None` if there can be none.
+    pub(crate) async fn connect(&self, reconnections: &Reconnections) -> Option<Lease> {
         let opened = if self.transport == Transport::Tcp {
             let next = self.routes.first().map_or(&*self.target, |route| uri_of(route));
-            reconnections.connect(self.source.ip(), next).await
+            reconnections.connect(self.source, next).await
         } else {
             Err("it was one over TLS".to_owned())
         };
         match opened {
-            Ok(connection) => {
-                self.connection = connection;
-                true
-            }
+            Ok(lease) => Some(lease),
             Err(why) => {
                 tracing::debug!(%why, "the caller closed its connection, and there is no other one to it");
-                false
+                None
             }
         }
     }
 
-    async fn send(&mut self, method: Method, headers: Vec<Header>, body: &str) -> Option<Sent> {
+    /// Sends the next requests over a connection that was opened for them, unless the caller opened one itself
+    /// meanwhile.
+    pub(crate) fn move_to(&mut self, lease: &Lease) {
+        if self.is_closed() {
+            self.connection = lease.connection.clone();
+        }
+    }
+
+    /// `lease` is held until the final response.
+    async fn send(
+        &mut self,
+        method: Method,
+        headers: Vec<Header>,
+        body: &str,
+        lease: Option<Lease>,
+    ) -> Option<Sent> {
         self.sequence = self.sequence.saturating_add(1);
         let sending = async {
             let request = self.request(method, headers, body).ok_or_else(|| {
@@ -139,7 +160,7 @@ impl Dialog {
                 Transaction::new_client(key, request, self.endpoint.clone(), Some(self.connection.clone()));
             transaction.destination = Some(self.destination());
             transaction.send().await?;
-            Ok::<_, rsipstack::Error>(Sent { transaction, acknowledges })
+            Ok::<_, rsipstack::Error>(Sent { transaction, acknowledges, _lease: lease })
         };
         match tokio::time::timeout(SEND_TIMEOUT, sending).await {
             Ok(Ok(sent)) => Some(sent),
@@ -207,10 +228,24 @@ impl Dialog {
 
 impl Sent {
     /// Waits for the final response, and acknowledges it if this is an INVITE. `None` if the transaction
-    /// ended without one. The library repeats the request, and reports a timeout as a 408.
+    /// ended without one. The library repeats the request, and reports a timeout as a 408. The end of the connection
+    /// counts as a 503 (RFC 3261 §8.1.3.1), except for an INVITE, whose 2xx over another one must be acknowledged.
     pub(crate) async fn answer(mut self) -> Option<FinalResponse> {
+        let stream = self.transaction.connection.as_ref();
+        let stream = stream.filter(|connection| connection.is_reliable() && self.acknowledges.is_none());
+        // Without a stream, the token is one that is never cancelled.
+        let closed = stream.and_then(SipConnection::cancel_token).unwrap_or_default();
         let response = loop {
-            match self.transaction.receive().await? {
+            let message = tokio::select! {
+                // First the response that came before the end of its connection.
+                biased;
+                message = self.transaction.receive() => message?,
+                () = closed.cancelled() => {
+                    let headers = Headers::default();
+                    return Some(FinalResponse { code: 503, headers, description: Ok(None) });
+                }
+            };
+            match message {
                 SipMessage::Response(response) if response.status_code.code() >= 200 => break response,
                 _ => {}
             }

@@ -7,17 +7,16 @@
 //! callers have no certificate, and the requests of a call over TLS must not be sent without encryption.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rsipstack::sip::Transport;
-use rsipstack::transport::SipConnection;
 use service_base::descriptors::{Descriptors, Share};
 use service_base::forwarded::origin;
 use service_base::net::OwnSockets;
 use service_base::public_address::not_public;
-use sip_transport::streams::{Limits, OutgoingStream};
+use sip_transport::streams::{Lease, Limits, OutgoingStream};
 use sip_transport::{Arrival, FilterAction, Intake, MessageFilter, Unreadable};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -25,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 use trunk_rules::carrier::no_media_to;
 use trunk_rules::outbound::SipUri;
 
-/// Time limit for a connection, with the wait for another one of the source that is being opened: its call waits
-/// meanwhile.
+/// Time limit for a connection, with the wait for another one of the source that is being opened: the end of a call
+/// waits meanwhile.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Limit of connections to callers of one source, an IPv4 address or an IPv6 network of 64 bits.
 const MAX_OF_SOURCE: usize = 4;
@@ -34,6 +33,8 @@ const MAX_OF_SOURCE: usize = 4;
 const MAX_OF_ALL: usize = 64;
 /// A connection without traffic for this time is closed. A request is answered within 32 seconds.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(40);
+/// Services that answer arbitrary senders listen on ports below this one.
+const MIN_PORT: u16 = 1024;
 /// The port of a URI that names none.
 const DEFAULT_PORT: u16 = 5060;
 
@@ -72,13 +73,15 @@ impl Reconnections {
         }
     }
 
-    /// A connection to the address in a URI, for a call that came from `source`.
+    /// A connection to the address in a URI, for a call that came from `source`. It is not closed as idle while the
+    /// lease exists.
     ///
     /// # Errors
     /// Why there is none: the URI names a host or another transport, the address is not allowed or not reachable,
     /// or a limit is reached.
-    pub(super) async fn connect(&self, source: IpAddr, uri: &str) -> Result<SipConnection, String> {
+    pub(super) async fn connect(&self, source: SocketAddr, uri: &str) -> Result<Lease, String> {
         let target = target_of(uri).ok_or("the contact or route is not an address over TCP")?;
+        let (target, source) = (on_link_of(source, target), source.ip());
         if let Some(why) = forbidden(target, source, &self.own) {
             return Err(format!("{target} is {why}"));
         }
@@ -86,22 +89,21 @@ impl Reconnections {
         opened.unwrap_or_else(|_elapsed| Err("connecting took too long".to_owned()))
     }
 
-    async fn shared(&self, source: IpAddr, target: SocketAddr) -> Result<SipConnection, String> {
+    async fn shared(&self, source: IpAddr, target: SocketAddr) -> Result<Lease, String> {
         let of_source = self.of_source(source);
         let mut open = of_source.lock().await;
         open.retain(|(_, stream)| stream.is_open());
         let known = open.iter().find(|(to, _)| *to == target);
         if let Some(lease) = known.and_then(|(_, stream)| stream.lease()) {
-            return Ok(lease.connection.clone());
+            return Ok(lease);
         }
         if open.len() >= MAX_OF_SOURCE {
             return Err("there are too many connections to callers of its source".to_owned());
         }
         let stream = self.open(target).await?;
         let lease = stream.lease().ok_or("the connection was closed")?;
-        let connection = lease.connection.clone();
         open.push((target, stream));
-        Ok(connection)
+        Ok(lease)
     }
 
     async fn open(&self, target: SocketAddr) -> Result<OutgoingStream, String> {
@@ -174,17 +176,36 @@ fn target_of(uri: &str) -> Option<SocketAddr> {
     (is_tcp && !uri.secure).then(|| SocketAddr::new(address.to_canonical(), port))
 }
 
+/// The target on the link from which a call came: a URI names no scope, and a link-local address has many.
+fn on_link_of(source: SocketAddr, target: SocketAddr) -> SocketAddr {
+    match (source, target) {
+        (SocketAddr::V6(from), SocketAddr::V6(to)) if is_link_local(from) && is_link_local(to) => {
+            SocketAddrV6::new(*to.ip(), to.port(), 0, from.scope_id()).into()
+        }
+        _ => target,
+    }
+}
+
+fn is_link_local(address: SocketAddrV6) -> bool {
+    address.ip().is_unicast_link_local()
+}
+
 /// Why no connection may be opened to an address, for a call that came from `source`; `None` if one may.
 fn forbidden(target: SocketAddr, source: IpAddr, own: &OwnSockets) -> Option<&'static str> {
     let address = target.ip().to_canonical();
+    let is_of_caller = address == source.to_canonical();
     let of_others = || {
-        let is_of_caller = address == source.to_canonical();
         let of_this_machine = || own.is_near(address).then_some("one of this machine");
         if is_of_caller { None } else { not_public(address).or_else(of_this_machine) }
     };
-    no_media_to(target, source, false)
-        .or_else(|| own.at(target).map(|_| "one of our own sockets"))
-        .or_else(of_others)
+    // A neighbour on the link that the call came from is reached there, as far as it is the caller itself.
+    let is_neighbour = is_of_caller && matches!(target, SocketAddr::V6(to) if is_link_local(to));
+    let special = if is_neighbour {
+        (target.port() < MIN_PORT).then_some("a port below 1024")
+    } else {
+        no_media_to(target, source, false)
+    };
+    special.or_else(|| own.at(target).map(|_| "one of our own sockets")).or_else(of_others)
 }
 
 #[cfg(test)]

@@ -92,6 +92,13 @@ impl Carrier {
         Self { wire: Wire::Tcp(stream, Vec::new()), address, caller: None, tag: "far".to_owned() }
     }
 
+    /// A carrier on a connection that it opens itself.
+    pub(super) async fn connect(to: SocketAddr) -> Self {
+        let stream = TcpStream::connect(to).await.unwrap();
+        let address = stream.local_addr().unwrap();
+        Self { wire: Wire::Tcp(stream, Vec::new()), address, caller: None, tag: "far".to_owned() }
+    }
+
     pub(super) fn uri(&self, user: &str) -> String {
         format!("sip:{user}@{}", self.address)
     }
@@ -138,6 +145,16 @@ impl Carrier {
         loop {
             let message = self.next().await;
             if message.method() == method {
+                return message;
+            }
+        }
+    }
+
+    /// The next response to the request with this `CSeq`. Others are skipped, because they may be repeated at any time.
+    pub(super) async fn response_to(&mut self, sequence: &str) -> Message {
+        loop {
+            let message = self.await_next("SIP/2.0").await;
+            if message.header("CSeq") == sequence {
                 return message;
             }
         }

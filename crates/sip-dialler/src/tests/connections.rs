@@ -1,14 +1,15 @@
 //! Tests of connections that are stuck, idle, too many or fail.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
-use super::carrier::{Carrier, description};
+use super::carrier::{Carrier, Message, description};
 use super::{
-    Connections, DiallerConfig, EVENT_TIMEOUT, LegEnd, LegEvent, Limits, ROUND_TRIP, config, ended, hang_up,
-    invitation, next, start,
+    Connections, Dialler, DiallerConfig, EVENT_TIMEOUT, Leg, LegEnd, LegEvent, Limits, ROUND_TRIP, config,
+    ended, hang_up, invitation, next, start,
 };
 
 fn with(limits: impl FnOnce(&mut Limits)) -> DiallerConfig {
@@ -116,6 +117,68 @@ async fn a_call_whose_connection_was_closed_is_hung_up_over_a_new_one_to_the_sam
     assert_eq!(bye.uri(), format!("sip:far@{closed};transport=tcp"), "the target stays");
     carrier.answer(&bye, "200 OK", "", "").await;
     assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+/// A dialler that accepts one connection.
+async fn with_one_place() -> Dialler {
+    let connections = Connections { all: 1, of_one_address: 1 };
+    start(DiallerConfig { connections, ..config() }).await
+}
+
+/// Places a call over TCP whose carrier asks for an offer over another connection, which it closes after the answer.
+async fn asked_over_another_connection(dialler: &Dialler) -> (Leg, Carrier, Message) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
+    let mut leg = dialler.call(invitation(&uri));
+    let mut carrier = Carrier::accept(&listener).await;
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    let mut other = Carrier::connect(dialler.address()).await;
+    other.request(&invite, "INVITE", 1, "", "").await;
+    assert_eq!(other.next().await.code(), 200);
+    drop(other);
+    // The only place of a connection is free as soon as the end of that one is noticed.
+    let noticed = async {
+        loop {
+            let mut stream = TcpStream::connect(dialler.address()).await.unwrap();
+            if tokio::time::timeout(ROUND_TRIP, stream.read(&mut [0; 1])).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(EVENT_TIMEOUT, noticed).await.expect("the end of the connection is noticed");
+    (leg, carrier, invite)
+}
+
+#[tokio::test]
+async fn the_wait_for_an_ack_whose_connection_was_closed_ends_with_the_dialler() {
+    let dialler = with_one_place().await;
+    let _call = asked_over_another_connection(&dialler).await;
+    let endpoint = Arc::downgrade(dialler.shared.network.stack.endpoint());
+    drop(dialler);
+    let released = async {
+        while endpoint.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(EVENT_TIMEOUT, released).await.expect("no transaction remains");
+}
+
+#[tokio::test]
+async fn an_answer_in_an_ack_over_another_connection_counts_after_that_of_its_invite_was_closed() {
+    let dialler = with_one_place().await;
+    let (mut leg, mut carrier, invite) = asked_over_another_connection(&dialler).await;
+    let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let answer = description(receiver.local_addr().unwrap().port());
+    carrier.request(&invite, "ACK", 1, "", &answer).await;
+    let mut packet = [0; 400];
+    tokio::time::timeout(EVENT_TIMEOUT, receiver.recv(&mut packet))
+        .await
+        .expect("silence follows the answer")
+        .unwrap();
+    hang_up(&mut leg, &mut carrier).await;
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
-use super::carrier::{Carrier, description};
+use super::carrier::{Carrier, Message, description};
 use super::{
     Clock, Dialler, EVENT_TIMEOUT, Ids, LegEnd, LegEvent, ROUND_TRIP, config, dialler, ended, established,
-    next, placed, with_short_timers,
+    hang_up, next, placed, with_short_timers,
 };
 
 #[tokio::test]
@@ -96,6 +96,74 @@ async fn an_invite_without_an_offer_is_answered_with_ours() {
 }
 
 #[tokio::test]
+async fn an_offer_that_crosses_ours_in_a_200_is_refused_with_491_until_its_ack() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (_leg, invite) = established(&dialler, &mut carrier, "").await;
+    let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let own = description(receiver.local_addr().unwrap().port());
+    carrier.request(&invite, "INVITE", 1, "", "").await;
+    assert_eq!(carrier.response_to("1 INVITE").await.code(), 200);
+    for (number, (method, body, code)) in (2..).zip([
+        ("INVITE", own.as_str(), 491),
+        ("INVITE", "", 491),
+        ("UPDATE", own.as_str(), 491),
+        ("UPDATE", "", 200),
+    ]) {
+        carrier.request(&invite, method, number, "", body).await;
+        let response = carrier.response_to(&format!("{number} {method}")).await;
+        assert_eq!(response.code(), code, "{number} {method}");
+    }
+    carrier.request(&invite, "ACK", 1, "", &own).await;
+    let mut packet = [0; 400];
+    tokio::time::timeout(EVENT_TIMEOUT, receiver.recv(&mut packet))
+        .await
+        .expect("silence follows the answer")
+        .unwrap();
+    carrier.request(&invite, "UPDATE", 6, "", &own).await;
+    assert_eq!(carrier.response_to("6 UPDATE").await.code(), 200, "our offer was answered");
+    // An ACK without an answer ends the wait too.
+    carrier.request(&invite, "INVITE", 7, "", "").await;
+    assert_eq!(carrier.response_to("7 INVITE").await.code(), 200);
+    carrier.request(&invite, "ACK", 7, "", "").await;
+    let mut number = 7;
+    offered(&mut carrier, &invite, &mut number).await;
+}
+
+/// Asks for an offer until that before it has its answer, and returns it. `number` is that of the last INVITE.
+async fn offered(carrier: &mut Carrier, first: &Message, number: &mut u32) -> Message {
+    loop {
+        *number += 1;
+        carrier.request(first, "INVITE", *number, "", "").await;
+        let response = carrier.response_to(&format!("{number} INVITE")).await;
+        if response.code() == 200 {
+            return response;
+        }
+        assert_eq!(response.code(), 491);
+    }
+}
+
+#[tokio::test]
+async fn streams_that_an_answer_leaves_out_stay_in_later_offers() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (_leg, first) = established(&dialler, &mut carrier, "").await;
+    let audio = description(4000);
+    let refused = audio.replace("m=audio 4000", "m=audio 0");
+    let removed = refused.replace("m=audio", "m=video 5000 RTP/AVP 31\r\nm=audio");
+    carrier.request(&first, "INVITE", 1, "", &removed).await;
+    assert_eq!(carrier.response_to("1 INVITE").await.code(), 200);
+    carrier.request(&first, "ACK", 1, "", "").await;
+    let lines = format!("m=video 0 RTP/AVP 31\r\nm=audio {} RTP/AVP ", first.media());
+    let mut number = 1;
+    for answer in [&refused, &audio, &audio, &refused, &audio] {
+        let offer = offered(&mut carrier, &first, &mut number).await;
+        assert!(offer.body.contains(&lines), "{number}: {}", offer.body);
+        carrier.request(&first, "ACK", number, "", answer).await;
+    }
+}
+
+#[tokio::test]
 async fn further_requests_in_a_call_are_answered() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
@@ -150,6 +218,20 @@ async fn the_answer_to_an_update_moves_the_target() {
     assert_eq!((bye.uri(), bye.header("CSeq")), (moved.contact_uri().as_str(), "3 BYE"));
     moved.answer(&bye, "200 OK", "", "").await;
     assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+#[tokio::test]
+async fn a_refused_offer_changes_neither_the_target_nor_the_session_timer() {
+    let (clock, dialler) = frozen().await;
+    let (mut carrier, moved) = (Carrier::udp().await, Carrier::udp().await);
+    let (mut leg, invite) = established(&dialler, &mut carrier, "Allow: UPDATE\r\n").await;
+    let timer = "Supported: timer\r\nSession-Expires: 90;refresher=uas\r\n";
+    let refused = description(4000).replace(" 8 101", " 18").replace(":8 PCMA", ":18 G729");
+    carrier.request(&invite, "UPDATE", 1, &format!("{timer}{}", moved.contact()), &refused).await;
+    assert_eq!(carrier.next().await.code(), 488);
+    clock.advance(Duration::from_secs(45));
+    carrier.hears_nothing_for(ROUND_TRIP).await;
+    hang_up(&mut leg, &mut carrier).await;
 }
 
 #[tokio::test]

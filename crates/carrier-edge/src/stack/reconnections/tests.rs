@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 use super::*;
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+/// Where the calls come from.
+const CALLER: SocketAddr = SocketAddr::new(HERE, 9);
 /// Far longer than the end of a connection takes to be noticed.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -50,6 +52,10 @@ fn a_connection_leads_to_the_address_of_the_caller_or_to_a_public_one() {
         ("[fd00::1]:5060", "fd00::1", true),
         ("[fd00::2]:5060", "fd00::1", false),
         ("[64:ff9b::a00:1]:5060", "8.8.8.8", false),
+        ("[fe80::7]:5060", "fe80::7", true),
+        ("[fe80::7]:443", "fe80::7", false),
+        ("[fe80::8]:5060", "fe80::7", false),
+        ("[fe80::7]:5060", "2001:4860:4860::8888", false),
         ("[2001:4860:4860::8844]:5060", "2001:4860:4860::8888", true),
     ] {
         let why = forbidden(target.parse().unwrap(), source.parse().unwrap(), &own);
@@ -57,9 +63,21 @@ fn a_connection_leads_to_the_address_of_the_caller_or_to_a_public_one() {
     }
 }
 
-#[tokio::test]
-async fn the_calls_of_a_source_share_connections_of_which_they_have_few() {
-    let token = CancellationToken::new();
+#[test]
+fn a_link_local_contact_is_on_the_link_of_the_call() {
+    for (target, source, scoped) in [
+        ("[fe80::7]:5060", "[fe80::7%3]:9", "[fe80::7%3]:5060"),
+        ("[fe80::7]:5060", "[2001:db8::1]:9", "[fe80::7]:5060"),
+        ("[2001:db8::1]:5060", "[fe80::7%3]:9", "[2001:db8::1]:5060"),
+        ("192.0.2.1:5060", "[fe80::7%3]:9", "192.0.2.1:5060"),
+    ] {
+        let on_link = on_link_of(source.parse().unwrap(), target.parse().unwrap());
+        assert_eq!(on_link, scoped.parse::<SocketAddr>().unwrap(), "{target} for {source}");
+    }
+}
+
+/// Reconnections of a new endpoint, which the token ends.
+fn reconnections(token: &CancellationToken) -> Reconnections {
     let endpoint = EndpointBuilder::new()
         .with_transport_layer(transport_layer(token.clone()))
         .with_cancel_token(token.clone())
@@ -73,20 +91,44 @@ async fn the_calls_of_a_source_share_connections_of_which_they_have_few() {
         limits: Limits::default(),
         tap: Tap::new(None, "test"),
     };
-    let reconnections =
-        Reconnections::new(&intake, token.clone(), Descriptors::new(1_024), OwnSockets::default());
+    Reconnections::new(&intake, token.clone(), Descriptors::new(1_024), OwnSockets::default())
+}
+
+async fn listening() -> (TcpListener, String) {
+    let listener = TcpListener::bind((HERE, 0)).await.unwrap();
+    let uri = format!("sip:caller@{};transport=tcp", listener.local_addr().unwrap());
+    (listener, uri)
+}
+
+#[tokio::test]
+async fn a_connection_is_not_closed_as_idle_while_a_request_waits_for_its_response() {
+    let token = CancellationToken::new();
+    let mut reconnections = reconnections(&token);
+    let idle = Duration::from_millis(100);
+    reconnections.common.limits.idle_timeout = idle;
+    let (_listener, uri) = listening().await;
+    let lease = reconnections.connect(CALLER, &uri).await.unwrap();
+    let open = lease.connection.cancel_token().unwrap();
+    assert!(tokio::time::timeout(3 * idle, open.cancelled()).await.is_err(), "it was closed as idle");
+    drop(lease);
+    tokio::time::timeout(DEADLINE, open.cancelled()).await.expect("it is closed");
+    token.cancel();
+}
+
+#[tokio::test]
+async fn the_calls_of_a_source_share_connections_of_which_they_have_few() {
+    let token = CancellationToken::new();
+    let reconnections = reconnections(&token);
     let mut callers = Vec::new();
     for _ in 0..=MAX_OF_SOURCE {
-        let listener = TcpListener::bind((HERE, 0)).await.unwrap();
-        let uri = format!("sip:caller@{};transport=tcp", listener.local_addr().unwrap());
-        callers.push((listener, uri));
+        callers.push(listening().await);
     }
     let (_, last) = callers.last().unwrap();
     for _ in 0..2 {
         for (_, uri) in &callers[..MAX_OF_SOURCE] {
-            reconnections.connect(HERE, uri).await.unwrap();
+            reconnections.connect(CALLER, uri).await.unwrap();
         }
-        assert!(reconnections.connect(HERE, last).await.is_err(), "too many");
+        assert!(reconnections.connect(CALLER, last).await.is_err(), "too many");
     }
     assert_eq!(reconnections.places.available_permits(), MAX_OF_ALL - MAX_OF_SOURCE, "each is opened once");
     // The caller closes one of them, and another may be opened.
@@ -94,7 +136,7 @@ async fn the_calls_of_a_source_share_connections_of_which_they_have_few() {
     let (accepted, _) = first.accept().await.unwrap();
     drop(accepted);
     let replaced = async {
-        while reconnections.connect(HERE, last).await.is_err() {
+        while reconnections.connect(CALLER, last).await.is_err() {
             tokio::task::yield_now().await;
         }
     };

@@ -60,11 +60,6 @@ impl Agreed {
             })
         })
     }
-
-    /// The number of streams that later offers have.
-    pub fn streams(&self) -> usize {
-        self.others.len() + 1
-    }
 }
 
 /// The streams of a session from which all audio was removed, which later offers must keep (RFC 3264 §8.2).
@@ -181,8 +176,11 @@ impl<'a> OwnOffer<'a> {
         }
     }
 
-    /// Parses the answer to this offer. It must have the audio stream with the offered profile, a key if one was
-    /// offered, and one of the codecs.
+    /// Parses the answer to this offer. It must have the audio stream with the offered profile, a key if one was offered,
+    /// and one of the codecs. Disabled streams may be absent, and are added.
+    ///
+    /// # Errors
+    /// What does not fit the offer.
     pub fn take_answer(
         &self,
         mode: &MediaEncryptionMode,
@@ -192,8 +190,10 @@ impl<'a> OwnOffer<'a> {
             return Err(MediaRefusal::NoAnswer);
         };
         let streams = sdp::parse(answer)?;
-        // Some clients leave disabled streams out.
-        let at = if streams.len() == 1 { 0 } else { self.stream };
+        // Some clients leave disabled streams out, and all others of this offer are disabled.
+        let is_short = streams.len() <= self.others.len();
+        let is_audio = |stream: &sdp::Stream<'_>| stream.kind == "audio" && stream.port != 0;
+        let at = if is_short { streams.iter().position(is_audio).unwrap_or(0) } else { self.stream };
         let stream = streams.get(at).filter(|stream| stream.kind == "audio" && stream.port != 0);
         let stream = stream.ok_or(MediaRefusal::StreamRefused)?;
         if stream.profile != Some(self.profile) {
@@ -206,12 +206,33 @@ impl<'a> OwnOffer<'a> {
             Protection::Sdes { tag, suite, .. } if tag != 1 || Some(suite) != self.suite => {
                 Err(MediaRefusal::NoKey)
             }
-            _ => Ok(Media {
-                stream: at,
-                lines: streams.iter().map(|stream| stream.line.to_owned()).collect(),
-                payload_types: stream.payload_types_of(&codecs),
-                ..media
-            }),
+            _ => {
+                let lines: Vec<String> = streams.iter().map(|stream| stream.line.to_owned()).collect();
+                let payload_types = stream.payload_types_of(&codecs);
+                Ok(self.completed(Media { stream: at, lines, payload_types, ..media }))
+            }
         }
+    }
+
+    /// The media of an answer to this offer, with the streams that the answer leaves out: later offers must have
+    /// them, because a session never has fewer streams than before (RFC 3264 §8).
+    pub fn completed(&self, media: Media) -> Media {
+        if media.lines.len() > self.others.len() {
+            return media;
+        }
+        let lines = self.completed_lines(&media.lines, media.stream);
+        Media { stream: self.stream, lines, ..media }
+    }
+
+    /// The `m=` values of an answer to this offer, with those of the streams that the answer leaves out. `at` is the
+    /// index of the audio stream in the answer.
+    pub fn completed_lines(&self, lines: &[String], at: usize) -> Vec<String> {
+        if lines.len() > self.others.len() {
+            return lines.to_vec();
+        }
+        let (before, after) = self.others.split_at_checked(self.stream).unwrap_or_default();
+        let audio = lines.get(at).cloned();
+        let before = before.iter().map(ToString::to_string);
+        before.chain(audio).chain(after.iter().map(ToString::to_string)).collect()
     }
 }

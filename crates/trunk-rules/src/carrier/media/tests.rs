@@ -236,10 +236,18 @@ fn a_later_offer_keeps_the_streams_the_profile_and_the_codec_of_its_session() {
     assert_eq!(own.others, [Box::<str>::from("video 0 RTP/AVP 97")]);
     assert_eq!(own.codecs, [(18, Codec::G729), (8, Codec::Pcma), (0, Codec::Pcmu)]);
     assert_eq!((own.profile, own.telephone_event, own.suite), (Profile::Avp, 96, None));
-    for (answer, at) in [(sdp.clone(), 1), (offer("RTP/AVP", "18", &[]), 0)] {
+    // Of an answer without the disabled stream, both are kept.
+    for answer in [sdp.clone(), offer("RTP/AVP", "18", &[])] {
         let media = own.take_answer(&mode, Some(answer.as_bytes())).unwrap();
-        assert_eq!((media.codec, media.stream), (Codec::G729, at));
+        assert_eq!((media.codec, media.stream, media.lines.len()), (Codec::G729, 1, 2));
+        let kept = Agreed::of(&media, &mode, &settings).unwrap();
+        let next = OwnOffer::new(&mode, &settings, Some(&kept));
+        assert_eq!((next.stream, next.others), (own.stream, own.others));
     }
+    assert_eq!(
+        own.completed_lines(&["audio 0 RTP/AVP 18".to_owned()], 0),
+        ["video 0 RTP/AVP 97", "audio 0 RTP/AVP 18"]
+    );
     let off = sdp.replace("40000", "0");
     assert_eq!(own.take_answer(&mode, Some(off.as_bytes())), Err(MediaRefusal::StreamRefused));
 
