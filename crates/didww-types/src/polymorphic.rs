@@ -91,8 +91,11 @@ pub(crate) fn deserialize<'de, T: Polymorphic, D: Deserializer<'de>>(deserialize
     deserializer.deserialize_map(Visitor(PhantomData))
 }
 
-/// Takes a value that a client sent apart: its type and its attributes.
-pub(crate) fn parts(sent: &Value) -> Result<(&str, Cow<'_, Map<String, Value>>), Vec<Flaw>> {
+/// A type and its attributes.
+type Parts<'v> = (&'v str, Cow<'v, Map<String, Value>>);
+
+/// Takes a value that a client sent apart.
+pub(crate) fn parts(sent: &Value) -> Result<Parts<'_>, Vec<Flaw>> {
     let Some(object) = sent.as_object() else {
         return Err(if sent.is_null() { Violation::Blank } else { Violation::Invalid }.into());
     };

@@ -66,35 +66,31 @@ impl Call<'_> {
             // The caller's INVITE, in whose 2xx the edge made an offer, has no ACK yet (RFC 3261 §14.1).
             return self.refresh_after(REFRESH_RETRY_DELAY);
         }
-        let (expires, least) = (session.terms.in_request(), self.min_session_interval.to_string());
+        let (session_expires, min_se) = (session.terms.in_request(), self.min_session_interval.to_string());
         let offer = if allows_update { String::new() } else { self.refresh_offer() };
         let mut headers = vec![
             ("Contact", &*contact),
             ("Allow", crate::stack::ALLOW),
             ("Supported", crate::stack::SUPPORTED),
-            ("Session-Expires", expires.as_str()),
+            ("Session-Expires", session_expires.as_str()),
         ];
         if self.min_session_interval > 0 {
-            headers.push(("Min-SE", least.as_str()));
+            headers.push(("Min-SE", min_se.as_str()));
         }
         let Some(dialog) = self.dialog.as_mut() else { return };
-        match dialog.refresh(&headers, &offer, lease).await {
-            Some(sent) => {
-                let (sender, response) = oneshot::channel();
-                tokio::spawn(async move {
-                    // The receiver is gone if the call has ended in the meantime.
-                    let _gone = sender.send(sent.answer().await);
-                });
-                self.pending_refresh = Some(PendingRefresh { response, has_offer: !offer.is_empty() });
+        let Some(sent) = dialog.refresh(&headers, &offer, lease).await else {
+            if !offer.is_empty() {
+                // The caller has nothing to answer, and may make an offer of its own.
+                self.sdp_state.awaits_answer = false;
             }
-            None => {
-                if !offer.is_empty() {
-                    // The caller has nothing to answer, and may make an offer of its own.
-                    self.sdp_state.awaits_answer = false;
-                }
-                self.refresh_after(REFRESH_RETRY_DELAY);
-            }
-        }
+            return self.refresh_after(REFRESH_RETRY_DELAY);
+        };
+        let (sender, response) = oneshot::channel();
+        tokio::spawn(async move {
+            // The receiver is gone if the call has ended in the meantime.
+            let _gone = sender.send(sent.answer().await);
+        });
+        self.pending_refresh = Some(PendingRefresh { response, has_offer: !offer.is_empty() });
     }
 
     fn refresh_after(&mut self, wait: Duration) {

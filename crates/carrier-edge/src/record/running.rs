@@ -63,7 +63,7 @@ pub(crate) fn running_json(pop: &str, call_state: &CallState) -> Option<String> 
         p_charge_info: p_charge_info.as_deref(),
         source_ip: source.ip(),
         source_port: source.port(),
-        source_protocol: *protocol,
+        source_protocol: protocol,
         pop,
         rate: rate.map(|rate| rate.per_minute.to_string()),
         initial_billing_interval: rate.map(|rate| rate.initial_interval.get()),

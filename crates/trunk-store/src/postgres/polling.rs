@@ -227,14 +227,13 @@ async fn attempt(
     was_lost: bool,
     is_wide: bool,
 ) -> Done<()> {
-    let client = match client {
-        Some(client) => client,
-        None => {
-            let behind = std::mem::take(tried);
-            let (new, tried_then) = node.address.connect_next(behind).await?;
-            *tried = tried_then;
-            client.insert(new)
-        }
+    let client = if let Some(client) = client {
+        client
+    } else {
+        let behind = std::mem::take(tried);
+        let (new, tried_then) = node.address.connect_next(behind).await?;
+        *tried = tried_then;
+        client.insert(new)
     };
     if was_lost {
         node.freshness.prove(client, STATEMENT_LIMIT).await?;

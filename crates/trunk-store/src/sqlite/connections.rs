@@ -107,7 +107,7 @@ impl Connections {
         work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
         done: impl FnOnce(&T) + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
-        let work = move |connection: &Connection, _: &()| -> Result<T, StoreError> { work(connection) };
+        let work = move |connection: &Connection, (): &()| -> Result<T, StoreError> { work(connection) };
         let written = self.write_with((), work, done);
         async move { written.await.map(|(result, ())| result) }
     }

@@ -149,8 +149,8 @@ pub(super) fn apply(
         }
     }
     for (number, spec, sum, difference) in sums.changes() {
-        let changed = write.change_sum(number, spec, sum, difference)?;
-        if let Some((scope, record)) = changed.filter(|_| followed) {
+        let written = write.change_sum(number, spec, sum, difference)?;
+        if let Some((scope, record)) = written.filter(|_| followed) {
             push_changed(&mut effects, scope, record)?;
         }
     }

@@ -121,9 +121,8 @@ mod tests {
     fn a_response_is_written_as_the_library_writes_it() {
         let text = "SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=f\r\n\
                     To: <sip:b@h>;tag=t\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nX-Other: 1\r\nContent-Length: 3\r\n\r\nv=0";
-        let response = match SipMessage::try_from(text.as_bytes()) {
-            Ok(SipMessage::Response(response)) => response,
-            _ => panic!("{text}"),
+        let Ok(SipMessage::Response(response)) = SipMessage::try_from(text.as_bytes()) else {
+            panic!("{text}")
         };
         assert_eq!(bytes_of(&response), response.to_bytes());
     }
