@@ -320,12 +320,12 @@ impl Control {
 
     /// Deletes the flows that a customer keeps. Many flows are deleted in several transactions.
     async fn delete_flows(&self, customer: Uuid) -> Result<(), ControlError> {
-        loop {
+        let delete_some = || async move {
             let kept = DocumentQuery::with(DocumentKind::Flow, "kept", customer.to_string());
             let query = DocumentQuery { limit: MAX_FLOWS_PER_COMMIT, ..kept };
             let flows = Entity::<Flows>::list(&*self.core.store, query).await?;
             if flows.is_empty() {
-                return Ok(());
+                return Ok(false);
             }
             let at = Some(self.platform.timestamps.next());
             let deleted = flows.into_iter().map(|mut flow| {
@@ -334,7 +334,11 @@ impl Control {
                 flow.put()
             });
             self.core.store.commit(deleted.collect()).await?;
-        }
+            Ok::<bool, AttemptError<ControlError>>(true)
+        };
+        // Another server may be changing one of them, and the deletion of the customer cannot be repeated.
+        while Retries::REQUEST.run(delete_some).await? {}
+        Ok(())
     }
 
     /// Reads a customer from the store into the directory.

@@ -122,8 +122,8 @@ impl Dialog {
         let Some(address) = closed.address().filter(|_| !self.hop.is_open()) else { return };
         let network = &origin.network;
         let again = network.connector.hop_to(&network.stack, closed.transport, address, &origin.host);
-        // Boxed like the search for the next hop.
-        if let Ok(hop) = Box::pin(again).await {
+        // Boxed and limited like the search for the next hop.
+        if let Ok(Ok(hop)) = tokio::time::timeout(NEXT_HOP_TIMEOUT, Box::pin(again)).await {
             self.hop = hop;
         }
     }

@@ -44,12 +44,16 @@ fn read_what_serde_refuses<'a, T: Deserialize<'a>>(bytes: &[u8]) -> Option<T> {
     T::deserialize(Strict(value)).ok()
 }
 
-/// The text with U+FFFD in place of bytes that are not UTF-8, and its escape in place of those of lone surrogates.
+/// The text with U+FFFD in place of each byte that is not UTF-8, and its escape in place of those of lone surrogates.
 /// `None` for a text that ends in an escape, which is no JSON.
 fn with_replacements(bytes: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(bytes);
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
     let mut replaced = String::with_capacity(text.len());
-    let mut rest = &*text;
+    let mut rest = text.as_str();
     while let Some(at) = rest.find('\\') {
         let (plain, escape) = rest.split_at(at);
         let (kept, length) = match (surrogate(escape), escape.get(6..).and_then(surrogate)) {
@@ -357,6 +361,8 @@ mod tests {
             assert_eq!(name(text.as_bytes()).as_deref(), Some(read), "{text}");
         }
         assert_eq!(name(b"{\"name\":\"a\xffb\"}").as_deref(), Some("a\u{fffd}b"));
+        // Each byte of a character that was cut, as Go does.
+        assert_eq!(name(b"{\"name\":\"a\xe2\x82\"}").as_deref(), Some("a\u{fffd}\u{fffd}"));
         for text in [r#"{"name":"\ud83d"#, r#"{"name":"\"#, r#"{"name":"\ud8"}"#, "{\u{fffd}}"] {
             assert_eq!(name(text.as_bytes()), None, "{text}");
         }

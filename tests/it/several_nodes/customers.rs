@@ -1,13 +1,13 @@
-//! Access keys of VoIPBIN's side, which every server keeps in memory.
+//! Customers of VoIPBIN's side and their access keys, which every server keeps in memory.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Pair;
-use super::ledger::ADMIN;
+use super::ledger::{ADMIN, admin_token};
 use crate::sip::edge::{Edge, until};
 use crate::support::api::{Answer, http_client};
 
@@ -165,29 +165,47 @@ async fn of_servers_that_change_a_customer_at_once_each_succeeds_and_undoes_noth
     }
 }
 
+/// The answer to a request below `/v1.0` with a token.
+async fn request(edge: &Edge, token: &str, method: Method, path: &str, body: &Value) -> Answer {
+    let root = edge.binary.base.trim_end_matches("/v3");
+    let request = http_client().request(method, format!("{root}/v1.0{path}")).bearer_auth(token);
+    let request = request.header("Content-Type", "application/json").body(body.to_string());
+    Answer::of(request.send().await.unwrap()).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_server_adds_to_a_customer_does_not_outlive_its_deletion_at_the_other_one() {
     let pair = Pair::start_with(&["--voipbin-admin", ADMIN]).await;
+    let token = admin_token(&pair.other).await;
     for round in 0..10 {
         let customer = pair.one.control_request("/customers", "POST", &json!({ "name": "Acme" })).await;
-        let path = format!("/customers/{}", customer["id"].as_str().unwrap());
+        let id = customer["id"].as_str().unwrap();
+        let path = format!("/customers/{id}");
         until("the other server knows the customer", async || {
             (pair.other.control.get(&path).await.status == 200).then_some(())
         })
         .await;
+        // Its outbound config, so that it can have another one.
+        let configs = format!("/outbound_configs?customer_id={id}");
+        let found = request(&pair.other, &token, Method::GET, &configs, &Value::Null).await;
+        let config = format!("/outbound_configs/{}", found.at("/result/0/id").as_str().unwrap());
+        let gone = request(&pair.other, &token, Method::DELETE, &config, &Value::Null).await;
+        assert_eq!(gone.status, 200, "{}", gone.text);
         let number = |of: usize| json!({ "number": format!("+1415555{round:02}{of:02}") });
         let numbers = format!("{path}/numbers");
         let adds = (0..4).map(|of| {
             let (control, numbers, body) = (&pair.other.control, &numbers, number(of));
             async move { control.post(numbers, &body).await.status }
         });
-        let (added, deleted) = tokio::join!(join_all(adds), pair.one.control.delete(&path));
+        let config = json!({ "customer_id": id });
+        let configs =
+            (0..4).map(|_| request(&pair.other, &token, Method::POST, "/outbound_configs", &config));
+        let (added, configs, deleted) =
+            tokio::join!(join_all(adds), join_all(configs), pair.one.control.delete(&path));
         assert_eq!(deleted.status, 200, "{}", deleted.text);
         assert!(added.iter().all(|status| [201, 404].contains(status)), "{added:?}");
-        let left = format!(
-            "SELECT count(*) FROM document WHERE customer = '{}' AND NOT deleted",
-            customer["id"].as_str().unwrap()
-        );
+        assert!(configs.iter().all(|answer| answer.status < 500), "{configs:?}");
+        let left = format!("SELECT count(*) FROM document WHERE customer = '{id}' AND NOT deleted");
         assert_eq!(pair.database.ask(&left), "0", "round {round}: {added:?}");
     }
 }

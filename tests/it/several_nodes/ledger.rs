@@ -50,15 +50,21 @@ struct Shared {
     longest: AtomicUsize,
 }
 
-/// The APIs of a server, for keyed requests.
-async fn doors(edge: &Edge) -> [(Kind, Door); 2] {
+/// A token of the admin.
+pub(super) async fn admin_token(edge: &Edge) -> String {
     let root = edge.binary.base.trim_end_matches("/v3");
     let (username, password) = ADMIN.split_once(':').unwrap();
     let login = json!({ "username": username, "password": password }).to_string();
     let login = http_client().post(format!("{root}/auth/login")).body(login).send().await.unwrap();
     let login: Value = serde_json::from_str(&login.text().await.unwrap()).unwrap();
+    login["token"].as_str().unwrap().to_owned()
+}
+
+/// The APIs of a server, for keyed requests.
+async fn doors(edge: &Edge) -> [(Kind, Door); 2] {
+    let root = edge.binary.base.trim_end_matches("/v3");
     let mut platform = voipbin(&format!("{root}/v1.0"), "");
-    let cookie = format!("token={}", login["token"].as_str().unwrap());
+    let cookie = format!("token={}", admin_token(edge).await);
     platform.headers.insert("cookie", cookie.parse().unwrap());
     [(Kind::Trunk, didww(&edge.binary.base, "good")), (Kind::Provider, platform)]
 }

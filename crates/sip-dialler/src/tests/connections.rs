@@ -95,7 +95,10 @@ async fn incoming_connections_are_limited() {
 async fn a_call_whose_connection_was_closed_is_hung_up_over_a_new_one_to_the_same_address() {
     let dialler = start(config()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // It refuses connections, and no other test receives its port.
+    let refusing = TcpSocket::new_v4().unwrap();
+    refusing.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = refusing.local_addr().unwrap();
     let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
     let mut leg = dialler.call(invitation(&uri));
     let mut carrier = Carrier::accept(&listener).await;

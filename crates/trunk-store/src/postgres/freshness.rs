@@ -51,17 +51,18 @@ pub(super) struct Freshness {
     node: i64,
     /// The number of its heartbeats that are known to be committed; 0 if it has none.
     beats: AtomicI64,
+    /// The greatest number of a heartbeat that was sent as a proof, also if it has no outcome.
+    sent: AtomicI64,
     proof: watch::Sender<Proof>,
     /// Notified when a commit became doubtful.
     in_doubt: Notify,
 }
 
-/// A heartbeat after a loss. It is counted twice, because of an old primary a heartbeat may become visible that it did
-/// not commit.
-const BEAT: &str =
-    "UPDATE node SET beats = beats + 2 WHERE number = $1 AND heir IS NULL AND NOT removed RETURNING beats";
+/// A heartbeat after a loss, whose number is greater than `$2`.
+const BEAT: &str = "UPDATE node SET beats = greatest(beats, $2) + 1 \
+                    WHERE number = $1 AND heir IS NULL AND NOT removed RETURNING beats";
 /// The same if the row of this node was lost too.
-const BEAT_ANEW: &str = "INSERT INTO node (number, beats, beat_at, heir, removed) VALUES ($1, $2 + 2, NULL, NULL, false) \
+const BEAT_ANEW: &str = "INSERT INTO node (number, beats, beat_at, heir, removed) VALUES ($1, $2 + 1, NULL, NULL, false) \
                          ON CONFLICT (number) DO NOTHING RETURNING beats";
 /// Commits if this node had no heartbeat, or may have none. It changes no value.
 const WRITE_ANYTHING: &str = "INSERT INTO node_number AS n (only_row, last) VALUES (true, 0) \
@@ -70,7 +71,7 @@ const WRITE_ANYTHING: &str = "INSERT INTO node_number AS n (only_row, last) VALU
 impl Freshness {
     pub(super) fn new(node: i64) -> Self {
         let proof = watch::Sender::new(Proof::NotNeeded);
-        Self { node, beats: AtomicI64::new(0), proof, in_doubt: Notify::new() }
+        Self { node, beats: AtomicI64::new(0), sent: AtomicI64::new(0), proof, in_doubt: Notify::new() }
     }
 
     /// Records that this many heartbeats are committed.
@@ -151,8 +152,9 @@ impl Freshness {
         let begun = Stopwatch::start();
         client.batch_execute(&format!("SET statement_timeout = {}", limit.as_millis())).await?;
         let known = self.beats.load(Ordering::Relaxed);
-        let parameters: [Parameter<'_>; 2] = [(&self.node, Type::INT8), (&known, Type::INT8)];
-        let mut beat = client.query_typed_opt(BEAT, parameters.get(..1).unwrap_or_default()).await?;
+        let shown = self.greatest_shown(known);
+        let parameters: [Parameter<'_>; 2] = [(&self.node, Type::INT8), (&shown, Type::INT8)];
+        let mut beat = client.query_typed_opt(BEAT, &parameters).await?;
         if beat.is_none() && known > 0 {
             beat = client.query_typed_opt(BEAT_ANEW, &parameters).await?;
         }
@@ -162,6 +164,14 @@ impl Freshness {
         }
         self.show(begun);
         Ok(())
+    }
+
+    /// The greatest number that an old primary may show without having committed it: that of one heartbeat after the
+    /// known ones, or of an earlier proof that waited there until its process ended. The next proof has a greater one.
+    fn greatest_shown(&self, known: i64) -> i64 {
+        let shown = self.sent.load(Ordering::Relaxed).max(known.saturating_add(1));
+        self.sent.store(shown.saturating_add(1), Ordering::Relaxed);
+        shown
     }
 
     /// Records that a heartbeat was committed that began at this time.
@@ -208,6 +218,14 @@ mod tests {
         assert!(tokio::join!(biased; freshness.is_certain(), proven).0);
         freshness.lose();
         assert!(!freshness.is_certain().await, "there is none in time");
+    }
+
+    #[test]
+    fn each_proof_has_a_greater_number_than_what_an_old_primary_may_show() {
+        let freshness = Freshness::new(1);
+        assert_eq!(freshness.greatest_shown(5), 6, "a heartbeat whose outcome is not known");
+        assert_eq!(freshness.greatest_shown(5), 7, "the proof before, which had the number 7");
+        assert_eq!(freshness.greatest_shown(20), 21);
     }
 
     /// A stopwatch that was started later than every one before it.

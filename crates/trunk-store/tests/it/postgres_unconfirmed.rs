@@ -160,6 +160,18 @@ async fn a_primary_that_goes_on_beside_the_next_one_is_left_for_that() {
     for _ in 0..100 {
         assert_eq!(store.find(trunks(1), id(1)).await, Ok(None), "the old one is read no more");
     }
+    // The heartbeat that waited at the old one becomes visible there.
+    of_waiting(old, "pg_terminate_backend(pid)");
+    let ended = async {
+        while of_waiting(old, "count(*)") != "0" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within("the end of the wait", ended).await;
+    // Several at once need further connections.
+    let reads = (0..16).map(|_| async { store.find(trunks(1), id(1)).await });
+    let reads = within("the reads", futures_util::future::join_all(reads)).await;
+    assert!(reads.iter().all(|read| *read == Ok(None)), "{reads:?}");
     store.heartbeat(Timestamp::from_unix_millis(2)).await.unwrap();
 }
 

@@ -2,13 +2,14 @@
 
 use service_core::{AttemptError, Retries};
 use trunk_rules::outbound::{ConfigUpdate, Country, Permission, settle_config};
-use trunk_store::DocumentKind;
+use trunk_store::{Change, DocumentKind, StoreError};
 use uuid::Uuid;
 use voipbin_types::{OutboundConfigCreate, OutboundConfigPatch};
 
 use super::texts::{LONG, SHORT, check_lengths};
 use crate::entity::Entity;
 use crate::error::{ApiError, ApiResult, Status};
+use crate::records::customers::Customers;
 use crate::records::numbers::PhoneNumbers;
 use crate::records::outbound_configs::{self, OutboundConfigs};
 use crate::request::{RequestContext, page};
@@ -50,17 +51,30 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     let OutboundConfigCreate { customer_id, config } = request.decode_body()?;
     request.caller.require_super_admin()?;
     let customer = customer_id.filter(|id| !id.is_nil()).unwrap_or_else(|| request.caller.customer());
+    let refused = || ApiError::invalid_argument(format!("customer_id {customer} is not a customer."));
     if request.platform.directory.customer(customer).is_none() {
-        return Err(ApiError::invalid_argument(format!("customer_id {customer} is not a customer.")));
+        return Err(refused());
     }
     let (id, at) = request.platform.new_id_and_time();
     let mut new = outbound_configs::empty(id, customer, at);
     apply(request, &mut new, config).await?;
-    // A config that an earlier release deleted still has its unique key. Writing it again frees the key.
     let store = &*request.platform.core.store;
-    let earlier = Entity::<OutboundConfigs>::find_by(store, "customer", customer.to_string()).await?;
-    let freed = earlier.filter(|config| config.deleted).as_ref().map(Entity::put);
-    store.commit(freed.into_iter().chain([new.put()]).collect()).await?;
+    let read = || async {
+        let owner = Entity::<Customers>::find(store, customer).await?.filter(|owner| !owner.deleted);
+        let Some(owner) = owner else { return Err(refused()) };
+        // A config that an earlier release deleted still has its unique key. Writing it again frees the key.
+        let earlier = Entity::<OutboundConfigs>::find_by(store, "customer", customer.to_string()).await?;
+        Ok((owner, earlier.filter(|config| config.deleted)))
+    };
+    let decide = |_: &(Entity<Customers>, Option<Entity<OutboundConfigs>>)| Ok::<Change, ApiError>(new.put());
+    // The customer is written as it is, so that another server cannot delete it meanwhile.
+    let write = |(owner, freed): (Entity<Customers>, Option<Entity<OutboundConfigs>>), new: Change| async move {
+        let freed = freed.as_ref().map(Entity::put);
+        store.commit([owner.put()].into_iter().chain(freed).chain([new]).collect()).await?;
+        Ok::<(), StoreError>(())
+    };
+    let _turn = request.platform.changes.lock().await;
+    Retries::REQUEST.change(read, decide, write).await?;
     Ok(new.public_json())
 }
 
