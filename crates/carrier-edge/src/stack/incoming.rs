@@ -420,6 +420,12 @@ impl Incoming {
                 }
             };
             let Some(event) = event else { return InviteEvent::Terminated };
+            if self.is_copy_before_ack(&event) {
+                // The library would absorb it, and would take an event that waits behind it before that.
+                drop(event);
+                self.answer_copy().await;
+                continue;
+            }
             let source = match &event {
                 TransactionEvent::Received(SipMessage::Request(request), _) => {
                     Arrival::of(request).map(|arrival| arrival.source.ip())

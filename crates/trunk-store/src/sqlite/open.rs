@@ -66,6 +66,9 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// that was interrupted leaves this schema.
 const FIRST_SCHEMA_WITHOUT_KEYS: usize = 17;
 
+/// Bytes of the first page of a new database.
+const FIRST_PAGE_BYTES: u64 = 4_096;
+
 /// Maximum number of connections for reads by a key.
 const READER_CONNECTIONS: usize = 4;
 
@@ -88,6 +91,9 @@ impl SqliteStore {
         let mut files = Files::open(path)?;
         let canonical = files.path().to_owned();
         let noted = commits::read_note(&canonical);
+        if is_torn_first_page(&files, noted).map_err(access)? {
+            files.database().set_len(0).map_err(access)?;
+        }
         check_header(&files, noted, path)?;
         let is_new = files.length().map_err(access)? == 0;
         if !is_new {
@@ -228,11 +234,43 @@ pub(super) fn unusable(path: &Path, error: rusqlite::Error) -> OpenError {
     }
 }
 
+/// Whether a file is what a power cut may leave of the first page of a new database that was written and not flushed
+/// yet: some of its sectors, and nothing or zeros in place of the others. Nothing is stored in such a file.
+fn is_torn_first_page(files: &Files, noted: Option<CommitCount>) -> std::io::Result<bool> {
+    let length = files.length()?;
+    if !(1..=FIRST_PAGE_BYTES).contains(&length)
+        || noted.is_some_and(|noted| noted.made > 0)
+        || has_log(files)
+    {
+        return Ok(false);
+    }
+    let mut bytes = vec![0_u8; usize::try_from(length).unwrap_or_default()];
+    files.database().read_exact_at(&mut bytes, 0)?;
+    let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+    // Of a database without tables, all that is not zero is in the first sector: the header, and that of a leaf of the
+    // schema that has no cells. A page that is complete needs no care.
+    let is_without_tables = |(header, rest): (&[u8], &[u8])| {
+        header.starts_with(b"SQLite format 3\0")
+            // `user_version` and `application_id`.
+            && header.get(60..64).is_some_and(is_zero)
+            && header.get(68..72).is_some_and(is_zero)
+            && header.get(100..105) == Some(&[13, 0, 0, 0, 0][..])
+            && is_zero(rest)
+    };
+    let is_begun = length < FIRST_PAGE_BYTES && bytes.split_at_checked(108).is_some_and(is_without_tables);
+    Ok(is_zero(&bytes) || is_begun)
+}
+
+/// Whether the write-ahead log has any bytes.
+fn has_log(files: &Files) -> bool {
+    std::fs::metadata(with_suffix(files.path(), "-wal")).is_ok_and(|log| log.len() > 0)
+}
+
 /// Refuses an empty or truncated file, which the engine would replace by a new database or take for a complete one.
 fn check_header(files: &Files, noted: Option<CommitCount>, path: &Path) -> Result<(), OpenError> {
     let access = |error| OpenError::Access { file: path.to_owned(), error };
     let damaged = |why: &str| Err(OpenError::Damaged { file: path.to_owned(), why: why.to_owned() });
-    let logged = std::fs::metadata(with_suffix(files.path(), "-wal")).is_ok_and(|log| log.len() > 0);
+    let logged = has_log(files);
     let length = files.length().map_err(access)?;
     let mut header = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(100)];
     files.database().read_exact_at(&mut header, 0).map_err(access)?;

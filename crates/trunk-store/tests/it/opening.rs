@@ -447,6 +447,38 @@ fn an_empty_file_becomes_a_new_database_unless_it_has_a_log() {
 }
 
 #[test]
+fn what_a_power_cut_leaves_of_a_first_page_becomes_a_new_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(format!("{name}.db"));
+    let page_of = |name: &str, sql: &str| {
+        Connection::open(file(name)).unwrap().execute_batch(sql).unwrap();
+        fs::read(file(name)).unwrap()[..4_096].to_vec()
+    };
+    let begun = page_of("begun", "PRAGMA journal_mode = WAL;");
+    for (at, left) in [&begun[..512], &begun[..3_584], &[0; 512], &[0; 4_096]].into_iter().enumerate() {
+        let path = file(&at.to_string());
+        fs::write(&path, left).unwrap();
+        drop(SqliteStore::open(&path).unwrap());
+    }
+    let theirs = page_of("theirs", "PRAGMA user_version = 1;");
+    let table = page_of("table", "CREATE TABLE t (a);");
+    let refused = [&begun[..107], &begun[100..512], &theirs[..512], &table[..512], &[0; 4_097]];
+    for (at, bytes) in (10..).zip(refused) {
+        let path = file(&at.to_string());
+        fs::write(&path, bytes).unwrap();
+        let error = refusal(&path);
+        assert!(matches!(error, OpenError::Damaged { .. } | OpenError::Foreign { .. }), "{at}: {error}");
+        assert_eq!(fs::read(&path).unwrap(), bytes, "{at}");
+    }
+    let path = file("logged");
+    fs::write(&path, [0_u8; 512]).unwrap();
+    fs::write(folder.path().join("logged.db-wal"), "all that is left").unwrap();
+    let error = refusal(&path);
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), [0_u8; 512]);
+}
+
+#[test]
 fn the_error_names_a_path_that_cannot_be_opened() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");

@@ -190,6 +190,10 @@ async fn an_older_copy_and_an_emptied_database_are_noticed_and_a_clean_stop_is_n
     assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
     assert!(error.to_string().contains("it is empty, and 3 commits were in it"), "{error}");
     assert_eq!(fs::metadata(&path).unwrap().len(), 0, "and is unchanged");
+    fs::write(&path, [0_u8; 512]).unwrap();
+    let error = SqliteStore::open(&path).unwrap_err();
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
+    assert_eq!(fs::read(&path).unwrap(), [0_u8; 512], "and is unchanged");
     fs::remove_file(beside(&path, "-commits")).unwrap();
     SqliteStore::open(&path).unwrap();
 }

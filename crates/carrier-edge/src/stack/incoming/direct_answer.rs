@@ -5,9 +5,9 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use rsipstack::sip::{Method, Request, Response};
+use rsipstack::sip::{Method, Request, Response, SipMessage};
 use rsipstack::transaction::TransactionState;
-use rsipstack::transaction::transaction::Transaction;
+use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::SipConnection;
 use sip_transport::AckRoute;
 
@@ -58,6 +58,25 @@ impl Incoming {
             return;
         }
         if let Some(response) = &self.0.transaction.last_response {
+            self.send_directly(response).await;
+        }
+    }
+
+    /// Returns true for a copy of the INVITE while the final response waits for its ACK.
+    pub(super) fn is_copy_before_ack(&self, event: &TransactionEvent) -> bool {
+        self.awaits_ack_directly()
+            && matches!(
+                event,
+                TransactionEvent::Received(SipMessage::Request(request), _) if request.method == Method::Invite
+            )
+    }
+
+    /// Sends a refusal again for a copy of its INVITE, whose sender may have lost it (RFC 3261 §17.2.1). An answer is
+    /// repeated by its timer alone (RFC 6026 §7.1).
+    pub(super) async fn answer_copy(&self) {
+        if let Some(response) = &self.0.transaction.last_response
+            && response.status_code.code() >= 300
+        {
             self.send_directly(response).await;
         }
     }
@@ -113,8 +132,6 @@ fn bytes_of(response: &Response) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use rsipstack::sip::SipMessage;
-
     use super::*;
 
     #[test]

@@ -1,6 +1,9 @@
 //! What the SIP library keeps of requests that were answered.
 
+use std::time::Duration;
+
 use rsipstack::transaction::EndpointBuilder;
+use rsipstack::transaction::endpoint::EndpointOption;
 use sip_transport::streams::Limits;
 use sip_transport::{Intake, Tap, listen, transport_layer};
 use tokio::net::UdpSocket;
@@ -58,7 +61,10 @@ async fn of_an_answer_outside_of_calls_nothing_is_kept() {
 #[tokio::test]
 async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_short() {
     let token = CancellationToken::new();
+    // Without repetitions, so that each response after the first is one to a copy of the INVITE.
+    let hour = Duration::from_hours(1);
     let endpoint = EndpointBuilder::new()
+        .with_option(EndpointOption { t1: hour, t1x64: 64 * hour, ..EndpointOption::default() })
         .with_transport_layer(transport_layer(token.clone()))
         .with_cancel_token(token.clone())
         .build();
@@ -95,6 +101,7 @@ async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_shor
         let length = socket.recv(&mut answer).await.unwrap();
         let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
         assert!(answer.starts_with(&format!("SIP/2.0 {code} ")) && answer.ends_with(body), "{answer}");
+        socket.send_to(request("INVITE", branch, "", 1).as_bytes(), address).await.unwrap();
         // The ACK of another answer, of another INVITE, and its own. The ACK of a 2xx response has a branch of its own.
         let own_branch = if code == 200 { 3 } else { branch };
         for (to, number) in [(";tag=other", 1), (";tag=edge", 2), (";tag=edge", 1)] {
@@ -102,6 +109,13 @@ async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_shor
         }
         assert!(invite.wait_acknowledged().await, "{code}");
         assert!(invite.take_acknowledgement().is_some(), "{code}");
+        if code == 486 {
+            // A copy of the answer would be here before it.
+            let mut again = [0; 2_048];
+            let received = tokio::time::timeout(Duration::from_secs(10), socket.recv(&mut again)).await;
+            let length = received.expect("the refusal is sent again for the copy of its INVITE").unwrap();
+            assert_eq!(String::from_utf8_lossy(&again[..length]), answer);
+        }
         drop(invite);
         assert_eq!(endpoint.inner.transactions.with_mut(|open| open.len()), 0, "{code}");
         assert!(endpoint.inner.waiting_ack.is_empty(), "{code}");
