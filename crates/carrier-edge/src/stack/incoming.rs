@@ -421,7 +421,7 @@ impl Incoming {
             };
             let Some(event) = event else { return InviteEvent::Terminated };
             if self.is_copy_before_ack(&event) {
-                // The library would absorb it, and would take an event that waits behind it before that.
+                // The library would absorb it.
                 drop(event);
                 self.answer_copy().await;
                 continue;
@@ -504,12 +504,18 @@ impl Incoming {
         });
     }
 
-    /// Puts an event back into the queue, followed by a marker. The results of sending would each take the memory of an
-    /// event in the future that calls this.
-    fn put_back(&self, event: TransactionEvent) {
-        let Transaction { tu_sender, key, .. } = &self.0.transaction;
-        let _to_our_own_receiver = tu_sender.send(event);
-        let _to_our_own_receiver = tu_sender.send(TransactionEvent::Terminate(key.clone()));
+    /// Puts an event back to the beginning of the queue, followed by a marker: the library would else take the events
+    /// behind it first, among them requests that are ignored here. The results of sending would each take the memory of
+    /// an event in the future that calls this.
+    fn put_back(&mut self, event: TransactionEvent) {
+        let Transaction { tu_receiver, tu_sender, key, .. } = &mut self.0.transaction;
+        let mut behind = Vec::new();
+        while let Ok(next) = tu_receiver.try_recv() {
+            behind.push(next);
+        }
+        for event in [event, TransactionEvent::Terminate(key.clone())].into_iter().chain(behind) {
+            let _to_our_own_receiver = tu_sender.send(event);
+        }
     }
 
     /// Returns true if another request carries the local tag of this dialog.

@@ -1,9 +1,9 @@
-//! What the SIP library keeps of requests that were answered.
+//! What the SIP library keeps of requests that were answered, and which events of a request are taken.
 
 use std::time::Duration;
 
-use rsipstack::transaction::EndpointBuilder;
 use rsipstack::transaction::endpoint::EndpointOption;
+use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
 use sip_transport::streams::Limits;
 use sip_transport::{Intake, Tap, listen, transport_layer};
 use tokio::net::UdpSocket;
@@ -58,20 +58,20 @@ async fn of_an_answer_outside_of_calls_nothing_is_kept() {
     token.cancel();
 }
 
-#[tokio::test]
-async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_short() {
-    let token = CancellationToken::new();
-    // Without repetitions, so that each response after the first is one to a copy of the INVITE.
-    let hour = Duration::from_hours(1);
+/// An endpoint that listens over UDP, the transactions that begin there, the routes of their ACKs, and its address.
+fn listening(
+    token: &CancellationToken,
+    option: EndpointOption,
+) -> (Endpoint, TransactionReceiver, AckRoutes, SocketAddr) {
     let endpoint = EndpointBuilder::new()
-        .with_option(EndpointOption { t1: hour, t1x64: 64 * hour, ..EndpointOption::default() })
+        .with_option(option)
         .with_transport_layer(transport_layer(token.clone()))
         .with_cancel_token(token.clone())
         .build();
-    let (transactions, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let (transactions, begun) = tokio::sync::mpsc::unbounded_channel();
     let acks = AckRoutes::default();
     let tap = Tap::new(None, "test");
-    let (udp, _tcp, address) = listen::sockets("127.0.0.1:0".parse().unwrap(), &token, &tap).unwrap();
+    let (udp, _tcp, address) = listen::sockets("127.0.0.1:0".parse().unwrap(), token, &tap).unwrap();
     let intake = Intake {
         endpoint: endpoint.inner.clone(),
         filter: None,
@@ -82,15 +82,29 @@ async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_shor
         tap,
     };
     tokio::spawn(udp.serve(intake));
+    (endpoint, begun, acks, address)
+}
+
+/// A request from a caller at an address.
+fn request(own: SocketAddr, method: &str, branch: usize, to: &str, number: u32) -> String {
+    format!(
+        "{method} sip:edge SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{branch}\r\nFrom: <sip:a@b>;tag=a\r\n\
+         To: <sip:edge>{to}\r\nCall-ID: a\r\nCSeq: {number} {method}\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+#[tokio::test]
+async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_short() {
+    let token = CancellationToken::new();
+    // Without repetitions, so that each response after the first is one to a copy of the INVITE.
+    let hour = Duration::from_hours(1);
+    let option = EndpointOption { t1: hour, t1x64: 64 * hour, ..EndpointOption::default() };
+    let (endpoint, mut begun, acks, address) = listening(&token, option);
     let identity = Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None });
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let own = socket.local_addr().unwrap();
-    let request = |method: &str, branch: usize, to: &str, number: u32| {
-        format!(
-            "{method} sip:edge SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{branch}\r\nFrom: <sip:a@b>;tag=a\r\n\
-             To: <sip:edge>{to}\r\nCall-ID: a\r\nCSeq: {number} {method}\r\nContent-Length: 0\r\n\r\n"
-        )
-    };
+    let request =
+        |method: &str, branch: usize, to: &str, number: u32| request(own, method, branch, to, number);
     for (code, branch) in [(200, 1), (486, 2)] {
         socket.send_to(request("INVITE", branch, "", 1).as_bytes(), address).await.unwrap();
         let mut invite = Incoming::new(begun.recv().await.unwrap(), Arc::clone(&identity), acks.clone());
@@ -130,5 +144,34 @@ async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_shor
         responses.collect()
     });
     assert_eq!(kept, [2], "an answer is kept as two headers without its description");
+    token.cancel();
+}
+
+#[tokio::test]
+async fn a_cancel_from_another_address_is_ignored_behind_another_event_too() {
+    let token = CancellationToken::new();
+    let (_endpoint, mut begun, acks, address) = listening(&token, EndpointOption::default());
+    let identity = Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None });
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let stranger = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+    let own = socket.local_addr().unwrap();
+    let [invite, cancel] = ["INVITE", "CANCEL"].map(|method| request(own, method, 1, "", 1));
+    socket.send_to(invite.as_bytes(), address).await.unwrap();
+    let mut received = Incoming::new(begun.recv().await.unwrap(), identity, acks);
+    received.set_local_tag("edge");
+    for (from, text) in [(&socket, &invite), (&stranger, &cancel)] {
+        let waiting = received.0.transaction.tu_receiver.len();
+        from.send_to(text.as_bytes(), address).await.unwrap();
+        while received.0.transaction.tu_receiver.len() == waiting {
+            tokio::task::yield_now().await;
+        }
+    }
+    tokio::select! {
+        biased;
+        event = received.next_event() => panic!("{event:?}"),
+        () = std::future::ready(()) => {}
+    }
+    socket.send_to(cancel.as_bytes(), address).await.unwrap();
+    assert_eq!(received.next_event().await, InviteEvent::Cancelled);
     token.cancel();
 }
