@@ -1,6 +1,5 @@
-//! Timers that end a call: missing acknowledgement, missing media, a session that is not refreshed. The tests
-//! move the server's clock; only the 32 seconds of a missing ACK are real, because they are the SIP
-//! library's.
+//! Timers that end a call: missing acknowledgement, missing media, a session that is not refreshed. The tests move the
+//! server's clock; only the 32 seconds of a missing ACK are real, because that clock does not affect them.
 
 use serde_json::json;
 use trunk_rules::carrier::Cause;
