@@ -65,7 +65,7 @@ fn an_interrupted_apply_waits_for_what_is_on_its_way_and_says_what_was_not_begun
         "1 of 3 actions were done",
         "done:\n  create voice_out_trunks.a (",
         "not begun:\n  create voice_out_trunks.b\n  create voice_out_trunks.c",
-        "the same command goes on",
+        "the same command continues",
     ] {
         assert!(said.contains(part), "no {part} in\n{said}");
     }
