@@ -259,10 +259,11 @@ async fn from(edge: &Edge, source: std::net::Ipv4Addr) -> Call {
 #[tokio::test]
 async fn an_unacknowledged_answer_costs_nothing_and_blocks_nothing() {
     let edge = Edge::with_config(SIXTY).await;
-    let trunk = edge.trunk(json!({ "threshold_amount": "100.0" })).await;
+    let trunk = edge.trunk(json!({ "threshold_amount": "200.0" })).await;
     let source = super::edge::source();
     edge.ip_only(&trunk, &[&source.to_string()]).await;
     let mut calls = Vec::new();
+    // A minute of each may be spent while they are up; a fourth one would exceed the threshold.
     for _ in 0..3 {
         let mut call = from(&edge, source).await;
         assert_eq!(call.attempt().await.code(), 200);
