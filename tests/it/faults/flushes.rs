@@ -113,7 +113,8 @@ fn a_database_whose_creation_a_power_cut_ended_is_created_by_the_next_start() {
     // schema is written by two.
     const FIRST: u32 = 3;
     let last = operations_of_a_creation();
-    let is_tried = |operation: &u32| *operation <= FIRST || operation.is_multiple_of(10) || operation + 2 >= last;
+    let is_tried =
+        |operation: &u32| *operation <= FIRST || operation.is_multiple_of(10) || operation + 2 >= last;
     for operation in (1..=last).filter(is_tried) {
         let seeds = if operation <= FIRST { 12 } else { 1 };
         for seed in (1..=seeds).map(|seed| operation + 100 * seed) {
