@@ -1,6 +1,7 @@
 -- Changes the name of one of several trunks after the other. Names differ as those of creates do.
-math.randomseed(os.time() + math.floor(os.clock() * 1e6))
-local turn, number = string.format("%d-%08x", os.time(), math.random(0, 0x7fffffff)), 0
+local random = assert(io.open("/dev/urandom", "rb"))
+local turn, number = random:read(8):gsub(".", function(byte) return string.format("%02x", byte:byte()) end), 0
+random:close()
 local ids = { {ids} }
 wrk.headers["Content-Type"] = "application/vnd.api+json"
 

@@ -1,6 +1,7 @@
 -- Of twenty requests one creates a trunk, two list fifty, and seventeen get the trunk of the URL.
-math.randomseed(os.time() + math.floor(os.clock() * 1e6))
-local turn, number = string.format("%d-%08x", os.time(), math.random(0, 0x7fffffff)), 0
+local random = assert(io.open("/dev/urandom", "rb"))
+local turn, number = random:read(8):gsub(".", function(byte) return string.format("%02x", byte:byte()) end), 0
+random:close()
 local before, after =
     '{"data":{"type":"voice_out_trunks","attributes":{"name":"',
     '","on_cli_mismatch_action":"reject_call","authentication_method":{"type":"credentials_and_ip",'
