@@ -17,7 +17,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rsipstack::transaction::endpoint::EndpointOption;
-use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
+use rsipstack::transaction::transaction::Transaction;
+use rsipstack::transaction::{Endpoint, EndpointBuilder};
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::net::{self, Entered, OwnSockets, Use};
@@ -26,6 +27,7 @@ use sip_transport::{
     AckRoutes, Intake, MessageFilter, Tap, listen, serve_in_steps, shut_down, transport_layer,
 };
 use tls_identity::Identity;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{EdgeConfig, EdgeError};
@@ -70,9 +72,12 @@ impl std::fmt::Debug for Stack {
     }
 }
 
+/// Maximum number of requests that wait for the edge to take them, which it does at once unless the processors are busy.
+const MAX_WAITING_REQUESTS: usize = 8_192;
+
 /// The received requests, in the order of their arrival.
 pub(crate) struct IncomingRequests {
-    receiver: TransactionReceiver,
+    receiver: mpsc::Receiver<Transaction>,
     identity: Arc<EdgeIdentity>,
     acks: AckRoutes,
 }
@@ -118,13 +123,13 @@ impl Stack {
             .build();
         let why = |error: rsipstack::Error| EdgeError::Listen { address, why: error.to_string() };
         let mut copies = endpoint.incoming_transactions().map_err(why)?;
-        let (transactions, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let (transactions, receiver) = mpsc::channel(MAX_WAITING_REQUESTS);
         let (transactions_of_copies, acks) = (transactions.clone(), AckRoutes::default());
         tokio::spawn(async move {
             // A copy of a request whose transaction ends at that moment: the intake still found it, the endpoint did
             // not.
             while let Some(transaction) = copies.recv().await {
-                let _stopped = transactions_of_copies.send(transaction);
+                let _dropped_or_stopped = transactions_of_copies.try_send(transaction);
             }
         });
         let inner = endpoint.inner.clone();

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use rsipstack::sip::prelude::{HeadersExt as _, ToTypedHeader as _};
 use rsipstack::sip::{Header, Method, Request, SipMessage};
-use rsipstack::transaction::TransactionSender;
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
+use tokio::sync::mpsc;
 
 use crate::ack_routes::AckRoutes;
 use crate::arrival::Arrival;
@@ -64,7 +64,7 @@ pub struct Intake {
     pub filter: Option<Arc<dyn MessageFilter>>,
     /// Receives the transactions that requests begin. Without it the endpoint begins them, with a copy of each request,
     /// and passes them to its own receiver.
-    pub transactions: Option<TransactionSender>,
+    pub transactions: Option<mpsc::Sender<Transaction>>,
     /// The transactions among them that wait for an ACK.
     pub acks: AckRoutes,
     /// Receives parsed messages before the library, and returns those that the library shall process.
@@ -207,8 +207,11 @@ impl Intake {
             return Ok(Some((SipMessage::Request(request), connection)));
         }
         let transaction = Transaction::new_server(key, request, self.endpoint.clone(), Some(connection));
-        // Nothing receives it once the endpoint is stopped.
-        let _stopped = transactions.send(transaction);
+        // Anybody can send requests. One without a place is dropped, and over UDP its sender repeats it. Nothing
+        // receives it once the endpoint is stopped.
+        if let Err(mpsc::error::TrySendError::Full(_dropped)) = transactions.try_send(transaction) {
+            tracing::debug!("a request was dropped: too many wait");
+        }
         Ok(None)
     }
 }

@@ -5,8 +5,10 @@
 //! needed.
 
 mod direct_answer;
+mod events;
 mod repetition;
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -18,13 +20,12 @@ use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 use sip_transport::address::entries;
 use sip_transport::body::{BodyRefusal, session_description};
-use sip_transport::{AckRoute, AckRoutes, Arrival, tag_of, uri_of};
+use sip_transport::{AckRoute, AckRoutes, Arrival, uri_of};
 
 use super::Dialog;
 use super::dialog::contact_of;
 use super::identity::EdgeIdentity;
-use super::invite_event::{Acknowledgement, InviteEvent};
-use super::kept_answer;
+use super::invite_event::Acknowledgement;
 use super::named_headers::NamedHeaders;
 use crate::attempts::transport_name;
 use crate::request_slots::RequestSlot;
@@ -38,6 +39,8 @@ struct Received {
     transaction: Transaction,
     arrival: Arrival,
     named_headers: NamedHeaders,
+    /// Events of the transaction that were received and not handled. Each is moved here once, however many wait.
+    behind: VecDeque<TransactionEvent>,
     /// Its slot among the requests in progress.
     slot: Option<RequestSlot>,
     identity: Arc<EdgeIdentity>,
@@ -71,6 +74,7 @@ impl Incoming {
             named_headers: NamedHeaders::of(&transaction.original.headers),
             transaction,
             arrival,
+            behind: VecDeque::new(),
             slot: None,
             identity,
             acks,
@@ -362,177 +366,6 @@ impl Incoming {
         if self.wait_refusal_delivered().await {
             self.0.transaction.last_response = None;
         }
-    }
-
-    /// Waits until a refusal needs no more repetition: it was acknowledged, its time ran out, or it was sent
-    /// over a stream, which loses nothing. Returns true unless the time ran out. The library answers later
-    /// repetitions of the request from its own memory.
-    ///
-    /// If too many refusals of the source wait, the response is not repeated, and the decision on a repeated request is
-    /// made again.
-    pub(crate) async fn wait_refusal_delivered(&mut self) -> bool {
-        if self.0.arrival.transport != Transport::Udp {
-            return true;
-        }
-        if let Some(slot) = self.0.slot.take() {
-            self.0.slot = slot.of_refusal();
-            if self.0.slot.is_none() {
-                self.0.transaction.last_response = None;
-                return true;
-            }
-        }
-        self.wait_acknowledged().await
-    }
-
-    /// Loses each ACK from now on, so that the final response is repeated until its time runs out.
-    pub(crate) fn lose_acknowledgements(&mut self) {
-        self.0.loses_acknowledgements = true;
-    }
-
-    /// Waits until the final response was acknowledged or the time for that ran out; until then the
-    /// transaction repeats it. Returns true if it was acknowledged.
-    pub(crate) async fn wait_acknowledged(&mut self) -> bool {
-        loop {
-            match self.next_event().await {
-                InviteEvent::Acknowledged => return true,
-                InviteEvent::Terminated => return false,
-                InviteEvent::Cancelled => {}
-            }
-        }
-    }
-
-    /// Waits for the next event of the transaction. Cancel safe.
-    pub(crate) async fn next_event(&mut self) -> InviteEvent {
-        loop {
-            if self.0.transaction.is_terminated() {
-                return InviteEvent::Terminated;
-            }
-            let event = match self.0.repetition.as_ref().map(Repetition::next) {
-                None => self.0.transaction.tu_receiver.recv().await,
-                Some(next) => {
-                    let received = self.0.transaction.tu_receiver.recv();
-                    if let Ok(event) = tokio::time::timeout_at(next, received).await {
-                        event
-                    } else {
-                        self.repeat_or_end().await;
-                        continue;
-                    }
-                }
-            };
-            let Some(event) = event else { return InviteEvent::Terminated };
-            if self.is_copy_before_ack(&event) {
-                // The library would absorb it.
-                drop(event);
-                self.answer_copy().await;
-                continue;
-            }
-            let source = match &event {
-                TransactionEvent::Received(SipMessage::Request(request), _) => {
-                    Arrival::of(request).map(|arrival| arrival.source.ip())
-                }
-                _ => None,
-            };
-            if let TransactionEvent::Received(SipMessage::Request(request), _) = &event
-                && request.method == Method::Cancel
-                && source.is_some_and(|source| source != self.0.arrival.source.ip())
-            {
-                // Only the hop that sent the INVITE can cancel it (RFC 3261 §9.1).
-                tracing::debug!(
-                    ?source,
-                    call_id = self.call_id(),
-                    "a CANCEL from another address was ignored"
-                );
-                continue;
-            }
-            if let TransactionEvent::Received(SipMessage::Request(request), _) = &event
-                && request.method == Method::Ack
-            {
-                if self.0.loses_acknowledgements {
-                    continue;
-                }
-                if self.0.ends_with_ack {
-                    // The library would wait for copies of the ACK. The transaction is dropped, so it is not asked.
-                    if self.carries_local_tag(request) && self.has_number_of(request) {
-                        return InviteEvent::Acknowledged;
-                    }
-                    continue;
-                }
-                if self.awaits_ack_directly() {
-                    if self.carries_local_tag(request) && self.has_number_of(request) {
-                        self.take_ack(request, source);
-                        return InviteEvent::Acknowledged;
-                    }
-                    continue;
-                }
-            }
-            if matches!(event, TransactionEvent::Terminate(_)) {
-                // The marker of an earlier event, see below. A real end of the transaction is detected above.
-                continue;
-            }
-            // The library's `receive` handles events until one concerns the caller of it, in a future of four
-            // kilobytes. To hold that future only while an event is handled, the event is put back into the
-            // queue, followed by a marker on which `receive` returns.
-            self.put_back(event);
-            match Box::pin(self.0.transaction.receive()).await {
-                Some(SipMessage::Request(request)) if request.method == Method::Ack => {
-                    // The library matches the ACK by its branch, which the sender of a forged INVITE knows.
-                    // The tag proves that the sender received the response.
-                    if !self.carries_local_tag(&request) {
-                        continue;
-                    }
-                    self.0.acknowledgement = Some(Acknowledgement::of(&request, source));
-                    self.shorten_answer();
-                    return InviteEvent::Acknowledged;
-                }
-                Some(SipMessage::Request(request)) if request.method == Method::Cancel => {
-                    return InviteEvent::Cancelled;
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Shortens the answer that the library keeps, which the caller has acknowledged.
-    fn shorten_answer(&self) {
-        let Transaction { endpoint_inner, key, .. } = &self.0.transaction;
-        endpoint_inner.finished_transactions.with_mut(|finished| {
-            if let Some(Some(SipMessage::Response(response))) = finished.get_mut(key)
-                && response.status_code.code() < 300
-            {
-                kept_answer::shorten(response);
-            }
-        });
-    }
-
-    /// Puts an event back to the beginning of the queue, followed by a marker: the library would else take the events
-    /// behind it first, among them requests that are ignored here. The results of sending would each take the memory of
-    /// an event in the future that calls this.
-    fn put_back(&mut self, event: TransactionEvent) {
-        let Transaction { tu_receiver, tu_sender, key, .. } = &mut self.0.transaction;
-        let mut behind = Vec::new();
-        while let Ok(next) = tu_receiver.try_recv() {
-            behind.push(next);
-        }
-        for event in [event, TransactionEvent::Terminate(key.clone())].into_iter().chain(behind) {
-            let _to_our_own_receiver = tu_sender.send(event);
-        }
-    }
-
-    /// Returns true if another request carries the local tag of this dialog.
-    fn carries_local_tag(&self, request: &rsipstack::sip::Request) -> bool {
-        let tag = request.to_header().ok().and_then(|to| tag_of(to.value()));
-        tag.is_some() && tag == self.local_tag()
-    }
-
-    /// Returns true if an ACK has the `CSeq` number of this request (RFC 3261 §17.1.1.3).
-    fn has_number_of(&self, ack: &rsipstack::sip::Request) -> bool {
-        let number = |sequence: Option<(u32, &str)>| sequence.map(|(number, _)| number);
-        number(NamedHeaders::of(&ack.headers).sequence(&ack.headers)) == number(self.sequence())
-    }
-
-    /// Takes the received ACK, with the answer to an offer in the final response. `None` if no ACK arrived.
-    pub(crate) fn take_acknowledgement(&mut self) -> Option<Acknowledgement> {
-        self.0.acknowledgement.take()
     }
 
     /// The dialog that this INVITE creates; `None` without a usable contact or connection.

@@ -1,15 +1,18 @@
 //! What the SIP library keeps of requests that were answered, and which events of a request are taken.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rsipstack::transaction::endpoint::EndpointOption;
-use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
+use rsipstack::transaction::{Endpoint, EndpointBuilder};
 use sip_transport::streams::Limits;
-use sip_transport::{Intake, Tap, listen, transport_layer};
+use sip_transport::{FilterAction, Intake, MessageFilter, Tap, Unreadable, listen, transport_layer};
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::stack::InviteEvent;
 
 #[tokio::test]
 async fn of_an_answer_outside_of_calls_nothing_is_kept() {
@@ -58,23 +61,27 @@ async fn of_an_answer_outside_of_calls_nothing_is_kept() {
     token.cancel();
 }
 
+/// Maximum number of transactions that wait in these tests.
+const MAX_WAITING: usize = 4;
+
 /// An endpoint that listens over UDP, the transactions that begin there, the routes of their ACKs, and its address.
 fn listening(
     token: &CancellationToken,
     option: EndpointOption,
-) -> (Endpoint, TransactionReceiver, AckRoutes, SocketAddr) {
+    filter: Option<Arc<dyn MessageFilter>>,
+) -> (Endpoint, mpsc::Receiver<Transaction>, AckRoutes, SocketAddr) {
     let endpoint = EndpointBuilder::new()
         .with_option(option)
         .with_transport_layer(transport_layer(token.clone()))
         .with_cancel_token(token.clone())
         .build();
-    let (transactions, begun) = tokio::sync::mpsc::unbounded_channel();
+    let (transactions, begun) = mpsc::channel(MAX_WAITING);
     let acks = AckRoutes::default();
     let tap = Tap::new(None, "test");
     let (udp, _tcp, address) = listen::sockets("127.0.0.1:0".parse().unwrap(), token, &tap).unwrap();
     let intake = Intake {
         endpoint: endpoint.inner.clone(),
-        filter: None,
+        filter,
         transactions: Some(transactions),
         acks: acks.clone(),
         inspector: None,
@@ -99,7 +106,7 @@ async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_shor
     // Without repetitions, so that each response after the first is one to a copy of the INVITE.
     let hour = Duration::from_hours(1);
     let option = EndpointOption { t1: hour, t1x64: 64 * hour, ..EndpointOption::default() };
-    let (endpoint, mut begun, acks, address) = listening(&token, option);
+    let (endpoint, mut begun, acks, address) = listening(&token, option, None);
     let identity = Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None });
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let own = socket.local_addr().unwrap();
@@ -150,7 +157,7 @@ async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_shor
 #[tokio::test]
 async fn a_cancel_from_another_address_is_ignored_behind_another_event_too() {
     let token = CancellationToken::new();
-    let (_endpoint, mut begun, acks, address) = listening(&token, EndpointOption::default());
+    let (_endpoint, mut begun, acks, address) = listening(&token, EndpointOption::default(), None);
     let identity = Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None });
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let stranger = UdpSocket::bind("127.0.0.2:0").await.unwrap();
@@ -173,5 +180,56 @@ async fn a_cancel_from_another_address_is_ignored_behind_another_event_too() {
     }
     socket.send_to(cancel.as_bytes(), address).await.unwrap();
     assert_eq!(received.next_event().await, InviteEvent::Cancelled);
+    token.cancel();
+}
+
+/// Counts the messages that arrive.
+#[derive(Default)]
+struct Counter(AtomicUsize);
+
+impl MessageFilter for Counter {
+    fn check(&self, _: &[u8], _: &Arrival) -> FilterAction {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        FilterAction::Pass
+    }
+
+    fn unreadable(&self, bytes: &[u8], _: &Arrival, _: Unreadable) -> FilterAction {
+        panic!("{}", String::from_utf8_lossy(bytes))
+    }
+
+    fn is_needed(&self, _: &Arrival) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_request_beyond_those_that_may_wait_is_dropped_and_its_repetition_is_taken() {
+    let token = CancellationToken::new();
+    let arrived = Arc::new(Counter::default());
+    let filter = Some(Arc::clone(&arrived) as Arc<dyn MessageFilter>);
+    let (_endpoint, mut begun, _acks, edge) = listening(&token, EndpointOption::default(), filter);
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let own = socket.local_addr().unwrap();
+    // One more than may wait, and another one, which arrives after that was handled.
+    for branch in 0..MAX_WAITING + 2 {
+        socket.send_to(request(own, "OPTIONS", branch, "", 1).as_bytes(), edge).await.unwrap();
+    }
+    while arrived.0.load(Ordering::SeqCst) < MAX_WAITING + 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(begun.len(), MAX_WAITING);
+    let is_of = |transaction: &Transaction, branch: usize| {
+        transaction.original.to_string().contains(&format!("z9hG4bK{branch}\r\n"))
+    };
+    for branch in 0..MAX_WAITING {
+        assert!(is_of(&begun.recv().await.unwrap(), branch), "{branch}");
+    }
+    socket.send_to(request(own, "OPTIONS", MAX_WAITING, "", 1).as_bytes(), edge).await.unwrap();
+    // The last of the others may have found a place meanwhile.
+    let mut next = begun.recv().await.unwrap();
+    if is_of(&next, MAX_WAITING + 1) {
+        next = begun.recv().await.unwrap();
+    }
+    assert!(is_of(&next, MAX_WAITING), "its repetition is taken");
     token.cancel();
 }
