@@ -114,7 +114,8 @@ impl Lease {
         Ok(())
     }
 
-    /// Applies a migration. If others hold the locks that it needs, it releases its place in their queue to those behind it, and tries again.
+    /// Applies a migration. If others hold the locks that it needs, it leaves their queue to those behind it, and tries
+    /// again.
     async fn apply(&self, client: &Client, to: i64, migration: &[&str]) -> Result<(), PostgresOpenError> {
         for left in (0..LOCK_ATTEMPTS).rev() {
             self.extend(client).await?;
