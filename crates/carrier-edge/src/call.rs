@@ -11,6 +11,7 @@ mod negotiation;
 mod pending_refresh;
 mod refresh;
 mod refusal;
+mod reinvite;
 mod reliable;
 mod requests;
 mod ringing;
@@ -44,8 +45,9 @@ use super::stack::{Dialog, Incoming, InviteEvent, Stack};
 use super::unacknowledged_answers::UnacknowledgedAnswer;
 use endings::{CANCELLED, ending, hung_up, refused_by_far_end};
 use pending_refresh::{PendingRefresh, Reconnecting};
+use reinvite::AnsweredReinvite;
 use reliable::Reliable;
-use sdp_state::{OfferAcknowledgement, SdpState};
+use sdp_state::SdpState;
 
 /// Limit of a call's duration. A call on hold without a session timer would otherwise keep its channel for
 /// ever if neither side ends it.
@@ -110,7 +112,7 @@ pub(crate) async fn run(
         unacknowledged: None,
         paid_until: None,
         sdp_state: SdpState::new(inner.core.ids.word()),
-        offered: None,
+        reinvite: None,
         session: None,
         min_session_interval: 0,
         dialog: None,
@@ -192,8 +194,8 @@ struct Call<'a> {
     registered: Registered<'a>,
     media: Option<Endpoint>,
     sdp_state: SdpState,
-    /// The ACK that answers the offer of the edge in the 200 to a re-INVITE.
-    offered: Option<OfferAcknowledgement>,
+    /// The last re-INVITE that was answered, until its ACK.
+    reinvite: Option<AnsweredReinvite>,
     /// The session timer (RFC 4028), if one was agreed on.
     session: Option<Session>,
     /// The shortest session interval in seconds that the caller accepts; 0 until it has refused one with 422.
@@ -370,7 +372,7 @@ impl Call<'_> {
                         if let Some(ending) = ended {
                             return AnswerOutcome::Ended(ending, true);
                         }
-                        if self.offered.is_some() {
+                        if self.reinvite.as_ref().is_some_and(|reinvite| reinvite.offers) {
                             // The pending offer is that of a later 200, whose ACK answers it.
                             return AnswerOutcome::Acknowledged;
                         }
@@ -385,6 +387,11 @@ impl Call<'_> {
                         return AnswerOutcome::Ended(ended.unwrap_or(ending(Cause::NoAck)), true);
                     }
                 },
+                ack = reinvite::acknowledgement(self.reinvite.as_mut()) => {
+                    if let Err(ending) = Box::pin(self.reinvite_acknowledged(ack)).await {
+                        ended = ended.or(Some(ending));
+                    }
+                }
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
                         self.byes.push(bye);
@@ -440,9 +447,8 @@ impl Call<'_> {
                         return (ending, true);
                     }
                 }
-                ack = sdp_state::acknowledgement(self.offered.as_mut()) => {
-                    self.offered = None;
-                    if let Err(ending) = Box::pin(self.acknowledged_offer(ack)).await {
+                ack = reinvite::acknowledgement(self.reinvite.as_mut()) => {
+                    if let Err(ending) = Box::pin(self.reinvite_acknowledged(ack)).await {
                         return (ending, true);
                     }
                 }

@@ -7,6 +7,7 @@
 // Tests read single packets directly.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod awaited;
 pub mod background;
 pub mod boxed;
 pub mod buckets;

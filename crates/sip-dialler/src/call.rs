@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use didww_types::Timestamp;
 use rsipstack::sip::{Header, Response};
+use service_base::awaited::Awaited;
 use service_base::mailbox::Sender;
 use sip_transport::session_timer::Session;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trunk_rules::carrier::Codec;
 
@@ -59,8 +60,8 @@ pub(crate) struct Call {
     /// the 2xx of the same sender has none.
     pub(crate) preview: Option<(Box<str>, Vec<u8>)>,
     pub(crate) media: Option<Media>,
-    /// The end of the transaction whose 2xx carries an offer of ours, as long as its ACK may bring the answer.
-    pub(crate) offered: Option<oneshot::Receiver<Completion>>,
+    /// The last re-INVITE that was answered with 200, until its ACK.
+    pub(crate) reinvite: Option<AnsweredReinvite>,
     /// The `CSeq` number of the last INVITE outside of a dialog.
     pub(crate) sequence: u32,
     /// The digests that the INVITE carries.
@@ -73,6 +74,14 @@ pub(crate) struct Call {
     pub(crate) stray_until: Duration,
     pub(crate) tries: Tries,
     reported: Reported,
+}
+
+/// A re-INVITE of the far end that was answered with 200.
+pub(crate) struct AnsweredReinvite {
+    /// True if the 200 carries an offer of ours, which the ACK may answer.
+    pub(crate) offers: bool,
+    /// The end of its transaction.
+    pub(crate) completion: Awaited<Completion>,
 }
 
 /// A call that is cancelled while its INVITE is pending.
@@ -157,7 +166,7 @@ pub(crate) async fn run(
         early: Vec::new(),
         preview: None,
         media: None,
-        offered: None,
+        reinvite: None,
         sequence: 0,
         answers: Answers::default(),
         remote_sequences: RemoteSequences::default(),

@@ -184,7 +184,6 @@ impl Call {
                 () = self.hang_up.cancelled(), if is_wanted => self.cancel(LegEnd::Cancelled, &mut invite),
                 inbound = self.inbox.next() => match inbound {
                     Inbound::Request(request) => Box::pin(self.early_request(*request)).await,
-                    Inbound::Unacknowledged => {}
                     Inbound::Response(response) => {
                         let is_current =
                             sequence(&response.headers).is_some_and(|(number, _)| number == invite.sequence);

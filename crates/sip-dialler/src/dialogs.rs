@@ -24,8 +24,6 @@ pub(crate) enum Inbound {
     Response(Box<Response>),
     /// A request of the far end, with its transaction.
     Request(Box<Transaction>),
-    /// A 2xx of ours to a re-INVITE with an offer was never acknowledged.
-    Unacknowledged,
 }
 
 impl Inbound {

@@ -12,7 +12,7 @@ use sip_transport::session_timer::{Decision, Session, TimerHeaders};
 use sip_transport::tag_of;
 use tokio::sync::oneshot;
 
-use crate::call::{AnsweredCall, Call, MAX_END_ROUND_TRIPS};
+use crate::call::{AnsweredCall, AnsweredReinvite, Call, MAX_END_ROUND_TRIPS};
 use crate::dialog::Dialog;
 use crate::dialogs::Inbound;
 use crate::digest::Answers;
@@ -72,17 +72,17 @@ impl Call {
                     return LegEnd::HungUpByUs;
                 }
                 // Before the inbox: after its ACK, the far end may make an offer at once.
-                completion = offer_completion(&mut self.offered) => {
-                    self.offered = None;
+                completion = completion(&mut self.reinvite) => {
+                    let offers = self.reinvite.take().is_some_and(|reinvite| reinvite.offers);
                     match completion {
                         // An unacceptable answer does not end the call, since the far end requested the offer.
-                        Some(Completion::Acknowledged(answer)) => {
+                        Completion::Acknowledged(answer) if offers => {
                             log_unacceptable(Box::pin(self.apply_later_answer(&answer)).await);
                         }
-                        Some(Completion::Unacknowledged) => {
+                        Completion::Unacknowledged => {
                             return Box::pin(self.end_unacknowledged(state.dialog)).await;
                         }
-                        Some(Completion::Abandoned) | None => {}
+                        Completion::Acknowledged(_) | Completion::Abandoned => {}
                     }
                 }
                 inbound = self.inbox.next() => match inbound {
@@ -96,9 +96,6 @@ impl Call {
                         if Box::pin(self.in_dialog_request(&mut state, *request)).await {
                             return LegEnd::HungUp;
                         }
-                    }
-                    Inbound::Unacknowledged => {
-                        return Box::pin(self.end_unacknowledged(state.dialog)).await;
                     }
                 },
                 response = update_response(&mut state.update) => {
@@ -154,6 +151,11 @@ impl Call {
         LegEnd::HungUp
     }
 
+    /// Returns true while an offer of ours in the 200 to a re-INVITE has no answer.
+    fn awaits_answer(&self) -> bool {
+        self.reinvite.as_ref().is_some_and(|reinvite| reinvite.offers)
+    }
+
     /// Answers a request of the far end, and returns whether it hung up.
     async fn in_dialog_request(&mut self, state: &mut Established, request: Transaction) -> bool {
         let headers = &request.original.headers;
@@ -165,7 +167,7 @@ impl Call {
         }
         let Some(request) = self.inspected(request) else { return false };
         let headers = &request.original.headers;
-        let is_offered = state.invite.is_some() || self.offered.is_some();
+        let is_offered = state.invite.is_some() || self.awaits_answer();
         match request.original.method {
             Method::Bye => {
                 self.media = None;
@@ -284,7 +286,7 @@ impl Call {
             state.update = Some(receiver);
             return;
         }
-        if self.offered.is_some() {
+        if self.awaits_answer() {
             // The INVITE that asked for our offer has no ACK yet (RFC 3261 §14.1).
             return self.refresh_later(state, REFRESH_RETRY_DELAY);
         }
@@ -349,10 +351,10 @@ fn log_unacceptable(applied: Result<(), String>) {
     }
 }
 
-/// Waits for the end of the transaction whose 2xx carries an offer of ours; forever if there is none.
-async fn offer_completion(offered: &mut Option<oneshot::Receiver<Completion>>) -> Option<Completion> {
-    match offered {
-        Some(receiver) => receiver.await.ok(),
+/// Waits for the end of a re-INVITE's transaction; forever if there is none. Cancel safe.
+async fn completion(reinvite: &mut Option<AnsweredReinvite>) -> Completion {
+    match reinvite {
+        Some(reinvite) => reinvite.completion.result().await,
         None => std::future::pending().await,
     }
 }

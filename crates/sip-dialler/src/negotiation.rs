@@ -1,18 +1,16 @@
 //! Handles the session descriptions that a far end sends in a call (RFC 3264).
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use rsipstack::sip::{Header, Method};
 use rsipstack::transaction::transaction::Transaction;
+use service_base::awaited::Awaited;
 use sip_transport::body::session_description;
-use tokio::sync::oneshot;
 use trunk_rules::carrier::{reason_phrase, taken_out};
 
-use crate::call::Call;
-use crate::dialogs::Inbound;
+use crate::call::{AnsweredReinvite, Call};
 use crate::media::described;
-use crate::responses::{Completion, complete, finish_in_background, respond};
+use crate::responses::{complete, finish_in_background, respond};
 use crate::stack::ALLOW;
 
 /// What the record of a try states while the carrier has removed the audio.
@@ -113,23 +111,13 @@ impl Call {
         let mut headers = vec![self.origin.contact(hop), Header::Allow(ALLOW.into())];
         headers.extend(further);
         respond(&mut request, 200, "OK", headers, body).await;
-        if offers {
-            let (sender, completion) = oneshot::channel();
-            self.offered = Some(completion);
-            tokio::spawn(async move {
-                // The call may have ended meanwhile.
-                let _ended = sender.send(complete(request).await);
-            });
-            return true;
+        if is_invite {
+            // One that the far end has not acknowledged yet is repeated in the background.
+            let completion = Awaited::new(complete(request));
+            self.reinvite = Some(AnsweredReinvite { offers, completion });
+        } else {
+            tokio::spawn(complete(request));
         }
-        let (dialogs, call_id) = (Arc::clone(&self.shared.dialogs), self.origin.call_id.clone());
-        tokio::spawn(async move {
-            let completion = complete(request).await;
-            if is_invite && completion == Completion::Unacknowledged {
-                // It is dropped if the call has ended or its queue is full.
-                let _undelivered = dialogs.deliver(&call_id, Inbound::Unacknowledged);
-            }
-        });
         true
     }
 }

@@ -1,5 +1,6 @@
 //! A session refresh that was sent and is not answered yet, or that waits for a connection.
 
+use service_base::awaited::Awaited;
 use sip_transport::streams::Lease;
 use tokio::sync::oneshot;
 
@@ -7,7 +8,7 @@ use crate::stack::FinalResponse;
 
 /// A refresh request without a final response.
 pub(super) struct PendingRefresh {
-    pub(super) response: oneshot::Receiver<Option<FinalResponse>>,
+    pub(super) response: Awaited<Option<FinalResponse>>,
     /// True if the request carries an offer.
     pub(super) has_offer: bool,
 }
@@ -26,7 +27,7 @@ pub(super) async fn connection(reconnecting: Option<&mut Reconnecting>) -> Optio
 /// Waits for the final response to a refresh, for ever if there is no refresh. Cancel safe.
 pub(super) async fn response(pending_refresh: Option<&mut PendingRefresh>) -> Option<FinalResponse> {
     match pending_refresh {
-        Some(pending_refresh) => (&mut pending_refresh.response).await.ok().flatten(),
+        Some(pending_refresh) => pending_refresh.response.result().await,
         None => std::future::pending().await,
     }
 }

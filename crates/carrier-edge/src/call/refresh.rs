@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use service_base::awaited::Awaited;
 use sip_transport::session_timer::{Session, TimerHeaders};
 use sip_transport::streams::Lease;
 use tokio::sync::oneshot;
@@ -85,11 +86,7 @@ impl Call<'_> {
             }
             return self.refresh_after(REFRESH_RETRY_DELAY);
         };
-        let (sender, response) = oneshot::channel();
-        tokio::spawn(async move {
-            // The receiver is gone if the call has ended in the meantime.
-            let _gone = sender.send(sent.answer().await);
-        });
+        let response = Awaited::new(sent.answer());
         self.pending_refresh = Some(PendingRefresh { response, has_offer: !offer.is_empty() });
     }
 

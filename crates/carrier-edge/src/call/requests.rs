@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use sip_transport::session_timer::{Decision, Session, TimerHeaders};
-use tokio::sync::oneshot;
 use trunk_rules::carrier::{Cause, Direction, reason_phrase};
 
 use super::Call;
+use super::endings::ending;
+use super::reinvite::AnsweredReinvite;
 use crate::attempt_log::refused_in_call;
-use crate::call_event::CallEvent;
 use crate::inspection;
-use crate::stack::Incoming;
+use crate::record::Ending;
+use crate::stack::{Acknowledgement, Incoming};
 
 impl Call<'_> {
     /// Handles a request in the dialog of an answered call.
@@ -78,27 +79,24 @@ impl Call<'_> {
         }
         headers.extend(expires.iter().map(|(name, value)| (*name, value.as_str())));
         request.respond(200, "OK", &headers, body).await;
-        if offers {
-            // Not through the mailbox, which may be full: without the answer, each later offer would be refused.
-            let (sender, acknowledgement) = oneshot::channel();
-            self.offered = Some(acknowledgement);
-            tokio::spawn(async move {
-                let _is_acknowledged = request.wait_acknowledged().await;
-                // The receiver is gone if the call has ended in the meantime.
-                let _gone = sender.send(request.take_acknowledgement());
-            });
-            return;
+        if request.method() == "INVITE" {
+            // One of the caller's that it has not acknowledged yet is repeated in the background.
+            self.reinvite = Some(AnsweredReinvite::new(request, offers));
+        } else {
+            tokio::spawn(async move { request.wait_acknowledged().await });
         }
-        let call_state = Arc::clone(&self.registered.call_state);
-        let needs_acknowledgement = request.method() == "INVITE";
-        tokio::spawn(async move {
-            let is_acknowledged = request.wait_acknowledged().await;
-            if needs_acknowledgement && !is_acknowledged {
-                // The same as of a first INVITE (RFC 3261 §14.2 and §13.3.1.4). An ended call does not need the
-                // event. A call with a full queue loses it.
-                let _lost = call_state.mailbox.put(CallEvent::EndFor(Cause::NoAck));
-            }
-        });
+    }
+
+    /// Handles the end of a re-INVITE's transaction: its ACK, which answers an offer of the edge, or that none arrived.
+    ///
+    /// # Errors
+    /// The ending of the call, if the offer has no usable answer, or there was no ACK (RFC 3261 §14.2 and §13.3.1.4).
+    pub(super) async fn reinvite_acknowledged(&mut self, ack: Option<Acknowledgement>) -> Result<(), Ending> {
+        let offers = self.reinvite.take().is_some_and(|reinvite| reinvite.offers);
+        if offers {
+            return self.acknowledged_offer(ack).await;
+        }
+        ack.map(drop).ok_or_else(|| ending(Cause::NoAck))
     }
 
     /// Restarts the session timer as a request proposes it. Returns the headers of the response.

@@ -1,22 +1,7 @@
 //! The state that the session descriptions of one call share.
 
 use sip_transport::sdp;
-use tokio::sync::oneshot;
 use trunk_rules::carrier::{Agreed, Direction, Removed};
-
-use crate::stack::Acknowledgement;
-
-/// The ACK of a 200 to a re-INVITE that carries an offer of the edge; it must carry the answer. `None` if no ACK
-/// arrives.
-pub(super) type OfferAcknowledgement = oneshot::Receiver<Option<Acknowledgement>>;
-
-/// Waits for the ACK of an offer, for ever if there is none. Cancel safe.
-pub(super) async fn acknowledgement(offered: Option<&mut OfferAcknowledgement>) -> Option<Acknowledgement> {
-    match offered {
-        Some(offered) => offered.await.ok().flatten(),
-        None => std::future::pending().await,
-    }
-}
 
 /// The identity, key and pending offer of a call's session descriptions, and what they agreed on.
 pub(super) struct SdpState {
