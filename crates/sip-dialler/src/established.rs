@@ -286,8 +286,8 @@ impl Call {
             state.update = Some(receiver);
             return;
         }
-        if self.awaits_answer() {
-            // The INVITE that asked for our offer has no ACK yet (RFC 3261 §14.1).
+        if self.reinvite.is_some() {
+            // The far end's own INVITE has no ACK yet (RFC 3261 §14.1).
             return self.refresh_later(state, REFRESH_RETRY_DELAY);
         }
         further.push(Header::Allow(ALLOW.into()));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
+use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, Trunk};
 use super::message::Message;
 use super::sentences::assert_ended_with;
 use super::uac::Call;
@@ -123,6 +123,42 @@ async fn a_refusal_of_a_refresh_is_heeded() {
         (&record["disconnect_reason"], &record["hung_up_by"]),
         (&json!("Session Timeout"), &json!("timer"))
     );
+}
+
+#[tokio::test]
+async fn a_refresh_by_re_invite_waits_for_the_ack_of_the_callers_own() {
+    let (edge, _) = frozen().await;
+    let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: ACK, BYE, INVITE"];
+    let (mut call, _) = up(&edge, &timer).await;
+    call.uri = Some(call.target().to_owned());
+    let invite = call.text("INVITE");
+    let sequence = call.sequence;
+    call.uac.send(&invite).await;
+    let answers = |message: &Message| {
+        message.code() == 200 && message.method() == "INVITE" && message.sequence() == sequence
+    };
+    call.uac.expect("an answer", None, answers).await;
+    edge.advance(45).await;
+    // The call handles what its clock demands at the latest before the second.
+    for _ in 0..2 {
+        let probe = call.text("OPTIONS");
+        call.uac.send(&probe).await;
+        loop {
+            let message = call.uac.receive(DEADLINE).await.expect("an answer to OPTIONS");
+            assert_ne!(message.code(), 0, "a request before the ACK: {message:?}");
+            if message.method() == "OPTIONS" {
+                break;
+            }
+        }
+    }
+    let last = std::mem::replace(&mut call.sequence, sequence);
+    call.acknowledge().await;
+    call.sequence = last;
+    assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the ACK is known");
+    edge.advance(3).await;
+    let own = call.offer.clone();
+    call.asked("INVITE", "200 OK", &["Session-Expires: 90;refresher=uac"], &own).await;
+    call.hang_up().await;
 }
 
 #[tokio::test]

@@ -63,8 +63,8 @@ impl Call<'_> {
         let (Some(session), Some(dialog)) = (self.session.as_mut(), self.dialog.as_ref()) else { return };
         let (allows_update, contact) = (dialog.allows_update, dialog.contact.clone());
         session.wait();
-        if !allows_update && self.sdp_state.awaits_answer {
-            // The caller's INVITE, in whose 2xx the edge made an offer, has no ACK yet (RFC 3261 §14.1).
+        if !allows_update && self.reinvite.is_some() {
+            // The caller's own INVITE has no ACK yet (RFC 3261 §14.1).
             return self.refresh_after(REFRESH_RETRY_DELAY);
         }
         let (session_expires, min_se) = (session.terms.in_request(), self.min_session_interval.to_string());
