@@ -377,7 +377,7 @@ impl Call<'_> {
                             return AnswerOutcome::Acknowledged;
                         }
                         let ack = request.take_acknowledgement();
-                        return match self.acknowledged_offer(ack).await {
+                        return match self.acknowledged_offer(ack, true).await {
                             Ok(()) => AnswerOutcome::Acknowledged,
                             Err(ending) => AnswerOutcome::Ended(ending, true),
                         };

@@ -268,6 +268,33 @@ async fn audio_that_the_caller_removed_stays_removed_in_each_refresh_and_the_cal
 }
 
 #[tokio::test]
+async fn an_answer_that_refuses_the_audio_of_a_later_offer_removes_it_and_the_call_stays_up() {
+    let (edge, trunk) = frozen().await;
+    let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: INVITE, ACK, BYE"];
+    for number in 1..=2 {
+        let (mut call, _) = up(&edge, &timer).await;
+        let audio = call.offer.clone();
+        let port = call.media.local_addr().unwrap().port();
+        let refused = audio.replace(&format!("m=audio {port}"), "m=audio 0");
+        if number == 1 {
+            edge.advance(45).await;
+            let headers = ["Session-Expires: 90;refresher=uac", "Contact: <sip:x@127.0.0.1>"];
+            call.asked("INVITE", "200 OK", &headers, &refused).await;
+            edge.logs(&["agreed to continue the session"]).await;
+        } else {
+            call.acknowledgement.clone_from(&refused);
+            assert_eq!(call.request("INVITE", &[], "").await.code(), 200);
+            call.acknowledgement.clear();
+        }
+        assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the call is up");
+        let restored = call.request("INVITE", &[], &audio).await;
+        assert!(restored.code() == 200 && !restored.body.contains("m=audio 0 "), "{restored:?}");
+        call.hang_up().await;
+        assert_eq!(edge.record(&trunk, number).await["disconnect_reason"], "Bye");
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_the_caller_does_not_refresh_is_ended_before_its_end() {
     let (edge, trunk) = frozen().await;
     for (interval, given_up) in [(90, 60), (1800, 1768)] {

@@ -1,5 +1,8 @@
 //! The offers and answers of a call, in both directions (RFC 3264).
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use sip_transport::body::BodyRefusal;
 use sip_transport::sdp;
 use trunk_rules::carrier::{
@@ -89,7 +92,7 @@ impl Call<'_> {
             self.sdp_state.awaits_answer = false;
             return Ok(());
         }
-        self.answered_offer("response", answer).await
+        self.answered_offer("response", answer, false).await
     }
 
     fn answer_to(&mut self, media: &Media) -> String {
@@ -117,12 +120,9 @@ impl Call<'_> {
         let negotiated = negotiate(mode, &self.inner.config.settings, Some(offer));
         if negotiated.is_err()
             && let Some(lines) = taken_out(offer)
-            && let Some(endpoint) = self.media.as_mut()
+            && let Some(at) = self.remove_audio(&lines)
         {
-            endpoint.remove_stream(self.inner.core.clock.now());
-            self.sdp_state.direction = Direction::Inactive;
-            self.sdp_state.removed = Some(Box::new(Removed::of(&lines)));
-            return Ok(sdp::answer_taken_out(&mut self.sdp_state.identity, &lines, endpoint.address()));
+            return Ok(sdp::answer_taken_out(&mut self.sdp_state.identity, &lines, at));
         }
         let Some(media) = negotiated? else { return Ok(String::new()) };
         if let Some(endpoint) = self.media.as_mut() {
@@ -131,8 +131,24 @@ impl Call<'_> {
         Ok(self.answer_to(&media))
     }
 
+    /// Removes the audio, as a description with these `m=` values demands. Returns the address of the call's media; `None`
+    /// without one.
+    fn remove_audio(&mut self, lines: &[String]) -> Option<SocketAddr> {
+        let endpoint = self.media.as_mut()?;
+        endpoint.remove_stream(self.inner.core.clock.now());
+        self.sdp_state.direction = Direction::Inactive;
+        self.sdp_state.removed = Some(Box::new(Removed::of(lines)));
+        Some(endpoint.address())
+    }
+
+    /// Removes the audio if an answer disables its stream. Returns true if it does.
+    fn removes_audio(&mut self, answer: Option<&[u8]>) -> bool {
+        answer.and_then(taken_out).is_some_and(|lines| self.remove_audio(&lines).is_some())
+    }
+
     /// Applies the caller's answer to an offer of the edge. `message` names what carries it: an ACK, a PRACK or a
-    /// response.
+    /// response. `is_first` is true if the call has no session yet: later, an answer may refuse the audio stream, and the
+    /// call goes on without (RFC 3264 §6 and §8.2).
     ///
     /// # Errors
     /// The ending of the call if the answer is missing or does not match the offer.
@@ -140,13 +156,15 @@ impl Call<'_> {
         &mut self,
         message: &str,
         answer: Result<Option<Vec<u8>>, BodyRefusal>,
+        is_first: bool,
     ) -> Result<(), Ending> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(why) => return Err(self.unanswered(&format!("its {message} cannot be read: {why}"))),
         };
         self.sdp_state.awaits_answer = false;
-        let mode = &self.registered.call_state.trunk.media_encryption_mode;
+        let call_state = Arc::clone(&self.registered.call_state);
+        let mode = &call_state.trunk.media_encryption_mode;
         let settings = &self.inner.config.settings;
         let offer = OwnOffer::new(mode, settings, self.sdp_state.agreed.as_deref());
         let offer = match self.sdp_state.removed.as_deref() {
@@ -157,6 +175,9 @@ impl Call<'_> {
             Ok(media) => media,
             // The audio that the caller removed stays removed.
             Err(MediaRefusal::StreamRefused) if self.sdp_state.removed.is_some() => return Ok(()),
+            Err(MediaRefusal::StreamRefused) if !is_first && self.removes_audio(answer.as_deref()) => {
+                return Ok(());
+            }
             Err(refusal) => return Err(self.no_media(&refusal, &flaw_of_answer(message, &refusal))),
         };
         self.sdp_state.agreed = Agreed::of(&media, mode, settings);
@@ -168,11 +189,16 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Applies the answer in an ACK, if the call waits for one.
+    /// Applies the answer in an ACK, if the call waits for one. `is_first` is true for the ACK of the first answer, and false
+    /// for that of a re-INVITE.
     ///
     /// # Errors
     /// As [`Self::answered_offer`].
-    pub(super) async fn acknowledged_offer(&mut self, ack: Option<Acknowledgement>) -> Result<(), Ending> {
+    pub(super) async fn acknowledged_offer(
+        &mut self,
+        ack: Option<Acknowledgement>,
+        is_first: bool,
+    ) -> Result<(), Ending> {
         if !self.sdp_state.awaits_answer {
             return Ok(());
         }
@@ -186,7 +212,7 @@ impl Call<'_> {
             let why = format!("its ACK came from {source}, which the trunk does not allow");
             return Err(self.unanswered(&why));
         }
-        self.answered_offer("ACK", ack.description).await
+        self.answered_offer("ACK", ack.description, is_first).await
     }
 }
 

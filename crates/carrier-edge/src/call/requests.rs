@@ -94,7 +94,7 @@ impl Call<'_> {
     pub(super) async fn reinvite_acknowledged(&mut self, ack: Option<Acknowledgement>) -> Result<(), Ending> {
         let offers = self.reinvite.take().is_some_and(|reinvite| reinvite.offers);
         if offers {
-            return self.acknowledged_offer(ack).await;
+            return self.acknowledged_offer(ack, false).await;
         }
         ack.map(drop).ok_or_else(|| ending(Cause::NoAck))
     }

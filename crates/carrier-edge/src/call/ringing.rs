@@ -193,7 +193,7 @@ impl Call<'_> {
         let agreed_before = reliable.acknowledge();
         let description = prack.description().map(|found| found.map(<[u8]>::to_vec));
         if self.sdp_state.awaits_answer && agreed_before {
-            return match self.answered_offer("PRACK", description).await {
+            return match self.answered_offer("PRACK", description, true).await {
                 Ok(()) => {
                     respond_in_background(prack, 200, None);
                     Ok(())
