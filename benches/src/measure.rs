@@ -7,6 +7,7 @@ mod change;
 mod console;
 mod create;
 mod did_groups;
+mod filters;
 mod index;
 mod journal;
 mod memory;
@@ -42,7 +43,7 @@ const LONG: [&str; 1] = [first_build::CLIENT_BUILD];
 
 /// Measures every row whose name contains `only`.
 pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
-    let measures: [(&'static str, Measure); 37] = [
+    let measures: [(&'static str, Measure); 42] = [
         ("GET of one trunk / bare axum", read::one),
         (token::READ, token::read),
         (journal::READ, journal::read),
@@ -58,6 +59,11 @@ pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
         ("GET of one trunk / Prism", prism::one),
         ("first page, large / small", scale::first_page),
         ("filter by name, large / small", scale::by_name),
+        (filters::GROUPS_OF_CITY, filters::groups_of_city),
+        (filters::GROUPS_WITH_FEATURE, filters::groups_with_feature),
+        (filters::GROUPS_OF_AREA, filters::groups_of_area),
+        (filters::CITIES_OF_COUNTRY, filters::cities_of_country),
+        (filters::CITIES_OF_NAME, filters::cities_of_name),
         ("resident memory", memory::resident),
         ("start to first answer", start::process),
         ("TestServer::start", start::test_server),

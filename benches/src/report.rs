@@ -173,6 +173,9 @@ const FOOT: &str = "
   discarded, which is an advantage for it.
 - **First page** and **filter by name** are single requests over one connection, to a server with the large
   database and one with the small database.
+- **DID groups and cities by a filter** are such requests too, to servers that read their records from a file of reference data.
+  A country has 50 cities and a city 10 groups, of which 5 have outbound calls, in the large file as in the small one: so both
+  servers find the same number of records.
 - **Memory** is resident memory of the process; of twenty requests seventeen get one trunk, two list fifty
   and one creates a trunk durably.
 - **Start** is from the start of the process without a database to the last byte of the first list.

@@ -36,37 +36,69 @@ pub(crate) fn id(kind: Kind, number: u64) -> String {
     format!("{kind:08x}-0000-4000-8000-{number:012x}")
 }
 
+/// Numbers of records of a file. Every country has the same number of cities, and every city the same number of groups,
+/// where they can be divided so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places {
+    pub(crate) countries: u64,
+    pub(crate) cities: u64,
+    pub(crate) groups: u64,
+}
+
 /// Writes a file with this number of groups. In each country every second one has outbound calls.
 pub(crate) fn groups(folder: &Path, count: u64) -> Outcome<PathBuf> {
     let path = folder.join(format!("groups-{count}.jsonl"));
-    let mut file = BufWriter::new(std::fs::File::create(&path)?);
-    for number in 0..COUNTRIES {
-        let letter = char::from(b'A' + u8::try_from(number)?);
+    let places = Places { countries: COUNTRIES, cities: COUNTRIES * CITIES, groups: count };
+    write(&path, places, COUNTRIES)?;
+    Ok(path)
+}
+
+/// Writes a file with these places and groups. In each city every second group has outbound calls.
+pub(crate) fn places(folder: &Path, places: Places) -> Outcome<PathBuf> {
+    let path = folder.join(format!("places-{}-{}.jsonl", places.cities, places.groups));
+    write(&path, places, places.cities)?;
+    Ok(path)
+}
+
+/// The name of city `number`.
+pub(crate) fn city(number: u64) -> String {
+    format!("City {number}")
+}
+
+/// The name of the area of group `number`.
+pub(crate) fn area(number: u64) -> String {
+    format!("Area {number}")
+}
+
+/// Writes a file in which `in_a_row` groups have outbound calls, as many have none, and so on.
+fn write(path: &Path, Places { countries, cities, groups }: Places, in_a_row: u64) -> Outcome<()> {
+    let mut file = BufWriter::new(std::fs::File::create(path)?);
+    for number in 0..countries {
+        let letter = char::from(b'A' + u8::try_from(number % 26)?);
         let attributes = json!({
             "name": format!("Country {number}"), "prefix": (900 + number).to_string(), "iso": format!("X{letter}"),
         });
         line(&mut file, ("countries", &id(Kind::Country, number)), &attributes, &json!({}))?;
     }
-    for number in 0..COUNTRIES * CITIES {
-        let country = json!({ "country": id(Kind::Country, number % COUNTRIES) });
-        let attributes = json!({ "name": format!("City {number}") });
+    for number in 0..cities {
+        let country = json!({ "country": id(Kind::Country, number % countries) });
+        let attributes = json!({ "name": city(number) });
         line(&mut file, ("cities", &id(Kind::City, number)), &attributes, &country)?;
     }
     for number in 0..PRICES {
         price(&mut file, number)?;
     }
-    for number in 0..count {
-        let calls_out = (number / COUNTRIES).is_multiple_of(2);
+    for number in 0..groups {
+        let calls_out = (number / in_a_row).is_multiple_of(2);
         let features = if calls_out { json!(["voice_in", "voice_out"]) } else { json!(["voice_in"]) };
         let relationships = json!({
-            "country": id(Kind::Country, number % COUNTRIES),
-            "city": id(Kind::City, number % (COUNTRIES * CITIES)),
+            "country": id(Kind::Country, number % countries),
+            "city": id(Kind::City, number % cities),
             "stock_keeping_units": [id(Kind::Price, number % PRICES), id(Kind::Price, (number + 1) % PRICES)],
         });
         group(&mut file, number, (&features, &relationships), 12)?;
     }
-    file.flush()?;
-    Ok(path)
+    Ok(file.flush()?)
 }
 
 /// Writes a file with one group, one price, and this number of numbers in stock.
@@ -101,7 +133,7 @@ fn group(
         "type": "did_groups",
         "id": id(Kind::Group, number),
         "attributes": {
-            "area_name": format!("Area {number}"), "prefix": (100 + number % 900).to_string(), "features": features,
+            "area_name": area(number), "prefix": (100 + number % 900).to_string(), "features": features,
             "is_metered": false, "allow_additional_channels": true, "service_restrictions": null,
             "number_type": "local", "is_demo": false,
         },
@@ -140,6 +172,30 @@ mod tests {
                 && line["attributes"]["features"].as_array().unwrap().contains(&json!("voice_out"))
         });
         assert_eq!(found.count(), 50);
+    }
+
+    #[test]
+    fn a_place_has_as_many_groups_and_cities_in_a_large_file_as_in_a_small_one() {
+        let folder = tempfile::tempdir().unwrap();
+        for factor in [1, 10] {
+            let all = Places { countries: 2 * factor, cities: 100 * factor, groups: 1_000 * factor };
+            let text = std::fs::read_to_string(places(folder.path(), all).unwrap()).unwrap();
+            let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let count = |kind: &str, relationship: &str, place: &str, feature: Option<&str>| {
+                let is_found = |line: &&Value| {
+                    let features = line["attributes"]["features"].as_array();
+                    line["type"] == kind
+                        && line["relationships"][relationship] == place
+                        && feature.is_none_or(|name| features.unwrap().contains(&json!(name)))
+                };
+                lines.iter().filter(is_found).count()
+            };
+            let (country, city) = (id(Kind::Country, 1), id(Kind::City, 7));
+            assert_eq!(count("cities", "country", &country, None), 50);
+            assert_eq!(count("did_groups", "country", &country, None), 500);
+            assert_eq!(count("did_groups", "city", &city, None), 10);
+            assert_eq!(count("did_groups", "city", &city, Some("voice_out")), 5);
+        }
     }
 
     #[test]
