@@ -25,7 +25,8 @@ pub(crate) fn select(
     let given = |place: usize| format!("(SELECT number FROM record WHERE id = {mark}{})", place + 3);
     let (last, others) = through.split_last()?;
     let mut text = format!(
-        "SELECT l.owner AS number FROM link l WHERE l.target = {} AND l.relationship = {} AND l.owner > {mark}1",
+        "SELECT l.owner AS number FROM link l \
+         WHERE l.target = {} AND l.relationship = {} AND l.owner > {mark}1",
         given(others.len()),
         symbols.member(spec.name, last)
     );
