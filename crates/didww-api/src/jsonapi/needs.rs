@@ -224,7 +224,7 @@ fn is_searched(spec: &ResourceSpec, of: &[(&'static str, String)]) -> bool {
     let is_stored = |(relationship, _): &(&'static str, String)| {
         spec.relationship(relationship).is_some_and(|declared| declared.inverse.is_none())
     };
-    spec.global && spec.priced_by.is_none() && of.iter().all(is_stored)
+    spec.global && spec.priced_by.is_none() && !of.is_empty() && of.iter().all(is_stored)
 }
 
 /// Finds the records that exist among these ids, that no other record has taken, and that have the price that they
