@@ -25,6 +25,7 @@ pub mod reference;
 pub mod retention;
 mod retry;
 mod status_callbacks;
+pub mod stock_search;
 mod transaction;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use trunk_store::{Change, Record, Store, StoreError};
 use audit::Audit;
 use counts::Counts;
 use price_plans::PricePlans;
+use stock_search::StockSearch;
 
 pub use retry::{AttemptError, Retries};
 pub use transaction::Decided;
@@ -69,6 +71,8 @@ pub struct Core {
     pub audit: Audit,
     /// The rates of outbound calls that single accounts have. None are known until they are [begun](PricePlans::begin).
     pub price_plans: PricePlans,
+    /// The search for records in stock.
+    pub stock: StockSearch,
     /// False as soon as the server is stopping.
     ready: AtomicBool,
     /// True once the server is stopping, for tasks that wait for that.
@@ -100,6 +104,7 @@ impl Core {
             counts: Counts::default(),
             audit: Audit::default(),
             price_plans: PricePlans::default(),
+            stock: StockSearch::default(),
             ready: AtomicBool::new(true),
             stopping: watch::Sender::new(false),
             retired: watch::Sender::new(false),

@@ -45,6 +45,7 @@ mod error;
 mod feed;
 mod health;
 mod idempotency;
+mod in_stock;
 mod index;
 #[cfg(feature = "postgres")]
 mod index_key;

@@ -114,8 +114,11 @@ pub(crate) fn select<D: Dialect>(sql: &mut D, symbols: &Symbols, query: &ListQue
         (from, "l.record")
     } else {
         let (account, kind) = (sql.integer(query.scope.owner()), sql.integer(symbols.kind(spec.name)));
-        // Where a condition selects records by their numbers, the engine must not read all records of the type instead.
-        let selects = |condition: &Condition| selects_by_number(symbols, spec, condition);
+        // Where a condition selects records by their ids or numbers, the engine must not read all records of the type
+        // instead.
+        let selects = |condition: &Condition| {
+            matches!(condition.test, FilterTest::Id) || selects_by_number(symbols, spec, condition)
+        };
         let prefix = if query.conditions.iter().any(selects) { D::UNINDEXED } else { "" };
         conditions.push(format!("{prefix}r.account = {account} AND {prefix}r.kind = {kind}"));
         ("record r".to_owned(), "r.number")

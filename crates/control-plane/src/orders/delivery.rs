@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use didww_types::resources::{
     AvailableDid, AvailableDidPartial, CapacityPool, Did, DidGroup, DidPartial, Order,
 };
-use didww_types::{FilterTest, Id, Partial as _, Resource as _, ResourceSpec, Timestamp};
+use didww_types::{Id, Partial as _, Resource as _, ResourceSpec, Timestamp};
 use serde_json::{Map, Value, json};
 use service_core::Core;
 use trunk_rules::domain::{HELD, IS_BILLED, begins_period, month_after, pool_share};
-use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, Scope, StoreError};
+use trunk_store::{Change, Record, Scope, StoreError};
 use uuid::Uuid;
 
 use super::plan::NumbersItem;
@@ -67,11 +67,14 @@ pub(super) struct Delivery<'a> {
     changes: Vec<Change>,
     /// The numbers that leave the stock, by their DID group.
     sold: BTreeMap<Uuid, i64>,
+    /// Whether numbers need a registration, by the DID groups that were read: an order can have a hundred items of one.
+    need_registration: HashMap<Uuid, bool>,
 }
 
 impl<'a> Delivery<'a> {
     pub(super) fn new(core: &'a Core, account: i64, order: Uuid, now: Timestamp) -> Self {
-        Self { core, account, order, now, changes: Vec::new(), sold: BTreeMap::new() }
+        let (changes, sold, need_registration) = (Vec::new(), BTreeMap::new(), HashMap::new());
+        Self { core, account, order, now, changes, sold, need_registration }
     }
 
     /// Returns the changes that deliver the order, with those of the stock.
@@ -120,31 +123,18 @@ impl<'a> Delivery<'a> {
         most: usize,
         taken: &[Uuid],
     ) -> Result<Vec<Stocked>, StoreError> {
-        let linked = |relationship, id: String| Condition {
-            test: FilterTest::Linked(relationship),
-            values: vec![IndexValue::Text(id)],
-        };
-        let mut conditions: Vec<Condition> = Condition::in_stock(AvailableDid::SPEC).collect();
-        conditions.push(linked(AvailableDid::DID_GROUP.as_str(), item.did_group.to_string()));
+        let mut links = vec![(AvailableDid::DID_GROUP.as_str(), item.did_group)];
         if let Some(prefix) = &item.nanpa_prefix {
-            conditions.push(linked(AvailableDid::NANPA_PREFIX.as_str(), prefix.clone()));
+            // No number has a prefix whose id is none.
+            let Ok(prefix) = Uuid::try_parse(prefix) else { return Ok(Vec::new()) };
+            links.push((AvailableDid::NANPA_PREFIX.as_str(), prefix));
         }
         let scope = self.scope(AvailableDid::SPEC);
-        let (mut numbers, mut offset) = (Vec::new(), 0);
+        let (mut numbers, mut after) = (Vec::new(), 0);
         while numbers.len() < most {
-            let query = ListQuery {
-                scope,
-                linked_from: None,
-                conditions: conditions.clone(),
-                order: Vec::new(),
-                offset,
-                limit: PAGE,
-            };
-            let page = self.core.store.list(query).await?.records;
-            if page.is_empty() {
-                break;
-            }
-            offset += PAGE;
+            let page = self.core.store.first_in_stock(scope, links.clone(), after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.number;
             let free = page.into_iter().filter(|number| !taken.contains(&number.id)).collect();
             let free = self.stocked(free).await?.into_iter().filter(|number| !number.is_gone);
             numbers.extend(free.take(most - numbers.len()));
@@ -165,12 +155,7 @@ impl<'a> Delivery<'a> {
         numbers: Vec<Stocked>,
     ) -> Result<Timestamp, StoreError> {
         let (group, paid_until) = (item.did_group, item.paid_until(self.now));
-        let found = self.core.store.find(self.scope(DidGroup::SPEC), group).await?;
-        let needs_registration = found
-            .map(|group| group.meta())
-            .transpose()?
-            .and_then(|meta| meta.get("needs_registration")?.as_bool())
-            .unwrap_or(false);
+        let needs_registration = self.needs_registration(group).await?;
         let count = i64::try_from(numbers.len()).unwrap_or(i64::MAX);
         for number in numbers {
             let mut did = DidPartial::empty();
@@ -194,6 +179,18 @@ impl<'a> Delivery<'a> {
         }
         *self.sold.entry(group).or_default() += count;
         Ok(paid_until)
+    }
+
+    /// Whether the numbers of a group need a registration.
+    async fn needs_registration(&mut self, group: Uuid) -> Result<bool, StoreError> {
+        if let Some(known) = self.need_registration.get(&group) {
+            return Ok(*known);
+        }
+        let found = self.core.store.find(self.scope(DidGroup::SPEC), group).await?;
+        let meta = found.map(|group| group.meta()).transpose()?;
+        let is_needed = meta.and_then(|meta| meta.get("needs_registration")?.as_bool()).unwrap_or(false);
+        self.need_registration.insert(group, is_needed);
+        Ok(is_needed)
     }
 
     /// Adds channels to a pool, paid for this many days of its period, or for the whole of it. A period begins now if

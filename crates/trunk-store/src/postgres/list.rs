@@ -8,7 +8,7 @@
 //! Bounds: the bytes of a page's records, the time of the read, and the size of the cache.
 
 use didww_types::related_attribute;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
@@ -17,6 +17,7 @@ use super::dialect::Sql;
 use super::failure::Done;
 use super::parameter::Parameter;
 use super::records::record;
+use crate::in_stock;
 use crate::list_cache::ListCache;
 use crate::list_plan::{IndexPart, Page, RecordCount, has_index_order, is_cacheable, sides, table};
 use crate::list_statement::{self, Dialect as _};
@@ -65,6 +66,40 @@ pub(super) async fn ids(node: &Node, query: ListQuery) -> Result<Vec<Uuid>, Stor
                           JOIN record r ON r.number = g.number ORDER BY place";
             let rows = client.query_typed(select, &[(&numbers, Type::INT8_ARRAY)]).await?;
             rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        })
+    })
+    .await
+}
+
+/// Returns the first records in stock that link to each of these, after a number.
+pub(super) async fn first_in_stock(
+    node: &Node,
+    scope: Scope,
+    links: Vec<(&'static str, Uuid)>,
+    after: i64,
+    most: u64,
+) -> Result<Vec<Record>, StoreError> {
+    let through: Vec<&'static str> = links.iter().map(|(relationship, _)| *relationship).collect();
+    let Some(numbers) = in_stock::select(&node.symbols, scope.spec, &through, '$') else {
+        return Ok(Vec::new());
+    };
+    let max_bytes = node.limits.page_bytes;
+    // The limit of one keeps the server from joining all records of the table instead.
+    let select = format!(
+        "SELECT number, id, revision, CASE WHEN bytes <= {max_bytes} THEN attributes END, \
+         CASE WHEN bytes <= {max_bytes} THEN meta END \
+         FROM (SELECT r.*, sum({BYTES}) OVER (ORDER BY r.number) AS bytes FROM ({numbers}) s \
+         CROSS JOIN LATERAL (SELECT * FROM record WHERE number = s.number LIMIT 1) r) found ORDER BY number"
+    );
+    let ids: Vec<Uuid> = links.into_iter().map(|(_, id)| id).collect();
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let arguments = (select, after, most, ids, scope.spec.name);
+    node.long_read(Asker::Account(scope.account), arguments, |client, (select, after, most, ids, kind)| {
+        Box::pin(async move {
+            let bounds: [Parameter<'_>; 2] = [(after, Type::INT8), (most, Type::INT8)];
+            let ids = ids.iter().map(|id| (id as &(dyn ToSql + Sync), Type::UUID));
+            let parameters: Vec<Parameter<'_>> = bounds.into_iter().chain(ids).collect();
+            within(&client.query_typed(select, &parameters).await?, kind)
         })
     })
     .await

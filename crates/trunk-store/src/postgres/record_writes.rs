@@ -302,35 +302,44 @@ pub(super) async fn check_unchanged(transaction: &Transaction<'_>, record: &Reco
     if same.is_some() { Ok(()) } else { Err(StoreError::Conflict.into()) }
 }
 
-/// Fails if a link to one of the targets exists. Nothing can link to them until the end of the transaction.
+/// Fails if one of these links exists: that of a record of an owner, through a relationship, to a target. Nothing can
+/// link to the targets until the end of the transaction.
 pub(super) async fn check_unlinked(
     transaction: &Transaction<'_>,
-    owners: Scope,
-    relationship: &'static str,
-    targets: &[Uuid],
+    unlinked: &[(Scope, &'static str, Uuid)],
 ) -> Done<()> {
-    let lock = "SELECT number FROM record WHERE id = ANY($1::uuid[]) ORDER BY number FOR UPDATE";
-    let rows = transaction.harmless().query_typed(lock, &[(&targets, Type::UUID_ARRAY)]).await?;
-    let targets: Vec<i64> =
-        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, tokio_postgres::Error>>()?;
+    let ids: HashSet<Uuid> = unlinked.iter().map(|(_, _, target)| *target).collect();
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let lock = "SELECT id, number FROM record WHERE id = ANY($1::uuid[]) ORDER BY number FOR UPDATE";
+    let rows = transaction.harmless().query_typed(lock, &[(&ids, Type::UUID_ARRAY)]).await?;
+    let numbers: HashMap<Uuid, i64> =
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Done<_>>()?;
+    let symbols = &transaction.node.symbols;
+    let (mut targets, mut relationships) = (Vec::new(), Vec::new());
+    let (mut accounts, mut are_shared) = (Vec::new(), Vec::new());
+    for (owners, relationship, target) in unlinked {
+        let Some(target) = numbers.get(target) else { continue };
+        targets.push(*target);
+        relationships.push(symbols.member(owners.spec.name, relationship));
+        accounts.push(owners.owner());
+        are_shared.push(owners.leads_to_shared(relationship));
+    }
     if targets.is_empty() {
         return Ok(());
     }
-    let is_shared = owners.leads_to_shared(relationship);
-    let relationship = transaction.node.symbols.member(owners.spec.name, relationship);
-    let select = "SELECT 1 FROM link l JOIN record o ON o.number = l.owner \
-                  WHERE l.target = ANY($1::int8[]) AND ($4 OR o.account = $2) AND l.relationship = $3 LIMIT 1";
-    let linked = transaction
-        .query_typed_opt(
-            select,
-            &[
-                (&targets, Type::INT8_ARRAY),
-                (&owners.owner(), Type::INT8),
-                (&relationship, Type::INT8),
-                (&is_shared, Type::BOOL),
-            ],
-        )
-        .await?;
+    // The limit of one for each keeps the server from joining all links of the database.
+    let select = "SELECT 1 FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::bool[]) \
+                  AS g (target, relationship, account, is_shared) CROSS JOIN LATERAL \
+                  (SELECT 1 FROM link l JOIN record o ON o.number = l.owner \
+                  WHERE l.target = g.target AND l.relationship = g.relationship \
+                  AND (g.is_shared OR o.account = g.account) LIMIT 1) found LIMIT 1";
+    let parameters: [Parameter<'_>; 4] = [
+        (&targets, Type::INT8_ARRAY),
+        (&relationships, Type::INT8_ARRAY),
+        (&accounts, Type::INT8_ARRAY),
+        (&are_shared, Type::BOOL_ARRAY),
+    ];
+    let linked = transaction.query_typed_opt(select, &parameters).await?;
     if linked.is_some() { Err(StoreError::Conflict.into()) } else { Ok(()) }
 }
 

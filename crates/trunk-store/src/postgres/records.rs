@@ -264,6 +264,16 @@ impl Records for PostgresStore {
         Answer::later(list::list(&self.node, query))
     }
 
+    fn first_in_stock(
+        &self,
+        scope: Scope,
+        links: Vec<(&'static str, Uuid)>,
+        after: i64,
+        most: u64,
+    ) -> Answer<'_, Vec<Record>> {
+        Answer::later(list::first_in_stock(&self.node, scope, links, after, most))
+    }
+
     fn list_ids(&self, query: ListQuery) -> Answer<'_, Vec<Uuid>> {
         Answer::later(list::ids(&self.node, query))
     }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use super::failure::Done;
 use super::record_writes::{self as write, New};
 use super::run::WRITE_LIMIT;
@@ -12,7 +10,7 @@ use super::sums::Differences;
 use super::transaction::{Announcement, Transaction};
 use super::{PostgresStore, accounts, calls, documents, idempotency, jobs, outbox, records};
 use crate::content::{self, Content};
-use crate::{Answer, Change, KeyUse, Record, Scope, Writes};
+use crate::{Answer, Change, KeyUse, Record, Writes};
 
 /// Maximum number of records that are inserted together.
 const MAX_RECORDS_PER_INSERT: usize = 1_000;
@@ -51,9 +49,15 @@ pub(super) async fn apply(
             rest = rest.get(schedules.len()..).unwrap_or_default();
             continue;
         }
-        if let Some((owners, relationship, targets)) = unlinked_together(rest) {
-            write::check_unlinked(transaction, owners, relationship, &targets).await?;
-            rest = rest.get(targets.len()..).unwrap_or_default();
+        // An order has some conditions for each number that it takes.
+        let unlinked = rest.iter().map_while(|(change, _)| match change {
+            Change::Unlinked { owners, relationship, target } => Some((*owners, *relationship, *target)),
+            _ => None,
+        });
+        let unlinked: Vec<_> = unlinked.collect();
+        if !unlinked.is_empty() {
+            write::check_unlinked(transaction, &unlinked).await?;
+            rest = rest.get(unlinked.len()..).unwrap_or_default();
             continue;
         }
         rest = after;
@@ -78,20 +82,6 @@ fn new((change, content): &(Change, Content)) -> Option<New<'_>> {
     let Change::Insert { scope, id, created_at, attributes, links, meta } = change else { return None };
     let (created_at, meta) = (created_at.as_unix_millis(), meta.as_deref());
     Some(New { scope: *scope, id: *id, created_at, attributes, links, meta, content })
-}
-
-/// The targets of the leading conditions that concern the same relationship of an account's records. An order has one
-/// condition for each number that it takes.
-fn unlinked_together(changes: &[&(Change, Content)]) -> Option<(Scope, &'static str, Vec<Uuid>)> {
-    let (Change::Unlinked { owners, relationship, .. }, _) = changes.first()? else { return None };
-    let is_same = |of: &Scope, through: &str| {
-        of.account == owners.account && of.spec.name == owners.spec.name && through == *relationship
-    };
-    let targets = changes.iter().map_while(|(change, _)| match change {
-        Change::Unlinked { owners, relationship, target } if is_same(owners, relationship) => Some(*target),
-        _ => None,
-    });
-    Some((*owners, *relationship, targets.collect()))
 }
 
 /// Applies a change other than an insert of a record, a schedule, a condition on links and an event.

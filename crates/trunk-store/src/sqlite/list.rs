@@ -11,6 +11,7 @@
 mod matching;
 mod members;
 mod sort;
+mod stock;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;

@@ -42,6 +42,24 @@ pub trait Records: Send + Sync + std::fmt::Debug {
         Answer::ready(Ok(None))
     }
 
+    /// Returns the first records in stock of a type that all accounts share, in the order of creation: those that link
+    /// to each of these records and that no other record has [taken](field@ResourceSpec::taken_by), at most `most`,
+    /// with numbers greater than `after`. A link is the name of a relationship that the type declares, and that is not
+    /// the inverse of another one, with the id of its member. Without a link none is returned.
+    ///
+    /// The links to the last of these records are read, from `after` to the last record that is returned, so the one
+    /// with the fewest links should be the last.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    fn first_in_stock(
+        &self,
+        scope: Scope,
+        links: Vec<(&'static str, Uuid)>,
+        after: i64,
+        most: u64,
+    ) -> Answer<'_, Vec<Record>>;
+
     /// Returns the ids of a page of a list.
     ///
     /// # Errors

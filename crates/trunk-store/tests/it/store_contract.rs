@@ -75,6 +75,7 @@ macro_rules! part {
         a_decision_on_a_record_that_changed_is_a_conflict
         a_decision_on_a_record_that_is_linked_by_now_is_a_conflict
         a_number_that_all_accounts_share_is_taken_by_one_of_them
+        the_first_numbers_in_stock_are_those_that_no_account_has_taken
         which_of_many_numbers_are_dids_is_known_for_all_accounts
         the_did_with_a_number_is_found_whatever_account_has_it
         an_attribute_that_is_not_declared_is_kept

@@ -263,6 +263,14 @@ fn the_owners_of_linked_records_are_found_from_the_linked_records() {
 }
 
 #[test]
+fn records_with_many_ids_are_found_by_their_ids() {
+    let named = Condition { test: FilterTest::Id, values: (1..=100).map(id_text).collect() };
+    let mut connection = Connection::open_in_memory().unwrap();
+    let sql = statement(&mut connection, vec![named]);
+    crate::sqlite::plan::assert_seeks(&connection, &sql, "(id=?)");
+}
+
+#[test]
 fn a_path_to_records_that_all_accounts_share_is_followed_from_the_accounts_own_records() {
     use crate::sqlite::plan::plan;
     let group = Condition { test: FilterTest::Linked("did_group"), values: vec![id_text(1)] };

@@ -93,6 +93,17 @@ impl Records for SqliteStore {
         Answer::ready(changes.map(Some))
     }
 
+    fn first_in_stock(
+        &self,
+        scope: Scope,
+        links: Vec<(&'static str, Uuid)>,
+        after: i64,
+        most: u64,
+    ) -> Answer<'_, Vec<Record>> {
+        let bytes = self.limits.page_bytes;
+        self.read_lists(scope, move |lists| lists.first_in_stock(scope, &links, after, most, bytes))
+    }
+
     fn list_ids(&self, query: ListQuery) -> Answer<'_, Vec<Uuid>> {
         self.read_lists(query.scope, move |lists| lists.ids(&query))
     }

@@ -1,6 +1,6 @@
 //! Single records: inserted, replaced, linked and deleted.
 
-use didww_types::resources::{AvailableDid, Did, DidReservation, VoiceOutTrunk};
+use didww_types::resources::{AvailableDid, Did, DidGroup, DidReservation, NanpaPrefix, Order, VoiceOutTrunk};
 use didww_types::{Resource as _, ResourceSpec};
 use futures_util::future::join;
 use serde_json::{Map, json};
@@ -127,6 +127,53 @@ pub(super) async fn a_number_is_taken_through_one_of_two(one: &impl Store, other
         passed_on.extend(take(3, number));
         commit(one, passed_on).await;
     }
+}
+
+/// Even numbers have no prefix, and 12 is of another group.
+pub(super) async fn the_first_numbers_in_stock_are_those_that_no_account_has_taken(store: &impl Store) {
+    let shared = |spec: &'static ResourceSpec| Scope { account: NO_ACCOUNT, spec };
+    let of = |account: i64, spec: &'static ResourceSpec| Scope { account, spec };
+    let (group, other, prefix) = (id(1), id(2), id(3));
+    let named = |name: &str, text: &str| Map::from_iter([(name.to_owned(), json!(text))]);
+    commit(
+        store,
+        vec![
+            insert(shared(DidGroup::SPEC), group, named("area_name", "A")),
+            insert(shared(DidGroup::SPEC), other, named("area_name", "B")),
+            insert(shared(NanpaPrefix::SPEC), prefix, named("npa", "201")),
+        ],
+    )
+    .await;
+    let numbers = shared(AvailableDid::SPEC);
+    for number in 10..20_u128 {
+        let mut links = vec![("did_group", vec![if number == 12 { other } else { group }])];
+        links.extend((number % 2 == 1).then(|| ("nanpa_prefix", vec![prefix])));
+        commit(store, vec![linked(numbers, id(number), named("number", &number.to_string()), links)]).await;
+    }
+    let first = async |links: &[(&'static str, Uuid)], after: i64, most: u64| -> Vec<u128> {
+        let found = store.first_in_stock(numbers, links.to_vec(), after, most).await.unwrap();
+        found.iter().map(|record| record.id.as_u128()).collect()
+    };
+    let in_group = [("did_group", group)];
+    assert_eq!(first(&in_group, 0, 3).await, [10, 11, 13]);
+    let held = |number| vec![("available_dids", vec![id(number)])];
+    let reserved = vec![("available_did", vec![id(10)])];
+    commit(store, vec![linked(of(1, DidReservation::SPEC), id(30), Map::new(), reserved)]).await;
+    commit(store, vec![linked(of(2, Order::SPEC), id(31), Map::new(), held(13))]).await;
+    commit(store, vec![linked(dids(1), id(32), did("14", &json!({})), held(14))]).await;
+
+    assert_eq!(first(&in_group, 0, 9).await, [11, 15, 16, 17, 18, 19]);
+    assert_eq!(first(&in_group, 0, 2).await, [11, 15]);
+    let after = found(store, numbers, id(15)).await.number;
+    assert_eq!(first(&in_group, after, 2).await, [16, 17]);
+    assert_eq!(first(&[("did_group", group), ("nanpa_prefix", prefix)], 0, 9).await, [11, 15, 17, 19]);
+    assert_eq!(first(&[("nanpa_prefix", prefix), ("did_group", group)], after, 9).await, [17, 19]);
+    assert_eq!(first(&[("did_group", other)], 0, 9).await, [12]);
+    for nothing in [&[("did_group", other), ("nanpa_prefix", prefix)][..], &[("did_group", id(99))], &[]] {
+        assert!(first(nothing, 0, 9).await.is_empty(), "{nothing:?}");
+    }
+    commit(store, vec![Change::Delete { scope: of(1, DidReservation::SPEC), id: id(30) }]).await;
+    assert_eq!(first(&in_group, 0, 2).await, [10, 11]);
 }
 
 pub(super) async fn which_of_many_numbers_are_dids_is_known_for_all_accounts(store: &impl Store) {
