@@ -283,6 +283,8 @@ impl Call {
         }
         if cancellation.report_at <= now {
             cancellation.report_at = Duration::MAX;
+            // The records are complete when the end is reported.
+            self.conclude_unfinished(end);
             self.report(LegEvent::Ended(end));
         }
         None
