@@ -14,6 +14,7 @@ use sip_transport::tag_of;
 use crate::call::{AnsweredCall, Call, Cancellation, MAX_END_ROUND_TRIPS, STRAY_ROUND_TRIPS, SetupOutcome};
 use crate::dialog::Dialog;
 use crate::dialogs::Inbound;
+use crate::digest::Answers;
 use crate::headers::{is_sent_by, lists, remote_tag, sequence, value};
 use crate::hop::{Hop, Unreachable};
 use crate::inspection::has_offer;
@@ -66,6 +67,8 @@ impl Call {
         let (transport, name) = (self.target.transport, self.target.host.clone());
         for address in addresses {
             self.begin_try(Some(address));
+            // The nonces of one server mean nothing to another, whose first challenge is no refusal of the password.
+            self.answers = Answers::default();
             let hop = network.connector.hop_to(&network.stack, transport, address, &name);
             let hop = match self.unless_cancelled(hop).await {
                 Ok(Ok(hop)) => hop,
@@ -279,6 +282,8 @@ impl Call {
         }
         if cancellation.report_at <= now {
             cancellation.report_at = Duration::MAX;
+            // The records are complete when the end is reported.
+            self.conclude_unfinished(end);
             self.report(LegEvent::Ended(end));
         }
         None

@@ -111,15 +111,16 @@ impl Resolver {
     /// # Errors
     /// The host has no address, or one of its addresses is not allowed.
     pub(crate) async fn targets(&self, target: &Target, ids: &Ids) -> Result<Vec<SocketAddr>, NoAddress> {
-        self.find(target, ids, Some(&self.lookup_permits)).await
+        self.find(target, ids, Some(&self.lookup_permits), MAX_ADDRESSES).await
     }
 
-    /// The same of a probe, which waits for no permit, and takes none from calls.
+    /// The first of them, for a probe, which waits for no permit, and takes none from calls. Further hosts of the SRV
+    /// records are not looked up, because a probe has no more time than the lookups alone may take.
     ///
     /// # Errors
     /// As [`Self::targets`].
     pub(crate) async fn probed(&self, target: &Target, ids: &Ids) -> Result<Vec<SocketAddr>, NoAddress> {
-        self.find(target, ids, None).await
+        self.find(target, ids, None, 1).await
     }
 
     async fn find(
@@ -127,6 +128,7 @@ impl Resolver {
         target: &Target,
         ids: &Ids,
         permits: Option<&Semaphore>,
+        most: usize,
     ) -> Result<Vec<SocketAddr>, NoAddress> {
         let mapped = self.mapped(&target.host);
         if mapped.is_some() && target.egress == Egress::Public {
@@ -135,6 +137,7 @@ impl Resolver {
         let (host, port) = mapped.map_or((target.host.as_str(), None), |(host, port)| (host, port));
         let port = port.or(target.port);
         let default_port = if target.transport == Transport::Tls { 5061 } else { 5060 };
+        let mut found: Vec<SocketAddr> = Vec::new();
         let lookup = async {
             // An address needs no lookup.
             let is_address = host.parse::<IpAddr>().is_ok();
@@ -145,14 +148,15 @@ impl Resolver {
             if !is_address && port.is_none() {
                 let records = self.srv_records(host, target).await;
                 if let Some(records) = records {
-                    return self.srv_addresses(records, ids).await;
+                    return self.add_srv_addresses(records, ids, most, &mut found).await;
                 }
             }
             let port = port.unwrap_or(default_port);
-            self.addresses(host).await.into_iter().map(|address| SocketAddr::new(address, port)).collect()
+            let addresses = self.addresses(host).await.into_iter();
+            found.extend(addresses.map(|address| SocketAddr::new(address, port)));
         };
-        let mut found: Vec<SocketAddr> =
-            tokio::time::timeout(LOOKUP_TIMEOUT, lookup).await.unwrap_or_default();
+        // The addresses that were found in time are used: a further host of the SRV records may not resolve.
+        let _elapsed = tokio::time::timeout(LOOKUP_TIMEOUT, lookup).await;
         if found.is_empty() {
             return Err(NoAddress::Unresolved);
         }
@@ -160,7 +164,7 @@ impl Resolver {
         if let Some(why) = found.iter().find_map(|address| self.refused(target.egress, address.ip())) {
             return Err(NoAddress::NotPublic(why));
         }
-        found.truncate(MAX_ADDRESSES);
+        found.truncate(most);
         Ok(found)
     }
 
@@ -248,20 +252,24 @@ impl Resolver {
         (!records.is_empty()).then_some(records)
     }
 
-    /// The addresses of SRV records, in their order.
-    async fn srv_addresses(&self, records: Vec<SrvRecord>, ids: &Ids) -> Vec<SocketAddr> {
-        let mut found = Vec::new();
+    /// Adds the addresses of SRV records, in their order, until there are `most`.
+    async fn add_srv_addresses(
+        &self,
+        records: Vec<SrvRecord>,
+        ids: &Ids,
+        most: usize,
+        found: &mut Vec<SocketAddr>,
+    ) {
         for record in ordered(records, || ids.word()) {
             // The root as the target means that the service is not available at this domain (RFC 2782).
             if record.host != "." {
                 let addresses = self.addresses(&record.host).await;
                 found.extend(addresses.into_iter().map(|address| SocketAddr::new(address, record.port)));
             }
-            if found.len() >= MAX_ADDRESSES {
+            if found.len() >= most {
                 break;
             }
         }
-        found
     }
 }
 

@@ -182,7 +182,7 @@ impl Running<'_> {
     /// The INVITE for the current provider, built from the provider's current record.
     ///
     /// # Errors
-    /// The provider does not exist, or its record makes no valid INVITE.
+    /// The provider does not exist or is deleted, or its record makes no valid INVITE.
     async fn invitation(&self) -> Result<Invitation, String> {
         let CallPrivate { providers, current, anonymous, .. } = &self.call.private;
         let (source, destination) = (&self.call.public.source, &self.call.public.destination);
@@ -192,8 +192,10 @@ impl Running<'_> {
                 invite::to_uri(source, destination, *anonymous, codecs.unwrap_or_default())
             }
             Some(id) => match self.platform.cache.provider(&*self.platform.core.store, *id).await {
-                Ok(Some(provider)) => invite::to_number(&provider, source, destination, *anonymous),
-                Ok(None) => return Err("the provider does not exist".to_owned()),
+                Ok(Some(provider)) if !provider.deleted => {
+                    invite::to_number(&provider, source, destination, *anonymous)
+                }
+                Ok(_) => return Err("the provider does not exist".to_owned()),
                 Err(error) => {
                     tracing::error!(%error, call = %self.call.id, "a call's provider could not be read");
                     return Err("the provider could not be read".to_owned());

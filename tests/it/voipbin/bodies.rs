@@ -113,7 +113,8 @@ async fn a_text_that_the_database_has_no_room_for_is_refused_and_names_its_membe
         ("POST", "/providercalls", call, &[("anonymous", 16)]),
     ] {
         for (member, most) in members {
-            let too_long = format!("{member} has more than {most} bytes");
+            let unit = if *most > 255 { "bytes" } else { "characters" };
+            let too_long = format!("{member} has more than {most} {unit}");
             let nul = format!("{member} contains a NUL character");
             for (text, why) in [("x".repeat(most + 1), too_long), ("a\0b".to_owned(), nul)] {
                 let mut body = body.clone();
@@ -123,7 +124,8 @@ async fn a_text_that_the_database_has_no_room_for_is_refused_and_names_its_membe
             }
         }
     }
-    let longest = json!({ "name": "x".repeat(255), "detail": "x".repeat(65_535) });
+    // A name has as many characters in every script.
+    let longest = json!({ "name": "가".repeat(255), "detail": "x".repeat(65_535) });
     stage.sa.put(&one_provider, &longest).await.ok();
     stage.sa.put("/outbound_config", &longest).await.ok();
 }

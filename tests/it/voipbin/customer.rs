@@ -96,7 +96,7 @@ async fn case_118_the_texts_of_a_customer_are_not_validated() {
     assert_eq!((&shown["webhook_method"], &shown["email"]), (&json!("FOO"), &json!("nope")));
     // They have lengths.
     let long = json!({ "name": "x".repeat(256) });
-    caller.put(PATH, &long).await.refused_because("name has more than 255 bytes");
+    caller.put(PATH, &long).await.refused_because("name has more than 255 characters");
 }
 
 #[tokio::test]

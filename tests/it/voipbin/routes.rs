@@ -176,3 +176,27 @@ async fn a_deleted_or_changed_route_is_not_taken() {
     assert_eq!(call_ends(&stage.sa, &id).await, ("failed".to_owned(), "remote".to_owned()));
     assert_eq!(carrier.untaken(), 0);
 }
+
+#[tokio::test]
+async fn a_deleted_provider_is_not_called_and_the_next_route_is_tried() {
+    let mut carrier = Carrier::start().await;
+    let hosts = [("a.example.com", carrier.at), ("b.example.com", carrier.at)];
+    let stage = Stage::hosting(&hosts).await;
+    stage.allow().await;
+    let (a, b) = (stage.provider("a.example.com").await, stage.provider("b.example.com").await);
+    stage.route(BASIC, "+1", &a, 0).await;
+    stage.route(BASIC, "all", &b, 0).await;
+    stage.number(stage.admin, US_TOO).await;
+    let body = json!({ "source": tel(US_TOO), "destinations": [tel(US)] });
+    stage.sa.delete(&format!("/providers/{a}")).await.ok();
+    let id = first_call(&stage.sa.post("/calls", &body).await.ok());
+    let mut incoming = carrier.call().await;
+    assert!(incoming.uri().contains("@b.example.com"), "{}", incoming.uri());
+    incoming.refuse(486).await;
+    assert_eq!(call_ends(&stage.sa, &id).await, ("busy".to_owned(), "remote".to_owned()));
+    // Without any provider that is left, the call fails at once.
+    stage.sa.delete(&format!("/providers/{b}")).await.ok();
+    let id = first_call(&stage.sa.post("/calls", &body).await.ok());
+    assert_eq!(call_ends(&stage.sa, &id).await, ("failed".to_owned(), "remote".to_owned()));
+    assert_eq!(carrier.untaken(), 0);
+}

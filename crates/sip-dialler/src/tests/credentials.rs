@@ -5,6 +5,7 @@ use std::time::Duration;
 use trunk_rules::carrier::{Algorithm, NonceState, PasswordHash, Settings, SignedRequest, verify_digest};
 
 use super::carrier::{Carrier, Message, description};
+use super::transports::with_names;
 use super::{
     Clock, Dialler, Ids, Invitation, LegEnd, LegEvent, SipCredentials, config, dialler, ended, hang_up,
     invitation, next,
@@ -180,6 +181,32 @@ async fn a_refused_password_is_not_sent_again() {
         carrier.expect("ACK").await;
     }
     assert_eq!(ended(&mut leg).await, LegEnd::Refused(401));
+}
+
+#[tokio::test]
+async fn every_server_of_a_host_may_challenge_with_its_own_nonce() {
+    let (mut full, mut free) = (Carrier::udp().await, Carrier::udp().await);
+    let services = vec![(1, "a.example.com", full.address.port()), (2, "b.example.com", free.address.port())];
+    let dialler = with_names(services).await;
+    let mut leg = dialler.call(with_credentials("sip:1@voice.example.com"));
+    let asks = challenge("WWW-Authenticate", ", qop=\"auth\"");
+    let invite = full.expect("INVITE").await;
+    full.answer(&invite, "401 Unauthorized", &asks, "").await;
+    full.expect("ACK").await;
+    let invite = full.expect("INVITE").await;
+    assert!(has_valid_digest(&invite, "Authorization"), "{invite:?}");
+    full.answer(&invite, "503 Service Unavailable", "", "").await;
+    full.expect("ACK").await;
+    let invite = free.expect("INVITE").await;
+    assert!(invite.all("Authorization").is_empty(), "{invite:?}");
+    free.answer(&invite, "401 Unauthorized", &asks.replace("n1", "n2"), "").await;
+    free.expect("ACK").await;
+    let invite = free.expect("INVITE").await;
+    assert!(invite.header("Authorization").contains("nonce=\"n2\""), "{invite:?}");
+    free.pick_up(&invite, "", 4000).await;
+    free.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    hang_up(&mut leg, &mut free).await;
 }
 
 #[tokio::test]

@@ -64,6 +64,24 @@ async fn a_probe_follows_srv_records_as_a_call_does() {
 }
 
 #[tokio::test]
+async fn a_probe_does_not_wait_for_hosts_of_the_srv_records_that_it_does_not_need() {
+    let mut carrier = Carrier::udp().await;
+    let services = vec![
+        (10, "a.example.com", carrier.address.port()),
+        (20, "silent1.example.com", 9),
+        (30, "silent2.example.com", 9),
+        (40, "silent3.example.com", 9),
+    ];
+    let dialler = super::transports::with_names(services).await;
+    let answer = async {
+        let options = carrier.expect("OPTIONS").await;
+        carrier.answer(&options, "200 OK", "", "").await;
+    };
+    let (probed, ()) = tokio::join!(dialler.probe("voice.example.com"), answer);
+    assert_eq!(probed, Ok(200));
+}
+
+#[tokio::test]
 async fn a_probe_uses_the_port_and_the_transport_of_the_hostname_as_a_call_does() {
     let dialler = start(config()).await;
     let mut carrier = Carrier::udp().await;

@@ -56,7 +56,7 @@ async fn a_connection_that_is_closed_before_a_response_is_no_response() {
 }
 
 /// A name server with SRV records for `voice.example.com`. The address of other names is 127.0.0.1, except
-/// for those that begin with `nowhere`.
+/// for those that begin with `nowhere`. Those that begin with `silent` are never answered.
 struct Names {
     socket: UdpSocket,
     services: Vec<(u16, &'static str, u16)>,
@@ -67,6 +67,9 @@ impl Names {
         let mut question = [0; 512];
         loop {
             let (length, from) = self.socket.recv_from(&mut question).await.unwrap();
+            if question[12..].starts_with(b"\x07silent") {
+                continue;
+            }
             let answer = self.answer(&question[..length]);
             self.socket.send_to(&answer, from).await.unwrap();
         }
@@ -143,6 +146,22 @@ async fn a_503_is_followed_by_an_invite_to_the_next_host() {
     free.expect("ACK").await;
     assert_eq!(ended(&mut leg).await, LegEnd::Refused(503));
     idle(&dialler).await;
+}
+
+#[tokio::test]
+async fn a_host_of_the_srv_records_that_does_not_resolve_in_time_does_not_hide_the_others() {
+    let mut carrier = Carrier::udp().await;
+    let dialler = with_names(vec![
+        (1, "a.example.com", carrier.address.port()),
+        (2, "silent1.example.com", 9),
+        (3, "silent2.example.com", 9),
+        (4, "silent3.example.com", 9),
+    ])
+    .await;
+    let mut leg = dialler.call(invitation("sip:1@voice.example.com"));
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "486 Busy Here", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::Refused(486));
 }
 
 #[tokio::test]

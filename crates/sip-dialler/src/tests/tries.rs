@@ -172,6 +172,19 @@ async fn silence_the_ring_timeout_and_a_hangup_before_the_answer_are_stated() {
 }
 
 #[tokio::test]
+async fn an_end_that_the_carrier_does_not_confirm_is_stated_when_it_is_reported() {
+    let dialler = with_short_timers().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+    carrier.answer(&invite, "180 Ringing", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    leg.hang_up();
+    // Neither the CANCEL nor the INVITE is answered.
+    assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
+    assert_eq!(outcome(&leg), "the call was hung up here before an answer");
+}
+
+#[tokio::test]
 async fn each_address_of_a_host_has_its_record() {
     let (mut first, mut second) = (Carrier::udp().await, Carrier::udp().await);
     let ports = [first.address.port(), second.address.port()];

@@ -81,7 +81,8 @@ pub fn to_sip(destination: &str, source: &Address, anonymous: &Anonymous) -> Res
 /// Returns the URI of a `sip` destination.
 pub(super) fn sip_uri(destination: &str) -> Result<String, DialError> {
     let address = destination.trim();
-    let named = address.starts_with("sip:") || address.starts_with("sips:");
+    let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme);
+    let named = scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips");
     let uri = if named { address.to_owned() } else { format!("sip:{address}") };
     let (_, rest) = uri.split_once(':').ok_or(DialError::Uri)?;
     if rest.is_empty() || !rest.bytes().all(is_uri_character) {
@@ -192,6 +193,7 @@ mod tests {
         let uri = |text| to_sip(text, &Address::default(), &Anonymous::Auto).map(|sent| sent.uri);
         assert_eq!(uri("bob@b.example"), Ok("sip:bob@b.example".into()));
         assert_eq!(uri("sips:bob@b.example"), Ok("sips:bob@b.example".into()));
+        assert_eq!(uri("SIP:bob@b.example"), Ok("SIP:bob@b.example".into()), "and not a user SIP");
         assert_eq!(uri("sip:"), Err(DialError::Uri));
         assert_eq!(uri("bob smith@b"), Err(DialError::Uri));
     }
