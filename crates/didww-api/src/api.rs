@@ -129,13 +129,17 @@ impl Requested {
     }
 }
 
+/// The cause for the log of a 404 for a path that no version has.
+const NO_SUCH_PATH: &str =
+    "no version has such a path: they begin with /v3/ and the name of a type, such as /v3/voice_out_trunks";
+
 async fn serve(
     api: &Arc<Api>,
     parts: &http::request::Parts,
     target: Option<Target>,
     body: Body,
 ) -> Result<Reply, ApiError> {
-    let target = target.ok_or_else(ApiError::no_route)?;
+    let target = target.ok_or_else(|| ApiError::no_path(NO_SUCH_PATH))?;
     let Caller { key, scope, version, unheeded_version } = match authenticate(api, parts).await {
         // A request with a wrong credential is served as one without.
         Err(error) if error.status() == StatusCode::UNAUTHORIZED && is_open(&target, parts) => {
@@ -169,7 +173,11 @@ async fn serve_account(
     target: Target,
     body: Body,
 ) -> Result<Reply, ApiError> {
-    let operation = Operation::new(&context, &parts.method, target).ok_or_else(ApiError::no_route)?;
+    let no_route = || {
+        let cause = format!("{} has no such path, or not with this method", context.version);
+        ApiError::no_route().because(cause)
+    };
+    let operation = Operation::new(&context, &parts.method, target).ok_or_else(no_route)?;
     if operation.writes() && scope != Scope::Full {
         return Err(ApiError::insufficient_scope());
     }
