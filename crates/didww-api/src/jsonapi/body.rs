@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::context::RequestContext;
 use super::error::ApiError;
+use super::target::parse_id;
 
 /// Maximum nesting of objects and arrays in a body.
 const MAX_DEPTH: usize = 64;
@@ -349,7 +350,8 @@ fn linkage(
             let detail = format!("{named} is not a valid type for this operation.");
             return Err(ApiError::new(ErrorCode::TypeMismatch, "Type Mismatch", detail));
         }
-        if seen.insert(id) {
+        // Letter case makes no difference between two ids of records.
+        if seen.insert(parse_id(id).ok_or(id)) {
             ids.push(id.to_owned());
         }
     }
