@@ -382,6 +382,11 @@ async fn a_group_has_at_most_ten_trunks_from_whichever_side() {
     let other = with_trunks(update("voice_in_trunk_groups", &id, json!({})), &[all[10], capitals.as_str()]);
     assert_eq!(world.api.patch(&format!("{GROUPS}/{id}"), &other).await.status, 200);
     assert_eq!(count(&world.api, &id).await, json!({ "trunks_count": 1 }));
+    let named = json!({ "data": [identifier("voice_in_trunks", &all[0].to_uppercase())] }).to_string();
+    for (method, number) in [(Method::POST, 2), (Method::DELETE, 1)] {
+        assert_eq!(world.api.send(method, &path, &named).await.status, 204);
+        assert_eq!(count(&world.api, &id).await, json!({ "trunks_count": number }));
+    }
 }
 
 #[tokio::test]

@@ -350,9 +350,10 @@ fn linkage(
             let detail = format!("{named} is not a valid type for this operation.");
             return Err(ApiError::new(ErrorCode::TypeMismatch, "Type Mismatch", detail));
         }
-        // Letter case makes no difference between two ids of records.
-        if seen.insert(parse_id(id).ok_or(id)) {
-            ids.push(id.to_owned());
+        // As records have it: letter case makes no difference between two ids.
+        let id = parse_id(id).map_or_else(|| id.to_owned(), |id| id.to_string());
+        if seen.insert(id.clone()) {
+            ids.push(id);
         }
     }
     Ok(ids)
