@@ -259,7 +259,8 @@ async fn perform(
     let _turn = if writes {
         let turn = api.writes.turn(account).await;
         Some(turn.ok_or_else(|| ApiError::busy("too many writes are waiting"))?)
-    } else if operation.lists() {
+    } else if operation.lists() || !params.include.is_empty() {
+        // One record can include as many as a page has.
         let turn = api.lists.turn(account).await;
         Some(turn.ok_or_else(|| ApiError::busy("too many lists are waiting"))?)
     } else {
@@ -298,5 +299,36 @@ fn unread(error: BodyError, limits: BodyLimits) -> ApiError {
 impl From<Panicked> for ApiError {
     fn from(_: Panicked) -> Self {
         Self::internal("a handler panicked")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::ApiVersion;
+    use http_listener::{Limits, RateLimits};
+    use token_service::{TokenService, TokenSettings};
+
+    use super::*;
+    use crate::fixture::core_with_account;
+
+    #[tokio::test]
+    async fn a_record_with_others_is_read_in_the_turn_of_a_list_and_one_alone_at_once() {
+        let (core, account) = core_with_account(ApiVersion::V2022_05_10).await;
+        let (core, rates, limits) = (Arc::new(core), Arc::new(RateLimits::new(0)), Limits::default());
+        let settings = TokenSettings::default();
+        let tokens = TokenService::new(Arc::clone(&core), settings, limits, Arc::clone(&rates));
+        let api = Arc::new(Api::new(core, None, limits, rates, Arc::new(tokens)));
+        let status = async |query: &str| {
+            let uri = format!("/v3/dids/00000000-0000-4000-8000-000000000000{query}");
+            let request = Request::get(uri).header("api-key", "key").body(Body::empty()).unwrap();
+            handle(State(Arc::clone(&api)), request).await.status().as_u16()
+        };
+        let mut turns = Vec::new();
+        for _ in 0..4 {
+            turns.push(api.lists.turn(Asker::Account(account.number)).await.unwrap());
+        }
+        assert_eq!((status("").await, status("?include=order").await), (404, 503));
+        drop(turns);
+        assert_eq!(status("?include=order").await, 404);
     }
 }
