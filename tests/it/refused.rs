@@ -79,6 +79,32 @@ async fn the_log_states_once_for_a_key_that_its_version_header_is_ignored() {
         "name": "a", "on_cli_mismatch_action": "reject_call", "authentication_method": {} } } });
     assert_eq!(api.at(None).post("/voice_out_trunks", &new).await.status, 400);
     logged(&binary, &["authentication_method is not allowed", "no version header was sent", "2021-12-15"]);
+    for (path, detail) in [
+        ("/dids?include=identity", "identity is not a valid relationship of dids"),
+        ("/dids?filter[emergency_enabled]=true", "emergency_enabled is not allowed."),
+        ("/dids?fields[dids]=emergency_enabled", "emergency_enabled is not a valid field for dids."),
+        ("/dids?fields[sms_trunks]=name", "sms_trunks is not a valid resource."),
+        ("/voice_in_trunks?sort=external_reference_id", "external_reference_id is not a valid sort criteria"),
+    ] {
+        assert_eq!(api.at(None).get(path).await.status, 400, "{path}");
+        logged(&binary, &[detail, "no version header was sent", "2021-12-15"]);
+    }
+}
+
+#[tokio::test]
+async fn requests_of_strangers_for_paths_that_do_not_exist_are_a_few_lines_with_the_cause() {
+    let binary = Binary::start(&["--ephemeral", "--api-key", "canary-key"]);
+    let url = format!("{}/voice_out_trunks", binary.base.trim_end_matches("/v3"));
+    for _ in 0..30 {
+        assert_eq!(ask(Method::GET, url.clone(), &[], "").await.status, 404);
+    }
+    logged(&binary, &["request refused", "status=404", "they begin with /v3/ and the name of a type"]);
+    // The lines of these requests are written before that of a later one.
+    assert_eq!(ask(Method::GET, format!("{}/dids", binary.base), &[], "").await.status, 401);
+    logged(&binary, &["request refused", "status=401"]);
+    // Three in a minute, and the requests may be of two minutes.
+    let lines = binary.log().lines().filter(|line| line.contains("status=404")).count();
+    assert!((1..=6).contains(&lines), "{}", binary.log());
 }
 
 #[tokio::test]

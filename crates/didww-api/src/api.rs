@@ -129,13 +129,17 @@ impl Requested {
     }
 }
 
+/// The cause for the log of a 404 for a path that no version has.
+const NO_SUCH_PATH: &str =
+    "no version has such a path: they begin with /v3/ and the name of a type, such as /v3/voice_out_trunks";
+
 async fn serve(
     api: &Arc<Api>,
     parts: &http::request::Parts,
     target: Option<Target>,
     body: Body,
 ) -> Result<Reply, ApiError> {
-    let target = target.ok_or_else(ApiError::no_route)?;
+    let target = target.ok_or_else(|| ApiError::no_path(NO_SUCH_PATH))?;
     let Caller { key, scope, version, unheeded_version } = match authenticate(api, parts).await {
         // A request with a wrong credential is served as one without.
         Err(error) if error.status() == StatusCode::UNAUTHORIZED && is_open(&target, parts) => {
@@ -169,7 +173,11 @@ async fn serve_account(
     target: Target,
     body: Body,
 ) -> Result<Reply, ApiError> {
-    let operation = Operation::new(&context, &parts.method, target).ok_or_else(ApiError::no_route)?;
+    let no_route = || {
+        let cause = format!("{} has no such path, or not with this method", context.version);
+        ApiError::no_route().because(cause)
+    };
+    let operation = Operation::new(&context, &parts.method, target).ok_or_else(no_route)?;
     if operation.writes() && scope != Scope::Full {
         return Err(ApiError::insufficient_scope());
     }
@@ -251,7 +259,8 @@ async fn perform(
     let _turn = if writes {
         let turn = api.writes.turn(account).await;
         Some(turn.ok_or_else(|| ApiError::busy("too many writes are waiting"))?)
-    } else if operation.lists() {
+    } else if operation.lists() || !params.include.is_empty() {
+        // One record can include as many as a page has.
         let turn = api.lists.turn(account).await;
         Some(turn.ok_or_else(|| ApiError::busy("too many lists are waiting"))?)
     } else {
@@ -290,5 +299,36 @@ fn unread(error: BodyError, limits: BodyLimits) -> ApiError {
 impl From<Panicked> for ApiError {
     fn from(_: Panicked) -> Self {
         Self::internal("a handler panicked")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::ApiVersion;
+    use http_listener::{Limits, RateLimits};
+    use token_service::{TokenService, TokenSettings};
+
+    use super::*;
+    use crate::fixture::core_with_account;
+
+    #[tokio::test]
+    async fn a_record_with_others_is_read_in_the_turn_of_a_list_and_one_alone_at_once() {
+        let (core, account) = core_with_account(ApiVersion::V2022_05_10).await;
+        let (core, rates, limits) = (Arc::new(core), Arc::new(RateLimits::new(0)), Limits::default());
+        let settings = TokenSettings::default();
+        let tokens = TokenService::new(Arc::clone(&core), settings, limits, Arc::clone(&rates));
+        let api = Arc::new(Api::new(core, None, limits, rates, Arc::new(tokens)));
+        let status = async |query: &str| {
+            let uri = format!("/v3/dids/00000000-0000-4000-8000-000000000000{query}");
+            let request = Request::get(uri).header("api-key", "key").body(Body::empty()).unwrap();
+            handle(State(Arc::clone(&api)), request).await.status().as_u16()
+        };
+        let mut turns = Vec::new();
+        for _ in 0..4 {
+            turns.push(api.lists.turn(Asker::Account(account.number)).await.unwrap());
+        }
+        assert_eq!((status("").await, status("?include=order").await), (404, 503));
+        drop(turns);
+        assert_eq!(status("?include=order").await, 404);
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Api
         return Ok(behalf.caller());
     }
     let caller = match bearer_token(&parts.headers) {
-        Some(token) => by_token(api, parts, token).await?,
+        Some(token) => by_token(api, parts, token, false).await?,
         None => by_key(api, parts).await?,
     };
     trace::record("account.id", caller.key.account.id);
@@ -61,21 +61,8 @@ pub(crate) async fn authenticate_for_file(api: &Api, parts: &Parts) -> Result<Ca
         return Ok(behalf.caller());
     }
     let caller = match bearer_token(&parts.headers) {
-        Some(token) => by_token(api, parts, token).await?,
-        None => match known_key(api, parts).await {
-            Ok((_, key)) => {
-                let requested = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
-                let version = key.account.version.serving(requested);
-                Caller { key, scope: Scope::Full, version, unheeded_version: None }
-            }
-            // In versions with tokens, the refusal of a key has no body.
-            Err(error)
-                if error.status() == StatusCode::UNAUTHORIZED && requested_version(parts).uses_tokens() =>
-            {
-                return Err(ApiError::no_token().because(error.internal.unwrap_or_default()));
-            }
-            Err(error) => return Err(error),
-        },
+        Some(token) => by_token(api, parts, token, true).await?,
+        None => by_key_for_file(api, parts).await?,
     };
     trace::record("account.id", caller.key.account.id);
     check_rate(api, &caller).await?;
@@ -97,13 +84,15 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     }
 }
 
-async fn by_token(api: &Api, parts: &Parts, token: &str) -> Result<Caller, ApiError> {
+async fn by_token(api: &Api, parts: &Parts, token: &str, for_file: bool) -> Result<Caller, ApiError> {
     let client = Client::of(&parts.extensions);
     let checked = api.tokens.check(token, API_AUDIENCE, client).await?;
     let is_guess = is_guess(&checked);
     if is_guess && parts.headers.contains_key(API_KEY_HEADER) {
         // Programs for older versions have a key; an `Authorization` header in their requests was added by a gateway.
-        match by_key(api, parts).await {
+        let with_key =
+            if for_file { Box::pin(by_key_for_file(api, parts)).await } else { by_key(api, parts).await };
+        match with_key {
             // The version accepts no key, so only the token counts.
             Err(error) if error.is_bare => {}
             outcome => return outcome,
@@ -192,6 +181,24 @@ async fn by_key(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
     }
     let unheeded_version = (requested != Some(version.as_str())).then_some(requested.is_some());
     Ok(Caller { key, scope: Scope::Full, version, unheeded_version })
+}
+
+/// As [`by_key`], for a request for a file: every version accepts a key for it.
+async fn by_key_for_file(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
+    match known_key(api, parts).await {
+        Ok((_, key)) => {
+            let requested = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
+            let version = key.account.version.serving(requested);
+            Ok(Caller { key, scope: Scope::Full, version, unheeded_version: None })
+        }
+        // In versions with tokens, the refusal of a key has no body.
+        Err(error)
+            if error.status() == StatusCode::UNAUTHORIZED && requested_version(parts).uses_tokens() =>
+        {
+            Err(ApiError::no_token().because(error.internal.unwrap_or_default()))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The API key of a request, with its digest, if it may be used in this environment and from the request's address.

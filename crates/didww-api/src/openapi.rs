@@ -108,6 +108,18 @@ mod tests {
     }
 
     #[test]
+    fn a_document_states_the_defaults_of_its_version() {
+        let of_create = "/components/schemas/voice_out_trunks_create/properties/attributes/properties";
+        let default = |version| {
+            let document = document(version);
+            document.pointer(&format!("{of_create}/threshold_amount/default")).cloned()
+        };
+        let threshold = Some(json!("3000.0"));
+        let expected = [Some(Value::Null), Some(Value::Null), threshold.clone(), threshold];
+        assert_eq!(VERSIONS.map(default), expected);
+    }
+
+    #[test]
     fn the_text_of_a_document_is_built_once() {
         for version in ApiVersion::ALL {
             let first = text(version);

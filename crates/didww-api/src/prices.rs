@@ -94,7 +94,7 @@ pub(crate) async fn respond(api: &Arc<Api>, service: PriceService, request: Requ
     let (exchange, _body) = Exchange::begin(request, &api.core, &REQUEST_IDS);
     let parts = &exchange.parts;
     let outcome = if is_elsewhere {
-        Err(ApiError::no_route())
+        Err(ApiError::no_path("the request names another host than that of the price service"))
     } else if cors::is_preflight(parts) && Target::parse(service, parts.uri.path()).is_some() {
         Ok(Answer::Empty)
     } else {
@@ -120,7 +120,8 @@ pub(crate) async fn respond(api: &Arc<Api>, service: PriceService, request: Requ
 async fn serve(api: &Api, service: PriceService, parts: &Parts) -> Result<Answer, ApiError> {
     let is_read = matches!(parts.method, Method::GET | Method::HEAD);
     let target = Target::parse(service, parts.uri.path()).filter(|_| is_read);
-    let target = target.ok_or_else(ApiError::no_route)?;
+    let no_path = || ApiError::no_path("the price service has no such path, or not with this method");
+    let target = target.ok_or_else(no_path)?;
     let account = authenticate_for_prices(api, parts, service.audience()).await?;
     let services = &api.prices;
     // A plan is assigned to an account from its creation on.

@@ -20,6 +20,9 @@ static UNAVAILABLE: LogLimiter = LogLimiter::new("requests were answered 503");
 /// Counts the 401 and 429 responses by the address of the client, which can send any number of such requests.
 static UNAUTHORIZED: LogLimiter = LogLimiter::new("requests were answered 401 or 429");
 
+/// Counts the responses to requests for paths that no version has, which need no credential either.
+static NO_PATH: LogLimiter = LogLimiter::new("requests for paths that do not exist were answered 404");
+
 /// Logs that a request was refused or failed after `runtime`, and builds its response.
 pub(crate) fn refused(api: &Api, exchange: &Exchange, runtime: Duration, error: &ApiError) -> Response {
     let Exchange { parts, request_id, .. } = exchange;
@@ -33,7 +36,7 @@ pub(crate) fn refused(api: &Api, exchange: &Exchange, runtime: Duration, error: 
         tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, internal, "request failed");
     } else if status.is_server_error() {
         tracing::error!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request failed");
-    } else if !is_summed_by_client(api, status, parts) {
+    } else if !is_summed_by_client(api, error, parts) {
         tracing::info!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request refused");
     }
     error_response(error, parts, runtime)
@@ -51,8 +54,12 @@ pub(crate) fn error_response(error: &ApiError, parts: &Parts, runtime: Duration)
     response
 }
 
-/// Returns true for a 401 or 429 response that is counted in a summary and not logged on its own.
-fn is_summed_by_client(api: &Api, status: StatusCode, parts: &Parts) -> bool {
-    let needs_no_key = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS);
-    needs_no_key && !UNAUTHORIZED.admits(origin(Client::of(&parts.extensions)), api.core.clock.now())
+/// Returns true for a response that needs no credential, and that is counted in a summary and not logged on its own.
+fn is_summed_by_client(api: &Api, error: &ApiError, parts: &Parts) -> bool {
+    let limiter = match error.status() {
+        StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => &UNAUTHORIZED,
+        _ if error.is_of_anyone => &NO_PATH,
+        _ => return false,
+    };
+    !limiter.admits(origin(Client::of(&parts.extensions)), api.core.clock.now())
 }

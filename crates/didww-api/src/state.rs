@@ -31,7 +31,7 @@ pub struct Api {
     pub tokens: Arc<TokenService>,
     /// Admits a bounded number of simultaneous writes, in turn by account.
     pub writes: FairLimiter,
-    /// Admits a bounded number of simultaneous list reads, in turn by account.
+    /// Admits a bounded number of simultaneous reads of lists, and of records with others, in turn by account.
     pub lists: FairLimiter,
     /// Admits a bounded number of simultaneous uploads of files, in turn by account.
     pub uploads: FairLimiter,

@@ -131,11 +131,13 @@ fn with_port(url: &str) -> String {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    // A colon inside brackets belongs to an IPv6 address.
+    // A colon inside brackets belongs to an IPv6 address. One with nothing behind it names no port (RFC 3986 §3.2.3).
     let after_address = host.rsplit_once(']').map_or(host, |(_, after)| after);
-    if after_address.contains(':') {
-        return url.to_owned();
-    }
+    let authority = match after_address.split_once(':') {
+        Some((_, "")) => authority.strip_suffix(':').unwrap_or(authority),
+        Some(_) => return url.to_owned(),
+        None => authority,
+    };
     let port = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
     format!("{scheme}://{authority}:{port}{tail}")
 }

@@ -112,14 +112,12 @@ fn version(body: &Map<String, Value>) -> Result<Option<ApiVersion>, MintError> {
 
 /// A lifetime that is too short or too long is not refused, but changed to the nearest permitted one.
 fn lifetime(body: &Map<String, Value>) -> Result<Duration, MintError> {
-    let seconds = match member(body, "expires_in") {
-        None => return Ok(DEFAULT_LIFETIME),
-        Some(Value::Number(number)) if number.is_u64() => number.as_u64().unwrap_or(u64::MAX),
-        // A negative number of seconds.
-        Some(Value::Number(number)) if number.is_i64() => 0,
-        Some(_) => return Err(invalid("expires_in must be a number of seconds")),
-    };
-    Ok(Duration::from_secs(seconds).clamp(MIN_LIFETIME, MAX_LIFETIME))
+    let Some(sent) = member(body, "expires_in") else { return Ok(DEFAULT_LIFETIME) };
+    // As a float, so that a whole number can also have more than 64 bits, or be written as `900.0`.
+    let whole = sent.as_f64().filter(|seconds| seconds.fract() == 0.0);
+    let seconds = whole.ok_or_else(|| invalid("expires_in must be a whole number of seconds"))?;
+    let (least, most) = (MIN_LIFETIME.as_secs_f64(), MAX_LIFETIME.as_secs_f64());
+    Ok(Duration::from_secs_f64(seconds.clamp(least, most)))
 }
 
 #[cfg(test)]
@@ -150,6 +148,9 @@ mod tests {
             (json!(3_600), 3_600),
             (json!(999_999), 3_600),
             (json!(u64::MAX), 3_600),
+            (json!(900.0), 900),
+            (json!(1e30), 3_600),
+            (json!(-1e30), 60),
         ] {
             let request = parse(&json!({"aud": "api.didww.com", "expires_in": sent})).unwrap();
             assert_eq!(request.lifetime.as_secs(), seconds, "{sent}");
@@ -184,6 +185,7 @@ mod tests {
             json!({"aud": "api.didww.com", "api_version": 1}),
             json!({"aud": "api.didww.com", "expires_in": "900"}),
             json!({"aud": "api.didww.com", "expires_in": 1.5}),
+            json!({"aud": "api.didww.com", "expires_in": true}),
         ] {
             assert!(matches!(parse(&body), Err(MintError::InvalidRequest(_))), "{body}");
         }

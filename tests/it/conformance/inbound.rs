@@ -362,8 +362,9 @@ async fn a_group_has_at_most_ten_trunks_from_whichever_side() {
     let all: Vec<&str> = trunks.iter().map(String::as_str).collect();
     let too_many = || relationship("voice_in_trunks", "is too long (maximum is 10 items)");
     refused(&world.api.post(GROUPS, &with_trunks(group("G"), &all)).await, &[too_many()]);
-    // One that is named twice counts once.
-    let twice: Vec<&str> = all[..10].iter().copied().chain([all[0]]).collect();
+    // One that is named twice counts once, also in other letters.
+    let capitals = all[1].to_uppercase();
+    let twice: Vec<&str> = all[..10].iter().copied().chain([all[0], capitals.as_str()]).collect();
     let id = made(&world.api, GROUPS, &with_trunks(group("G"), &twice)).await;
     let more = json!({ "data": [identifier("voice_in_trunks", all[10])] }).to_string();
     let path = format!("{GROUPS}/{id}/relationships/voice_in_trunks");
@@ -376,6 +377,16 @@ async fn a_group_has_at_most_ten_trunks_from_whichever_side() {
     let answer = world.api.patch(&format!("{IN_TRUNKS}/{}", all[10]), &join).await;
     refused(&answer, &[relationship("voice_in_trunk_group", "is invalid")]);
     assert_eq!(count(&world.api, &id).await, json!({ "trunks_count": 10 }));
+    // An update writes each trunk once.
+    let capitals = all[10].to_uppercase();
+    let other = with_trunks(update("voice_in_trunk_groups", &id, json!({})), &[all[10], capitals.as_str()]);
+    assert_eq!(world.api.patch(&format!("{GROUPS}/{id}"), &other).await.status, 200);
+    assert_eq!(count(&world.api, &id).await, json!({ "trunks_count": 1 }));
+    let named = json!({ "data": [identifier("voice_in_trunks", &all[0].to_uppercase())] }).to_string();
+    for (method, number) in [(Method::POST, 2), (Method::DELETE, 1)] {
+        assert_eq!(world.api.send(method, &path, &named).await.status, 204);
+        assert_eq!(count(&world.api, &id).await, json!({ "trunks_count": number }));
+    }
 }
 
 #[tokio::test]

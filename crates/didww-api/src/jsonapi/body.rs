@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::context::RequestContext;
 use super::error::ApiError;
+use super::target::parse_id;
 
 /// Maximum nesting of objects and arrays in a body.
 const MAX_DEPTH: usize = 64;
@@ -349,8 +350,10 @@ fn linkage(
             let detail = format!("{named} is not a valid type for this operation.");
             return Err(ApiError::new(ErrorCode::TypeMismatch, "Type Mismatch", detail));
         }
-        if seen.insert(id) {
-            ids.push(id.to_owned());
+        // As records have it: letter case makes no difference between two ids.
+        let id = parse_id(id).map_or_else(|| id.to_owned(), |id| id.to_string());
+        if seen.insert(id.clone()) {
+            ids.push(id);
         }
     }
     Ok(ids)

@@ -25,6 +25,8 @@ pub(crate) struct ApiError {
     pub challenge: Option<&'static str>,
     /// True for a response without a body.
     pub is_bare: bool,
+    /// True if the request was refused before its sender was looked up: anyone can cause any number of such errors.
+    pub is_of_anyone: bool,
 }
 
 impl ApiError {
@@ -35,7 +37,15 @@ impl ApiError {
 
     /// A response with several errors.
     pub(crate) fn from_objects(errors: Vec<ErrorObject>) -> Self {
-        Self { errors, internal: None, recovery: None, retry_after: None, challenge: None, is_bare: false }
+        Self {
+            errors,
+            internal: None,
+            recovery: None,
+            retry_after: None,
+            challenge: None,
+            is_bare: false,
+            is_of_anyone: false,
+        }
     }
 
     /// A response with one error of this code, title and detail.
@@ -65,6 +75,11 @@ impl ApiError {
     /// 404: the registry declares no such path in this version, or not with this method.
     pub(crate) fn no_route() -> Self {
         Self::new(ErrorCode::NotFound, "Not Found", "Not Found")
+    }
+
+    /// As [`no_route`](Self::no_route), whoever sends the request, with the cause for the log.
+    pub(crate) fn no_path(cause: &str) -> Self {
+        Self { is_of_anyone: true, ..Self::no_route().because(cause) }
     }
 
     /// 401 without a body: the version needs an access token, and the request has none.
@@ -138,10 +153,19 @@ impl ApiError {
         }
     }
 
-    /// Adds to the log which version served the request, if the client may have expected another one. Members and
-    /// paths that a version lacks are refused with the same text as unknown ones.
+    /// Adds to the log which version served the request, if the client may have expected another one. Members, paths
+    /// and parameters that a version lacks are refused with the same text as unknown ones.
     pub(crate) fn with_version_note(mut self, served: ApiVersion, was_sent: bool) -> Self {
-        let codes = [ErrorCode::ParamNotAllowed, ErrorCode::NotFound].map(ErrorCode::as_str);
+        let codes = [
+            ErrorCode::InvalidResource,
+            ErrorCode::FilterNotAllowed,
+            ErrorCode::InvalidField,
+            ErrorCode::ParamNotAllowed,
+            ErrorCode::InvalidInclude,
+            ErrorCode::InvalidSort,
+            ErrorCode::NotFound,
+        ]
+        .map(ErrorCode::as_str);
         let code = self.errors.first().and_then(|error| error.code.as_deref()).unwrap_or_default();
         if codes.contains(&code) {
             let cause =

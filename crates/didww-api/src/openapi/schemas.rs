@@ -197,7 +197,8 @@ fn attribute_schema(attribute: &AttributeSpec, version: ApiVersion) -> Value {
         if !attribute.is_shown_in(version) {
             object.insert("writeOnly".to_owned(), json!(true));
         }
-        if let Some(default) = attribute.default.filter(|_| attribute.create == Access::Optional) {
+        let default = attribute.default_at(version).filter(|_| attribute.create == Access::Optional);
+        if let Some(default) = default {
             object.insert("default".to_owned(), default.to_json());
         }
     }

@@ -196,6 +196,14 @@ impl AttributeSpec {
         self.revision.filter(|revision| version >= revision.since).map_or(first, |revision| revision.value)
     }
 
+    /// The value of a create request of a version that leaves the attribute out; `None` if there is no default. It is
+    /// null in the versions that permit null, if a later one does not.
+    pub fn default_at(&self, version: ApiVersion) -> Option<DefaultValue> {
+        let later = self.revision.filter(|revision| version < revision.since);
+        let was_null = self.nullable && later.is_some_and(|revision| !revision.value.nullable);
+        if was_null { Some(DefaultValue::Null) } else { self.default }
+    }
+
     /// The value as the service stores it in a version, so that two values that the service takes for the same are
     /// equal: addresses with their prefix length, decimals without needless zeros, lists without repetitions. In a
     /// `{"type", "attributes"}` object, the members that only the service sets are left out, and so are null members,

@@ -116,6 +116,8 @@ fn a_url_is_signed_as_configured_apart_from_its_port() {
         ("http://user:word@example.com#x", "http://user:word@example.com:80#x"),
         ("https://[2001:db8::1]/x", "https://[2001:db8::1]:443/x"),
         ("HTTPS://example.com/x", "HTTPS://example.com:443/x"),
+        ("http://example.com:/x", "http://example.com:80/x"),
+        ("https://user:word@[2001:db8::1]:?a=1", "https://user:word@[2001:db8::1]:443?a=1"),
         ("example.com/x?u=https://a", "http://example.com:80/x?u=https://a"),
         ("example.com:8182/x", "http://example.com:8182/x"),
     ];

@@ -37,6 +37,11 @@ pub(super) fn apply(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>
             is_notified |= change.callback;
         }
     }
+    // A threshold that would re-open the trunk does not overrule a block that the same request states.
+    if draft.changes.status.is_some() && requested.blocked && !after.blocked {
+        after = BlockState { blocked: true, threshold_reached: false };
+        is_notified = false;
+    }
     if after != requested {
         set(&mut draft.changes, after);
     }
@@ -261,6 +266,8 @@ mod tests {
     fn a_status_takes_precedence_over_a_threshold_in_the_same_request() {
         let sent = json!({ "status": "blocked", "threshold_amount": "1.0" });
         assert_eq!(write(OPEN, &sent, false), (BY_HAND, None));
+        let sent = json!({ "status": "blocked", "threshold_amount": "20.0" });
+        assert_eq!(write(BY_SPENDING, &sent, true), (BY_HAND, None));
         let sent = json!({ "status": "active", "threshold_amount": "1.0" });
         assert_eq!(write(BY_SPENDING, &sent, false), (OPEN, Some(OPEN)));
         let sent = json!({ "status": "active", "threshold_amount": "20.0" });
