@@ -63,7 +63,7 @@ impl Rules for SharedCapacityGroup {
 }
 
 /// The channels of a pool that nothing is assigned to; `None` if the account has no such pool.
-fn free_channels(pool: &LinkedRecord<'_>) -> Result<Option<i64>, DecodeError> {
+pub(super) fn free_channels(pool: &LinkedRecord<'_>) -> Result<Option<i64>, DecodeError> {
     let Some(pool) = pool.decode::<CapacityPool>()? else { return Ok(None) };
     let total = pool.total_channels_count.unwrap_or_default();
     Ok(Some(total.saturating_sub(pool.assigned_channels_count.unwrap_or_default())))
