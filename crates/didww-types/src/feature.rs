@@ -15,7 +15,7 @@ pub enum Feature {
     RandomizeCli,
     /// Emergency services can be called from the account's DIDs.
     Emergency,
-    /// The account is in read-only mode: it orders nothing, and deletes no trunk group.
+    /// The account is in read-only mode: it orders and cancels nothing, and deletes no trunk group.
     ReadOnly,
     /// An order of the account can pay some days of the first period of numbers alone (`prorate_days_qty`).
     ProratedBilling,

@@ -111,8 +111,10 @@ fn a_row_has_the_numbers_of_the_caller_under_the_names_of_the_later_version() {
 fn a_row_has_a_member_for_each_documented_column() {
     let outbound: Vec<OutboundCallRow> = documented("cdr_out").rows().collect::<Result<_, _>>().unwrap();
     assert_eq!(outbound, [OutboundCallRow::default()]);
-    let inbound: Vec<InboundCallRow> = documented("cdr_in").rows().collect::<Result<_, _>>().unwrap();
-    assert_eq!(inbound, [InboundCallRow::default()]);
+    for columns in ["cdr_in", "cdr_in_2026_11_19"] {
+        let inbound: Vec<InboundCallRow> = documented(columns).rows().collect::<Result<_, _>>().unwrap();
+        assert_eq!(inbound, [InboundCallRow::default()], "{columns}");
+    }
     let former: Vec<InboundCallRow> = documented("cdr_exports").rows().collect::<Result<_, _>>().unwrap();
     let further: Vec<&str> = former[0].extra.keys().map(String::as_str).collect();
     assert_eq!(further, ["Customer ID", "Sell Amount (Points)", "Termination Amount (USD)"]);

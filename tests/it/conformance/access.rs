@@ -242,9 +242,10 @@ async fn case_83_no_refusal_carries_meta_and_codes_are_texts() {
 }
 
 #[tokio::test]
-async fn an_account_in_read_only_mode_orders_nothing_and_keeps_its_trunk_groups() {
-    let shop = Shop::open(1, "100.00", "0").await;
+async fn an_account_in_read_only_mode_orders_and_cancels_nothing_and_keeps_its_trunk_groups() {
+    let shop = Shop::open(2, "100.00", "0").await;
     let (control, owner) = (shop.world.server.control(), shop.world.server.account());
+    let pending = format!("{ORDERS}/{}", shop.order(json!({})).await.id());
     let group = resource("voice_in_trunk_groups", json!({ "name": "G" }));
     let group = shop.api().post("/voice_in_trunk_groups", &group).await.id();
     let path = format!("/voice_in_trunk_groups/{group}");
@@ -261,9 +262,13 @@ async fn an_account_in_read_only_mode_orders_nothing_and_keeps_its_trunk_groups(
         refused(&api.post(ORDERS, &body).await, &[forbidden]);
         let forbidden = error(403, "403", "Forbidden", "Forbidden");
         refused(&api.delete(&path).await, &[forbidden]);
+        let forbidden = error(403, "403", "Forbidden", "Forbidden");
+        refused(&api.delete(&pending).await, &[forbidden]);
     }
-    assert_eq!((shop.balance().await.as_str(), shop.in_stock().await), ("100.00", 1));
+    assert_eq!((shop.balance().await.as_str(), shop.in_stock().await), ("96.85", 1));
     set(vec![Feature::Outbound]).await;
+    assert_eq!(shop.api().delete(&pending).await.status, 204);
+    assert_eq!((shop.balance().await.as_str(), shop.in_stock().await), ("100.00", 2));
     assert_eq!(shop.order(json!({})).await.status, 201);
     assert_eq!(shop.api().delete(&path).await.status, 204);
 }

@@ -85,8 +85,9 @@ async fn n28_a_file_is_downloaded_with_either_credential() {
     // The key alone, at the version that has tokens, and at one before.
     for version in [Some(TOKENS), Some(NEW), None] {
         let text = text(download(&api.at(version), &file).await).await;
-        assert_eq!((text.lines().count(), text.split(',').count()), (1, 22), "{version:?}");
+        assert_eq!((text.lines().count(), text.split(',').count()), (1, 25), "{version:?}");
         assert!(text.starts_with("Date/Time Start (UTC),") && text.ends_with(",Call ID\n"), "{text}");
+        assert!(text.contains(",Source Number,Source Number Out,Source Name,Source Country,"), "{text}");
     }
     // A header that a gateway adds takes nothing from the key, also at the version that has tokens.
     for version in [Some(TOKENS), Some(NEW), None] {
@@ -102,6 +103,19 @@ async fn n28_a_file_is_downloaded_with_either_credential() {
     let head = api.request(Method::HEAD, &file).send().await.unwrap();
     assert_eq!(head.status(), 200);
     assert_eq!(head.headers()[header::CONTENT_TYPE], "application/gzip");
+}
+
+#[tokio::test]
+async fn a_file_keeps_the_columns_of_the_version_of_its_export() {
+    let (world, api) = start().await;
+    for (version, columns) in [(NEW, 22), (TOKENS, 25)] {
+        let made_at = api.at(Some(version));
+        let file = completed(&world, &made_at, &made(&made_at, &export("cdr_in", json!({}))).await).await;
+        for read_at in [NEW, TOKENS] {
+            let text = text(download(&api.at(Some(read_at)), &file).await).await;
+            assert_eq!(text.split(',').count(), columns, "made at {version}, read at {read_at}: {text}");
+        }
+    }
 }
 
 #[tokio::test]

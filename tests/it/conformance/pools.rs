@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use trunk_server::control::{ControlError, RecordMembers};
 
-use crate::support::api::{Api, TOKENS};
+use crate::support::api::{Api, OLD, TOKENS};
 use crate::support::engine;
 use crate::support::world::*;
 
@@ -102,6 +102,49 @@ async fn the_channels_of_a_did_change_without_the_pool_that_it_is_in() {
     let cleared = linking(channels(0), "capacity_pool", Value::Null);
     assert_eq!(world.api.patch(&path, &cleared).await.status, 200);
     refused(&world.api.patch(&path, &channels(5)).await, &blank);
+}
+
+#[tokio::test]
+async fn the_channels_of_a_did_are_taken_from_those_that_its_pool_has_free() {
+    let world = World::start().await;
+    let [one, two] = [pool(&world, "One", 10, 0).await, pool(&world, "Two", 3, 0).await];
+    let [first, second] = [world.did("37061498222").await, world.did("37061498223").await];
+    assign(&world, &first, &one, 6).await;
+    let too_many =
+        |free: i64| [attribute("dedicated_channels_count", &format!("must be less than or equal to {free}"))];
+    let channels = |did: &str, count: i64| update("dids", did, json!({ "dedicated_channels_count": count }));
+    let to = |body: Value, pool: &str| linking(body, "capacity_pool", identifier("capacity_pools", pool));
+    let path = |did: &str| format!("{DIDS}/{did}");
+    for version in [OLD, TOKENS] {
+        let api = world.api.at(Some(version));
+        refused(&api.patch(&path(&second), &to(channels(&second, 5), &one)).await, &too_many(4));
+        refused(&api.patch(&path(&first), &channels(&first, 11)).await, &too_many(10));
+        let moved = to(update("dids", &first, json!({})), &two);
+        refused(&api.patch(&path(&first), &moved).await, &too_many(3));
+    }
+    assign(&world, &second, &one, 4).await;
+    refused(&world.api.patch(&path(&first), &channels(&first, 7)).await, &too_many(6));
+    assign(&world, &first, &two, 3).await;
+    assert_eq!((assigned(&world, &one).await, assigned(&world, &two).await), (json!(4), json!(3)));
+}
+
+#[tokio::test]
+async fn two_dids_that_take_the_last_channels_at_once_do_not_share_them() {
+    let world = World::start().await;
+    let pool = pool(&world, "One", 10, 0).await;
+    let mut bodies = Vec::new();
+    for number in 0..6 {
+        let did = world.did(&format!("3706149822{number}")).await;
+        let body = update("dids", &did, json!({ "dedicated_channels_count": 4 }));
+        bodies.push((
+            format!("{DIDS}/{did}"),
+            linking(body, "capacity_pool", identifier("capacity_pools", &pool)),
+        ));
+    }
+    let requests = bodies.iter().map(|(path, body)| world.api.patch(path, body));
+    let answers = futures_util::future::join_all(requests).await;
+    let accepted = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!((accepted, assigned(&world, &pool).await), (2, json!(8)));
 }
 
 #[tokio::test]

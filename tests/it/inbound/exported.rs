@@ -50,6 +50,7 @@ async fn each_attempt_of_a_call_is_a_row_of_the_file_of_its_time() {
     let [refused, answered] = rows.as_slice() else { panic!("{rows:?}") };
     for (row, attempt) in rows.iter().zip(&ended.attempts) {
         assert_eq!((row.source.as_str(), row.destination_did.as_str()), (CALLER, NUMBER));
+        assert_eq!((&row.source_number_out, row.source_country.as_str()), (&attempt.cli, "United Kingdom"));
         assert_eq!(row.voice_in_trunk, attempt.trunk_name);
         assert_eq!(Some(row.destination.as_str()), attempt.uri.as_deref());
         assert_eq!(Some(row.call_id.as_str()), attempt.call_id.as_deref());

@@ -6,6 +6,7 @@ use didww_types::Timestamp;
 use didww_types::resources::ExportFilters;
 use serde_json::Value;
 use trunk_rules::inbound::caller_country;
+use trunk_rules::prices::country_name;
 
 use super::lines::{Columns, line, second};
 use crate::inbound_records::{InboundRecord, InboundRecordAttempt};
@@ -133,15 +134,16 @@ fn line_of(
     attempt: Option<(&InboundRecordAttempt, usize)>,
     outcome: &Outcome,
 ) -> String {
-    let (trunk, uri, number, call_id) = match attempt {
+    let (trunk, cli, uri, number, call_id) = match attempt {
         Some((attempt, number)) => (
             attempt.trunk_name.clone(),
+            attempt.cli.clone(),
             attempt.uri.clone().unwrap_or_default(),
             number.to_string(),
             // A `Call-ID` is created before it is known whether the INVITE can be sent.
             attempt.call_id.clone().filter(|_| attempt.sent_at.is_some()),
         ),
-        None => (String::new(), String::new(), String::new(), None),
+        None => (String::new(), String::new(), String::new(), String::new(), None),
     };
     let at = |time: Option<Timestamp>| time.map(|time| second(&time.to_string())).unwrap_or_default();
     let code = outcome.code.map(|code| code.to_string()).unwrap_or_default();
@@ -163,14 +165,22 @@ fn line_of(
             FORMER_FREE.to_owned(),
         ]);
     }
-    line(&[
+    let mut cells = vec![
         at(Some(record.time_start)),
         at(outcome.connected),
         at(outcome.ended),
         if outcome.connected.is_some() { "Success" } else { "Failed" }.to_owned(),
         record.from.clone(),
-        // The caller's name is not looked up.
-        String::new(),
+    ];
+    // The caller's name is not looked up.
+    let name = String::new();
+    if columns == Columns::Newest {
+        // The server has no data about networks.
+        cells.extend([cli, name, source_country(record), String::new()]);
+    } else {
+        cells.push(name);
+    }
+    cells.extend([
         record.to.clone(),
         outcome.duration.to_string(),
         number,
@@ -188,7 +198,15 @@ fn line_of(
         FREE.to_owned(),
         // A call without an INVITE has no `Call-ID`.
         call_id.unwrap_or_else(|| record.id.to_string()),
-    ])
+    ]);
+    line(&cells)
+}
+
+/// The name of the country of the caller's number, or its code if it has no name; empty if it is not known.
+fn source_country(record: &InboundRecord) -> String {
+    let Some(country) = caller_country(&record.from, &record.to) else { return String::new() };
+    let code = country.as_str().to_ascii_uppercase();
+    country_name(&code).map_or(code, str::to_owned)
 }
 
 #[cfg(test)]
@@ -223,7 +241,7 @@ mod tests {
     }
 
     fn lines(further: &Value) -> Vec<String> {
-        lines_of(&record(further), &ExportFilters::default(), Columns::Present)
+        lines_of(&record(further), &ExportFilters::default(), Columns::Newest)
             .lines()
             .map(str::to_owned)
             .collect()
@@ -231,18 +249,35 @@ mod tests {
 
     #[test]
     fn a_call_has_a_line_with_the_documented_columns() {
-        let refused = "2026-11-28 12:00:00,,2026-11-28 12:00:02,Failed,+442079460999,,442079460018,0,1,486,Busy Here,\
-                       Destination,T,sip:1@192.0.2.7:5060,G,,0,0,0,0,0,a@1";
+        let refused = "2026-11-28 12:00:00,,2026-11-28 12:00:02,Failed,+442079460999,442079460999,,\
+                       United Kingdom,,442079460018,0,1,486,Busy Here,Destination,T,sip:1@192.0.2.7:5060,G,,0,0,0,0,0,a@1";
         assert_eq!(lines(&json!({})), [refused]);
-        assert_eq!(refused.split(',').count(), 22);
+        assert_eq!(refused.split(',').count(), 25);
         let answered = json!({
             "time_connect": "2026-11-28T12:00:01.000Z", "duration": 1, "disconnect_code": 200,
             "disconnect_initiator": "caller", "reason": "the caller hung up", "shared_capacity_group_name": "C",
             "attempts": [attempt(Some(200), "OK", "a@1")],
         });
-        let expected = "2026-11-28 12:00:00,2026-11-28 12:00:01,2026-11-28 12:00:02,Success,+442079460999,,442079460018,1,1,\
-             200,Bye,Origination,T,sip:1@192.0.2.7:5060,G,C,0,0,0,0,0,a@1";
+        let expected = "2026-11-28 12:00:00,2026-11-28 12:00:01,2026-11-28 12:00:02,Success,+442079460999,442079460999,,\
+             United Kingdom,,442079460018,1,1,200,Bye,Origination,T,sip:1@192.0.2.7:5060,G,C,0,0,0,0,0,a@1";
         assert_eq!(lines(&answered), [expected]);
+    }
+
+    #[test]
+    fn a_line_before_2026_11_19_has_neither_the_number_that_was_sent_nor_the_country_of_the_caller() {
+        let of = |further: &Value| lines_of(&record(further), &ExportFilters::default(), Columns::Earlier);
+        let refused = "2026-11-28 12:00:00,,2026-11-28 12:00:02,Failed,+442079460999,,442079460018,0,1,486,Busy Here,\
+                       Destination,T,sip:1@192.0.2.7:5060,G,,0,0,0,0,0,a@1\n";
+        assert_eq!(of(&json!({})), refused);
+        assert_eq!(refused.split(',').count(), 22);
+    }
+
+    #[test]
+    fn a_caller_without_a_known_country_has_none_and_a_call_that_no_trunk_was_tried_for_no_number_sent() {
+        let anonymous = lines(&json!({ "from": "anonymous", "attempts": [] }));
+        assert!(anonymous[0].contains(",Failed,anonymous,,,,,442079460018,"), "{anonymous:?}");
+        let korean = lines(&json!({ "from": "+821012345678" }));
+        assert!(korean[0].contains(",Failed,+821012345678,442079460999,,South Korea,,"), "{korean:?}");
     }
 
     #[test]
@@ -274,7 +309,7 @@ mod tests {
         ] });
         let cells = |line: &String| {
             let cells: Vec<&str> = line.split(',').collect();
-            [2, 8, 9, 10, 11, 21].map(|place| cells[place].to_owned())
+            [2, 11, 12, 13, 14, 24].map(|place| cells[place].to_owned())
         };
         let found: Vec<[String; 6]> = lines(&attempts).iter().map(cells).collect();
         let end = "2026-11-28 12:00:01";
@@ -325,7 +360,7 @@ mod tests {
     fn filters_select_by_the_numbers_and_the_country_of_the_caller() {
         let call = record(&json!({}));
         let of = |name: &str, value: &str| {
-            !lines_of(&call, &ExportFilters::default().with(name, value), Columns::Present).is_empty()
+            !lines_of(&call, &ExportFilters::default().with(name, value), Columns::Newest).is_empty()
         };
         for (name, wanted, other) in [
             ("did_number", "442079460018", "44207946001"),
@@ -338,12 +373,12 @@ mod tests {
             assert!(of(name, wanted) && !of(name, other), "{name} {wanted}");
         }
         let number = ExportFilters::default().with("did_number", 442_079_460_018_u64);
-        assert!(!lines_of(&call, &number, Columns::Present).is_empty(), "a number is a filter too");
+        assert!(!lines_of(&call, &number, Columns::Newest).is_empty(), "a number is a filter too");
         let anonymous = record(&json!({ "from": "anonymous" }));
         let from_gb = ExportFilters::default().with("source_country_iso", "GB");
-        assert!(lines_of(&anonymous, &from_gb, Columns::Present).is_empty());
+        assert!(lines_of(&anonymous, &from_gb, Columns::Newest).is_empty());
         let untried = record(&json!({ "attempts": [] }));
         let sent = ExportFilters::default().with("source_number_out", "442079460999");
-        assert!(lines_of(&untried, &sent, Columns::Present).is_empty(), "it was sent to no trunk");
+        assert!(lines_of(&untried, &sent, Columns::Newest).is_empty(), "it was sent to no trunk");
     }
 }

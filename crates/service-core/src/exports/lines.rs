@@ -4,7 +4,37 @@ use didww_types::resources::{ExportFilters, ExportType};
 use didww_types::{ApiVersion, Timestamp, join_values};
 use serde_json::{Map, Value};
 
-/// The columns of inbound calls.
+/// The columns of inbound calls from 2026-11-19 on. The first ten are documented; those behind them are those of the
+/// versions before.
+const NEWEST_INBOUND: [&str; 25] = [
+    "Date/Time Start (UTC)",
+    "Date/Time Connect (UTC)",
+    "Date/Time End (UTC)",
+    "Status",
+    "Source Number",
+    "Source Number Out",
+    "Source Name",
+    "Source Country",
+    "Source Network",
+    "Destination DID",
+    "Duration (sec)",
+    "Attempt",
+    "Disconnect Code",
+    "Response",
+    "Disconnect Initiator",
+    "Voice IN Trunk",
+    "Destination",
+    "Trunk Group",
+    "Capacity Group",
+    "Toll-free (USD)",
+    "PSTN (USD)",
+    "Metered (USD)",
+    "CNAM IN (USD)",
+    "Total (USD)",
+    "Call ID",
+];
+
+/// The columns of inbound calls from 2021-12-15 to 2026-04-16.
 const INBOUND: [&str; 22] = [
     "Date/Time Start (UTC)",
     "Date/Time Connect (UTC)",
@@ -73,22 +103,31 @@ const OUTBOUND: [&str; 19] = [
 /// The columns of a file: those of the version in which its export was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Columns {
-    /// Those from 2021-12-15 on.
-    Present,
+    /// Those from 2026-11-19 on, in which inbound calls have more columns.
+    Newest,
+    /// Those from 2021-12-15 to 2026-04-16.
+    Earlier,
     /// Those up to 2021-04-19, which has inbound calls alone.
     Former,
 }
 
 impl Columns {
     pub(super) fn at(version: ApiVersion) -> Self {
-        if version <= ApiVersion::V2021_04_19 { Self::Former } else { Self::Present }
+        if version <= ApiVersion::V2021_04_19 {
+            Self::Former
+        } else if version < ApiVersion::V2026_11_19 {
+            Self::Earlier
+        } else {
+            Self::Newest
+        }
     }
 }
 
 /// The first line of a file; empty for text messages, whose columns are not known.
 pub(super) fn header(kind: &ExportType, columns: Columns) -> String {
     match (kind, columns) {
-        (ExportType::CdrIn, Columns::Present) => line(&INBOUND.map(str::to_owned)),
+        (ExportType::CdrIn, Columns::Newest) => line(&NEWEST_INBOUND.map(str::to_owned)),
+        (ExportType::CdrIn, Columns::Earlier) => line(&INBOUND.map(str::to_owned)),
         (ExportType::CdrIn, Columns::Former) => line(&FORMER_INBOUND.map(str::to_owned)),
         (ExportType::CdrOut, _) => line(&OUTBOUND.map(str::to_owned)),
         _ => String::new(),
@@ -191,14 +230,19 @@ mod tests {
             format!("{}\n", names.join(","))
         };
         for version in ApiVersion::ALL {
-            let is_former = version <= ApiVersion::V2021_04_19;
-            let (name, count) = if is_former { ("cdr_exports", 13) } else { ("cdr_in", 22) };
+            let (name, count) = match version {
+                ApiVersion::V2017_09_18 | ApiVersion::V2021_04_19 => ("cdr_exports", 13),
+                ApiVersion::V2026_11_19 => ("cdr_in_2026_11_19", 25),
+                _ => ("cdr_in", 22),
+            };
             let inbound = header(&ExportType::CdrIn, Columns::at(version));
             assert_eq!((&inbound, inbound.split(',').count()), (&documented(name), count), "{version}");
         }
-        let outbound = header(&ExportType::CdrOut, Columns::Present);
-        assert_eq!((&outbound, outbound.split(',').count()), (&documented("cdr_out"), 19));
-        assert_eq!(header(&ExportType::SmsIn, Columns::Present), "");
+        for columns in [Columns::Earlier, Columns::Newest] {
+            let outbound = header(&ExportType::CdrOut, columns);
+            assert_eq!((&outbound, outbound.split(',').count()), (&documented("cdr_out"), 19));
+        }
+        assert_eq!(header(&ExportType::SmsIn, Columns::Newest), "");
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! The rules of DIDs: routing, channels, renewals and emergency calling.
 
-use didww_types::resources::{Did, DidHistoryMethod, SmsTrunk};
+use didww_types::resources::{CapacityPool, Did, DidHistoryMethod, SmsTrunk};
 use didww_types::values::BillingCycles;
 use didww_types::{ApiVersion, DecodeError, Resource as _, Violation};
 use serde_json::{Map, Value};
 
 use super::draft::Draft;
+use super::shared_capacity_group::free_channels;
 use super::{
-    CREATED, CREATED_FIRST, DidTerms, HistoryEntry, LinkedRecord, MembersRead, Refusal, Rules, WriteContext,
-    history_of,
+    CREATED, CREATED_FIRST, DidTerms, HistoryEntry, LinkedRecord, MembersRead, RecordChange, Refusal, Rules,
+    WriteContext, history_of,
 };
 
 /// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
@@ -37,10 +38,11 @@ const DEDICATED_CHANNELS: &str = Did::SPEC.attribute_name("dedicated_channels_co
 const DETACH_ONLY: [&str; 2] = [ADDRESS_VERIFICATION, EMERGENCY_SERVICE];
 
 impl Rules for Did {
-    /// A request that only sets the channels is decided on the pool that the DID is in, and one that detaches it from
-    /// its emergency calling service on that service.
+    /// A request that sets the channels or the pool is decided on the pool that the DID is in, and one that detaches it
+    /// from its emergency calling service on that service.
     const WRITE_READS: &'static [MembersRead] = &[
         MembersRead { relationship: CAPACITY_POOL, attribute: DEDICATED_CHANNELS },
+        MembersRead { relationship: CAPACITY_POOL, attribute: CAPACITY_POOL },
         MembersRead { relationship: EMERGENCY_SERVICE, attribute: EMERGENCY_SERVICE },
     ];
 
@@ -80,15 +82,7 @@ impl Rules for Did {
         for (one, other) in EXCLUSIVE {
             separate(one, other, context, draft);
         }
-        if let Some(channels) = draft.changes.dedicated_channels_count {
-            if channels < 0 {
-                let violation = Violation::GreaterOrEqual(0.into());
-                draft.refusals.push(Refusal::attribute(DEDICATED_CHANNELS, violation));
-            } else if channels > 0 && !is_in_pool(context, draft) {
-                let why = "dedicated channels come from a capacity pool";
-                draft.refusals.push(refuse(context, CAPACITY_POOL, Violation::Blank).because(why));
-            }
-        }
+        dedicated_channels(context, draft)?;
         history(context, draft);
         Ok(())
     }
@@ -130,6 +124,40 @@ fn shared_capacity(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
         let refusal = Refusal::relationship(name, Violation::NoSharedCapacity);
         draft.refusals.push(refusal.because("the DID is blocked or terminated"));
     }
+}
+
+/// The dedicated channels of a DID come from its capacity pool: from those that are free there, and from those that the
+/// DID has in it already. Fewer channels than before are always permitted, even if the pool has become too small.
+fn dedicated_channels(context: &WriteContext<'_>, draft: &mut Draft<Did>) -> Result<(), DecodeError> {
+    let sent = draft.changes.dedicated_channels_count;
+    if sent.is_some_and(|channels| channels < 0) {
+        let violation = Violation::GreaterOrEqual(0.into());
+        draft.refusals.push(Refusal::attribute(DEDICATED_CHANNELS, violation));
+        return Ok(());
+    }
+    if sent.is_some_and(|channels| channels > 0) && !is_in_pool(context, draft) {
+        let why = "dedicated channels come from a capacity pool";
+        draft.refusals.push(refuse(context, CAPACITY_POOL, Violation::Blank).because(why));
+        return Ok(());
+    }
+    let stored = context.stored(CAPACITY_POOL).first();
+    let linked = context.linked(CAPACITY_POOL).map(<[_]>::first);
+    let Some(pool) = linked.unwrap_or(stored) else { return Ok(()) };
+    let before = draft.before.as_ref().map_or(0, |did| did.dedicated_channels_count);
+    let wanted = sent.unwrap_or(before);
+    let held = if stored.is_some_and(|known| known.id == pool.id) { before } else { 0 };
+    if wanted <= held {
+        return Ok(());
+    }
+    let Some(free) = free_channels(pool)? else { return Ok(()) };
+    let most = free.saturating_add(held);
+    if wanted > most {
+        let refusal = Refusal::attribute(DEDICATED_CHANNELS, Violation::LessOrEqual(most.max(0).into()));
+        draft.refusals.push(refusal.because("the pool has no more free channels"));
+    }
+    // A concurrent request for channels changes the pool's revision.
+    draft.also.push(RecordChange::Unchanged { spec: CapacityPool::SPEC, id: pool.id.clone() });
+    Ok(())
 }
 
 /// Only a trunk that receives messages can be the trunk of a DID's messages.
@@ -198,9 +226,17 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{RecordChange, RecordText, Rulebook, WriteError, WriteKind};
+    use crate::domain::{RecordText, Rulebook, WriteError, WriteKind};
 
     const DID: &str = r#"{"number":"37061498222","created_at":"2026-04-08T06:57:33.304Z"}"#;
+
+    /// A pool with 10 free channels.
+    const POOL: &str = r#"{"total_channels_count":30,"assigned_channels_count":20}"#;
+
+    fn record(relationship: &str, id: &str) -> LinkedRecord<'static> {
+        let attributes = if relationship == CAPACITY_POOL { POOL } else { "{}" };
+        LinkedRecord { id: id.to_owned(), attributes: Some(attributes) }
+    }
 
     /// Links a DID to existing records. Returns the links that are stored, or the errors for the client.
     fn link(version: ApiVersion, sent: &[(&'static str, &[&str])]) -> Result<Value, Value> {
@@ -226,10 +262,9 @@ mod tests {
         sent: &[(&'static str, &[&str])],
         is_in_pool: bool,
     ) -> Result<(Value, Value), Value> {
-        let record = |id: &&str| LinkedRecord { id: (*id).to_owned(), attributes: Some("{}") };
         let links: BTreeMap<_, Vec<_>> =
-            sent.iter().map(|(name, ids)| (*name, ids.iter().map(record).collect())).collect();
-        let pools = if is_in_pool { vec![record(&"9")] } else { Vec::new() };
+            sent.iter().map(|(name, ids)| (*name, ids.iter().map(|id| record(name, id)).collect())).collect();
+        let pools = if is_in_pool { vec![record(CAPACITY_POOL, "9")] } else { Vec::new() };
         let stored_members = BTreeMap::from([(CAPACITY_POOL, pools)]);
         let context = WriteContext {
             kind: WriteKind::Update(RecordText { id: "1", attributes: stored, meta: None }),
@@ -340,11 +375,39 @@ mod tests {
     }
 
     #[test]
-    fn the_stored_pool_is_read_only_for_a_request_that_sets_the_channels() {
+    fn channels_are_free_ones_of_the_pool_or_those_that_the_did_has_there() {
+        let none: Sent<'_> = &[];
+        let stays: Sent<'_> = &[("capacity_pool", &["9"])];
+        let moves: Sent<'_> = &[("capacity_pool", &["7"])];
+        for (stored, sent, links, most) in [
+            (6, json!({ DEDICATED_CHANNELS: 16 }), none, None),
+            (6, json!({ DEDICATED_CHANNELS: 17 }), none, Some(16)),
+            (6, json!({ DEDICATED_CHANNELS: 16 }), stays, None),
+            (6, json!({ DEDICATED_CHANNELS: 10 }), moves, None),
+            (6, json!({ DEDICATED_CHANNELS: 11 }), moves, Some(10)),
+            (10, json!({}), moves, None),
+            (11, json!({}), moves, Some(10)),
+            (11, json!({}), stays, None),
+            (40, json!({ DEDICATED_CHANNELS: 39 }), none, None),
+        ] {
+            let did = DID.replace('}', &format!(r#","dedicated_channels_count":{stored}}}"#));
+            let refused = decide(NEWEST, &did, &sent, links, true).err();
+            let expected = most.map(|most: i64| {
+                json!(format!("dedicated_channels_count - must be less than or equal to {most}"))
+            });
+            let details = refused.map(|errors| errors[0]["detail"].clone());
+            assert_eq!(details, expected, "{stored} {sent} {links:?}");
+        }
+    }
+
+    #[test]
+    fn the_stored_pool_is_read_only_for_a_request_that_sets_the_channels_or_the_pool() {
         let reads = |sent: Value| {
             Rulebook::DIDWW.write_reads(Did::SPEC, |name| sent.get(name).is_some()).collect::<Vec<_>>()
         };
         assert_eq!(reads(json!({ "dedicated_channels_count": 5 })), ["capacity_pool"]);
+        assert_eq!(reads(json!({ "capacity_pool": null })), ["capacity_pool"]);
+        assert_eq!(reads(json!({ "capacity_pool": null, "dedicated_channels_count": 5 })), ["capacity_pool"]);
         assert_eq!(reads(json!({ "description": "Sales" })), [""; 0]);
         for MembersRead { relationship, attribute } in Did::WRITE_READS {
             // A request sets either an attribute or a relationship.

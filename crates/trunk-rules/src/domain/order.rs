@@ -80,6 +80,9 @@ impl Rules for Order {
 
     /// A customer can cancel a pending order of numbers. The record stays.
     fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
+        if context.features.has(Feature::ReadOnly) {
+            return Err(Refusal::forbidden().because("the account is in read-only mode").into());
+        }
         let order: Order = context.record.decode()?;
         let is_of_numbers = order.items.as_slice().iter().all(|item| item.kind() == items::DIDS);
         if order.status != OrderStatus::Pending || !is_of_numbers {
