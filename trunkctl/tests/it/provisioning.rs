@@ -106,6 +106,32 @@ fn a_large_declaration_is_planned_as_a_small_one_whatever_its_end_declares() {
 }
 
 #[test]
+fn a_reader_that_goes_away_changes_neither_what_is_done_nor_the_exit_code() {
+    let service = Service::start();
+    let file = service.file("trunks.toml", TRUNKS);
+    // The reader has ended before the program prints.
+    let without_reader = |arguments: &str| {
+        let program = service.command(&[]);
+        let name = program.get_program().to_str().unwrap().to_owned();
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("{{ sleep 1; '{name}' {arguments} -f '{file}'; echo $? >&2; }} | true")]);
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        let said = crate::support::finish(shell, "").err;
+        said.lines().last().unwrap_or_default().to_owned()
+    };
+    assert_eq!(without_reader("drift"), "3");
+    assert_eq!(without_reader("plan --detailed-exitcode"), "3");
+    assert_eq!(without_reader("apply --yes"), "0");
+    assert_eq!(names(&service), ["Berlin", "Paris, Nord"], "what was asked for is done");
+    assert_eq!(without_reader("drift"), "0");
+}
+
+#[test]
 fn a_change_by_hand_is_drift_that_names_the_member() {
     let service = Service::start();
     let file = service.file("trunks.toml", TRUNKS);
