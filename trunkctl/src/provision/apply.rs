@@ -239,8 +239,9 @@ fn failed(is_unclear: bool, text: String) -> Outcome {
 }
 
 async fn record(client: &Client, action: &Action, spec: &'static ResourceSpec, body: &Body) -> Outcome {
-    let document = body.document(spec.name, action.id.as_deref());
-    let collection = format!("/{}", spec.name);
+    let version = client.api_version();
+    let document = body.document(spec.name_at(version), action.id.as_deref());
+    let collection = format!("/{}", spec.path_at(version));
     let path = format!("{collection}/{}", encode_component(action.id.as_deref().unwrap_or_default()));
     let request = match action.operation {
         Operation::Create => client.raw(Method::POST, &collection).body(&document),
@@ -257,7 +258,7 @@ async fn record(client: &Client, action: &Action, spec: &'static ResourceSpec, b
                 Error::Transport(error) => error.kind != TransportKind::Connect,
                 other => other.status().is_some_and(|status| status.is_server_error()),
             };
-            failed(is_unclear, failure_of(&error, spec, client.api_version()).text)
+            failed(is_unclear, failure_of(&error, spec, version).text)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use didww_client::{ApiVersion, AttributeSpec, ResourceSpec, Verb, find};
+use didww_client::{ApiVersion, AttributeSpec, RelationshipSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
 use super::clients::Clients;
@@ -165,7 +165,7 @@ impl OfType<'_> {
             else {
                 continue;
             };
-            let names: Vec<Value> = ids.into_iter().map(|id| self.name(relationship.target, id)).collect();
+            let names: Vec<Value> = ids.into_iter().map(|id| self.name(relationship, id)).collect();
             if relationship.many && (self.is_full || !names.is_empty()) {
                 members.insert(relationship.name.to_owned(), Value::Array(names));
             } else if let Some(name) = names.into_iter().next().filter(|_| !relationship.many) {
@@ -176,8 +176,8 @@ impl OfType<'_> {
     }
 
     /// The name of a related record if it was included and its name is unique, else its id.
-    fn name(&self, target: &str, id: String) -> Value {
-        let kind = target.to_owned();
+    fn name(&self, relationship: &RelationshipSpec, id: String) -> Value {
+        let (target, kind) = (relationship.target, relationship.target_at(self.version).to_owned());
         let record = self.records.included.get(&(kind, id.clone()));
         let handle =
             find(target).and_then(|spec| Handle::of(spec, self.version)).filter(|handle| handle.is_unique);

@@ -149,7 +149,8 @@ impl Records {
         progress: &Progress,
         projection: Option<&Arc<Projection>>,
     ) -> Result<(), Error> {
-        let mut request = client.raw(Method::GET, &format!("/{}", spec.name));
+        let path = format!("/{}", spec.path_at(client.api_version()));
+        let mut request = client.raw(Method::GET, &path);
         for (name, value) in parameters.pairs() {
             request = request.query(&name, &value);
         }
