@@ -6,11 +6,11 @@ use didww_client::{ApiVersion, AttributeSpec, RelationshipSpec, ResourceSpec, Ve
 use serde_json::{Map, Value};
 
 use super::clients::Clients;
-use super::existing::{Existing, Records, Selection};
+use super::existing::{Existing, Records, Selection, is_not_enabled};
 use super::mark::{ATTRIBUTE, Mark, Owner};
 use super::part::Part;
 use super::platform;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::mask::holds_secret;
 use crate::resource::Handle;
 
@@ -57,9 +57,7 @@ pub async fn dump(
         let relationships: BTreeSet<&'static str> = writable.map(|found| found.name).collect();
         let records = match Records::read(client, spec, &Selection::All, &relationships, None).await {
             // The service enables some types for an account, and has none of its records otherwise.
-            Err(failure)
-                if failure.exit == Exit::Denied && (spec.list_needs.is_some() || spec.needs.is_some()) =>
-            {
+            Err(failure) if is_not_enabled(spec, &failure) => {
                 dump.notes.push(format!("{}: not enabled for the account, and left out", spec.name));
                 continue;
             }

@@ -15,6 +15,9 @@ use crate::exit::{Exit, Failure};
 use crate::mask::HIDDEN;
 use crate::near::is_like;
 
+/// The member of a route that can be the placeholder of a provider.
+pub(super) const PROVIDER_ID: &str = "provider_id";
+
 /// Converts an error of the platform's client.
 pub(super) fn failure(error: &Error) -> Failure {
     let exit = match error {
@@ -208,7 +211,7 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
         return Err("target: can't be blank; valid: a calling code such as +82, or all".to_owned());
     }
     let mut after = object(body);
-    after.insert("provider_id".to_owned(), Value::from(provider));
+    after.insert(PROVIDER_ID.to_owned(), Value::from(provider));
     if existing.is_none() {
         let customer = customer.unwrap_or(BASIC);
         after.insert("customer_id".to_owned(), Value::from(customer.to_string()));
@@ -291,7 +294,7 @@ pub(super) async fn dump(
         let provider = provider.unwrap_or_else(|| route.provider_id.to_string());
         let customer = route.customer_id;
         let mut members = object(RouteUpdate::from(route));
-        members.remove("provider_id");
+        members.remove(PROVIDER_ID);
         members.insert("provider".to_owned(), Value::from(provider));
         members.insert("customer".to_owned(), Value::from(customer.to_string()));
         add(&mut found, key, id, members);

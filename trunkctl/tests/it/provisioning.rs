@@ -215,6 +215,55 @@ fn a_record_that_exists_is_adopted_and_a_reference_of_the_customers_own_is_kept(
     assert_eq!(names(&service), ["Rome"]);
 }
 
+const OFFICE: &str = r#"
+owner = "netops"
+
+[voice_in_trunk_groups.office]
+voice_in_trunks = ["first", "second"]
+
+[voice_in_trunks.first]
+voice_in_trunk_group = "office"
+configuration = { type = "pstn_configurations", attributes = { dst = "442079460018" } }
+
+[voice_in_trunks.second]
+name = "second line"
+configuration = { type = "pstn_configurations", attributes = { dst = "12025550143" } }
+
+[dids.37061498222]
+voice_in_trunk = "second"
+"#;
+
+#[test]
+fn new_records_that_refer_to_each_other_and_have_other_names_than_in_the_file_are_linked() {
+    let service = Service::start();
+    let file = service.file("office.toml", OFFICE);
+    let applied = service.run(&["apply", "-f", &file, "--yes"]);
+    assert!(applied.err.contains("applied: 4 of 4"), "{}{}", applied.out, applied.err);
+    let plan = service.run(&["plan", "-f", &file, "--detailed-exitcode"]).ok();
+    assert_eq!(plan, "nothing to do: 4 records are as declared\n");
+    let trunks = ["voice-in-trunk-groups", "related", "office", "voice_in_trunks", "-o", "id"];
+    assert_eq!(service.run(&trunks).ok().lines().count(), 2);
+    // Another record has the name that a declared one has in the file alone.
+    let other = ["voice-in-trunks", "create", "--name", "second", "--configuration"];
+    service.run(&[&other[..], &["pstn_configurations,dst=442079460018"]].concat()).ok();
+    service.run(&["drift", "-f", &file]).ok();
+}
+
+#[test]
+fn an_account_without_a_feature_is_provisioned_all_the_same() {
+    let service = Service::start();
+    let mut patch = trunk_server::control::AccountPatch::default();
+    patch.features = Some(Vec::new());
+    let account = service.server.account();
+    service.runtime.block_on(service.server.control().update_account(account, patch)).unwrap();
+    service.run(&["voice-out-trunks", "list"]).fails(5);
+    let file = service.file("office.toml", OFFICE);
+    service.run(&["apply", "-f", &file, "--yes", "--prune"]).ok();
+    service.run(&["drift", "-f", &file]).ok();
+    let trunks = service.file("trunks.toml", TRUNKS);
+    service.run(&["plan", "-f", &trunks]).fails(5);
+}
+
 #[test]
 fn a_plan_that_changes_or_deletes_too_much_needs_force() {
     let service = Service::start();
@@ -343,6 +392,7 @@ fn a_declaration_is_read_from_standard_input_and_secrets_stay_out_of_plans() {
 const PLATFORM: &str = r#"
 [providers.main]
 hostname = "sip.example.com"
+detail = "pending:contract"
 tech_prefix = "0011"
 tech_headers = { X-Customer = "s3cret" }
 
