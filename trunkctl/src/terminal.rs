@@ -84,8 +84,8 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// As [`print`], for a command whose exit code says more than its output, or that goes on after it: a reader that closed
-/// the pipe changes neither.
+/// As [`print`], for a command whose exit code says more than its output, or that goes on after it: a reader that
+/// closed the pipe changes neither.
 ///
 /// # Errors
 /// When it cannot be written for another reason.

@@ -89,13 +89,17 @@ impl OfType<'_> {
                 *times.entry(name).or_default() += 1;
             }
         }
+        let marks = self.records.listed.iter().filter_map(|existing| self.mark(existing));
+        let marks: BTreeSet<&str> = marks.map(|mark| mark.key.as_str()).collect();
         let attributes = self.attributes();
         let mut found = Map::new();
         for existing in &self.records.listed {
             let name = handle.and_then(|handle| handle.value(&existing.record));
             let name = name.filter(|name| times.get(name) == Some(&1));
-            let mark = existing.mark.as_ref().filter(|mark| Some(&mark.owner) == self.owner);
-            let key = mark.map(|mark| mark.key.as_str()).or(name).unwrap_or(&existing.record.id);
+            let mark = self.mark(existing).map(|mark| mark.key.as_str());
+            // The name of a record can be that of another one in the owner's file.
+            let key = mark.or(name.filter(|name| !marks.contains(name))).unwrap_or(&existing.record.id);
+            let key = if found.contains_key(key) { existing.record.id.as_str() } else { key };
             let mut members = self.members(existing, &attributes, notes);
             if name == Some(key)
                 && let Some(handle) = handle
@@ -107,6 +111,11 @@ impl OfType<'_> {
             }
         }
         found
+    }
+
+    /// The mark of the owner, if the record has it.
+    fn mark<'e>(&self, existing: &'e Existing) -> Option<&'e Mark> {
+        existing.mark.as_ref().filter(|mark| Some(&mark.owner) == self.owner)
     }
 
     /// The attributes that can be declared, with their defaults as the service stores them.

@@ -15,8 +15,8 @@ use super::projection::Projection;
 use crate::exit::Failure;
 use crate::resource::{Handle, is_id};
 
-/// Reads the ids of the records that declared relationships name: of a declared record by the owner's mark, of others by
-/// their names. A declared record that does not exist has a placeholder.
+/// Reads the ids of the records that declared relationships name: of a declared record by the owner's mark, of others
+/// by their names. A declared record that does not exist has a placeholder.
 ///
 /// # Errors
 /// When several records have a name, and the failures of requests.
@@ -65,12 +65,18 @@ async fn of_type(
 ) -> Result<(), Failure> {
     let (client, version) = (clients.didww()?, clients.version());
     let Some(handle) = Handle::of(spec, version).filter(|_| spec.has(Verb::List)) else { return Ok(()) };
-    let is_named = can_be_named(spec, version, keys);
+    let declared = declaration.entries.iter().filter(|entry| entry.spec.name == spec.name);
+    let renamed = declared.filter(|entry| keys.contains(&entry.key));
+    let renamed: Vec<(&str, &str)> =
+        renamed.filter_map(|entry| Some((entry.key.as_str(), entry.other_name(version)?))).collect();
+    let mut names = keys.clone();
+    names.extend(renamed.iter().map(|(_, name)| (*name).to_owned()));
+    let is_named = can_be_named(spec, version, &names);
     let read = async |selection: Selection| {
         let named = Projection::of(spec, version, iter::empty());
         Records::read(client, spec, &selection, &BTreeSet::new(), named).await
     };
-    let mut records = read(if is_named { Selection::Named(keys.clone()) } else { Selection::All }).await?;
+    let mut records = read(if is_named { Selection::Named(names) } else { Selection::All }).await?;
     if is_named && marked(declaration, spec, keys, &records).values().any(Option::is_none) {
         // A record with the mark can have another name than in the file.
         records = read(Selection::All).await?;
@@ -86,6 +92,11 @@ async fn of_type(
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
+        }
+    }
+    for (key, name) in renamed {
+        if let Some(id) = ids.get(&(spec.name, name.to_owned())).cloned() {
+            ids.entry((spec.name, key.to_owned())).or_insert(id);
         }
     }
     for (key, existing) in marked {

@@ -7,8 +7,8 @@ use didww_client::ApiVersion;
 
 use super::action::{Action, Operation, Request, identifiers, is_pending, pending};
 
-/// Leaves the one side out of the request for a new record, if the record on the other side is new too and lists it: the
-/// service sets both sides then.
+/// Leaves the one side out of the request for a new record, if the record on the other side is new too and lists it:
+/// the service sets both sides then.
 pub(super) fn leave_out_mirrors(actions: &mut [Action], version: ApiVersion) {
     // The member of a list, its relationship, and the record that has the list.
     let mut listed: HashSet<(String, &'static str, String)> = HashSet::new();

@@ -167,7 +167,8 @@ fn selection(
     if has_marks || entries.len() > FEW {
         return Selection::All;
     }
-    let keys: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+    let mut keys: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+    keys.extend(entries.iter().filter_map(|entry| entry.other_name(version)).map(str::to_owned));
     if can_be_named(spec, version, &keys) { Selection::Named(keys) } else { Selection::All }
 }
 
@@ -208,14 +209,21 @@ impl<'a> OfType<'a> {
                 found.insert(&entry.key, existing);
             }
         }
-        for entry in entries.iter().filter(|entry| !marked.contains_key(entry.key.as_str())) {
-            match self.named(&index, &entry.key, &taken) {
-                Ok(Some(existing)) => {
-                    taken.insert(&existing.record.id);
-                    found.insert(&entry.key, existing);
+        // First by the names in the file. A record that was made or changed so has the name that its entry declares.
+        for is_declared in [false, true] {
+            for entry in entries {
+                if found.contains_key(entry.key.as_str()) {
+                    continue;
                 }
-                Ok(None) => {}
-                Err(problem) => problems.push(problem),
+                let key = if is_declared { entry.other_name(self.version) } else { Some(entry.key.as_str()) };
+                match key.map_or(Ok(None), |key| self.named(&index, key, &taken)) {
+                    Ok(Some(existing)) => {
+                        taken.insert(&existing.record.id);
+                        found.insert(&entry.key, existing);
+                    }
+                    Ok(None) => {}
+                    Err(problem) => problems.push(problem),
+                }
             }
         }
         let pairs: Vec<Pair<'_>> =

@@ -172,6 +172,16 @@ fn a_record_is_known_by_its_mark_and_renamed() {
 }
 
 #[test]
+fn without_an_owner_a_record_is_known_by_the_name_that_it_declares_too() {
+    let service = Service::start();
+    let owned = OFFICE.replace("owner = \"netops\"\n", "");
+    let file = service.file("office.toml", &owned);
+    service.run(&["apply", "-f", &file, "--yes"]).ok();
+    let plan = service.run(&["plan", "-f", &file, "--detailed-exitcode"]).ok();
+    assert_eq!(plan, "nothing to do: 4 records are as declared\n");
+}
+
+#[test]
 fn only_what_carries_the_owners_mark_is_deleted_and_only_when_asked() {
     let service = Service::start();
     service.trunk("by hand");
@@ -324,6 +334,18 @@ fn what_was_dumped_is_a_declaration_without_differences() {
 }
 
 #[test]
+fn a_record_whose_name_is_that_of_another_one_in_the_file_is_dumped_too() {
+    let service = Service::start();
+    let named = TRUNKS.replace("[voice_out_trunks.Berlin]", "[voice_out_trunks.Berlin]\nname = \"Rome\"");
+    service.run(&["apply", "-f", &service.file("named.toml", &named), "--yes"]).ok();
+    let id = service.trunk("Berlin");
+    let dumped = service.run(&["dump", "voice-out-trunks", "--owner", "netops", "-o", "json"]).json();
+    let trunks = &dumped["voice_out_trunks"];
+    assert_eq!(trunks.as_object().unwrap().len(), 3, "{dumped}");
+    assert_eq!((&trunks["Berlin"]["name"], &trunks[&id]["name"]), (&json!("Rome"), &json!("Berlin")));
+}
+
+#[test]
 fn after_a_failure_it_is_said_exactly_what_was_done_and_the_same_command_goes_on() {
     let service = Service::start();
     // The second trunk has the account of Twilio that the first one has: only the service knows.
@@ -387,75 +409,4 @@ fn a_declaration_is_read_from_standard_input_and_secrets_stay_out_of_plans() {
                 type: credentials_and_ip\n      attributes: {allowed_sip_ips: [203.0.113.7], password: s3cret}\n";
     let plan = service.run_with_input(&["plan", "-f", "-"], yaml);
     assert!(!plan.out.contains("s3cret") && plan.out.contains("1 to create"), "{}{}", plan.out, plan.err);
-}
-
-const PLATFORM: &str = r#"
-[providers.main]
-hostname = "sip.example.com"
-detail = "pending:contract"
-tech_prefix = "0011"
-tech_headers = { X-Customer = "s3cret" }
-
-[routes.all]
-provider = "main"
-target = "all"
-priority = 2
-
-[routes.korea]
-provider = "main"
-target = "+82"
-"#;
-
-/// A token of the platform's super admin.
-fn admin_token(service: &Service) -> String {
-    let password = "correct horse".to_owned().into();
-    let control = service.server.control();
-    service.runtime.block_on(control.ensure_super_admin("root", password)).unwrap();
-    let url = service.server.voipbin_url().replace("/v1.0", "/auth/login");
-    let login = json!({"username": "root", "password": "correct horse"}).to_string();
-    let answer = std::process::Command::new("curl").args(["-s", &url, "-d", &login]).output().unwrap();
-    let answer: Value = serde_json::from_slice(&answer.stdout).unwrap();
-    answer["token"].as_str().unwrap().to_owned()
-}
-
-#[test]
-fn providers_and_routes_of_the_platform_are_declared_too() {
-    let service = Service::start();
-    let token = admin_token(&service);
-    let run = |arguments: &[&str]| {
-        let mut command = service.command(arguments);
-        command
-            .env("TRUNKCTL_VOIPBIN_URL", service.server.voipbin_url())
-            .env("TRUNKCTL_VOIPBIN_TOKEN", &token);
-        crate::support::finish(command, "")
-    };
-    let file = service.file("platform.toml", PLATFORM);
-    let plan = run(&["plan", "-f", &file]).ok();
-    assert!(plan.contains("+ providers.main (create)") && plan.contains("3 to create"), "{plan}");
-    assert!(!plan.contains("s3cret") && plan.contains("X-Customer"), "{plan}");
-    let applied = run(&["apply", "-f", &file, "--yes"]);
-    assert!(applied.err.contains("applied: 3 of 3"), "{}{}", applied.out, applied.err);
-    run(&["drift", "-f", &file]).ok();
-    let changed = service
-        .file("changed.toml", &PLATFORM.replace("priority = 2", "priority = 3").replace("0011", "0012"));
-    let plan = run(&["plan", "-f", &changed]).ok();
-    assert!(
-        plan.contains("priority: 2 -> 3") && plan.contains("tech_prefix: \"0011\" -> \"0012\""),
-        "{plan}"
-    );
-    run(&["apply", "-f", &changed, "--yes"]).ok();
-    run(&["drift", "-f", &changed]).ok();
-    let dumped = run(&["dump", "providers", "routes"]);
-    assert!(dumped.err.contains("tech_headers may hold secrets"), "{}", dumped.err);
-    let dumped = service.file("dumped.toml", &dumped.ok());
-    run(&["drift", "-f", &dumped]).ok();
-    let wrong = service.file(
-        "wrong.toml",
-        "[routes.x]\nprovider = \"nowhere\"\ntarget = \"all\"\n[providers.y]\nhost = \"a\"\n",
-    );
-    let refused = run(&["plan", "-f", &wrong]).fails(6);
-    assert!(
-        refused.contains("no provider called `nowhere`") && refused.contains("valid: hostname"),
-        "{refused}"
-    );
 }
