@@ -80,8 +80,7 @@ impl<R: Resource, T> ToManyApi<R, T> {
     {
         let (version, name) = (self.client.api_version(), self.name.as_str());
         let path = R::SPEC.path_at(version);
-        let request =
-            Request::related(Method::GET, path, self.id.as_str(), name_at::<R>(&self.client, name));
+        let request = Request::related(Method::GET, path, self.id.as_str(), name_at::<R>(&self.client, name));
         let checked = version_check::relationship(R::SPEC, version, name);
         ListRequest::new(self.client.clone(), request).checked(checked)
     }

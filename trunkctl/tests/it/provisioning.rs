@@ -114,7 +114,8 @@ fn a_reader_that_goes_away_changes_neither_what_is_done_nor_the_exit_code() {
         let program = service.command(&[]);
         let name = program.get_program().to_str().unwrap().to_owned();
         let mut shell = std::process::Command::new("sh");
-        shell.args(["-c", &format!("{{ sleep 0.3; '{name}' {arguments} -f '{file}'; echo $? >&2; }} | true")]);
+        let line = format!("{{ sleep 0.3; '{name}' {arguments} -f '{file}'; echo $? >&2; }} | true");
+        shell.args(["-c", &line]);
         for (name, value) in program.get_envs() {
             match value {
                 Some(value) => shell.env(name, value),

@@ -305,8 +305,8 @@ fn a_type_is_asked_for_by_the_name_and_the_path_that_the_version_has_for_it() {
     let version = ApiVersion::V2021_04_19;
     let service = Service::with(|builder| builder.version(version)).at(version);
     let trunk = ["voice-in-trunks", "create", "--name", "office", "--configuration"];
-    let created = service.run(&[&trunk[..], &["pstn_configurations,dst=442079460018", "-o", "json"]].concat());
-    assert_eq!(created.json()["type"], "trunks");
+    let made = service.run(&[&trunk[..], &["pstn_configurations,dst=442079460018", "-o", "json"]].concat());
+    assert_eq!(made.json()["type"], "trunks");
     service.run(&["voice-in-trunks", "update", "office", "--priority", "3"]).ok();
     let listed = service.run(&["voice-in-trunks", "list", "--columns", "name,priority", "-o", "csv"]).ok();
     assert_eq!(listed, "name,priority\noffice,3\n");
