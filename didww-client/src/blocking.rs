@@ -1,7 +1,8 @@
 //! Calls that block the thread until the response, for programs without an async runtime.
 //!
 //! [`Wait`] is implemented for every request of this crate and for every `async` method, those of the price services
-//! among them, and [`WaitEach`] for every stream, so that the types, verbs and errors are those of the async API:
+//! among them, and [`WaitEach`] for every stream of pages and records, so that the types, verbs and errors are those of
+//! the async API. The rows of an export are an iterator without it: `exports.download(&export).wait()?.rows()`.
 //!
 //! ```no_run
 //! use didww_client::Client;

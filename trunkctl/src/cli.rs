@@ -63,17 +63,18 @@ pub struct Globals {
 const SERVICE: &str = "Service";
 
 impl Globals {
-    /// The flags that select a service.
+    /// The flags that select a service. A variable that is empty, as CI sets those without a value, is none.
     pub fn overrides(&self) -> Overrides {
+        let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         Overrides {
-            context: self.context.clone(),
-            url: self.url.clone(),
-            token_url: self.token_url.clone(),
+            context: set(&self.context),
+            url: set(&self.url),
+            token_url: set(&self.token_url),
             api_version: self.api_version.clone(),
             api_key_file: self.api_key_file.clone(),
-            control_url: self.control_url.clone(),
+            control_url: set(&self.control_url),
             control_token_file: self.control_token_file.clone(),
-            voipbin_url: self.voipbin_url.clone(),
+            voipbin_url: set(&self.voipbin_url),
             voipbin_key_file: self.voipbin_key_file.clone(),
         }
     }

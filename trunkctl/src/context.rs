@@ -204,16 +204,20 @@ impl Target {
                  context",
             )
         })?;
-        let source = named(self.overrides.voipbin_key_file.as_ref(), "TRUNKCTL_VOIPBIN_KEY");
-        let source = source.or_else(|| self.context.voipbin_key.clone().filter(|_| is_own));
+        let key = named(self.overrides.voipbin_key_file.as_ref(), "TRUNKCTL_VOIPBIN_KEY");
+        let token = named(None, "TRUNKCTL_VOIPBIN_TOKEN");
+        // A variable of either kind overrides the context.
+        let (key, token) = if key.is_some() || token.is_some() {
+            (key, token)
+        } else {
+            let of_context = |source: &Option<SecretSource>| source.clone().filter(|_| is_own);
+            (of_context(&self.context.voipbin_key), of_context(&self.context.voipbin_token))
+        };
         let builder = voipbin_client::Client::builder().base_url(url.as_str());
-        let builder = match (source, self.context.voipbin_token.clone().filter(|_| is_own)) {
+        let builder = match (key, token) {
             (Some(key), _) => builder.access_key(key.read("access key")?),
             (None, Some(token)) => builder.token(token.read("access token")?),
-            (None, None) => match named(None, "TRUNKCTL_VOIPBIN_TOKEN") {
-                Some(token) => builder.token(token.read("access token")?),
-                None => return Err(Failure::usage(format!("there is no access key for {url}"))),
-            },
+            (None, None) => return Err(Failure::usage(format!("there is no access key for {url}"))),
         };
         builder.build().map_err(|error| Failure::usage(error.to_string()))
     }

@@ -84,6 +84,18 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// As [`print`], for a command whose exit code says more than its output, or that goes on after it: a reader that
+/// closed the pipe changes neither.
+///
+/// # Errors
+/// When it cannot be written for another reason.
+pub(crate) fn print_and_go_on(text: &str) -> Result<(), Failure> {
+    match print(text) {
+        Err(failure) if failure.exit == Exit::Success => Ok(()),
+        printed => printed,
+    }
+}
+
 /// Prints a line to standard error. A line that cannot be written is lost.
 pub(crate) fn note(line: &str) {
     let _lost = writeln!(std::io::stderr().lock(), "{line}");

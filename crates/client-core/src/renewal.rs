@@ -16,6 +16,8 @@ use crate::clock;
 /// The longest time before the expiry of a credential at which it is renewed; for a short-lived one, a fifth of its
 /// life.
 const MAX_MARGIN: Duration = Duration::from_mins(1);
+/// The longest time for which a credential is used. A service can state any life, also one that no clock can add.
+const MAX_LIFE: Duration = Duration::from_hours(24);
 /// The time between two attempts to renew a credential that has not expired.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -47,6 +49,7 @@ pub struct Credential<T> {
 
 impl<T> Credential<T> {
     fn new(value: T, asked_at: Instant, life: Duration) -> Self {
+        let life = life.min(MAX_LIFE);
         let margin = MAX_MARGIN.min(life / 5);
         // A request must arrive before the credential expires.
         let ends_at = asked_at + life.saturating_sub(margin / 4);
@@ -287,5 +290,13 @@ mod tests {
         assert_eq!((credential.renew_at - start).as_secs(), 48);
         assert_eq!((credential.ends_at - start).as_secs(), 57);
         assert!(Credential::new((), start, Duration::ZERO).ends_at <= clock::now());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_life_that_no_clock_can_add_is_a_day() {
+        let start = clock::now();
+        for life in [Duration::from_secs(u64::MAX), Duration::MAX] {
+            assert_eq!(Credential::new((), start, life).renew_at - start, MAX_LIFE - MAX_MARGIN);
+        }
     }
 }

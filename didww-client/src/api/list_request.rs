@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-use didww_types::{ApiVersion, Filter as _, Parameters, Partial, Resource};
+use didww_types::{ApiVersion, Filter as _, Parameters, Partial, Resource, VersionError};
 use futures_core::Stream;
 use futures_util::TryStreamExt as _;
 use futures_util::stream::{iter, try_unfold};
@@ -45,6 +45,8 @@ pub struct ListRequest<R: Resource, T = R> {
     request: Request,
     parameters: Parameters,
     filters: Vec<R::Filter>,
+    /// Why the client's version does not have the list, if it is that of a relationship.
+    lacking: Option<VersionError>,
     decode: Decode<T>,
     resource: PhantomData<fn() -> R>,
 }
@@ -56,9 +58,16 @@ impl<R: Resource> ListRequest<R> {
             request,
             parameters: Parameters::default(),
             filters: Vec::new(),
+            lacking: None,
             decode: R::decode_at,
             resource: PhantomData,
         }
+    }
+
+    /// Refuses the request, when it is sent, if the client's version does not have the list.
+    pub(super) fn checked(mut self, checked: Result<(), VersionError>) -> Self {
+        self.lacking = checked.err();
+        self
     }
 }
 
@@ -97,6 +106,7 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
             request: self.request,
             parameters: self.parameters,
             filters: self.filters,
+            lacking: self.lacking,
             decode: <R::Partial as Partial<R>>::decode_at,
             resource: PhantomData,
         }
@@ -174,6 +184,9 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
 
     /// The parameters with the names and forms of a version.
     fn parameters_at(&self, version: ApiVersion) -> Result<Parameters, Reason> {
+        if let Some(error) = &self.lacking {
+            return Err(error.clone().into());
+        }
         let is_page = self.parameters.number != Some(0)
             && self.parameters.size.is_none_or(|size| (1..=MAX_PAGE_SIZE).contains(&size));
         if !is_page {
@@ -240,6 +253,7 @@ impl<R: Resource, T> Clone for ListRequest<R, T> {
             request: self.request.clone(),
             parameters: self.parameters.clone(),
             filters: self.filters.clone(),
+            lacking: self.lacking.clone(),
             decode: self.decode,
             resource: PhantomData,
         }

@@ -78,10 +78,11 @@ impl<R: Resource, T> ToManyApi<R, T> {
     where
         T: Resource,
     {
-        let name = name_at::<R>(&self.client, self.name.as_str());
-        let request =
-            Request::related(Method::GET, R::SPEC.path_at(self.client.api_version()), self.id.as_str(), name);
-        ListRequest::new(self.client.clone(), request)
+        let (version, name) = (self.client.api_version(), self.name.as_str());
+        let path = R::SPEC.path_at(version);
+        let request = Request::related(Method::GET, path, self.id.as_str(), name_at::<R>(&self.client, name));
+        let checked = version_check::relationship(R::SPEC, version, name);
+        ListRequest::new(self.client.clone(), request).checked(checked)
     }
 
     fn linkage(&self, method: Method) -> Result<Request, Error> {

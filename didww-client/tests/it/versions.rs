@@ -106,6 +106,8 @@ async fn members_that_the_version_lacks_are_refused_before_sending() {
     refused(none.await.unwrap_err(), "filter[country.id]");
     let included = trunks.get(&id(TRUNK)).include([VoiceOutTrunkInclude::EmergencyDids]);
     refused(included.await.unwrap_err(), "emergency_dids");
+    let related = trunks.to_many(&id(TRUNK), VoiceOutTrunk::EMERGENCY_DIDS).related();
+    refused(related.await.unwrap_err(), "emergency_dids");
 
     let newest = builder(&server.uri()).api_version(ApiVersion::V2026_11_19).build().unwrap();
     let typed = newest.dids().list().include([DidInclude::DidGroupDidGroupType]);

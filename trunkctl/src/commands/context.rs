@@ -113,11 +113,12 @@ impl Set {
                 *member = value;
             }
         }
-        set(&mut context.url, globals.url.clone());
-        set(&mut context.token_url, globals.token_url.clone());
-        set(&mut context.api_version, globals.api_version.clone());
-        set(&mut context.control_url, globals.control_url.clone());
-        set(&mut context.voipbin_url, globals.voipbin_url.clone());
+        let named = globals.overrides();
+        set(&mut context.url, named.url);
+        set(&mut context.token_url, named.token_url);
+        set(&mut context.api_version, named.api_version);
+        set(&mut context.control_url, named.control_url);
+        set(&mut context.voipbin_url, named.voipbin_url);
         let file = |path: &Option<PathBuf>| path.clone().map(|path| SecretSource::File(absolute(path)));
         let command = |command: &Option<String>| command.clone().map(SecretSource::Command);
         set(&mut context.api_key, file(&globals.api_key_file));

@@ -215,7 +215,8 @@ pub struct Place {
 
 impl Place {
     fn builder(&self, target: &Target, service: PriceService) -> Result<ClientBuilder, Failure> {
-        target.price_service(service, self.prices_url.as_deref(), self.prices_host.as_deref())
+        let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        target.price_service(service, set(&self.prices_url).as_deref(), set(&self.prices_host).as_deref())
     }
 
     fn voice_in(&self, target: &Target) -> Result<VoiceInPrices, Failure> {

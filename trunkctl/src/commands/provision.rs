@@ -18,7 +18,7 @@ use crate::provision::{
     summary, text,
 };
 use crate::resource::{self, flag};
-use crate::terminal::{Colour, consent, note, print};
+use crate::terminal::{Colour, consent, note, print, print_and_go_on};
 
 /// A format of plans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -222,7 +222,7 @@ impl PlanCommand {
     /// has actions.
     pub async fn run(&self, target: &Target, colour: Colour) -> Result<(), Failure> {
         let (_, plan) = self.declared.plan(target).await?;
-        print(&format(&plan, self.declared.output, colour)?)?;
+        print_and_go_on(&format(&plan, self.declared.output, colour)?)?;
         for exceeded in check(&plan, self.limits.limits()) {
             note(&format!("warning: {exceeded}: apply needs --force"));
         }
@@ -238,7 +238,7 @@ impl Drift {
     /// When there is a difference, the declaration is not valid, and the failures of requests.
     pub async fn run(&self, target: &Target, colour: Colour) -> Result<(), Failure> {
         let (_, plan) = self.declared.plan(target).await?;
-        print(&format(&plan, self.declared.output, colour)?)?;
+        print_and_go_on(&format(&plan, self.declared.output, colour)?)?;
         let differs = !plan.actions.is_empty() || !plan.orphans.is_empty();
         if differs { Err(Failure::silent(Exit::Differs)) } else { Ok(()) }
     }
@@ -251,7 +251,7 @@ impl Apply {
     /// When the declaration is not valid, a safety limit is exceeded, consent is missing, or an action fails.
     pub async fn run(&self, target: &Target, colour: Colour) -> Result<(), Failure> {
         let (clients, plan) = self.declared.plan(target).await?;
-        print(&format(&plan, self.declared.output, colour)?)?;
+        print_and_go_on(&format(&plan, self.declared.output, colour)?)?;
         if plan.actions.is_empty() {
             return Ok(());
         }

@@ -12,7 +12,7 @@ use super::service::Service;
 use crate::context::Target;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, cell};
-use crate::terminal::print;
+use crate::terminal::print_and_go_on;
 
 /// Asks a server which check would admit or refuse a call, without placing it. The exit code is 3 if the call is
 /// refused or challenged.
@@ -72,7 +72,7 @@ impl Explain {
     pub async fn run(&self, target: &Target) -> Result<(), Failure> {
         let service = Service::of(target)?;
         let explanation = service.send(Method::POST, "/explain", Some(&self.question()?)).await?;
-        print(&if self.json { output::json(&explanation)? } else { words(&explanation) })?;
+        print_and_go_on(&if self.json { output::json(&explanation)? } else { words(&explanation) })?;
         let is_admitted = explanation.get("verdict").and_then(Value::as_str) == Some("admitted");
         if is_admitted { Ok(()) } else { Err(Failure::silent(Exit::Differs)) }
     }

@@ -75,6 +75,13 @@ pub enum Request {
     },
 }
 
+/// The ids in linkage.
+pub(super) fn identifiers(link: &Value) -> Vec<&str> {
+    let data = link.get("data").unwrap_or(&Value::Null);
+    let members = data.as_array().map_or(std::slice::from_ref(data), Vec::as_slice);
+    members.iter().filter_map(|member| member.get("id")?.as_str()).collect()
+}
+
 /// The id of a record that another action of the plan creates, in the linkage of a body.
 pub(super) fn pending(kind: &str, key: &str) -> String {
     format!("pending:{kind}:{key}")

@@ -11,10 +11,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 
-use super::action::{Action, Operation, Request, is_pending, pending};
+use super::action::{Action, Operation, Request, identifiers, is_pending, pending};
 use super::clients::Clients;
 use super::plan::Plan;
-use super::platform::PartRequest;
+use super::platform::{PROVIDER_ID, PartRequest};
 use crate::resource::Body;
 use crate::service_error::failure_of;
 use crate::terminal::Progress;
@@ -135,7 +135,7 @@ impl Run<'_> {
         let Some(action) = self.actions.get(index) else { return false };
         let ids: Vec<&str> = match &action.request {
             Request::Record { body, .. } => body.relationships.values().flat_map(identifiers).collect(),
-            Request::Part { body, .. } => body.values().filter_map(Value::as_str).collect(),
+            Request::Part { body, .. } => body.get(PROVIDER_ID).and_then(Value::as_str).into_iter().collect(),
         };
         let is_missing = |id: &&str| is_pending(id) && !self.created.contains_key(*id);
         let missing: BTreeSet<&str> = ids.into_iter().filter(is_missing).collect();
@@ -178,7 +178,11 @@ impl Run<'_> {
                 let links = body.relationships.values_mut();
                 links.filter_map(|link| link.get_mut("data")).for_each(|data| self.replace_linkage(data));
             }
-            Request::Part { body, .. } => body.values_mut().for_each(|value| self.replace(value)),
+            Request::Part { body, .. } => {
+                if let Some(id) = body.get_mut(PROVIDER_ID) {
+                    self.replace(id);
+                }
+            }
         }
         request
     }
@@ -196,13 +200,6 @@ impl Run<'_> {
             *id = Value::from(created.as_str());
         }
     }
-}
-
-/// The ids in linkage.
-fn identifiers(link: &Value) -> Vec<&str> {
-    let data = link.get("data").unwrap_or(&Value::Null);
-    let members = data.as_array().map_or(std::slice::from_ref(data), Vec::as_slice);
-    members.iter().filter_map(|member| member.get("id")?.as_str()).collect()
 }
 
 async fn send(clients: &Clients, action: &Action, request: Request) -> Outcome {
@@ -239,8 +236,9 @@ fn failed(is_unclear: bool, text: String) -> Outcome {
 }
 
 async fn record(client: &Client, action: &Action, spec: &'static ResourceSpec, body: &Body) -> Outcome {
-    let document = body.document(spec.name, action.id.as_deref());
-    let collection = format!("/{}", spec.name);
+    let version = client.api_version();
+    let document = body.document(spec.name_at(version), action.id.as_deref());
+    let collection = format!("/{}", spec.path_at(version));
     let path = format!("{collection}/{}", encode_component(action.id.as_deref().unwrap_or_default()));
     let request = match action.operation {
         Operation::Create => client.raw(Method::POST, &collection).body(&document),
@@ -257,7 +255,7 @@ async fn record(client: &Client, action: &Action, spec: &'static ResourceSpec, b
                 Error::Transport(error) => error.kind != TransportKind::Connect,
                 other => other.status().is_some_and(|status| status.is_server_error()),
             };
-            failed(is_unclear, failure_of(&error, spec, client.api_version()).text)
+            failed(is_unclear, failure_of(&error, spec, version).text)
         }
     }
 }

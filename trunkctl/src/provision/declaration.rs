@@ -38,6 +38,14 @@ pub struct Entry {
     pub members: Map<String, Value>,
 }
 
+impl Entry {
+    /// The name or number that the entry declares, if it is another one than its name in the file.
+    pub(super) fn other_name(&self, version: ApiVersion) -> Option<&str> {
+        let handle = resource::Handle::of(self.spec, version)?;
+        self.members.get(handle.attribute.name)?.as_str().filter(|name| *name != self.key)
+    }
+}
+
 impl Declaration {
     /// Reads a file.
     ///

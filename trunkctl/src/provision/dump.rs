@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use didww_client::{ApiVersion, AttributeSpec, ResourceSpec, Verb, find};
+use didww_client::{ApiVersion, AttributeSpec, RelationshipSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
 use super::clients::Clients;
-use super::existing::{Existing, Records, Selection};
+use super::existing::{Existing, Records, Selection, is_not_enabled};
 use super::mark::{ATTRIBUTE, Mark, Owner};
 use super::part::Part;
 use super::platform;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::mask::holds_secret;
 use crate::resource::Handle;
 
@@ -57,9 +57,7 @@ pub async fn dump(
         let relationships: BTreeSet<&'static str> = writable.map(|found| found.name).collect();
         let records = match Records::read(client, spec, &Selection::All, &relationships, None).await {
             // The service enables some types for an account, and has none of its records otherwise.
-            Err(failure)
-                if failure.exit == Exit::Denied && (spec.list_needs.is_some() || spec.needs.is_some()) =>
-            {
+            Err(failure) if is_not_enabled(spec, &failure) => {
                 dump.notes.push(format!("{}: not enabled for the account, and left out", spec.name));
                 continue;
             }
@@ -91,13 +89,17 @@ impl OfType<'_> {
                 *times.entry(name).or_default() += 1;
             }
         }
+        let marks = self.records.listed.iter().filter_map(|existing| self.mark(existing));
+        let marks: BTreeSet<&str> = marks.map(|mark| mark.key.as_str()).collect();
         let attributes = self.attributes();
         let mut found = Map::new();
         for existing in &self.records.listed {
             let name = handle.and_then(|handle| handle.value(&existing.record));
             let name = name.filter(|name| times.get(name) == Some(&1));
-            let mark = existing.mark.as_ref().filter(|mark| Some(&mark.owner) == self.owner);
-            let key = mark.map(|mark| mark.key.as_str()).or(name).unwrap_or(&existing.record.id);
+            let mark = self.mark(existing).map(|mark| mark.key.as_str());
+            // The name of a record can be that of another one in the owner's file.
+            let key = mark.or(name.filter(|name| !marks.contains(name))).unwrap_or(&existing.record.id);
+            let key = if found.contains_key(key) { existing.record.id.as_str() } else { key };
             let mut members = self.members(existing, &attributes, notes);
             if name == Some(key)
                 && let Some(handle) = handle
@@ -109,6 +111,11 @@ impl OfType<'_> {
             }
         }
         found
+    }
+
+    /// The mark of the owner, if the record has it.
+    fn mark<'e>(&self, existing: &'e Existing) -> Option<&'e Mark> {
+        existing.mark.as_ref().filter(|mark| Some(&mark.owner) == self.owner)
     }
 
     /// The attributes that can be declared, with their defaults as the service stores them.
@@ -165,7 +172,7 @@ impl OfType<'_> {
             else {
                 continue;
             };
-            let names: Vec<Value> = ids.into_iter().map(|id| self.name(relationship.target, id)).collect();
+            let names: Vec<Value> = ids.into_iter().map(|id| self.name(relationship, id)).collect();
             if relationship.many && (self.is_full || !names.is_empty()) {
                 members.insert(relationship.name.to_owned(), Value::Array(names));
             } else if let Some(name) = names.into_iter().next().filter(|_| !relationship.many) {
@@ -176,8 +183,8 @@ impl OfType<'_> {
     }
 
     /// The name of a related record if it was included and its name is unique, else its id.
-    fn name(&self, target: &str, id: String) -> Value {
-        let kind = target.to_owned();
+    fn name(&self, relationship: &RelationshipSpec, id: String) -> Value {
+        let (target, kind) = (relationship.target, relationship.target_at(self.version).to_owned());
         let record = self.records.included.get(&(kind, id.clone()));
         let handle =
             find(target).and_then(|spec| Handle::of(spec, self.version)).filter(|handle| handle.is_unique);

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use super::mark::{ATTRIBUTE, Mark};
 use super::projection::Projection;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::resource::{Handle, identifiers, is_id, linked};
 use crate::service_error::failure;
 use crate::terminal::Progress;
@@ -149,7 +149,8 @@ impl Records {
         progress: &Progress,
         projection: Option<&Arc<Projection>>,
     ) -> Result<(), Error> {
-        let mut request = client.raw(Method::GET, &format!("/{}", spec.name));
+        let path = format!("/{}", spec.path_at(client.api_version()));
+        let mut request = client.raw(Method::GET, &path);
         for (name, value) in parameters.pairs() {
             request = request.query(&name, &value);
         }
@@ -209,6 +210,12 @@ fn decode(
 ) -> Result<Document<Vec<ResourceObject>>, Error> {
     let read = projection.and_then(|projection| projection.read(answer.bytes()));
     read.map_or_else(|| answer.document(), Ok)
+}
+
+/// Whether a list was refused because the service enables the type for some accounts alone. The account has none of its
+/// records then.
+pub(super) fn is_not_enabled(spec: &ResourceSpec, failure: &Failure) -> bool {
+    failure.exit == Exit::Denied && (spec.list_needs.is_some() || spec.needs.is_some())
 }
 
 /// The paths of a refused request that its account cannot include.

@@ -7,12 +7,14 @@ use std::iter;
 use didww_client::{ApiVersion, AttributeSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
-use super::action::{Action, Change, Operation, Request, pending};
+use super::action::{Action, Change, Operation, Request};
 use super::begun::Begun;
 use super::clients::Clients;
 use super::declaration::{Declaration, Entry, invalid};
-use super::existing::{Existing, FEW, Ids, Records, Selection, can_be_named};
+use super::existing::{Existing, FEW, Ids, Records, Selection, can_be_named, is_not_enabled};
+use super::links::linked_ids;
 use super::mark::{ATTRIBUTE, Mark, Owner};
+use super::mirror::leave_out_mirrors;
 use super::platform;
 use super::projection::Projection;
 use super::unchanged::{Comparison, Pair, has_what_is_sent};
@@ -79,7 +81,12 @@ pub(crate) async fn plan_with(
         }
     }
     let ids = linked_ids(clients, declaration).await?;
-    let names: HashMap<&str, &str> = ids.iter().map(|((_, key), id)| (id.as_str(), key.as_str())).collect();
+    let mut names: HashMap<&str, &str> = HashMap::with_capacity(ids.len());
+    for ((_, key), id) in &ids {
+        // A declared record has two names if that in the file is another one.
+        let key = key.as_str();
+        names.entry(id.as_str()).and_modify(|known| *known = (*known).min(key)).or_insert(key);
+    }
     let mut problems = Vec::new();
     for (name, entries) in types {
         let Some(spec) = find(name) else { continue };
@@ -93,7 +100,11 @@ pub(crate) async fn plan_with(
         };
         let records = match read {
             Some(records) => records,
-            None => Records::read(clients.didww()?, spec, &selection, &relationships, needed).await?,
+            None => match Records::read(clients.didww()?, spec, &selection, &relationships, needed).await {
+                // None is declared, and the account has none that was.
+                Err(failure) if entries.is_empty() && is_not_enabled(spec, &failure) => continue,
+                read => read?,
+            },
         };
         let of_type = OfType {
             spec,
@@ -113,6 +124,7 @@ pub(crate) async fn plan_with(
     if !problems.is_empty() {
         return Err(invalid(&problems));
     }
+    leave_out_mirrors(&mut plan.actions, plan.version);
     Ok(plan)
 }
 
@@ -155,7 +167,8 @@ fn selection(
     if has_marks || entries.len() > FEW {
         return Selection::All;
     }
-    let keys: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+    let mut keys: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+    keys.extend(entries.iter().filter_map(|entry| entry.other_name(version)).map(str::to_owned));
     if can_be_named(spec, version, &keys) { Selection::Named(keys) } else { Selection::All }
 }
 
@@ -163,42 +176,6 @@ fn selection(
 fn relationships(spec: &'static ResourceSpec, entries: &[&Entry]) -> BTreeSet<&'static str> {
     let names = entries.iter().flat_map(|entry| entry.members.keys());
     names.filter_map(|name| spec.relationship(name)).map(|relationship| relationship.name).collect()
-}
-
-/// The ids of the records that declared relationships name.
-async fn linked_ids(clients: &Clients, declaration: &Declaration) -> Result<Ids, Failure> {
-    let version = clients.version();
-    let mut wanted: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
-    for entry in &declaration.entries {
-        for (name, value) in &entry.members {
-            let Some(relationship) = entry.spec.relationship(name) else { continue };
-            let texts = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter();
-            let names = texts.filter_map(Value::as_str).filter(|text| !is_id(text)).map(str::to_owned);
-            wanted.entry(relationship.target).or_default().extend(names);
-        }
-    }
-    let mut ids = Ids::new();
-    if wanted.is_empty() {
-        return Ok(ids);
-    }
-    for (name, keys) in wanted {
-        let Some(spec) = find(name).filter(|_| !keys.is_empty()) else { continue };
-        let Some(handle) = Handle::of(spec, version).filter(|_| spec.has(Verb::List)) else { continue };
-        let selection =
-            if can_be_named(spec, version, &keys) { Selection::Named(keys) } else { Selection::All };
-        let named = Projection::of(spec, version, iter::empty());
-        let records = Records::read(clients.didww()?, spec, &selection, &BTreeSet::new(), named).await?;
-        for existing in &records.listed {
-            if let Some(key) = handle.value(&existing.record) {
-                ids.insert((spec.name, key.to_owned()), existing.record.id.clone());
-            }
-        }
-    }
-    for entry in &declaration.entries {
-        let known = (entry.spec.name, entry.key.clone());
-        ids.entry(known).or_insert_with(|| pending(entry.spec.name, &entry.key));
-    }
-    Ok(ids)
 }
 
 /// The comparison of one type.
@@ -232,14 +209,21 @@ impl<'a> OfType<'a> {
                 found.insert(&entry.key, existing);
             }
         }
-        for entry in entries.iter().filter(|entry| !marked.contains_key(entry.key.as_str())) {
-            match self.named(&index, &entry.key, &taken) {
-                Ok(Some(existing)) => {
-                    taken.insert(&existing.record.id);
-                    found.insert(&entry.key, existing);
+        // First by the names in the file. A record that was made or changed so has the name that its entry declares.
+        for is_declared in [false, true] {
+            for entry in entries {
+                if found.contains_key(entry.key.as_str()) {
+                    continue;
                 }
-                Ok(None) => {}
-                Err(problem) => problems.push(problem),
+                let key = if is_declared { entry.other_name(self.version) } else { Some(entry.key.as_str()) };
+                match key.map_or(Ok(None), |key| self.named(&index, key, &taken)) {
+                    Ok(Some(existing)) => {
+                        taken.insert(&existing.record.id);
+                        found.insert(&entry.key, existing);
+                    }
+                    Ok(None) => {}
+                    Err(problem) => problems.push(problem),
+                }
             }
         }
         let pairs: Vec<Pair<'_>> =

@@ -1,7 +1,7 @@
 //! Providers and routes of the communication platform: identified by their names, and never deleted, because they
 //! cannot have a mark.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::TryStreamExt as _;
 use serde_json::{Map, Value};
@@ -14,6 +14,9 @@ use super::plan::Plan;
 use crate::exit::{Exit, Failure};
 use crate::mask::HIDDEN;
 use crate::near::is_like;
+
+/// The member of a route that can be the placeholder of a provider.
+pub(super) const PROVIDER_ID: &str = "provider_id";
 
 /// Converts an error of the platform's client.
 pub(super) fn failure(error: &Error) -> Failure {
@@ -40,11 +43,7 @@ pub(super) async fn compare(
 ) -> Result<(), Failure> {
     let providers: Vec<Provider> =
         client.providers().list().stream().try_collect().await.map_err(|error| failure(&error))?;
-    let mut ids: HashMap<String, String> = HashMap::new();
-    for entry in entries.iter().filter(|entry| entry.part == Part::Providers) {
-        ids.insert(entry.key.clone(), pending(Part::Providers.as_str(), &entry.key));
-    }
-    ids.extend(providers.iter().map(|provider| (provider.name.clone(), provider.id.to_string())));
+    let ids = provider_ids(entries, &providers);
     let has_routes = entries.iter().any(|entry| entry.part == Part::Routes);
     let routes: Vec<Route> = if has_routes {
         client.routes().list().stream().try_collect().await.map_err(|error| failure(&error))?
@@ -70,6 +69,23 @@ pub(super) async fn compare(
         }
     }
     Ok(())
+}
+
+/// The id that a route's `provider` stands for; none for a name that several providers have.
+fn provider_ids(entries: &[PartEntry], providers: &[Provider]) -> HashMap<String, Option<String>> {
+    let mut ids: HashMap<String, Option<String>> = HashMap::new();
+    for provider in providers {
+        let id = Some(provider.id.to_string());
+        ids.entry(provider.name.clone()).and_modify(|several| *several = None).or_insert(id);
+    }
+    for entry in entries.iter().filter(|entry| entry.part == Part::Providers) {
+        // One that is not the only one is a problem of its own.
+        let Ok(existing) = existing_provider(entry, providers) else { continue };
+        let id = existing
+            .map_or_else(|| pending(entry.part.as_str(), &entry.key), |provider| provider.id.to_string());
+        ids.insert(entry.key.clone(), Some(id));
+    }
+    ids
 }
 
 /// The bodies of a record before and after.
@@ -151,11 +167,27 @@ fn known(entry: &PartEntry) -> Result<(), String> {
     }
 }
 
-fn provider(entry: &PartEntry, providers: &[Provider]) -> Result<Compared, String> {
-    known(entry)?;
+/// The name that an entry gives its record, if it is another one than its key.
+fn renamed(entry: &PartEntry) -> Option<&str> {
+    entry.members.get("name").and_then(Value::as_str).filter(|name| *name != entry.key && !name.is_empty())
+}
+
+/// The provider of an entry: the one with its key as the id or the name, else the one that has been renamed.
+fn existing_provider<'a>(
+    entry: &PartEntry,
+    providers: &'a [Provider],
+) -> Result<Option<&'a Provider>, String> {
     let id = id_of(&entry.key);
     let is_meant = |found: &&Provider| found.name == entry.key || Some(found.id) == id;
-    let existing = only(&entry.key, providers.iter().filter(is_meant))?;
+    match (only(&entry.key, providers.iter().filter(is_meant))?, renamed(entry)) {
+        (None, Some(name)) => only(name, providers.iter().filter(|found| found.name == name)),
+        (existing, _) => Ok(existing),
+    }
+}
+
+fn provider(entry: &PartEntry, providers: &[Provider]) -> Result<Compared, String> {
+    known(entry)?;
+    let existing = existing_provider(entry, providers)?;
     let before = match existing {
         Some(provider) => object(ProviderBody::from(provider.clone())),
         None => object(ProviderBody::sip(entry.key.as_str(), "")),
@@ -171,7 +203,11 @@ fn provider(entry: &PartEntry, providers: &[Provider]) -> Result<Compared, Strin
     Ok(Compared { id: existing.map(|provider| provider.id.to_string()), before, after: object(body) })
 }
 
-fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> Result<Compared, String> {
+fn route(
+    entry: &PartEntry,
+    routes: &[Route],
+    ids: &HashMap<String, Option<String>>,
+) -> Result<Compared, String> {
     known(entry)?;
     let mut members = entry.members.clone();
     let customer = match members.remove("customer") {
@@ -182,16 +218,27 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
         }
     };
     let id = id_of(&entry.key);
-    let is_meant = |found: &&Route| {
-        let named = found.name == entry.key || Some(found.id) == id;
-        named && customer.is_none_or(|customer| found.customer_id == customer)
+    let is_of_customer = |found: &&Route| customer.is_none_or(|customer| found.customer_id == customer);
+    let is_meant = |found: &&Route| found.name == entry.key || Some(found.id) == id;
+    let meant = routes.iter().filter(is_of_customer).filter(is_meant);
+    let existing = match (only(&entry.key, meant)?, renamed(entry)) {
+        (None, Some(name)) => {
+            let same = routes.iter().filter(is_of_customer).filter(|found| found.name == name);
+            only(name, same)?
+        }
+        (existing, _) => existing,
     };
-    let existing = only(&entry.key, routes.iter().filter(is_meant))?;
     let provider = match members.remove("provider") {
         None => existing.map(|route| route.provider_id.to_string()),
         Some(value) => {
             let text = value.as_str().unwrap_or_default();
-            let id = ids.get(text).cloned().or_else(|| text.parse::<Uuid>().ok().map(|id| id.to_string()));
+            let id = match ids.get(text) {
+                Some(None) => {
+                    return Err(format!("provider: several are called `{text}`: name one by its id"));
+                }
+                Some(known) => known.clone(),
+                None => text.parse::<Uuid>().ok().map(|id| id.to_string()),
+            };
             Some(id.ok_or_else(|| format!("provider: there is no provider called `{text}`"))?)
         }
     };
@@ -208,7 +255,7 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
         return Err("target: can't be blank; valid: a calling code such as +82, or all".to_owned());
     }
     let mut after = object(body);
-    after.insert("provider_id".to_owned(), Value::from(provider));
+    after.insert(PROVIDER_ID.to_owned(), Value::from(provider));
     if existing.is_none() {
         let customer = customer.unwrap_or(BASIC);
         after.insert("customer_id".to_owned(), Value::from(customer.to_string()));
@@ -270,6 +317,7 @@ pub(super) async fn dump(
     let providers: Vec<Provider> =
         client.providers().list().stream().try_collect().await.map_err(|error| failure(&error))?;
     let mut found = Map::new();
+    let unique = only_names(providers.iter().map(|provider| provider.name.as_str()));
     if part == Part::Providers {
         for provider in providers {
             let (key, id) = (provider.name.clone(), provider.id.to_string());
@@ -277,32 +325,39 @@ pub(super) async fn dump(
             if members.remove("tech_headers").is_some_and(|headers| !is_empty(&headers)) {
                 notes.push(format!("providers.{key}: tech_headers may hold secrets and are left out"));
             }
-            add(&mut found, key, id, members);
+            add(&mut found, if unique.contains(&key) { key } else { id }, members);
         }
         return Ok(found);
     }
-    let names: HashMap<Uuid, String> =
-        providers.into_iter().map(|provider| (provider.id, provider.name)).collect();
+    let names = providers.into_iter().filter(|provider| unique.contains(&provider.name));
+    let names: HashMap<Uuid, String> = names.map(|provider| (provider.id, provider.name)).collect();
     let routes: Vec<Route> =
         client.routes().list().stream().try_collect().await.map_err(|error| failure(&error))?;
+    let unique = only_names(routes.iter().map(|route| route.name.as_str()));
     for route in routes {
         let (key, id) = (route.name.clone(), route.id.to_string());
         let provider = names.get(&route.provider_id).cloned();
         let provider = provider.unwrap_or_else(|| route.provider_id.to_string());
         let customer = route.customer_id;
         let mut members = object(RouteUpdate::from(route));
-        members.remove("provider_id");
+        members.remove(PROVIDER_ID);
         members.insert("provider".to_owned(), Value::from(provider));
         members.insert("customer".to_owned(), Value::from(customer.to_string()));
-        add(&mut found, key, id, members);
+        add(&mut found, if unique.contains(&key) { key } else { id }, members);
     }
     Ok(found)
 }
 
+/// The names that one record has and no other.
+fn only_names<'a>(names: impl Iterator<Item = &'a str>) -> HashSet<String> {
+    let mut times: HashMap<&str, usize> = HashMap::new();
+    names.filter(|name| !name.is_empty()).for_each(|name| *times.entry(name).or_default() += 1);
+    times.into_iter().filter(|(_, times)| *times == 1).map(|(name, _)| name.to_owned()).collect()
+}
+
 /// Adds a record by its name, or by its id if it has none or another record has it.
-fn add(found: &mut Map<String, Value>, name: String, id: String, mut members: Map<String, Value>) {
+fn add(found: &mut Map<String, Value>, key: String, mut members: Map<String, Value>) {
     members.retain(|_, value| !is_empty(value));
-    let key = if name.is_empty() || found.contains_key(&name) { id } else { name };
     if members.get("name").and_then(Value::as_str) == Some(key.as_str()) {
         members.remove("name");
     }

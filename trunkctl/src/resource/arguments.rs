@@ -177,7 +177,10 @@ fn get(spec: &'static ResourceSpec) -> Command {
         .help("Read related records as well")
         .hide_possible_values(true)
         .value_parser(Suggested(include_words(spec)));
-    Command::new("get").about("Read a record").arg(record()).arg(include).args(printed())
+    let get = Command::new("get").about("Read a record");
+    // An account has one record of such a type, which needs no name.
+    let get = if spec.singleton.is_some() { get } else { get.arg(record()) };
+    get.arg(include).args(printed())
 }
 
 fn related(spec: &'static ResourceSpec) -> Command {

@@ -58,7 +58,7 @@ pub(crate) async fn resolve(
     let handle = Handle::of(spec, version).filter(|_| spec.has(Verb::List));
     let (Some(handle), false) = (handle, is_id(text)) else { return Ok(text.to_owned()) };
     let name = handle.attribute.name;
-    let mut request = client.raw(Method::GET, &format!("/{}", spec.name));
+    let mut request = client.raw(Method::GET, &format!("/{}", spec.path_at(version)));
     if let Some(filter) = handle.filter
         && let Some(value) = filter.text(version, &[text.to_owned()])
     {

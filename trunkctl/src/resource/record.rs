@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use didww_client::{
     ApiVersion, AttributeSpec, Kind, Linkage, RelationshipSpec, ResourceIdentifier, ResourceObject,
-    ResourceSpec, find, names_secret,
+    ResourceSpec, canonical_name, find, names_secret,
 };
 use serde_json::{Map, Value, json};
 
@@ -81,7 +81,8 @@ fn members(
             found.map_or_else(
                 || Value::from(member.id.as_str()),
                 |found| {
-                    self::members(find(&found.kind), version, found, included, depth - 1)
+                    let of_found = find(canonical_name(version, &found.kind));
+                    self::members(of_found, version, found, included, depth - 1)
                         .into_iter()
                         .collect::<Map<_, _>>()
                         .into()

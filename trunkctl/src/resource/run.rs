@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use clap::ArgMatches;
 use didww_client::{
     ApiVersion, Client, Document, Kind, Method, Parameters, RelationshipSpec, ResourceObject, ResourceSpec,
-    TryStreamExt as _, Verb,
+    TryStreamExt as _, Verb, canonical_name,
 };
 use serde_json::{Map, Value, json};
 
@@ -77,8 +77,13 @@ impl Task<'_> {
         self.arguments.try_get_one::<Format>("output").ok().flatten().copied().unwrap_or_default()
     }
 
+    /// The path of the type's records in the version.
+    fn collection(&self) -> String {
+        format!("/{}", self.spec.path_at(self.version))
+    }
+
     fn path(&self, id: &str) -> String {
-        format!("/{}/{}", self.spec.name, didww_client::encode_component(id))
+        format!("{}/{}", self.collection(), didww_client::encode_component(id))
     }
 
     /// The id of the record that the arguments name.
@@ -88,8 +93,9 @@ impl Task<'_> {
 
     /// The row of a record in the version that served it, which is newer than the requested one if the account's is.
     fn row(&self, served: Option<ApiVersion>, record: &ResourceObject, included: &IncludedRecords) -> Row {
-        let spec = didww_client::find(&record.kind);
-        row(spec, served.unwrap_or(self.version), record, included, self.is_set("show-secrets"))
+        let version = served.unwrap_or(self.version);
+        let spec = didww_client::find(canonical_name(version, &record.kind));
+        row(spec, version, record, included, self.is_set("show-secrets"))
     }
 
     async fn list(&self) -> Result<(), Failure> {
@@ -101,7 +107,7 @@ impl Task<'_> {
         let limit = self.arguments.try_get_one::<u64>("limit").ok().flatten().copied();
         let size = self.spec.max_page_size_at(self.version);
         parameters.size = Some(limit.map_or(size, |limit| limit.min(size)));
-        let mut request = self.client.raw(Method::GET, &format!("/{}", self.spec.name));
+        let mut request = self.client.raw(Method::GET, &self.collection());
         for (name, value) in parameters.pairs() {
             request = request.query(&name, &value);
         }
@@ -152,8 +158,11 @@ impl Task<'_> {
     async fn get(&self) -> Result<(), Failure> {
         let mut parameters = Parameters::default();
         query::include(self.spec, self.version, &self.texts("include"), &mut parameters)?;
-        let id = self.record().await?;
-        let mut request = self.client.raw(Method::GET, &self.path(&id));
+        let path = match self.spec.singleton {
+            Some(_) => self.collection(),
+            None => self.path(&self.record().await?),
+        };
+        let mut request = self.client.raw(Method::GET, &path);
         for (name, value) in parameters.pairs() {
             request = request.query(&name, &value);
         }
@@ -196,7 +205,8 @@ impl Task<'_> {
     async fn create(&self) -> Result<(), Failure> {
         let members = self.members(Write::Create).await?;
         let body = self.body(Write::Create, &members)?;
-        self.send(Method::POST, format!("/{}", self.spec.name), &body.document(self.spec.name, None)).await
+        let kind = self.spec.name_at(self.version);
+        self.send(Method::POST, self.collection(), &body.document(kind, None)).await
     }
 
     async fn update(&self) -> Result<(), Failure> {
@@ -206,7 +216,8 @@ impl Task<'_> {
         }
         let body = self.body(Write::Update, &members)?;
         let id = self.record().await?;
-        self.send(Method::PATCH, self.path(&id), &body.document(self.spec.name, Some(&id))).await
+        let kind = self.spec.name_at(self.version);
+        self.send(Method::PATCH, self.path(&id), &body.document(kind, Some(&id))).await
     }
 
     fn body(&self, write: Write, members: &[(String, Value)]) -> Result<Body, Failure> {
@@ -363,8 +374,8 @@ impl Task<'_> {
         let members = [(operation.relationship.to_owned(), Value::from(id.as_str()))];
         let body = Body::build(operation.spec, self.version, Write::Create, &members, true)
             .map_err(|problems| Failure::new(Exit::Invalid, problems.to_string()))?;
-        let document = body.document(operation.spec.name, None);
-        let path = format!("/{}", operation.spec.name);
+        let document = body.document(operation.spec.name_at(self.version), None);
+        let path = format!("/{}", operation.spec.path_at(self.version));
         if self.is_set("dry-run") {
             return print_request(&Method::POST, &path, Some(&document));
         }

@@ -79,6 +79,8 @@ fn what_is_missing_or_wrong_has_its_exit_code_and_says_what_to_do() {
     };
     let url = service.server.base_url();
     assert!(run(&[], &["dids", "list"]).fails(2).contains("trunkctl context set"));
+    let empty = [("TRUNKCTL_URL", ""), ("TRUNKCTL_CONTEXT", ""), ("TRUNKCTL_TOKEN_URL", "")];
+    assert!(run(&empty, &["dids", "list"]).fails(2).contains("trunkctl context set"));
     assert!(run(&[("TRUNKCTL_URL", &url)], &["dids", "list"]).fails(2).contains("TRUNKCTL_API_KEY"));
     let wrong = [("TRUNKCTL_URL", url.as_str()), ("TRUNKCTL_API_KEY", "s3cret-key")];
     let denied = run(&wrong, &["dids", "list"]).fails(5);

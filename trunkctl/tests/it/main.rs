@@ -6,6 +6,7 @@ mod contexts;
 mod control;
 mod pace;
 mod page;
+mod platform;
 mod prices;
 mod properties;
 mod provisioning;

@@ -106,6 +106,33 @@ fn a_large_declaration_is_planned_as_a_small_one_whatever_its_end_declares() {
 }
 
 #[test]
+fn a_reader_that_goes_away_changes_neither_what_is_done_nor_the_exit_code() {
+    let service = Service::start();
+    let file = service.file("trunks.toml", TRUNKS);
+    // The reader has ended before the program prints.
+    let without_reader = |arguments: &str| {
+        let program = service.command(&[]);
+        let name = program.get_program().to_str().unwrap().to_owned();
+        let mut shell = std::process::Command::new("sh");
+        let line = format!("{{ sleep 0.3; '{name}' {arguments} -f '{file}'; echo $? >&2; }} | true");
+        shell.args(["-c", &line]);
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        let said = crate::support::finish(shell, "").err;
+        said.lines().last().unwrap_or_default().to_owned()
+    };
+    assert_eq!(without_reader("drift"), "3");
+    assert_eq!(without_reader("plan --detailed-exitcode"), "3");
+    assert_eq!(without_reader("apply --yes"), "0");
+    assert_eq!(names(&service), ["Berlin", "Paris, Nord"], "what was asked for is done");
+    assert_eq!(without_reader("drift"), "0");
+}
+
+#[test]
 fn a_change_by_hand_is_drift_that_names_the_member() {
     let service = Service::start();
     let file = service.file("trunks.toml", TRUNKS);
@@ -143,6 +170,16 @@ fn a_record_is_known_by_its_mark_and_renamed() {
     let now = service.run(&["voice-out-trunks", "list", "--filter", "name=Berlin Mitte", "-o", "id"]).ok();
     assert_eq!(now, id);
     service.run(&["drift", "-f", &file]).ok();
+}
+
+#[test]
+fn without_an_owner_a_record_is_known_by_the_name_that_it_declares_too() {
+    let service = Service::start();
+    let owned = OFFICE.replace("owner = \"netops\"\n", "");
+    let file = service.file("office.toml", &owned);
+    service.run(&["apply", "-f", &file, "--yes"]).ok();
+    let plan = service.run(&["plan", "-f", &file, "--detailed-exitcode"]).ok();
+    assert_eq!(plan, "nothing to do: 4 records are as declared\n");
 }
 
 #[test]
@@ -187,6 +224,55 @@ fn a_record_that_exists_is_adopted_and_a_reference_of_the_customers_own_is_kept(
     let empty = service.file("empty.toml", "owner = \"netops\"\n");
     service.run(&["apply", "-f", &empty, "--yes", "--prune"]).ok();
     assert_eq!(names(&service), ["Rome"]);
+}
+
+const OFFICE: &str = r#"
+owner = "netops"
+
+[voice_in_trunk_groups.office]
+voice_in_trunks = ["first", "second"]
+
+[voice_in_trunks.first]
+voice_in_trunk_group = "office"
+configuration = { type = "pstn_configurations", attributes = { dst = "442079460018" } }
+
+[voice_in_trunks.second]
+name = "second line"
+configuration = { type = "pstn_configurations", attributes = { dst = "12025550143" } }
+
+[dids.37061498222]
+voice_in_trunk = "second"
+"#;
+
+#[test]
+fn new_records_that_refer_to_each_other_and_have_other_names_than_in_the_file_are_linked() {
+    let service = Service::start();
+    let file = service.file("office.toml", OFFICE);
+    let applied = service.run(&["apply", "-f", &file, "--yes"]);
+    assert!(applied.err.contains("applied: 4 of 4"), "{}{}", applied.out, applied.err);
+    let plan = service.run(&["plan", "-f", &file, "--detailed-exitcode"]).ok();
+    assert_eq!(plan, "nothing to do: 4 records are as declared\n");
+    let trunks = ["voice-in-trunk-groups", "related", "office", "voice_in_trunks", "-o", "id"];
+    assert_eq!(service.run(&trunks).ok().lines().count(), 2);
+    // Another record has the name that a declared one has in the file alone.
+    let other = ["voice-in-trunks", "create", "--name", "second", "--configuration"];
+    service.run(&[&other[..], &["pstn_configurations,dst=442079460018"]].concat()).ok();
+    service.run(&["drift", "-f", &file]).ok();
+}
+
+#[test]
+fn an_account_without_a_feature_is_provisioned_all_the_same() {
+    let service = Service::start();
+    let mut patch = trunk_server::control::AccountPatch::default();
+    patch.features = Some(Vec::new());
+    let account = service.server.account();
+    service.runtime.block_on(service.server.control().update_account(account, patch)).unwrap();
+    service.run(&["voice-out-trunks", "list"]).fails(5);
+    let file = service.file("office.toml", OFFICE);
+    service.run(&["apply", "-f", &file, "--yes", "--prune"]).ok();
+    service.run(&["drift", "-f", &file]).ok();
+    let trunks = service.file("trunks.toml", TRUNKS);
+    service.run(&["plan", "-f", &trunks]).fails(5);
 }
 
 #[test]
@@ -246,6 +332,18 @@ fn what_was_dumped_is_a_declaration_without_differences() {
     let file = other.file("owned.toml", &owned);
     other.run(&["apply", "-f", &file, "--yes"]).ok();
     assert_eq!(names(&other), names(&service));
+}
+
+#[test]
+fn a_record_whose_name_is_that_of_another_one_in_the_file_is_dumped_too() {
+    let service = Service::start();
+    let named = TRUNKS.replace("[voice_out_trunks.Berlin]", "[voice_out_trunks.Berlin]\nname = \"Rome\"");
+    service.run(&["apply", "-f", &service.file("named.toml", &named), "--yes"]).ok();
+    let id = service.trunk("Berlin");
+    let dumped = service.run(&["dump", "voice-out-trunks", "--owner", "netops", "-o", "json"]).json();
+    let trunks = &dumped["voice_out_trunks"];
+    assert_eq!(trunks.as_object().unwrap().len(), 3, "{dumped}");
+    assert_eq!((&trunks["Berlin"]["name"], &trunks[&id]["name"]), (&json!("Rome"), &json!("Berlin")));
 }
 
 #[test]
@@ -312,74 +410,4 @@ fn a_declaration_is_read_from_standard_input_and_secrets_stay_out_of_plans() {
                 type: credentials_and_ip\n      attributes: {allowed_sip_ips: [203.0.113.7], password: s3cret}\n";
     let plan = service.run_with_input(&["plan", "-f", "-"], yaml);
     assert!(!plan.out.contains("s3cret") && plan.out.contains("1 to create"), "{}{}", plan.out, plan.err);
-}
-
-const PLATFORM: &str = r#"
-[providers.main]
-hostname = "sip.example.com"
-tech_prefix = "0011"
-tech_headers = { X-Customer = "s3cret" }
-
-[routes.all]
-provider = "main"
-target = "all"
-priority = 2
-
-[routes.korea]
-provider = "main"
-target = "+82"
-"#;
-
-/// A token of the platform's super admin.
-fn admin_token(service: &Service) -> String {
-    let password = "correct horse".to_owned().into();
-    let control = service.server.control();
-    service.runtime.block_on(control.ensure_super_admin("root", password)).unwrap();
-    let url = service.server.voipbin_url().replace("/v1.0", "/auth/login");
-    let login = json!({"username": "root", "password": "correct horse"}).to_string();
-    let answer = std::process::Command::new("curl").args(["-s", &url, "-d", &login]).output().unwrap();
-    let answer: Value = serde_json::from_slice(&answer.stdout).unwrap();
-    answer["token"].as_str().unwrap().to_owned()
-}
-
-#[test]
-fn providers_and_routes_of_the_platform_are_declared_too() {
-    let service = Service::start();
-    let token = admin_token(&service);
-    let run = |arguments: &[&str]| {
-        let mut command = service.command(arguments);
-        command
-            .env("TRUNKCTL_VOIPBIN_URL", service.server.voipbin_url())
-            .env("TRUNKCTL_VOIPBIN_TOKEN", &token);
-        crate::support::finish(command, "")
-    };
-    let file = service.file("platform.toml", PLATFORM);
-    let plan = run(&["plan", "-f", &file]).ok();
-    assert!(plan.contains("+ providers.main (create)") && plan.contains("3 to create"), "{plan}");
-    assert!(!plan.contains("s3cret") && plan.contains("X-Customer"), "{plan}");
-    let applied = run(&["apply", "-f", &file, "--yes"]);
-    assert!(applied.err.contains("applied: 3 of 3"), "{}{}", applied.out, applied.err);
-    run(&["drift", "-f", &file]).ok();
-    let changed = service
-        .file("changed.toml", &PLATFORM.replace("priority = 2", "priority = 3").replace("0011", "0012"));
-    let plan = run(&["plan", "-f", &changed]).ok();
-    assert!(
-        plan.contains("priority: 2 -> 3") && plan.contains("tech_prefix: \"0011\" -> \"0012\""),
-        "{plan}"
-    );
-    run(&["apply", "-f", &changed, "--yes"]).ok();
-    run(&["drift", "-f", &changed]).ok();
-    let dumped = run(&["dump", "providers", "routes"]);
-    assert!(dumped.err.contains("tech_headers may hold secrets"), "{}", dumped.err);
-    let dumped = service.file("dumped.toml", &dumped.ok());
-    run(&["drift", "-f", &dumped]).ok();
-    let wrong = service.file(
-        "wrong.toml",
-        "[routes.x]\nprovider = \"nowhere\"\ntarget = \"all\"\n[providers.y]\nhost = \"a\"\n",
-    );
-    let refused = run(&["plan", "-f", &wrong]).fails(6);
-    assert!(
-        refused.contains("no provider called `nowhere`") && refused.contains("valid: hostname"),
-        "{refused}"
-    );
 }

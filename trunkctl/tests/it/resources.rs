@@ -301,6 +301,37 @@ fn an_older_version_has_its_own_form_and_takes_the_canonical_one() {
 }
 
 #[test]
+fn a_type_is_asked_for_by_the_name_and_the_path_that_the_version_has_for_it() {
+    let version = ApiVersion::V2021_04_19;
+    let service = Service::with(|builder| builder.version(version)).at(version);
+    let trunk = ["voice-in-trunks", "create", "--name", "office", "--configuration"];
+    let made = service.run(&[&trunk[..], &["pstn_configurations,dst=442079460018", "-o", "json"]].concat());
+    assert_eq!(made.json()["type"], "trunks");
+    service.run(&["voice-in-trunks", "update", "office", "--priority", "3"]).ok();
+    let listed = service.run(&["voice-in-trunks", "list", "--columns", "name,priority", "-o", "csv"]).ok();
+    assert_eq!(listed, "name,priority\noffice,3\n");
+    service.run(&["dids", "update", "37061498222", "--voice-in-trunk", "office"]).ok();
+    let did = ["dids", "get", "37061498222", "--include", "voice_in_trunk", "-o", "json"];
+    assert_eq!(service.run(&did).json()["voice_in_trunk"]["name"], "office");
+    let dumped = service.run(&["dump", "voice-in-trunks"]).ok();
+    let file = service.file("dumped.toml", &dumped);
+    service.run(&["drift", "-f", &file]).ok();
+    let changed = service.file("changed.toml", "[voice_in_trunks.office]\npriority = 4\n");
+    service.run(&["apply", "-f", &changed, "--yes"]).ok();
+    service.run(&["drift", "-f", &changed]).ok();
+    service.run(&["voice-in-trunks", "delete", "office", "--yes"]).ok();
+    let older = Service::start().at(ApiVersion::V2022_05_10);
+    older.run(&["address-requirements", "list", "-o", "json"]).ok();
+}
+
+#[test]
+fn the_only_record_of_a_type_is_read_without_a_name() {
+    let service = Service::start();
+    let read = service.run(&["balances", "get", "-o", "json"]).json();
+    assert!(read["type"] == "balances" && read["total_balance"].is_string(), "{read}");
+}
+
+#[test]
 fn every_listed_type_has_its_commands() {
     let service = Service::with(|builder| builder.feature(Feature::Emergency));
     let listed = service.run(&["resources", "-o", "json"]).json();

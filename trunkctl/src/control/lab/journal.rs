@@ -9,7 +9,7 @@ use crate::control::service::{Service, items, print_lines, print_list, with_quer
 use crate::exit::{Exit, Failure};
 use crate::file;
 use crate::output::{self, Format, cell};
-use crate::terminal::{note, print};
+use crate::terminal::{note, print_and_go_on};
 
 const COLUMNS: [&str; 8] = ["number", "time", "method", "path", "query", "status", "duration_us", "fault"];
 
@@ -165,9 +165,9 @@ impl Verify {
         let path = if self.wait_ms.is_some() { "/journal/wait" } else { "/journal/verify" };
         let report = service.send(Method::POST, path, Some(&self.question()?)).await?;
         if self.json {
-            print(&output::json(&report)?)?;
+            print_and_go_on(&output::json(&report)?)?;
         } else {
-            print(&sentences(&report))?;
+            print_and_go_on(&sentences(&report))?;
         }
         let has_passed = report.get("passed").and_then(Value::as_bool).unwrap_or_default();
         if has_passed { Ok(()) } else { Err(Failure::silent(Exit::Differs)) }
