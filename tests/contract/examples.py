@@ -103,9 +103,8 @@ def own_account(server):
 
 def of_shared_capacity(server, name, linkage):
     pool = stored(server, "capacity_pools", {"name": "Standard", "total_channels_count": 30}, own_account(server))
-    channels = {"metered_channels_count": 1}
-    body = document("shared_capacity_groups", {"name": "An example"} | channels, capacity_pool=("capacity_pools", pool))
-    made = document("shared_capacity_groups", {"name": "For the examples"} | channels, capacity_pool=("capacity_pools", pool))
+    body = document("shared_capacity_groups", {"name": "An example"}, capacity_pool=("capacity_pools", pool))
+    made = document("shared_capacity_groups", {"name": "For the examples"}, capacity_pool=("capacity_pools", pool))
     group = {"id": server.send(name, "/shared_capacity_groups", made)["data"]["id"]}
     return {
         "POST /shared_capacity_groups": ({}, body),

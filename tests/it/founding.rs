@@ -151,8 +151,7 @@ impl Stage {
         let pool = put("capacity_pools", pool).await;
         let did = RecordMembers::default().attribute("number", "37061498299").attribute("terminated", true);
         let did = put("dids", did).await;
-        let group = json!({ "name": "Shared", "metered_channels_count": 1 });
-        let group = resource("shared_capacity_groups", group);
+        let group = resource("shared_capacity_groups", json!({ "name": "Shared" }));
         linking(linking(group, "capacity_pool", identifier("capacity_pools", &pool)), "dids", dids(&[&did]))
     }
 

@@ -108,34 +108,6 @@ async fn a_group_has_a_name_a_pool_and_whole_numbers_of_channels() {
 }
 
 #[tokio::test]
-async fn a_group_has_a_channel_and_at_most_a_thousand_metered_ones_from_2026_04_16_on() {
-    let world = World::start().await;
-    let pool = pool(&world, "One", 10).await;
-    let metered =
-        |name: &str, count: i64| with(group(name, &pool, 0), json!({ "metered_channels_count": count }));
-    let none = || [Expected::record("At least one shared or metered channel is required")];
-    let too_many = || [attribute("metered_channels_count", "must be less than or equal to 1000")];
-    for version in [NEW, TOKENS] {
-        let api = world.api.at(Some(version));
-        refused(&api.post(SHARED, &metered("A", 0)).await, &none());
-        refused(&api.post(SHARED, &metered("A", 1_001)).await, &too_many());
-    }
-    let id = made(&world, &metered("A", 1_000)).await;
-    let change = async |attributes: Value| {
-        let body = update("shared_capacity_groups", &id, attributes);
-        world.api.patch(&format!("{SHARED}/{id}"), &body).await
-    };
-    refused(&change(json!({ "metered_channels_count": 1_001 })).await, &too_many());
-    refused(&change(json!({ "metered_channels_count": 0 })).await, &none());
-    let both = json!({ "metered_channels_count": 0, "shared_channels_count": 1 });
-    assert_eq!(change(both).await.status, 200);
-    refused(&change(json!({ "shared_channels_count": 0 })).await, &none());
-    assert_eq!(change(json!({ "name": "B" })).await.status, 200);
-    let older = world.api.at(Some(OLD)).post(SHARED, &metered("C", 0)).await;
-    assert_eq!(older.status, 201, "{}", older.text);
-}
-
-#[tokio::test]
 async fn a_number_that_joins_a_group_leaves_its_pool_and_its_former_group() {
     let world = World::start().await;
     let pool = pool(&world, "One", 30).await;

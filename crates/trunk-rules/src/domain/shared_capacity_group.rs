@@ -11,14 +11,7 @@ use super::{
 };
 
 const SHARED_CHANNELS: &str = SharedCapacityGroup::SPEC.attribute_name("shared_channels_count");
-const METERED_CHANNELS: &str = SharedCapacityGroup::SPEC.attribute_name("metered_channels_count");
 const CAPACITY_POOL: &str = SharedCapacityGroup::CAPACITY_POOL.as_str();
-
-/// Maximum number of channels of a group that are charged by the minute.
-const MAX_METERED: i64 = 1_000;
-
-/// The text is this server's own: no source has one.
-const NO_CHANNELS: &str = "At least one shared or metered channel is required";
 
 /// The recorded text of the refusal to delete a group.
 const IN_USE: &str = "The capacity group cannot be removed while active numbers are assigned to it";
@@ -35,7 +28,6 @@ impl Rules for SharedCapacityGroup {
 
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         draft.require_linked_records(context);
-        channels(context, draft);
         let before = draft.before.as_ref().map(|group| group.shared_channels_count.get());
         let sent = draft.changes.shared_channels_count.map(ChannelCount::get);
         let stored = context.stored(CAPACITY_POOL).first();
@@ -67,30 +59,6 @@ impl Rules for SharedCapacityGroup {
             return Err(Refusal::record(IN_USE).into());
         }
         Ok(context.delete())
-    }
-}
-
-/// From 2026-04-16 on, a group has at least one channel, and not too many that are charged by the minute.
-fn channels(context: &WriteContext<'_>, draft: &mut Draft<SharedCapacityGroup>) {
-    let (shared, metered) = (draft.changes.shared_channels_count, draft.changes.metered_channels_count);
-    let is_about_channels = if context.is_create() {
-        context.linked(CAPACITY_POOL).is_some_and(|pools| !pools.is_empty())
-    } else {
-        shared.is_some() || metered.is_some()
-    };
-    if !context.version.has_corrected_rules() || !is_about_channels {
-        return;
-    }
-    if metered.flatten().is_some_and(|metered| metered.get() > MAX_METERED) {
-        let violation = Violation::LessOrEqual(MAX_METERED.into());
-        draft.refusals.push(Refusal::attribute(METERED_CHANNELS, violation));
-    }
-    let before = draft.before.as_ref();
-    let shared = shared.or(before.map(|group| group.shared_channels_count));
-    let metered = metered.or(before.map(|group| group.metered_channels_count)).flatten();
-    let has_channels = [shared, metered].into_iter().flatten().any(|channels| channels.get() > 0);
-    if !has_channels && draft.refusals.is_empty() {
-        draft.refusals.push(Refusal::record(NO_CHANNELS));
     }
 }
 
