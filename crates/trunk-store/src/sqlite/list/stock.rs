@@ -57,7 +57,8 @@ mod tests {
             let text = in_stock::select(&symbols, AvailableDid::SPEC, &through, '?').unwrap();
             assert_seeks(&connection, &text, "link_target (target=? AND relationship=? AND owner>?)");
             let steps = plan(&connection, &text);
-            let is_test = |step: &String| step.contains("SEARCH k USING COVERING INDEX link_target (target=?");
+            let is_test =
+                |step: &String| step.contains("SEARCH k USING COVERING INDEX link_target (target=?");
             assert!(steps.iter().any(is_test), "{steps:?}");
         }
         assert_eq!(in_stock::select(&symbols, AvailableDid::SPEC, &[], '?'), None);

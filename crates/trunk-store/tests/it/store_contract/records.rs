@@ -1,6 +1,8 @@
 //! Single records: inserted, replaced, linked and deleted.
 
-use didww_types::resources::{AvailableDid, Did, DidGroup, DidReservation, NanpaPrefix, Order, VoiceOutTrunk};
+use didww_types::resources::{
+    AvailableDid, Did, DidGroup, DidReservation, NanpaPrefix, Order, VoiceOutTrunk,
+};
 use didww_types::{Resource as _, ResourceSpec};
 use futures_util::future::join;
 use serde_json::{Map, json};
