@@ -150,9 +150,11 @@ pub(super) async fn conditions_on_shared_records_hold_whichever_selects_them(sto
     };
     commit(store, vec![city(41, "Port", 1), city(42, "Port", 2), city(43, "Hill", 2)]).await;
     let number = |number, text: &str, group: u128| {
-        record("available_dids", number, json!({ "number": text }), vec![("did_group", vec![id(group)])], None)
+        let group = vec![("did_group", vec![id(group)])];
+        record("available_dids", number, json!({ "number": text }), group, None)
     };
-    commit(store, vec![number(51, "4930111", 31), number(52, "4930112", 32), number(53, "4930122", 32)]).await;
+    let numbers = vec![number(51, "4930111", 31), number(52, "4930112", 32), number(53, "4930122", 32)];
+    commit(store, numbers).await;
     let linked = |path, numbers: &[u128]| Condition {
         test: FilterTest::Linked(path),
         values: numbers.iter().map(|number| value(&id(*number).to_string())).collect(),
@@ -191,7 +193,8 @@ pub(super) async fn conditions_on_shared_records_hold_whichever_selects_them(sto
         assert_eq!(found, expected, "{text}");
     }
     let by_name = Order { attribute: "name", descending: true };
-    let query = ListQuery { conditions: vec![country(2)], order: vec![by_name], ..everything(scope("cities")) };
+    let query =
+        ListQuery { conditions: vec![country(2)], order: vec![by_name], ..everything(scope("cities")) };
     assert_eq!(ids(store, query).await, [42, 43]);
 }
 
