@@ -198,6 +198,33 @@ pub(super) async fn conditions_on_shared_records_hold_whichever_selects_them(sto
     assert_eq!(ids(store, query).await, [42, 43]);
 }
 
+pub(super) async fn a_short_list_is_sorted_among_many_records(store: &impl Store) {
+    catalogue(store).await;
+    let group = |number: u128, area: &str, is_metered: bool, links| {
+        let attributes = json!({ "area_name": area, "is_metered": is_metered });
+        record("did_groups", number, attributes, links, None)
+    };
+    let others = (1_000..2_100).map(|number| group(number, &format!("Area {number}"), false, Vec::new()));
+    commit(store, others.collect()).await;
+    let of_country = || vec![("country", vec![id(2)])];
+    let few = [("Hill", true), ("", false), ("Ávila", true), ("Hill", false), ("Zoo", false)];
+    let few = (41..).zip(few).map(|(number, (area, metered))| group(number, area, metered, of_country()));
+    commit(store, few.collect()).await;
+    let by = |attribute, descending| Order { attribute, descending };
+    for (order, expected) in [
+        (vec![by("area_name", false)], vec![41, 44, 31, 45, 43, 42]),
+        (vec![by("area_name", true)], vec![42, 43, 45, 31, 44, 41]),
+        (vec![by("is_metered", true), by("area_name", false)], vec![41, 43, 44, 31, 45, 42]),
+        (vec![by("area_name", false), by("created_at", true)], vec![44, 41, 31, 45, 43, 42]),
+    ] {
+        let country =
+            Condition { test: FilterTest::Linked("country"), values: vec![value(&id(2).to_string())] };
+        let text = format!("{order:?}");
+        let query = ListQuery { conditions: vec![country], order, ..everything(scope("did_groups")) };
+        assert_eq!(ids(store, query).await, expected, "{text}");
+    }
+}
+
 pub(super) async fn members_of_the_other_side_are_members(store: &impl Store) {
     catalogue(store).await;
     let countries = store.list(everything(scope("countries"))).await.unwrap().records;
