@@ -1,8 +1,8 @@
 //! How a list is read: the decisions that both engines share.
 
-use didww_types::{FilterTest, ResourceSpec, Step};
+use didww_types::{FilterTest, Kind, RelationshipSpec, ResourceSpec, Step, follow, related_attribute};
 
-use crate::{Condition, ListQuery, Order};
+use crate::{Condition, IndexValue, ListQuery, Order};
 
 /// The numbers of a page's records, and the length of the whole list.
 pub(crate) struct Page {
@@ -100,17 +100,98 @@ pub(crate) fn is_cacheable(query: &ListQuery) -> bool {
         && !query.order.iter().any(Order::is_related)
 }
 
-/// Returns the position of the condition whose index selects the candidates: preferably equality of a unique attribute,
-/// then any equality, then a search in a text.
-pub(crate) fn driving_condition(query: &ListQuery) -> Option<usize> {
-    let rank = |condition: &Condition| match condition.test {
-        FilterTest::Equals(path) if unique(query.scope.spec, path) => Some(0),
-        FilterTest::Equals(_) => Some(1),
-        FilterTest::Contains(_) => Some(2),
-        _ => None,
-    };
+/// How many records a condition is expected to leave, as far as the declarations say. The first one leaves the fewest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Expected {
+    /// One for each value: an id, or a unique attribute.
+    One,
+    /// Those that lead to a shared record which is within one that is within another, such as a city in a region.
+    Narrow,
+    /// Those with a value of an attribute that has any number of them.
+    Value,
+    /// Those that lead to a shared record which is within another, such as a region.
+    Wide,
+    /// Those that lead to a shared record which is within no other, such as a country.
+    Widest,
+    /// Those with one of the few values of an attribute.
+    FewValues,
+    /// Those with a text, for which all texts are searched.
+    Searched,
+    /// Those that lead to records with one of the few values of an attribute.
+    LinkedFewValues,
+}
+
+/// Returns the position of the condition that selects the candidates, which the other conditions test: by its index or,
+/// in a list of shared records, by their ids or by the links to what it names.
+pub(crate) fn driving_condition(registry: &[&'static ResourceSpec], query: &ListQuery) -> Option<usize> {
+    let rank = |condition| expected(registry, query.scope.spec, condition);
     let ranked = query.conditions.iter().enumerate().filter_map(|(index, c)| Some((rank(c)?, index)));
     ranked.min().map(|(_, index)| index)
+}
+
+/// Returns `None` for a condition that selects no candidates. In a list of an account's own records, a path does not
+/// select them: it can lead to records of all accounts.
+fn expected(
+    registry: &[&'static ResourceSpec],
+    spec: &ResourceSpec,
+    condition: &Condition,
+) -> Option<Expected> {
+    match condition.test {
+        FilterTest::Equals(path) if unique(spec, path) => Some(Expected::One),
+        FilterTest::Equals(path) if has_few_values(spec, path) => Some(Expected::FewValues),
+        FilterTest::Equals(_) => Some(Expected::Value),
+        FilterTest::Contains(_) => Some(Expected::Searched),
+        // A blank value also selects the records that lead to none, of which no index knows.
+        _ if !spec.global || condition.values.contains(&IndexValue::Null) => None,
+        FilterTest::Id => Some(Expected::One),
+        FilterTest::Linked(path) => {
+            let target = shared_end(&follow(registry, spec.name, path)?)?;
+            let is_within = |one| within(registry, one).next().is_some();
+            Some(if within(registry, target).any(is_within) {
+                Expected::Narrow
+            } else if is_within(target) {
+                Expected::Wide
+            } else {
+                Expected::Widest
+            })
+        }
+        FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
+            let (steps, attribute) = related_attribute(registry, spec.name, path)?;
+            let is_one_of_few = has_few_values(shared_end(&steps)?, attribute);
+            Some(if is_one_of_few { Expected::LinkedFewValues } else { Expected::Value })
+        }
+        _ => None,
+    }
+}
+
+/// The type at the end of a path, if all accounts share the records of each type on it.
+fn shared_end(steps: &[Step]) -> Option<&'static ResourceSpec> {
+    let is_shared = steps.iter().all(|step| step.target.global);
+    steps.last().filter(|_| is_shared).map(|step| step.target)
+}
+
+/// The shared types to which to-one relationships of a type lead.
+fn within<'a>(
+    registry: &'a [&'static ResourceSpec],
+    spec: &'static ResourceSpec,
+) -> impl Iterator<Item = &'static ResourceSpec> + 'a {
+    let is_stored = |one: &&RelationshipSpec| !one.many && one.inverse.is_none() && one.mirrors.is_none();
+    let target = move |one: &RelationshipSpec| {
+        registry.iter().copied().find(|target| target.global && target.name == one.target)
+    };
+    spec.relationships.iter().filter(is_stored).filter_map(target)
+}
+
+/// Whether an attribute has one of a few values, so that many records have the same one.
+fn has_few_values(spec: &ResourceSpec, path: &str) -> bool {
+    fn is_of_few(kind: &Kind) -> bool {
+        match kind {
+            Kind::Boolean | Kind::Enumeration(_) => true,
+            Kind::List { of, .. } => is_of_few(of),
+            _ => false,
+        }
+    }
+    spec.attribute(path).is_some_and(|attribute| is_of_few(&attribute.kind))
 }
 
 /// The attribute or path whose index can select the candidates of a condition.
@@ -148,8 +229,8 @@ fn unique(spec: &ResourceSpec, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use didww_types::Resource as _;
     use didww_types::resources::Did;
+    use didww_types::{REGISTRY, Resource as _};
 
     use super::*;
     use crate::Scope;
@@ -177,6 +258,43 @@ mod tests {
             ((0, 5), 0, Some((0, 0, false))),
         ] {
             assert_eq!(part(page, total), expected, "{page:?} of {total}");
+        }
+    }
+
+    #[test]
+    fn the_condition_that_is_expected_to_leave_the_fewest_records_selects_them() {
+        let condition = |test| Condition { test, values: vec![IndexValue::Integer(1)] };
+        let linked = |path| condition(FilterTest::Linked(path));
+        let equals = |path| condition(FilterTest::Equals(path));
+        let (features, area) = (|| equals("features"), || equals("area_name"));
+        let of_features = || condition(FilterTest::Related("did_group.features"));
+        let or_none = Condition { values: vec![IndexValue::Null], ..linked("city") };
+        let is_available = condition(FilterTest::RelatedMeta("city<did_groups", "is_available"));
+        let number = || condition(FilterTest::Contains("number"));
+        for (kind, conditions, expected) in [
+            ("did_groups", vec![linked("country"), linked("city")], Some(1)),
+            ("did_groups", vec![linked("region"), linked("country")], Some(0)),
+            ("did_groups", vec![features(), linked("city")], Some(1)),
+            ("did_groups", vec![linked("country"), features()], Some(0)),
+            ("did_groups", vec![linked("country"), area()], Some(1)),
+            ("did_groups", vec![linked("region"), area()], Some(1)),
+            ("did_groups", vec![linked("city"), area()], Some(0)),
+            ("did_groups", vec![features(), area()], Some(1)),
+            ("did_groups", vec![linked("city"), condition(FilterTest::Id)], Some(1)),
+            ("did_groups", vec![or_none, features()], Some(1)),
+            ("cities", vec![is_available], None),
+            ("available_dids", vec![of_features(), linked("did_group")], Some(1)),
+            ("available_dids", vec![number(), linked("did_group.country")], Some(1)),
+            ("available_dids", vec![of_features(), number()], Some(1)),
+            // Other accounts have DIDs in the same places.
+            ("dids", vec![linked("did_group.city"), equals("blocked")], Some(1)),
+            ("dids", vec![linked("did_group.city"), condition(FilterTest::Id)], None),
+        ] {
+            let scope = Scope { account: 1, spec: didww_types::find(kind).unwrap() };
+            let text = format!("{kind} {conditions:?}");
+            let query =
+                ListQuery { scope, linked_from: None, conditions, order: Vec::new(), offset: 0, limit: 9 };
+            assert_eq!(driving_condition(REGISTRY, &query), expected, "{text}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The statement that selects the records that match a query: one condition selects candidates by its index, and the
-//! others filter them. The engines differ only in their [`Dialect`].
+//! The statement that selects the records that match a query: one condition selects candidates by its index, or by the
+//! links to the records that it names, and the others filter them. The engines differ only in their [`Dialect`].
 
 use std::fmt::Write as _;
 
@@ -79,7 +79,12 @@ pub(crate) fn ids(values: &[IndexValue]) -> impl Iterator<Item = Uuid> {
 /// Returns the statement that selects the numbers of the records that match a query.
 pub(crate) fn select<D: Dialect>(sql: &mut D, symbols: &Symbols, query: &ListQuery) -> String {
     let spec = query.scope.spec;
-    let driving = if query.linked_from.is_some() { None } else { driving_condition(query) };
+    let driving =
+        if query.linked_from.is_some() { None } else { driving_condition(symbols.registry(), query) };
+    let indexed = driving.and_then(|index| {
+        let condition = query.conditions.get(index)?;
+        Some((condition, path(condition)?))
+    });
     let mut conditions: Vec<String> = Vec::new();
     let mut distinct = "";
     let (from, record) = if let Some((kind, owner, relationship)) = query.linked_from {
@@ -90,8 +95,7 @@ pub(crate) fn select<D: Dialect>(sql: &mut D, symbols: &Symbols, query: &ListQue
         let kind = sql.integer(symbols.kind(spec.name));
         conditions.push(format!("r.kind = {kind}"));
         (format!("link l {} record r ON r.number = l.{wanted}", D::JOIN), "r.number")
-    } else if let Some(condition) = driving.and_then(|index| query.conditions.get(index)) {
-        let path = path(condition).unwrap_or_default();
+    } else if let Some((condition, path)) = indexed {
         let account = sql.integer(query.scope.owner());
         let field = sql.integer(symbols.member(spec.name, path));
         conditions.push(format!("l.account = {account} AND l.field = {field}"));
@@ -119,14 +123,16 @@ pub(crate) fn select<D: Dialect>(sql: &mut D, symbols: &Symbols, query: &ListQue
         let selects = |condition: &Condition| {
             matches!(condition.test, FilterTest::Id) || selects_by_number(symbols, spec, condition)
         };
-        let prefix = if query.conditions.iter().any(selects) { D::UNINDEXED } else { "" };
+        let is_selected = driving.is_some() || query.conditions.iter().any(selects);
+        let prefix = if is_selected { D::UNINDEXED } else { "" };
         conditions.push(format!("{prefix}r.account = {account} AND {prefix}r.kind = {kind}"));
         ("record r".to_owned(), "r.number")
     };
     let mut filters = Filters { sql, symbols, query, record };
     for (index, condition) in query.conditions.iter().enumerate() {
-        if Some(index) != driving {
-            conditions.push(filters.test(condition));
+        let selects = Some(index) == driving;
+        if !selects || indexed.is_none() {
+            conditions.push(filters.test(condition, selects));
         }
     }
     format!("SELECT {distinct}{record} AS number FROM {from} WHERE {}", conditions.join(" AND "))
@@ -158,7 +164,8 @@ fn selects_by_number(symbols: &Symbols, spec: &ResourceSpec, condition: &Conditi
 }
 
 /// Whether a path leads to a type whose records all accounts share. Then records of every account lead to the same
-/// ones, and only the account's own records may be tested.
+/// ones, and only the account's own records may be tested. Records that are shared themselves can be found from there,
+/// which one condition does ([`driving_condition`]); the others test the few that it found.
 fn is_shared(steps: &[Step]) -> bool {
     steps.iter().any(|step| step.target.global)
 }
@@ -201,7 +208,8 @@ struct Filters<'a, D> {
 }
 
 impl<D: Dialect> Filters<'_, D> {
-    fn test(&mut self, condition: &Condition) -> String {
+    /// The text of a condition. `selects` is whether it selects the candidates by their numbers or ids.
+    fn test(&mut self, condition: &Condition, selects: bool) -> String {
         let spec = self.query.scope.spec;
         let values = condition.values.as_slice();
         match condition.test {
@@ -248,7 +256,7 @@ impl<D: Dialect> Filters<'_, D> {
                 };
                 let conditions = self.sql.id_in("f.id", values);
                 let ends = Ends { from: "record f", number: "f.number", conditions };
-                let leads_to_one = self.lead_to(&steps, &ends);
+                let leads_to_one = self.lead_to(&steps, &ends, selects);
                 self.or_unrelated(&steps, values, leads_to_one)
             }
             FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
@@ -272,7 +280,7 @@ impl<D: Dialect> Filters<'_, D> {
                     number: "f.record",
                     conditions: format!("f.account = {account} AND f.field = {field} AND {test}"),
                 };
-                let leads_to_one = self.lead_to(&steps, &ends);
+                let leads_to_one = self.lead_to(&steps, &ends, selects);
                 self.or_unrelated(&steps, values, leads_to_one)
             }
             FilterTest::RelatedMeta(path, name) => {
@@ -281,7 +289,7 @@ impl<D: Dialect> Filters<'_, D> {
                 };
                 let conditions = format!("coalesce({}, 0) <> 0", D::number("f.meta", name));
                 let ends = Ends { from: "record f", number: "f.number", conditions };
-                let leads_to_one = D::truth(&self.lead_to(&steps, &ends));
+                let leads_to_one = D::truth(&self.lead_to(&steps, &ends, false));
                 self.sql.number_in(&leads_to_one, values)
             }
             // A test that is not supported must not match all records.
@@ -310,9 +318,10 @@ impl<D: Dialect> Filters<'_, D> {
         test
     }
 
-    /// Tests whether a path leads from the record to one of these ends.
-    fn lead_to(&mut self, steps: &[Step], ends: &Ends<'_>) -> String {
-        if is_shared(steps) {
+    /// Tests whether a path leads from the record to one of these ends. `selects` is whether the test selects the
+    /// candidates.
+    fn lead_to(&mut self, steps: &[Step], ends: &Ends<'_>, selects: bool) -> String {
+        if is_shared(steps) && !selects {
             return format!("EXISTS ({})", self.linked(steps, Some(ends)));
         }
         self.is_owner(steps, ends)

@@ -1,13 +1,16 @@
 //! Lists: which records match a query, their order, and which of them are on the page.
 //!
 //! The first page of a list that an index has in its order is one statement. Otherwise the numbers of the whole list
-//! are read in their order, from indexes where there are some, and stay in a cache until a record changes
-//! ([`ListCache`](crate::list_cache::ListCache)): the number of changes in the state of the database that a read sees
-//! says whether a cached list is valid, whichever node changed it.
+//! are read in their order, from indexes where there are some or, if few of many records match, from those, and stay in
+//! a cache until a record changes ([`ListCache`](crate::list_cache::ListCache)): the number of changes in the state of
+//! the database that a read sees says whether a cached list is valid, whichever node changed it.
 //!
 //! Bounds: the bytes of a page's records, the time of the read, and the size of the cache.
 
+use std::cmp::Ordering;
+
 use didww_types::related_attribute;
+use serde_json::{Map, Value};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
@@ -21,11 +24,14 @@ use crate::in_stock;
 use crate::list_cache::ListCache;
 use crate::list_plan::{IndexPart, Page, RecordCount, has_index_order, is_cacheable, sides, table};
 use crate::list_statement::{self, Dialect as _};
-use crate::{Asker, ListQuery, Listing, Order, Record, Scope, StoreError};
+use crate::{Asker, IndexValue, ListQuery, Listing, Order, Record, Scope, StoreError};
 
 /// Maximum distance, in records, from the beginning of a list to the end of a page that is read without waiting for a
 /// turn.
 const MAX_DIRECT_RECORDS: u64 = 100;
+/// Maximum number of records of a type whose values are all read to sort some of them. Two more statements take longer
+/// than that.
+const MAX_SORTED_BY_INDEX: u64 = 1_000;
 /// The bytes of a record as they are stored.
 pub(super) const BYTES: &str = "octet_length(r.attributes) + coalesce(octet_length(r.meta), 0)";
 
@@ -215,7 +221,7 @@ async fn page(client: &Client, node: &Node, query: &ListQuery, epoch: u64) -> Do
     if is_cacheable && let Some(numbers) = node.lists.get(query, count.changes, epoch) {
         return Ok(Page::of(&numbers, query));
     }
-    let numbers = all(client, node, query).await?;
+    let numbers = all(client, node, query, count.records).await?;
     let page = Page::of(&numbers, query);
     if is_cacheable {
         node.lists.insert(query, count.changes, epoch, numbers);
@@ -300,10 +306,78 @@ fn related(
     ))
 }
 
-/// Reads the numbers of a whole list, in its order.
-async fn all(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> {
+/// Reads the numbers of a list that has few of the `all` records of its type, in its order, by the values in the records
+/// themselves: an index has the values of all records, and no order by the record. Returns `None` for every other list.
+async fn sorted_few(client: &Client, node: &Node, query: &ListQuery, all: u64) -> Done<Option<Vec<i64>>> {
+    let is_by_value = query.order.iter().any(|order| order.attribute != "created_at");
+    if all <= MAX_SORTED_BY_INDEX || !is_by_value || query.order.iter().any(Order::is_related) {
+        return Ok(None);
+    }
+    let most = all / 16 + 500;
+    let mut sql = Sql::default();
+    let matching = list_statement::select(&mut sql, &node.symbols, query);
+    let select = format!("SELECT array_agg(m.number) FROM ({matching} LIMIT {}) m", most + 1);
+    let row = client.query_typed_one(&select, &sql.parameters()).await?;
+    let numbers = row.try_get::<_, Option<Vec<i64>>>(0)?.unwrap_or_default();
+    if numbers.len() as u64 > most {
+        return Ok(None);
+    }
+    let select = "SELECT number, created_at, attributes FROM (SELECT number, created_at, attributes, \
+                  sum(octet_length(attributes)) OVER () AS bytes FROM record WHERE number = ANY($1)) few \
+                  WHERE bytes <= $2";
+    let most = i64::try_from(node.limits.page_bytes).unwrap_or(i64::MAX);
+    let rows = client.query_typed(select, &[(&numbers, Type::INT8_ARRAY), (&most, Type::INT8)]).await?;
+    if rows.len() != numbers.len() {
+        return Ok(None);
+    }
+    let mut found: Vec<(Vec<IndexValue>, i64)> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        found.push((values(row, query)?, row.try_get(0)?));
+    }
+    sort(&mut found, &query.order);
+    Ok(Some(found.into_iter().map(|(_, number)| number).collect()))
+}
+
+/// The values of a record by which a list is sorted, as its index has them.
+fn values(row: &Row, query: &ListQuery) -> Done<Vec<IndexValue>> {
+    let (number, created_at, text): (i64, i64, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let attributes: Map<String, Value> = serde_json::from_str(text)
+        .map_err(|error| StoreError::Corrupt(format!("attributes of record {number}: {error}")))?;
+    let value = |order: &Order| {
+        if order.attribute == "created_at" {
+            return IndexValue::Integer(created_at);
+        }
+        let value = attributes.get(order.attribute).unwrap_or(&Value::Null);
+        let declared = query.scope.spec.attribute(order.attribute);
+        declared.map_or(IndexValue::Null, |declared| IndexValue::of(declared.kind, value))
+    };
+    Ok(query.order.iter().map(value).collect())
+}
+
+/// An ordering in the direction of a criterion.
+fn directed(order: &Order, ordering: Ordering) -> Ordering {
+    if order.descending { ordering.reverse() } else { ordering }
+}
+
+/// Sorts records, of which each has its values and its number.
+fn sort(records: &mut [(Vec<IndexValue>, i64)], order: &[Order]) {
+    records.sort_unstable_by(|(values, number), (others, other)| {
+        let by_number = number.cmp(other);
+        let last = order.last().map_or(by_number, |last| directed(last, by_number));
+        let compared = order.iter().zip(values.iter().zip(others));
+        let compared = compared.map(|(order, (value, other))| directed(order, value.cmp(other)));
+        compared.fold(Ordering::Equal, Ordering::then).then(last)
+    });
+}
+
+/// Reads the numbers of a whole list, in its order. `records` is the number of records of the type in the account.
+async fn all(client: &Client, node: &Node, query: &ListQuery, records: u64) -> Done<Vec<i64>> {
     if has_index_order(query) {
         return from_whole_index(client, node, query).await;
+    }
+    let is_limited = query.linked_from.is_some() || !query.conditions.is_empty();
+    if is_limited && let Some(numbers) = sorted_few(client, node, query, records).await? {
+        return Ok(numbers);
     }
     let mut sql = Sql::default();
     let matching = list_statement::select(&mut sql, &node.symbols, query);
@@ -346,7 +420,32 @@ mod tests {
     use didww_types::{FilterTest, Resource as _};
 
     use super::*;
-    use crate::{Condition, IndexValue};
+    use crate::Condition;
+
+    #[test]
+    fn few_records_are_sorted_as_their_index_is() {
+        let text = |text: &str| IndexValue::Text(text.to_owned());
+        let records = || {
+            let values = [text("b"), IndexValue::Null, text("a"), IndexValue::Integer(2), text("a")];
+            let flags = [1, 1, 0, 1, 1].map(IndexValue::Integer);
+            let each = values.into_iter().zip(flags).zip(1..);
+            each.map(|((value, flag), number)| (vec![value, flag], number)).collect::<Vec<_>>()
+        };
+        let by = |attribute, descending| Order { attribute, descending };
+        for (order, expected) in [
+            ([by("name", false), by("blocked", false)], [4, 3, 5, 1, 2]),
+            ([by("name", false), by("blocked", true)], [4, 5, 3, 1, 2]),
+            ([by("name", true), by("blocked", false)], [2, 1, 3, 5, 4]),
+        ] {
+            let mut records = records();
+            sort(&mut records, &order);
+            let numbers: Vec<i64> = records.into_iter().map(|(_, number)| number).collect();
+            assert_eq!(numbers, expected, "{order:?}");
+        }
+        let mut equal: Vec<(Vec<IndexValue>, i64)> = (1..4).map(|number| (vec![text("a")], number)).collect();
+        sort(&mut equal, &[by("name", true)]);
+        assert_eq!(equal[0].1, 3, "the order of creation is reversed too");
+    }
 
     #[test]
     fn a_list_that_was_read_before_a_failover_is_not_found_after_it_whenever_the_read_ends() {

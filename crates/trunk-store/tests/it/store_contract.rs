@@ -102,6 +102,8 @@ macro_rules! part {
         filters_follow_relationships_backwards_and_see_what_related_records_state
         texts_are_found_in_lower_case_and_one_behind_the_other
         lists_are_sorted_by_related_records_with_those_without_one_last
+        conditions_on_shared_records_hold_whichever_selects_them
+        a_short_list_is_sorted_among_many_records
         members_of_the_other_side_are_members
         a_total_is_that_of_the_decimals_as_they_are_stored
     } };

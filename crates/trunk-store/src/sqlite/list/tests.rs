@@ -1,6 +1,8 @@
 //! Compares pages with the whole list, on every way in which a page is found. The bounds are small in tests, so that a
 //! few records reach every way.
 
+mod shared;
+
 use didww_types::resources::{CapacityPool, Did};
 use didww_types::{FilterTest, Resource as _, Timestamp};
 use proptest::prelude::*;

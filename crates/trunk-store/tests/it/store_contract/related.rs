@@ -143,6 +143,88 @@ pub(super) async fn lists_are_sorted_by_related_records_with_those_without_one_l
     assert_eq!(of(vec![by("is_metered", false), by("country.iso", true)], all()).await, [33, 31, 32]);
 }
 
+pub(super) async fn conditions_on_shared_records_hold_whichever_selects_them(store: &impl Store) {
+    catalogue(store).await;
+    let city = |number, name: &str, country: u128| {
+        record("cities", number, json!({ "name": name }), vec![("country", vec![id(country)])], None)
+    };
+    commit(store, vec![city(41, "Port", 1), city(42, "Port", 2), city(43, "Hill", 2)]).await;
+    let number = |number, text: &str, group: u128| {
+        let group = vec![("did_group", vec![id(group)])];
+        record("available_dids", number, json!({ "number": text }), group, None)
+    };
+    let numbers = vec![number(51, "4930111", 31), number(52, "4930112", 32), number(53, "4930122", 32)];
+    commit(store, numbers).await;
+    let linked = |path, numbers: &[u128]| Condition {
+        test: FilterTest::Linked(path),
+        values: numbers.iter().map(|number| value(&id(*number).to_string())).collect(),
+    };
+    let test = |test, text: &str| Condition { test, values: vec![value(text)] };
+    let country = |number| linked("country", &[number]);
+    let named = |name| test(FilterTest::Equals("name"), name);
+    let feature = |name| test(FilterTest::Equals("features"), name);
+    let of_country = |number| linked("did_group.country", &[number]);
+    let digits = |text| test(FilterTest::Contains("number"), text);
+    let of_feature = |name| test(FilterTest::Related("did_group.features"), name);
+    let group_or_none = Condition {
+        test: FilterTest::Linked("country"),
+        values: vec![value(&id(1).to_string()), IndexValue::Null],
+    };
+    for (kind, conditions, expected) in [
+        ("cities", vec![country(2)], vec![42, 43]),
+        ("cities", vec![linked("country", &[1, 2])], vec![41, 42, 43]),
+        ("cities", vec![country(2), named("Port")], vec![42]),
+        ("cities", vec![country(3), named("Port")], vec![]),
+        ("cities", vec![linked("country", &[])], vec![]),
+        ("did_groups", vec![feature("sms_in"), country(1)], vec![32]),
+        ("did_groups", vec![feature("sms_in"), country(2)], vec![]),
+        ("did_groups", vec![country(1), linked("nanpa_prefixes", &[21])], vec![32]),
+        ("did_groups", vec![test(FilterTest::Id, &id(32).to_string()), feature("sms_in")], vec![32]),
+        ("did_groups", vec![test(FilterTest::Id, &id(31).to_string()), feature("sms_in")], vec![]),
+        ("did_groups", vec![group_or_none], vec![32, 33]),
+        ("available_dids", vec![of_country(1)], vec![52, 53]),
+        ("available_dids", vec![digits("301"), of_country(1)], vec![52, 53]),
+        ("available_dids", vec![digits("112"), of_country(1)], vec![52]),
+        ("available_dids", vec![of_feature("voice_in")], vec![51]),
+        ("available_dids", vec![of_feature("sms_in"), digits("122"), linked("did_group", &[32])], vec![53]),
+    ] {
+        let text = format!("{kind} {conditions:?}");
+        let found = ids(store, ListQuery { conditions, ..everything(scope(kind)) }).await;
+        assert_eq!(found, expected, "{text}");
+    }
+    let by_name = Order { attribute: "name", descending: true };
+    let query =
+        ListQuery { conditions: vec![country(2)], order: vec![by_name], ..everything(scope("cities")) };
+    assert_eq!(ids(store, query).await, [42, 43]);
+}
+
+pub(super) async fn a_short_list_is_sorted_among_many_records(store: &impl Store) {
+    catalogue(store).await;
+    let group = |number: u128, area: &str, is_metered: bool, links| {
+        let attributes = json!({ "area_name": area, "is_metered": is_metered });
+        record("did_groups", number, attributes, links, None)
+    };
+    let others = (1_000..2_100).map(|number| group(number, &format!("Area {number}"), false, Vec::new()));
+    commit(store, others.collect()).await;
+    let of_country = || vec![("country", vec![id(2)])];
+    let few = [("Hill", true), ("", false), ("Ávila", true), ("Hill", false), ("Zoo", false)];
+    let few = (41..).zip(few).map(|(number, (area, metered))| group(number, area, metered, of_country()));
+    commit(store, few.collect()).await;
+    let by = |attribute, descending| Order { attribute, descending };
+    for (order, expected) in [
+        (vec![by("area_name", false)], vec![41, 44, 31, 45, 43, 42]),
+        (vec![by("area_name", true)], vec![42, 43, 45, 31, 44, 41]),
+        (vec![by("is_metered", true), by("area_name", false)], vec![41, 43, 44, 31, 45, 42]),
+        (vec![by("area_name", false), by("created_at", true)], vec![44, 41, 31, 45, 43, 42]),
+    ] {
+        let country =
+            Condition { test: FilterTest::Linked("country"), values: vec![value(&id(2).to_string())] };
+        let text = format!("{order:?}");
+        let query = ListQuery { conditions: vec![country], order, ..everything(scope("did_groups")) };
+        assert_eq!(ids(store, query).await, expected, "{text}");
+    }
+}
+
 pub(super) async fn members_of_the_other_side_are_members(store: &impl Store) {
     catalogue(store).await;
     let countries = store.list(everything(scope("countries"))).await.unwrap().records;
