@@ -335,8 +335,9 @@ impl MessageFilter for Front {
     fn check(&self, bytes: &[u8], arrival: &Arrival) -> FilterAction {
         let (source, now) = (arrival.source.ip(), self.clock.now());
         let source_status = self.source_status(source, now);
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            // The keep-alive of RFC 5626 §3.5.1. An unknown source needs no binding in a NAT kept open.
+        if bytes.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0) {
+            // The keep-alive of RFC 5626 §3.5.1; phones and proxies also send zeros (Kamailio four) or single line ends
+            // to keep a NAT's binding, which need no answer. An unknown source needs no binding kept open.
             let is_ping = bytes == b"\r\n\r\n" && source_status != SourceStatus::Unknown;
             return if is_ping { FilterAction::Reply(b"\r\n".to_vec()) } else { FilterAction::Drop };
         }

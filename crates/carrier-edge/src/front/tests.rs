@@ -97,6 +97,9 @@ fn a_source_that_a_trunk_identifies_passes_and_every_other_one_is_unknown() {
     assert_eq!(reply(&front, "anything at all", "203.0.113.5").unwrap(), "passed");
     assert_eq!(reply(&front, "\r\n\r\n", "203.0.113.5").unwrap(), "\r\n");
     assert_eq!(reply(&front, "\r\n\r\n", "203.0.114.5"), None);
+    for keep_alive in ["\r\n", "\0\0\0\0", ""] {
+        assert_eq!(reply(&front, keep_alive, "203.0.113.5"), None, "it is no unreadable message");
+    }
     assert!(
         front.identifies("::ffff:203.0.113.5".parse().unwrap())
             && !front.identifies("203.0.114.5".parse().unwrap())
