@@ -55,6 +55,7 @@ mod record_retention;
 mod refusal_record_limit;
 mod request_slots;
 mod stack;
+mod stored_text;
 #[cfg(test)]
 mod test_trunk;
 mod trunk_activity;
