@@ -32,7 +32,7 @@ async fn of_what_a_caller_sends_records_have_short_texts_without_control_charact
     for name in ["src_number", "original_src_number"] {
         assert_eq!(record[name], "a\u{fffd}b", "{name}");
     }
-    let mut call = Call::new(&edge, &"4".repeat(20_000)).await;
+    let mut call = Call::new(&edge, &"4".repeat(7_000)).await;
     assert_eq!(call.attempt().await.code(), 484);
     let record = edge.record(&trunk, 2).await;
     for name in ["dst_number", "received"] {
