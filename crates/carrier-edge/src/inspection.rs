@@ -27,8 +27,8 @@ const ONCE: [&str; 9] =
 /// The number in `CSeq` must be below this (RFC 3261 §8.1.1.5).
 const SEQUENCE_LIMIT: u32 = 1 << 31;
 
-/// The most bytes of the headers that a call keeps until its end: those that name its dialog, and where its requests go.
-/// A long way over proxies has some 3,000.
+/// The most bytes of the headers that are kept: by a call, what names its dialog and where its requests go, and of a
+/// refused request, what its response repeats. A long way over proxies has some 3,000.
 const MAX_DIALOG_BYTES: usize = 16_384;
 
 /// The name and the value of a response header.
@@ -77,7 +77,7 @@ impl NotSupported {
 pub(crate) const NOT_AN_ADDRESS: &str =
     "From or To is not an address: a quote or bracket is open, or the URI has no scheme";
 
-const TOO_LONG: &str = "Call-ID, From, To, Contact and Record-Route have more than 16384 bytes together";
+const TOO_LONG: &str = "Via, Call-ID, From, To, Contact and Record-Route have more than 16384 bytes together";
 
 /// A request that is refused whatever its method: the response code, and the reason.
 pub(crate) type Malformed = (u16, &'static str);
@@ -112,12 +112,13 @@ pub(crate) fn malformed(request: &Incoming) -> Option<Malformed> {
     request_uri::malformed(request.request_uri())
 }
 
-/// The bytes of the headers that a call would keep.
+/// The bytes of the headers that would be kept.
 fn dialog_bytes(headers: &Headers) -> usize {
     let is_kept = |header: &&SipHeader| {
         matches!(
             header,
-            SipHeader::CallId(_)
+            SipHeader::Via(_)
+                | SipHeader::CallId(_)
                 | SipHeader::From(_)
                 | SipHeader::To(_)
                 | SipHeader::Contact(_)
