@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-/// The longest text of a peer in a record, in characters. PostgreSQL refuses a row whose indexed text is longer than some
-/// 2,700 bytes, and a record that is refused is never written.
+/// The longest text of a peer in a record, in characters. PostgreSQL refuses a row whose indexed text is longer than
+/// some 2,700 bytes, and a record that is refused is never written.
 const MAX_CHARS: usize = 256;
 
-/// A text that a peer sent, as a record contains it: at most 256 characters, with question marks for control characters,
-/// of which PostgreSQL refuses NUL.
+/// A text that a peer sent, as a record contains it: at most 256 characters, with question marks for control
+/// characters, of which PostgreSQL refuses NUL.
 pub(crate) fn stored_text(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_CHARS && !text.contains(char::is_control) {
         return Cow::Borrowed(text);

@@ -20,7 +20,8 @@ async fn of_what_a_caller_sends_records_have_short_texts_without_control_charact
     let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.id = format!("{}-{}", call.id, "i".repeat(4_000));
     call.from = "<sip:a%00b@pbx.example.com>".to_owned();
-    call.headers = ["User-Agent", "P-Charge-Info"].map(|name| format!("{name}: {}", "x".repeat(9_000))).into();
+    let long = "x".repeat(9_000);
+    call.headers = ["User-Agent", "P-Charge-Info"].map(|name| format!("{name}: {long}")).into();
     assert_eq!(call.attempt().await.code(), 200);
     call.acknowledge().await;
     call.hang_up().await;

@@ -140,7 +140,10 @@ pub(super) fn text_within(bytes: &[u8], max_chars: usize) -> Cow<'_, str> {
     if text.len() <= max_chars && !text.contains(char::is_control) {
         return text;
     }
-    let plain = |character: char| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
+    let plain = |character: char| match character {
+        control if control.is_control() => char::REPLACEMENT_CHARACTER,
+        other => other,
+    };
     Cow::Owned(text.chars().take(max_chars).map(plain).collect())
 }
 
