@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use didww_types::{Id, Timestamp};
+use sip_transport::masked_line;
 use trunk_rules::carrier::{Cause, Challenge, Check, DigestFailure, Refusal};
 
 use super::attempt::Parts;
@@ -19,6 +20,7 @@ use super::inner::Inner;
 use super::log_sums::LogSums;
 use super::record::{CallRecord, LostRecord};
 use super::stack::Incoming;
+use super::stored_text::stored_text;
 
 impl LogSums {
     /// Logs that no further refusals of a trunk are recorded in this minute, after `limit` of them.
@@ -228,7 +230,9 @@ fn write_refusal(inner: &Inner, request: &Incoming, parts: &Parts<'_>, refusal: 
             tracing::info!(%source, call_id, %check, nearest, why, code, "refused: unknown address");
         }
         Check::Cli => {
-            let from = parts.from();
+            // Its URI can contain a password.
+            let from = String::from_utf8_lossy(&masked_line(parts.from().as_bytes())).into_owned();
+            let from: &str = &stored_text(&from);
             tracing::info!(%source, call_id, trunk, %check, configured, received, from, why, code, "refused");
         }
         Check::Capacity => {

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::call_event::{self, CallEvent};
 use super::media_report::SharedFacts;
 use super::stack::Incoming;
+use super::stored_text::stored_text;
 
 /// The identifiers of a dialog (RFC 3261 §12): the `Call-ID`, the caller's tag and the edge's tag.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -50,13 +51,14 @@ pub(crate) struct Origin {
 impl Origin {
     /// The origin of an INVITE that arrived at `started` and whose record will have this id.
     pub(crate) fn of(id: Uuid, request: &Incoming, started: Timestamp) -> Self {
+        let text = |name: &'static str| request.value(name).map(|value| stored_text(value).into());
         Self {
             id,
             started,
             source: request.source(),
             protocol: request.transport(),
-            user_agent: request.value("User-Agent").map(Into::into),
-            p_charge_info: request.value("P-Charge-Info").map(Into::into),
+            user_agent: text("User-Agent"),
+            p_charge_info: text("P-Charge-Info"),
         }
     }
 }

@@ -50,12 +50,14 @@ use counts::Counts;
 
 pub use counts::FrontCounts;
 
-/// Rate of answers to the unknown sources of one prefix, a `/24` of IPv4 or a `/48` of IPv6.
-const PREFIX_ANSWER_RATE: Rate = Rate::per_second(10, 40);
+/// Rate of answers to the unknown sources of one prefix, a `/24` of IPv4 or a `/48` of IPv6, in one of the two buckets
+/// that it draws on: together 10 a second, and 40 at once.
+const PREFIX_ANSWER_RATE: Rate = Rate::per_second(5, 20);
 /// Rate of answers to all unknown sources together.
 const TOTAL_ANSWER_RATE: Rate = Rate::per_second(5_000, 5_000);
-/// Rate of calls without a digest from a known source whose refusals are not acknowledged.
-const UNPROVEN_CALL_RATE: Rate = Rate::per_second(200, 400);
+/// Rate of calls without a digest from a known source whose refusals are not acknowledged, in one of the two buckets
+/// that it draws on: together 200 a second, and 400 at once.
+const UNPROVEN_CALL_RATE: Rate = Rate::per_second(100, 200);
 
 /// The message filter of an edge.
 pub(crate) struct Front {
@@ -294,8 +296,8 @@ impl Front {
     }
 
     /// Takes one answer from the rates for unknown sources. Returns true if there was one left.
-    fn may_answer(&self, source: IpAddr, now: Timestamp) -> bool {
-        let now = now.as_unix_millis();
+    fn may_answer(&self, source: IpAddr) -> bool {
+        let now = millis(self.clock.stopwatch());
         self.prefix_rates.take(prefix(source), now) && self.total_rate.take(TOTAL_ANSWER_RATE, now)
     }
 
@@ -308,7 +310,7 @@ impl Front {
         reply: Reply<'_>,
     ) -> FilterAction {
         let source = arrival.source;
-        if !self.may_answer(source.ip(), self.clock.now()) {
+        if !self.may_answer(source.ip()) {
             self.counts.unanswered();
             return FilterAction::Drop;
         }
@@ -333,8 +335,9 @@ impl MessageFilter for Front {
     fn check(&self, bytes: &[u8], arrival: &Arrival) -> FilterAction {
         let (source, now) = (arrival.source.ip(), self.clock.now());
         let source_status = self.source_status(source, now);
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            // The keep-alive of RFC 5626 §3.5.1. An unknown source needs no binding in a NAT kept open.
+        if bytes.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0) {
+            // The keep-alive of RFC 5626 §3.5.1; phones and proxies also send zeros (Kamailio four) or single line ends
+            // to keep a NAT's binding, which need no answer. An unknown source needs no binding kept open.
             let is_ping = bytes == b"\r\n\r\n" && source_status != SourceStatus::Unknown;
             return if is_ping { FilterAction::Reply(b"\r\n".to_vec()) } else { FilterAction::Drop };
         }

@@ -71,6 +71,16 @@ pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
     }
 }
 
+/// Whether a request names an active call by its `Call-ID` and tags.
+pub(crate) fn names_call(inner: &Inner, request: &Incoming) -> bool {
+    DialogKey::of(request).is_some_and(|key| inner.calls.contains(&key))
+}
+
+/// Answers a request that names no call with 481.
+pub(crate) async fn refuse_without_call(inner: &Inner, request: Incoming) {
+    refuse_without_dialog(inner, request, NO_CALL).await;
+}
+
 async fn refuse_without_dialog(inner: &Inner, request: Incoming, why: &str) {
     attempt_log::refused_in_call(inner, &request, 481, why);
     request.finish_once(481, "Call/Transaction Does Not Exist", &[]).await;

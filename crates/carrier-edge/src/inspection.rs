@@ -8,6 +8,7 @@
 
 mod request_uri;
 
+use rsipstack::sip::{Header as SipHeader, Headers};
 use sip_transport::body::{ACCEPT, BodyRefusal};
 use sip_transport::is_name_addr;
 use sip_transport::session_timer::{Decision, TimerHeaders};
@@ -25,6 +26,10 @@ const ONCE: [&str; 9] =
     ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Expires", "Session-Expires", "Min-SE", "RAck"];
 /// The number in `CSeq` must be below this (RFC 3261 §8.1.1.5).
 const SEQUENCE_LIMIT: u32 = 1 << 31;
+
+/// The most bytes of the headers that are kept: by a call, what names its dialog and where its requests go, and of a
+/// refused request, what its response repeats. A long way over proxies has some 3,000.
+const MAX_DIALOG_BYTES: usize = 16_384;
 
 /// The name and the value of a response header.
 pub(crate) type Header = (&'static str, String);
@@ -72,6 +77,8 @@ impl NotSupported {
 pub(crate) const NOT_AN_ADDRESS: &str =
     "From or To is not an address: a quote or bracket is open, or the URI has no scheme";
 
+const TOO_LONG: &str = "Via, Call-ID, From, To, Contact and Record-Route have more than 16384 bytes together";
+
 /// A request that is refused whatever its method: the response code, and the reason.
 pub(crate) type Malformed = (u16, &'static str);
 
@@ -93,6 +100,9 @@ pub(crate) fn malformed(request: &Incoming) -> Option<Malformed> {
     if !is_address("From") || !is_address("To") {
         return Some((400, NOT_AN_ADDRESS));
     }
+    if dialog_bytes(request.headers()) > MAX_DIALOG_BYTES {
+        return Some((513, TOO_LONG));
+    }
     if request.max_forwards().is_err() {
         return Some((400, "Max-Forwards is not a number"));
     }
@@ -100,6 +110,22 @@ pub(crate) fn malformed(request: &Incoming) -> Option<Malformed> {
         return Some((400, "a header that must be unique occurs twice"));
     }
     request_uri::malformed(request.request_uri())
+}
+
+/// The bytes of the headers that would be kept.
+fn dialog_bytes(headers: &Headers) -> usize {
+    let is_kept = |header: &&SipHeader| {
+        matches!(
+            header,
+            SipHeader::Via(_)
+                | SipHeader::CallId(_)
+                | SipHeader::From(_)
+                | SipHeader::To(_)
+                | SipHeader::Contact(_)
+                | SipHeader::RecordRoute(_)
+        )
+    };
+    headers.iter().filter(is_kept).map(|header| header.value().len()).sum()
 }
 
 /// Whether a header of [`ONCE`] occurs twice among these names. One pass looks for all of them.

@@ -55,6 +55,7 @@ mod record_retention;
 mod refusal_record_limit;
 mod request_slots;
 mod stack;
+mod stored_text;
 #[cfg(test)]
 mod test_trunk;
 mod trunk_activity;
@@ -452,6 +453,10 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     match request.method() {
         "INVITE" if starts_dialog => invite::serve(inner, stack, request).await,
         "INVITE" | "UPDATE" | "BYE" | "PRACK" | "INFO" => Box::pin(in_dialog::serve(inner, request)).await,
+        // A proxy or a PBX asks by such a request whether the call still exists (RFC 3261 §12.2.2).
+        "OPTIONS" if !starts_dialog && !in_dialog::names_call(inner, &request) => {
+            Box::pin(in_dialog::refuse_without_call(inner, request)).await;
+        }
         "OPTIONS" => {
             if let Some(why) = inspection::not_supported(&request) {
                 return Box::pin(why.refuse(request)).await;

@@ -104,6 +104,7 @@ impl Endpoint {
             }
         };
         self.stream.apply(media, offered, now);
+        self.send_ping().await;
     }
 
     /// Handles an offer in which the caller removes its audio stream.
@@ -111,9 +112,14 @@ impl Endpoint {
         self.stream.remove_stream(now);
     }
 
-    /// Restarts the RTP timeout, and sends the RTP ping for a peer that waits for a first packet.
+    /// Restarts the RTP timeout, and sends the RTP ping, if the caller has named an address for it.
     pub(crate) async fn answered(&mut self, now: Timestamp) {
-        self.stream.restart(now);
+        self.stream.answered(now);
+        self.send_ping().await;
+    }
+
+    /// Sends the RTP ping for a peer that waits for a first packet, if it is due.
+    async fn send_ping(&mut self) {
         if let Some((packet, target)) = self.stream.ping()
             && !self.loss.as_mut().is_some_and(|loss| loss.takes_next())
         {

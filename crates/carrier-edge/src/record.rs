@@ -20,6 +20,7 @@ use super::call_state::{CallState, Origin};
 use super::ending_sentence::ending_sentence;
 use super::hung_up_by::HungUpBy;
 use super::media_report::MediaReport;
+use super::stored_text::stored_text;
 
 pub(crate) use running::running_json;
 
@@ -54,9 +55,9 @@ pub struct CallRecord {
     pub trunk_name: String,
     /// The id of the trunk.
     pub trunk_id: String,
-    /// The `Call-ID` of the dialog.
+    /// The `Call-ID` of the dialog, at most 256 characters.
     pub call_id: String,
-    /// The `User-Agent` header of the INVITE.
+    /// The `User-Agent` header of the INVITE, at most 256 characters.
     pub user_agent: Option<String>,
     /// The `P-Charge-Info` header of the INVITE: the caller's note for billing.
     pub p_charge_info: Option<String>,
@@ -171,7 +172,7 @@ impl CallRecord {
             call_type: None,
             trunk_name: trunk.name.to_string(),
             trunk_id: trunk.id.to_string(),
-            call_id: call_id.to_owned(),
+            call_id: stored_text(call_id).into_owned(),
             user_agent: origin.user_agent.map(Into::into),
             p_charge_info: origin.p_charge_info.map(Into::into),
             source_ip: origin.source.ip().to_string(),
@@ -376,6 +377,8 @@ impl LostRecord {
         }
         let lost = Cause::ServerLost;
         let source = self.text("src_number").or(self.text("original_src_number")).unwrap_or_default();
+        // A row of an earlier release may have longer texts.
+        let stored = |text: &str| stored_text(text).into_owned();
         Some(StoredCall {
             id: call.id,
             account: call.account,
@@ -383,10 +386,10 @@ impl LostRecord {
             ended_at,
             cause: lost.id(),
             code: lost.code(),
-            source: source.to_owned(),
-            destination: self.text("dst_number").unwrap_or_default().to_owned(),
+            source: stored(source),
+            destination: stored(self.text("dst_number").unwrap_or_default()),
             price: charge.price.to_string(),
-            call_id: self.text("call_id").map(str::to_owned),
+            call_id: self.text("call_id").map(stored),
             attributes: serde_json::to_string(&self.0).ok()?,
         })
     }

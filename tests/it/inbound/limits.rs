@@ -42,7 +42,7 @@ async fn a_trunk_a_group_and_a_did_take_as_many_calls_as_their_capacity() {
         let first = place.call().await;
         place.wait_for(first.id, InboundStatus::Answered).await;
         let second = place.called().await;
-        assert_eq!(ending(&second), (503, "server", reason));
+        assert_eq!(ending(&second), (480, "server", reason));
         assert_eq!(second.attempts.len(), attempts, "{full:?}");
         assert!(second.attempts.iter().all(|attempt| attempt.sent_at.is_none()), "{second:?}");
         place.control.end_inbound_call(first.id).await.unwrap();

@@ -198,3 +198,22 @@ async fn a_challenge_of_one_server_is_answered_at_the_other_one() {
         assert_eq!(after, before, "the digest was right at once");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_with_texts_that_the_database_would_refuse_is_recorded() {
+    let pair = Pair::start().await;
+    let trunk = pair.trunk(json!({})).await;
+    let mut call = Call::new(&pair.one, ANSWERS_AT_ONCE).await;
+    // Some 6,000 characters that hardly can be compressed: too many for an index.
+    call.id = (1..400_u64).map(|number| format!("{:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    call.from = "<sip:a%00b@pbx.example.com>".to_owned();
+    assert_eq!(call.place(&trunk).await.code(), 200);
+    call.hang_up().await;
+    let record = pair.one.record(&trunk, 1).await;
+    assert_eq!(record["call_id"], call.id[..256], "{record}");
+    assert_eq!(
+        (&record["original_src_number"], &record["success"]),
+        (&json!("a\u{fffd}b"), &json!(true)),
+        "{record}"
+    );
+}

@@ -109,7 +109,7 @@ async fn called(edge: &Edge) -> Value {
 async fn up(edge: &Edge) -> String {
     let call = until("a call is up", async || {
         let call = called(edge).await;
-        assert!(call["status"] == "answered" || call["disconnect_code"] == 503, "{call}");
+        assert!(call["status"] == "answered" || call["disconnect_code"] == 480, "{call}");
         (call["status"] == "answered").then_some(call)
     })
     .await;
@@ -119,7 +119,7 @@ async fn up(edge: &Edge) -> String {
 /// Asserts that a server refuses a call for this reason, without calling a trunk.
 async fn is_refused(edge: &Edge, reason: &str) {
     let call = called(edge).await;
-    assert_eq!((&call["disconnect_code"], &call["reason"]), (&json!(503), &json!(reason)), "{call}");
+    assert_eq!((&call["disconnect_code"], &call["reason"]), (&json!(480), &json!(reason)), "{call}");
     let attempts = call["attempts"].as_array().unwrap();
     assert!(attempts.iter().all(|attempt| attempt["sent_at"].is_null()), "{call}");
 }

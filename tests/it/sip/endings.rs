@@ -210,10 +210,11 @@ async fn requests_for_an_unknown_dialog_are_answered_481() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
     let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
+    assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the call is there");
     call.hang_up().await;
-    for method in ["BYE", "UPDATE"] {
+    for method in ["BYE", "UPDATE", "OPTIONS"] {
         let answer = call.request(method, &[], "").await;
-        assert_eq!(answer.start, "SIP/2.0 481 Call/Transaction Does Not Exist");
+        assert_eq!(answer.start, "SIP/2.0 481 Call/Transaction Does Not Exist", "{method}");
     }
     let body = call.offer.clone();
     assert_eq!(call.request("INVITE", &[], &body).await.code(), 481);

@@ -143,7 +143,9 @@ async fn a_100_has_the_timestamp_of_its_invite_over_udp_and_tcp() {
 async fn what_is_no_request_of_this_version_is_refused() {
     let edge = Edge::start().await;
     open_trunk(&edge).await;
+    let far = format!("Record-Route: <sip:{}@proxy;lr>\r\nMax-Forwards: 70", "p".repeat(17_000));
     for (method, from, to, code) in [
+        ("INVITE", "Max-Forwards: 70", far.as_str(), 513),
         ("INVITE", " SIP/2.0\r\nVia", " SIP/7.0\r\nVia", 505),
         ("OPTIONS", "CSeq: 1 OPTIONS", "CSeq: 1 INVITE", 400),
         ("INVITE", "Max-Forwards: 70", "Max-Forwards: 70\r\nMax-Forwards: 70", 400),

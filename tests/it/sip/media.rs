@@ -144,6 +144,37 @@ async fn a_ping_comes_first_where_the_trunk_says_so() {
 }
 
 #[tokio::test]
+async fn the_ping_of_a_call_without_an_offer_follows_the_ack_that_names_an_address() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "rtp_ping": true })).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    call.acknowledgement = std::mem::take(&mut call.offer);
+    let (at, _) = call.place(&trunk).await.media();
+    let (ping, from) = heard(&call.media).await;
+    assert_eq!((from, ping.len()), (at, 14));
+    hears_its_echo(&call, at, 1).await;
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn early_media_are_echoed_before_the_answer() {
+    let edge = Edge::start().await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({})).await;
+    edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
+    let mut call = Call::new(&edge, "9990183").await;
+    call.invite(&[]).await;
+    let (at, _) = call.ringing(183).await.media();
+    hears_its_echo(&call, at, 1).await;
+    edge.advance(1).await;
+    assert_eq!(call.answer().await.code(), 200);
+    call.acknowledge().await;
+    hears_its_echo(&call, at, 2).await;
+    call.hang_up().await;
+    assert_eq!(edge.record(&trunk, 1).await["media"]["packets_lost"], 0);
+}
+
+#[tokio::test]
 async fn without_a_ping_two_peers_that_wait_for_each_other_hear_nothing_until_the_timeout() {
     let edge = Edge::start().await;
     edge.freeze().await;

@@ -13,6 +13,35 @@ use super::uac::Call;
 const DAY: u64 = 86_400;
 
 #[tokio::test]
+async fn of_what_a_caller_sends_records_have_short_texts_without_control_characters() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    call.id = format!("{}-{}", call.id, "i".repeat(4_000));
+    call.from = "<sip:a%00b@pbx.example.com>".to_owned();
+    let long = "x".repeat(9_000);
+    call.headers = ["User-Agent", "P-Charge-Info"].map(|name| format!("{name}: {long}")).into();
+    assert_eq!(call.attempt().await.code(), 200);
+    call.acknowledge().await;
+    call.hang_up().await;
+    let record = edge.record(&trunk, 1).await;
+    assert_eq!(record["call_id"], call.id[..256], "{record}");
+    for name in ["user_agent", "p_charge_info"] {
+        assert_eq!(record[name], "x".repeat(256), "{name}");
+    }
+    for name in ["src_number", "original_src_number"] {
+        assert_eq!(record[name], "a\u{fffd}b", "{name}");
+    }
+    let mut call = Call::new(&edge, &"4".repeat(7_000)).await;
+    assert_eq!(call.attempt().await.code(), 484);
+    let record = edge.record(&trunk, 2).await;
+    for name in ["dst_number", "received"] {
+        assert_eq!(record[name], "4".repeat(256), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn records_of_this_month_and_two_before_are_kept_and_older_ones_are_forgotten() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;

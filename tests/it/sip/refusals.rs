@@ -391,3 +391,14 @@ async fn the_destination_is_checked_before_the_caller_number_and_the_capacity_la
         .passes(&edge)
         .await;
 }
+
+#[tokio::test]
+async fn a_password_in_the_uri_of_a_refused_caller_is_not_in_the_log() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "on_cli_mismatch_action": "reject_call" })).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    call.from = "<sip:caller:swordfish@pbx.example.com>".to_owned();
+    assert_eq!(call.place(&trunk).await.code(), 403);
+    let line = edge.logs(&["refused", &call.id, "from="]).await;
+    assert!(line.contains("caller:000000000@pbx") && !edge.binary.log().contains("swordfish"), "{line}");
+}

@@ -296,7 +296,7 @@ async fn unreadable_and_oversized_messages_are_traced_and_summed_when_there_are_
     let _trunk = edge.trunk(json!({})).await;
     let mut garbler = Uac::udp(&edge).await;
     let call_id = unique();
-    for _ in 0..50 {
+    for _ in 0..30 {
         garbler.send(format!("INVITE sip:1@x SIP/2.0\r\nCall-ID: {call_id}\r\nVia: nonsense\r\n\r\n")).await;
     }
     let entry = until("an unreadable message", async || {

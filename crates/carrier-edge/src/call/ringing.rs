@@ -61,6 +61,8 @@ impl Call<'_> {
         plan: &Outcome,
     ) -> Option<Ending> {
         let mut provisional = self.provisional(request, offered, description, plan)?;
+        // With a session description, the caller knows where to send media.
+        let has_early_media = !provisional.body.is_empty();
         provisional.send(request, self.reliable.as_deref()).await;
         let wait = if plan.then == Then::NoAnswer { self.inner.config.ring_timeout } else { plan.ring };
         let call_state = Arc::clone(&self.registered.call_state);
@@ -108,6 +110,8 @@ impl Call<'_> {
                     self.send_progress(request, &mut provisional).await;
                     None
                 }
+                // What waits in the kernel until the answer would be echoed at once then, and count as lost.
+                () = super::receive_media(self.media.as_mut(), self.inner), if has_early_media => None,
             };
             if let Some(ending) = ending {
                 self.respond_with(request, &ending).await;

@@ -97,6 +97,9 @@ fn a_source_that_a_trunk_identifies_passes_and_every_other_one_is_unknown() {
     assert_eq!(reply(&front, "anything at all", "203.0.113.5").unwrap(), "passed");
     assert_eq!(reply(&front, "\r\n\r\n", "203.0.113.5").unwrap(), "\r\n");
     assert_eq!(reply(&front, "\r\n\r\n", "203.0.114.5"), None);
+    for keep_alive in ["\r\n", "\0\0\0\0", ""] {
+        assert_eq!(reply(&front, keep_alive, "203.0.113.5"), None, "it is no unreadable message");
+    }
     assert!(
         front.identifies("::ffff:203.0.113.5".parse().unwrap())
             && !front.identifies("203.0.114.5".parse().unwrap())
@@ -194,8 +197,8 @@ fn beside_many_refusals_that_nothing_acknowledged_few_calls_without_a_digest_are
         .map(|_| front.request_slots.take(source, subnet).unwrap().of_refusal().unwrap())
         .collect();
     let passed = (0..2_000).filter(|call| is_let_in(*call, "")).count();
-    // A source has two buckets, and they drain meanwhile.
-    assert!((400..1_500).contains(&passed), "{passed}");
+    // A source has two buckets of 200, and they drain meanwhile.
+    assert!((400..800).contains(&passed), "{passed}");
     assert!(is_let_in(1, "Authorization: Digest username=\"user\"\r\n"));
     drop(refused);
     assert!(is_let_in(1, ""));
@@ -241,11 +244,24 @@ fn calls_to_a_trunk_that_allows_many_addresses_without_a_digest_pass_at_the_rate
     let passed = (0..1_000).filter(|call| {
         reply(&front, &request("INVITE", *call, ""), "198.51.100.1").as_deref() == Some("passed")
     });
-    assert!((40..=80).contains(&passed.count()), "a burst, and no more");
+    assert!((40..=70).contains(&passed.count()), "a burst, and what drains meanwhile");
     assert_eq!(reply(&front, &request("ACK", 0, ""), "198.51.100.1").unwrap(), "passed", "it is one of them");
     assert_eq!(reply(&front, &request("CANCEL", 0, ""), "198.51.100.1").unwrap(), "passed");
     assert_eq!(reply(&front, &request("ACK", 999, ""), "198.51.100.1"), None);
     assert_eq!(reply(&front, &request("ACK", 0, ""), "198.51.100.2"), None);
+}
+
+#[test]
+fn answers_to_unknown_sources_go_on_while_a_tester_has_frozen_the_clock() {
+    let front = front();
+    let answered = || {
+        let replies = (0..200).filter_map(|call| reply(&front, &request("OPTIONS", call, ""), "8.8.8.8"));
+        replies.count()
+    };
+    assert!((1..100).contains(&answered()));
+    // Each of the two buckets of a prefix drains by one in 200 milliseconds.
+    std::thread::sleep(Duration::from_millis(250));
+    assert!(answered() > 0);
 }
 
 #[test]
@@ -285,12 +301,14 @@ fn guessing_gets_rare_and_the_right_digest_of_a_source_that_proved_itself_is_alw
 #[test]
 fn the_tables_of_the_filter_do_not_grow_with_what_unknown_sources_send() {
     let front = front();
+    let began = front.clock.stopwatch();
     for source in 0..50_000_u32 {
         let source = IpAddr::from((source.wrapping_mul(2_654_435_761) | 1 << 24).to_be_bytes());
         let _ = front.check(request("INVITE", 1, "").as_bytes(), &arrival(&source.to_string()));
     }
     let counts = front.counts();
-    assert!(counts.unknown_answered <= 6_000, "{counts:?}");
+    let seconds = front.clock.stopwatch().saturating_sub(began).as_secs() + 1;
+    assert!(counts.unknown_answered <= 5_000 * (1 + seconds), "{counts:?}");
     assert_eq!(counts.dropped, 0);
     assert_eq!(front.request_slots.room("8.8.8.8".parse().unwrap(), None), Room::Ample);
 }

@@ -152,7 +152,7 @@ impl Front {
             // The trunk identifies its callers by address alone. The address may be forged, so the INVITE is
             // limited like an answer.
             Ok(Identified::Address | Identified::TwilioAccount) => {
-                if self.may_answer(source, now) {
+                if self.may_answer(source) {
                     self.proofs.insert(attempt_of(head, arrival), now);
                     return FilterAction::Pass;
                 }

@@ -32,6 +32,10 @@ pub(super) struct Stream {
     nearness: Option<(IpAddr, bool)>,
     /// True if packets are echoed; encrypted packets are only counted.
     echo: bool,
+    /// True if the last session description of the caller named an address.
+    is_addressed: bool,
+    /// True from the answer until the caller has named an address, which one without an offer does in its ACK.
+    ping_is_due: bool,
     payload_type: u8,
     /// The payload types in which the caller may send audio; empty before a description was agreed on.
     audio_types: Box<[u8]>,
@@ -63,6 +67,8 @@ impl Stream {
             own,
             nearness: None,
             echo: true,
+            is_addressed: false,
+            ping_is_due: false,
             payload_type: DEFAULT_PAYLOAD_TYPE,
             audio_types: Box::default(),
             telephone_event: None,
@@ -79,6 +85,7 @@ impl Stream {
     /// Applies the outcome of an offer and its answer; `offered` is the caller's media address in it.
     pub(super) fn apply(&mut self, media: &Media, offered: Option<SocketAddr>, now: Timestamp) {
         self.path.negotiated(offered, media.direction, now);
+        self.is_addressed = offered.is_some();
         self.echo = media.protection == Protection::Plain;
         self.payload_type = media.payload_type;
         self.audio_types = media.payload_types.as_slice().into();
@@ -98,17 +105,23 @@ impl Stream {
     /// Stops sending and expecting packets until media is negotiated again.
     pub(super) fn remove_stream(&mut self, now: Timestamp) {
         self.path.negotiated(None, Direction::Inactive, now);
+        self.is_addressed = false;
         self.facts.lock().remove_stream();
     }
 
-    /// Restarts the RTP timeout: silence counts from now.
-    pub(super) fn restart(&mut self, now: Timestamp) {
+    /// Records the answer of the call: silence counts from now, and the RTP ping is due.
+    pub(super) fn answered(&mut self, now: Timestamp) {
         self.path.restart(now);
+        self.ping_is_due = true;
     }
 
     /// The RTP ping, a packet for a peer that waits for a first one, and its destination. `None` if none is
     /// to be sent.
     pub(super) fn ping(&mut self) -> Option<([u8; 14], SocketAddr)> {
+        if !self.ping_is_due || !self.is_addressed {
+            return None;
+        }
+        self.ping_is_due = false;
         let target = self.path.ping_target(&self.trunk.rtp)?;
         if self.is_own(target) {
             return None;

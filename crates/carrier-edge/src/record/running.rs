@@ -5,6 +5,7 @@
 //! The server that reads a row may be of the release before or after the one that wrote it: a release may leave out no
 //! more than the release before it adds.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use didww_types::Timestamp;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use super::call_type_of;
 use crate::call_state::{CallState, Origin};
+use crate::stored_text::stored_text;
 
 /// The members that differ between calls. Those without a value are left out.
 #[derive(Serialize)]
@@ -27,7 +29,7 @@ struct Own<'a> {
     call_type: &'static str,
     trunk_name: &'a str,
     trunk_id: &'a str,
-    call_id: &'a str,
+    call_id: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +60,7 @@ pub(crate) fn running_json(pop: &str, call_state: &CallState) -> Option<String> 
         call_type: call_type_of(call_state),
         trunk_name: &trunk.name,
         trunk_id: trunk.id.as_str(),
-        call_id: &key.call_id,
+        call_id: stored_text(&key.call_id),
         user_agent: user_agent.as_deref(),
         p_charge_info: p_charge_info.as_deref(),
         source_ip: source.ip(),

@@ -13,7 +13,7 @@ pub use self::snapshot::{Funds, Rates, Snapshot};
 use super::cli::presentation_is_restricted;
 use super::index::Entry;
 use super::offer_summary::offer_summary;
-use super::uri::lossy_text;
+use super::uri::{lossy_text, text_within};
 use super::{
     AccountDids, Admitted, Attempt, Caller, Cause, Channel, Channels, Check, Checks, Cli, CliHeader,
     CliRefusal, DestinationRefusal, Digits, EmergencyCall, Full, Identified, Media, MediaRefusal, Rate,
@@ -120,6 +120,9 @@ fn caller<'a>(settings: &Settings, attempt: &Attempt<'a>) -> (&'static str, Call
     }
 }
 
+/// The longest received value of a refusal, in characters. It may be a whole header, or the codecs of an offer.
+const MAX_RECEIVED_CHARS: usize = 1_024;
+
 /// The details of a refusal, for logs and diagnostic headers.
 struct RefusalDetails {
     configured: Cow<'static, str>,
@@ -136,7 +139,7 @@ impl Call<'_> {
             phrase: self.snapshot.settings.phrase(cause, code),
             trunk: Some(Arc::clone(self.trunk)),
             configured: details.configured.into_owned(),
-            received: details.received,
+            received: text_within(details.received.as_bytes(), MAX_RECEIVED_CHARS).into_owned(),
             explanation: sentence(&details.explanation),
             warning: None,
             dialled: lossy_text(self.dialled),

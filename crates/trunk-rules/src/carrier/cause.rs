@@ -115,6 +115,11 @@ causes! {
 /// Returns the reason phrase for a response code, from RFC 3261 and its extensions.
 pub const fn reason_phrase(code: u16) -> &'static str {
     match code {
+        300 => "Multiple Choices",
+        301 => "Moved Permanently",
+        302 => "Moved Temporarily",
+        305 => "Use Proxy",
+        380 => "Alternative Service",
         400 => "Bad Request",
         401 => "Unauthorized",
         402 => "Payment Required",
@@ -125,29 +130,43 @@ pub const fn reason_phrase(code: u16) -> &'static str {
         407 => "Proxy Authentication Required",
         408 => "Request Timeout",
         410 => "Gone",
+        413 => "Request Entity Too Large",
+        414 => "Request-URI Too Long",
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
+        421 => "Extension Required",
         422 => "Session Interval Too Small",
+        423 => "Interval Too Brief",
+        428 => "Use Identity Header",
         433 => "Anonymity Disallowed",
+        438 => "Invalid Identity Header",
         469 => "Bad Info Package",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",
         483 => "Too Many Hops",
         484 => "Address Incomplete",
+        485 => "Ambiguous",
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
         491 => "Request Pending",
+        493 => "Undecipherable",
         500 => "Server Internal Error",
         501 => "Not Implemented",
+        502 => "Bad Gateway",
         503 => "Service Unavailable",
         504 => "Server Time-out",
         505 => "Version Not Supported",
+        513 => "Message Too Large",
+        580 => "Precondition Failure",
         600 => "Busy Everywhere",
         603 => "Decline",
         604 => "Does Not Exist Anywhere",
+        607 => "Unwanted",
+        608 => "Rejected",
+        _ if code < 400 => "Redirection",
         _ if code < 500 => "Request Failure",
         _ if code < 600 => "Server Failure",
         _ => "Global Failure",
@@ -163,5 +182,24 @@ mod tests {
     fn every_cause_has_an_id_of_its_own() {
         let ids: HashSet<u16> = Cause::ALL.iter().map(|cause| cause.id()).collect();
         assert_eq!(ids.len(), Cause::ALL.len());
+    }
+
+    #[test]
+    fn a_redirection_is_no_failure_and_each_code_of_rfc_3261_has_its_phrase() {
+        let phrases = [302, 399, 485, 502, 499, 599, 699].map(reason_phrase);
+        let expected = [
+            "Moved Temporarily",
+            "Redirection",
+            "Ambiguous",
+            "Bad Gateway",
+            "Request Failure",
+            "Server Failure",
+            "Global Failure",
+        ];
+        assert_eq!(phrases, expected);
+        let numbered =
+            [300, 301, 305, 380, 402, 410, 413, 414, 421, 423, 482, 484, 493, 501, 513, 600, 604, 606];
+        let of_class = ["Redirection", "Request Failure", "Server Failure", "Global Failure"];
+        assert!(numbered.iter().all(|code| !of_class.contains(&reason_phrase(*code))));
     }
 }

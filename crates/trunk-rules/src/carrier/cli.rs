@@ -10,6 +10,7 @@ use didww_types::resources::OnCliMismatchAction;
 
 use super::account_dids::Link;
 use super::callers::Callers;
+use super::uri::text_of;
 use super::{AccountDids, CallerSet, Digits, address_uri, normalise, user_part};
 
 /// The caller number as the customer sent it.
@@ -39,9 +40,9 @@ impl<'a> Caller<'a> {
         identities.find(|caller| caller.number.is_some()).unwrap_or(first)
     }
 
-    /// The user part as text; invalid UTF-8 is replaced.
+    /// The user part as text of at most 256 characters; invalid UTF-8 and control characters are replaced.
     pub fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.text)
+        text_of(&self.text)
     }
 }
 

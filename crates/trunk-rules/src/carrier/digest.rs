@@ -169,7 +169,7 @@ fn choose<'a>(
         match (Credentials::parse(header), &best) {
             (Ok(credentials), best_so_far) => {
                 let rank = 1
-                    + u8::from(is_for_realm(&credentials, settings))
+                    + 2 * u8::from(is_for_realm(&credentials, settings))
                     + u8::from(algorithm(&credentials, settings).is_some());
                 if best_so_far.as_ref().map_or(0, |(rank, _)| *rank) < rank {
                     best = Ok((rank, credentials));

@@ -219,6 +219,9 @@ const MAX_PAYLOAD_TYPES: usize = 64;
 /// The longest `a=fmtp` value that an answer repeats.
 const MAX_FORMAT_PARAMETERS_BYTES: usize = 200;
 
+/// The longest host name in bytes (RFC 1035 §2.3.4). The record of a call states the host.
+const MAX_HOST_BYTES: usize = 253;
+
 /// A media stream of an SDP body.
 #[derive(Default)]
 pub(super) struct Stream<'a> {
@@ -321,7 +324,7 @@ fn connection(value: &str) -> Option<MediaHost> {
         return None;
     }
     // The time to live of a multicast address may follow a slash.
-    let host = host.split('/').next().filter(|host| !host.is_empty())?;
+    let host = host.split('/').next().filter(|host| (1..=MAX_HOST_BYTES).contains(&host.len()))?;
     Some(host.parse().map_or_else(|_| MediaHost::Name(host.to_owned()), MediaHost::Address))
 }
 

@@ -124,9 +124,32 @@ fn percent_decoded(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
-/// Received bytes as text; invalid UTF-8 is replaced.
+/// The longest text of a peer in verdicts, and so in records and logs, in characters. No number is nearly as long.
+const MAX_TEXT_CHARS: usize = 256;
+
+/// Received bytes as text: at most 256 characters, with U+FFFD for what is no UTF-8 and for control characters. A user
+/// part can contain any of them as `%00`, and a database may refuse them.
+pub(super) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    text_within(bytes, MAX_TEXT_CHARS)
+}
+
+/// As [`text_of`], with this maximum of characters.
+pub(super) fn text_within(bytes: &[u8], max_chars: usize) -> Cow<'_, str> {
+    // A character has at most four bytes, so one that is cut here is beyond the maximum.
+    let text = String::from_utf8_lossy(bytes.get(..4 * max_chars).unwrap_or(bytes));
+    if text.len() <= max_chars && !text.contains(char::is_control) {
+        return text;
+    }
+    let plain = |character: char| match character {
+        control if control.is_control() => char::REPLACEMENT_CHARACTER,
+        other => other,
+    };
+    Cow::Owned(text.chars().take(max_chars).map(plain).collect())
+}
+
+/// As [`text_of`], as a text of its own.
 pub(super) fn lossy_text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    text_of(bytes).into_owned()
 }
 
 /// The value of a hexadecimal digit, in either case.
@@ -197,6 +220,18 @@ mod tests {
     fn a_percent_sign_without_two_hexadecimal_digits_stays() {
         assert_eq!(user("sip:1%2@h").as_deref(), Some("1%2"));
         assert_eq!(user("sip:1%zz%31@h").as_deref(), Some("1%zz1"));
+    }
+
+    #[test]
+    fn a_text_is_short_and_has_no_control_characters() {
+        assert_eq!(text_of(b"442"), "442");
+        assert_eq!(text_of(b"4\x004\n2\xff"), "4\u{fffd}4\u{fffd}2\u{fffd}");
+        for long in ["4".repeat(60_000), "\u{10000}".repeat(257), format!("4{}", "\u{10000}".repeat(257))] {
+            let text = text_of(long.as_bytes());
+            assert_eq!(text.chars().count(), 256);
+            assert!(long.starts_with(&*text), "{text}");
+        }
+        assert_eq!(text_within(b"received", 4), "rece");
     }
 
     proptest! {

@@ -42,8 +42,8 @@ impl Refused {
         match self {
             Self::UnknownNumber | Self::Ended => 404,
             Self::Blocked | Self::AwaitingRegistration | Self::WithoutVoice => 403,
-            Self::NotRouted | Self::EmptyGroup => 480,
-            Self::Full(..) => 503,
+            // A record of DIDWW's shows an overloaded number with 480.
+            Self::NotRouted | Self::EmptyGroup | Self::Full(..) => 480,
         }
     }
 }
@@ -160,5 +160,6 @@ mod tests {
         let sentences: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();
         assert_eq!(sentences.len(), all.len());
         assert!(all.iter().all(|refused| (400..700).contains(&refused.code())));
+        assert_eq!([Limited::Did, Limited::Group].map(|limited| Refused::Full(limited, 1).code()), [480, 480]);
     }
 }

@@ -134,6 +134,7 @@ mod tests {
             (Ending::Refused(Refused::UnknownNumber), 404),
             (Ending::Unanswered(AttemptEnd::Refused(486)), 486),
             (Ending::Unanswered(AttemptEnd::NoResponse), 408),
+            (Ending::Unanswered(AttemptEnd::Full(1)), 480),
             (Ending::Unanswered(AttemptEnd::NotCounted), 503),
             (Ending::Unanswered(AttemptEnd::NoPort), 503),
             (Ending::Unanswered(AttemptEnd::RingingTimeout), 480),

@@ -6,9 +6,9 @@ use didww_types::resources::ReroutingCode;
 
 /// The response code that represents a final response which never arrived (RFC 3261 §8.1.3.1).
 const REQUEST_TIMEOUT: u16 = 408;
-/// The response code of a callee that cannot be reached at this time.
+/// The response code of a callee that cannot be reached at this time, and of a trunk with its maximum of calls.
 const TEMPORARILY_UNAVAILABLE: u16 = 480;
-/// The response code of a trunk with its maximum of calls, and of a server without a free port.
+/// The response code of a server without a free port, or without the number of a trunk's calls.
 const SERVICE_UNAVAILABLE: u16 = 503;
 
 /// How the attempt at a trunk ended without an answer.
@@ -36,8 +36,8 @@ impl AttemptEnd {
         match self {
             Self::Refused(code) => code,
             Self::NoResponse => REQUEST_TIMEOUT,
-            Self::Full(_) | Self::NotCounted | Self::NoPort => SERVICE_UNAVAILABLE,
-            Self::NotDialled | Self::RingingTimeout => TEMPORARILY_UNAVAILABLE,
+            Self::NotCounted | Self::NoPort => SERVICE_UNAVAILABLE,
+            Self::NotDialled | Self::Full(_) | Self::RingingTimeout => TEMPORARILY_UNAVAILABLE,
         }
     }
 

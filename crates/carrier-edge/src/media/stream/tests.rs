@@ -58,6 +58,12 @@ impl Stage {
         trunk_rules::carrier::no_audio(&self.stream.trunk.rtp, at(CALLER).ip(), &self.facts.lock())
     }
 
+    /// The ping of a call that is answered now.
+    fn ping(&mut self) -> Option<([u8; 14], SocketAddr)> {
+        self.stream.answered(now());
+        self.stream.ping()
+    }
+
     fn echoes(&mut self, from: &str) -> Option<SocketAddr> {
         self.hears(packet(1), from, Duration::ZERO).map(|(_, target)| target)
     }
@@ -72,7 +78,7 @@ fn packet(sequence: u8) -> Vec<u8> {
 #[test]
 fn an_echo_bears_our_own_source_and_numbers_and_is_as_long_as_what_came() {
     let mut stage = Stage::of(CALLER, &json!({}));
-    let (ping, _) = stage.stream.ping().unwrap();
+    let (ping, _) = stage.ping().unwrap();
     let (first, target) = stage.hears(packet(200), CALLER, Duration::ZERO).unwrap();
     let (second, _) = stage.hears(packet(7), CALLER, Duration::ZERO).unwrap();
     assert_eq!((first.len(), target), (packet(200).len(), at(CALLER)));
@@ -93,7 +99,7 @@ fn nothing_is_sent_to_special_addresses_whatever_an_sdp_names_and_whatever_comes
     {
         for symmetric in [false, true] {
             let mut stage = Stage::of(special, &json!({ "force_symmetric_rtp": symmetric }));
-            assert_eq!(stage.stream.ping(), None, "{special}");
+            assert_eq!(stage.ping(), None, "{special}");
             for _ in 0..20 {
                 assert_eq!(stage.echoes(special), None, "{special}");
             }
@@ -109,10 +115,10 @@ fn nothing_is_sent_to_our_own_sockets_and_they_may_open_later() {
     assert_eq!(stage.echoes(CALLER), Some(at(CALLER)));
     for purpose in [Use::EdgeMedia, Use::Other] {
         let entered = stage.own.enter(at(CALLER), purpose);
-        assert_eq!((stage.echoes(CALLER), stage.stream.ping()), (None, None), "{purpose:?}");
+        assert_eq!((stage.echoes(CALLER), stage.ping()), (None, None), "{purpose:?}");
         drop(entered);
         let everywhere = stage.own.enter(at("0.0.0.0:4000"), purpose);
-        assert_eq!((stage.echoes(CALLER), stage.stream.ping()), (None, None), "{purpose:?}");
+        assert_eq!((stage.echoes(CALLER), stage.ping()), (None, None), "{purpose:?}");
         drop(everywhere);
         assert_eq!(stage.echoes(CALLER), Some(at(CALLER)));
     }
@@ -122,14 +128,26 @@ fn nothing_is_sent_to_our_own_sockets_and_they_may_open_later() {
 fn a_third_party_that_an_sdp_names_gets_nothing_but_a_ping_if_it_is_listed() {
     let victim = "203.0.113.9:4000";
     let mut stage = Stage::of(victim, &json!({}));
-    assert_eq!(stage.stream.ping(), None);
+    assert_eq!(stage.ping(), None);
     for _ in 0..100 {
         assert_eq!(stage.echoes(CALLER), None);
     }
     let sentence = stage.no_audio().unwrap();
     assert!(sentence.contains(victim) && sentence.contains("force_symmetric_rtp is off"), "{sentence}");
     let mut listed = Stage::of(victim, &json!({ "allowed_rtp_ips": ["203.0.113.0/24"] }));
-    assert_eq!(listed.stream.ping().map(|(_, target)| target), Some(at(victim)));
+    assert_eq!(listed.ping().map(|(_, target)| target), Some(at(victim)));
+}
+
+#[test]
+fn the_ping_waits_for_the_address_that_an_ack_names_and_is_sent_once() {
+    let parts = (Arc::new(SharedFacts::new(false)), now());
+    let mut stream = Stream::new(at(CALLER).ip(), trunk(&json!({})), OwnSockets::default(), 1, parts);
+    stream.answered(now());
+    assert_eq!(stream.ping(), None, "the caller has named no address");
+    stream.apply(&media(8), Some(at(CALLER)), now());
+    assert_eq!(stream.ping().map(|(_, target)| target), Some(at(CALLER)));
+    stream.apply(&media(8), Some(at("127.0.0.9:4002")), now());
+    assert_eq!(stream.ping(), None, "a call has one");
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! The events of a request's transaction: copies of it, its ACK, its CANCEL, and its end.
 
 use rsipstack::sip::prelude::HeadersExt as _;
-use rsipstack::sip::{Method, SipMessage, Transport};
+use rsipstack::sip::{Method, SipMessage, Transport, Uri};
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use sip_transport::{Arrival, tag_of};
 
 use super::repetition::Repetition;
-use super::{Incoming, Received};
+use super::{Incoming, Received, is_copied};
 use crate::stack::invite_event::{Acknowledgement, InviteEvent};
 use crate::stack::kept_answer;
 use crate::stack::named_headers::NamedHeaders;
@@ -29,7 +29,18 @@ impl Incoming {
                 return true;
             }
         }
+        self.shorten_request();
         self.wait_acknowledged().await
+    }
+
+    /// Drops what is not needed of a request that is refused: a response to a CANCEL needs the headers that every
+    /// response repeats. Anybody can send INVITEs with the address of a known source, and each is kept for 32 seconds.
+    fn shorten_request(&mut self) {
+        let Received { transaction: Transaction { original, .. }, named_headers, .. } = &mut *self.0;
+        original.headers.0.retain(is_copied);
+        original.headers.0.shrink_to_fit();
+        (original.body, original.uri) = (Vec::new(), Uri::default());
+        *named_headers = NamedHeaders::of(&original.headers);
     }
 
     /// Loses each ACK from now on, so that the final response is repeated until its time runs out.

@@ -233,3 +233,27 @@ async fn a_request_beyond_those_that_may_wait_is_dropped_and_its_repetition_is_t
     assert!(is_of(&next, MAX_WAITING), "its repetition is taken");
     token.cancel();
 }
+
+#[tokio::test]
+async fn while_a_refusal_waits_for_its_ack_its_invite_is_kept_short() {
+    let token = CancellationToken::new();
+    let (_endpoint, mut begun, acks, address) = listening(&token, EndpointOption::default(), None);
+    let identity = Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None });
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let own = socket.local_addr().unwrap();
+    let further = format!("X-Long: {}\r\nContent-Length: 4\r\n\r\nbody", "x".repeat(9_000));
+    let text = request(own, "INVITE", 1, "", 1).replace("Content-Length: 0\r\n\r\n", &further);
+    socket.send_to(text.as_bytes(), address).await.unwrap();
+    let mut invite = Incoming::new(begun.recv().await.unwrap(), identity, acks.clone());
+    invite.set_local_tag("edge");
+    assert_eq!((invite.body(), invite.value("X-Long").map(str::len)), (&b"body"[..], Some(9_000)));
+    invite.respond(486, "Busy Here", &[], "").await;
+    let waits = tokio::time::timeout(Duration::from_millis(50), invite.wait_refusal_delivered());
+    assert!(waits.await.is_err(), "there is no ACK yet");
+    assert_eq!(invite.names().collect::<Vec<_>>(), ["Via", "From", "To", "Call-ID", "CSeq"]);
+    assert!(invite.body().is_empty() && invite.request_uri().is_empty());
+    assert_eq!((invite.call_id(), invite.local_tag()), ("a", Some("edge")));
+    socket.send_to(request(own, "ACK", 1, ";tag=edge", 1).as_bytes(), address).await.unwrap();
+    assert!(invite.wait_refusal_delivered().await);
+    token.cancel();
+}

@@ -235,6 +235,11 @@ fn of_several_headers_the_one_for_this_realm_and_algorithm_counts() {
         verify(&["Basic eA==", &other], &settings(), &fresh).unwrap_err().0,
         DigestFailure::RealmMismatch
     );
+    assert_eq!(
+        verify(&[&other, &newer], &settings(), &fresh).unwrap_err().0,
+        DigestFailure::UnsupportedAlgorithm,
+        "what is wrong is stated of the one for this realm"
+    );
 }
 
 #[test]

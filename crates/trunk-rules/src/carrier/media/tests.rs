@@ -126,6 +126,7 @@ fn each_refusal_has_its_warning() {
         (offer("RTP/AVP", "99", &[]), 305),
         (plain.replace("m=audio", "m=video"), 304),
         (plain.replace("c=IN IP4", "c=ATM NSAP"), 301),
+        (plain.replace("c=IN IP4 192.0.2.1", &format!("c=IN IP4 {}", "h".repeat(254))), 301),
         (plain.replace("m=audio 40000", "m=audio x"), 399),
     ] {
         assert_eq!(refused(&mode, &sdp).warning().code, code, "{sdp}");
