@@ -116,6 +116,7 @@ async fn media_moves_with_a_re_invite_and_stays_with_one_that_does_not_fit() {
     let (at, _) = call.place(&trunk).await.media();
     let encrypted = call.offer.replace("RTP/AVP", "RTP/SAVP");
     assert_eq!(call.request("INVITE", &[], &encrypted).await.code(), 488);
+    edge.logs(&["refused in a call", &call.id, "method=\"INVITE\" code=488 "]).await;
     hears_its_echo(&call, at, 1).await;
     let elsewhere = UdpSocket::bind((source(), 0)).await.unwrap();
     let moved = offer(elsewhere.local_addr().unwrap());

@@ -54,8 +54,9 @@ impl Call<'_> {
                     let call_id = request.call_id();
                     tracing::warn!(%why, call_id, "a new offer was refused; the call continues unchanged");
                 }
-                let warning = self.warning(why.warning());
-                respond_in_background(request, why.code(&self.inner.config.settings), Some(warning));
+                let (code, warning) = (why.code(&self.inner.config.settings), self.warning(why.warning()));
+                refused_in_call(self.inner, &request, code, &why.to_string());
+                respond_in_background(request, code, Some(warning));
             }
         }
     }

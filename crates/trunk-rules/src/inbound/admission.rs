@@ -160,6 +160,9 @@ mod tests {
         let sentences: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();
         assert_eq!(sentences.len(), all.len());
         assert!(all.iter().all(|refused| (400..700).contains(&refused.code())));
-        assert_eq!([Limited::Did, Limited::Group].map(|limited| Refused::Full(limited, 1).code()), [480, 480]);
+        assert_eq!(
+            [Limited::Did, Limited::Group].map(|limited| Refused::Full(limited, 1).code()),
+            [480, 480]
+        );
     }
 }
