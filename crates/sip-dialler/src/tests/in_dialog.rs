@@ -338,11 +338,14 @@ async fn a_refresh_by_reinvite_keeps_the_streams_and_the_direction_of_the_sessio
     let on_hold = format!("m=video 0 RTP/AVP 31\r\nm=audio {ours} RTP/AVP 8 0 101\r\n");
     let disabled = "m=video 0 RTP/AVP 31\r\nm=audio 0 RTP/AVP 8 101\r\n";
     for (number, offer, lines, direction) in
-        [(1, &hold, on_hold.as_str(), "\r\na=recvonly\r\n"), (2, &removed, disabled, "\r\n")]
+        [(1, &hold, on_hold.as_str(), "\r\na=recvonly\r\n"), (3, &removed, disabled, "\r\n")]
     {
         carrier.request(&first, "INVITE", number, &contact, offer).await;
         assert_eq!(carrier.next().await.code(), 200);
         carrier.request(&first, "ACK", number, "", "").await;
+        // A refresh waits for the ACK, which was read before this.
+        carrier.request(&first, "OPTIONS", number + 1, "", "").await;
+        assert_eq!(carrier.next().await.code(), 200);
         clock.advance(Duration::from_secs(45));
         let refresh = carrier.expect("INVITE").await;
         assert!(refresh.body.contains(lines) && refresh.body.ends_with(direction), "{}", refresh.body);
@@ -350,11 +353,11 @@ async fn a_refresh_by_reinvite_keeps_the_streams_and_the_direction_of_the_sessio
         carrier.expect("ACK").await;
     }
     // Asked for an offer, this side offers audio in its place, which the far end refuses.
-    carrier.request(&first, "INVITE", 3, &contact, "").await;
+    carrier.request(&first, "INVITE", 5, &contact, "").await;
     let offer = carrier.next().await;
     let audio = format!("m=video 0 RTP/AVP 31\r\nm=audio {ours} RTP/AVP 8 0 101\r\n");
     assert!(offer.body.contains(&audio) && offer.body.ends_with("\r\na=sendrecv\r\n"), "{}", offer.body);
-    carrier.request(&first, "ACK", 3, "", &removed).await;
+    carrier.request(&first, "ACK", 5, "", &removed).await;
     leg.hang_up();
     let bye = carrier.expect("BYE").await;
     carrier.answer(&bye, "200 OK", "", "").await;
