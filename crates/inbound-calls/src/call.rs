@@ -189,7 +189,10 @@ impl Running {
             tokio::select! {
                 biased;
                 event = leg.next() => match event {
-                    Some(LegEvent::Ringing) if is_open => {
+                    // Many a PBX announces early media with 183, and sends no 180.
+                    Some(LegEvent::Ringing | LegEvent::Progress)
+                        if is_open && self.record.status == InboundStatus::Dialling =>
+                    {
                         self.note(leg, begun);
                         self.record.status = InboundStatus::Ringing;
                         self.save().await;
