@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use service_base::awaited::Awaited;
+use service_base::log_limiter::LogLimiter;
 use sip_transport::session_timer::{Session, TimerHeaders};
 use sip_transport::streams::Lease;
 use tokio::sync::oneshot;
@@ -20,6 +21,9 @@ const REFRESH_RETRY_DELAY: Duration = Duration::from_secs(3);
 /// After a 491, the next attempt waits a random number of 10 ms steps below this one: up to 2 seconds,
 /// because the edge did not create the dialog's `Call-ID` (RFC 3261 §14.1).
 const MAX_GLARE_STEPS: u64 = 200;
+
+/// Limits the lines about refused refreshes, each of which is repeated for as long as its session lasts.
+static REFUSED_REFRESHES: LogLimiter = LogLimiter::new("refreshes of sessions were refused");
 
 impl Call<'_> {
     /// Refreshes the session. If the caller closed its connection, a task opens another one first, and the call goes on
@@ -131,7 +135,7 @@ impl Call<'_> {
                     self.min_session_interval = min_se;
                     self.refresh_after(Duration::ZERO);
                 }
-                _ => self.refresh_after(REFRESH_RETRY_DELAY),
+                _ => self.repeat_refused(code),
             },
             405 | 501 if !offered => {
                 if let Some(dialog) = &mut self.dialog {
@@ -143,8 +147,22 @@ impl Call<'_> {
                 let steps = self.inner.core.ids.word() % MAX_GLARE_STEPS;
                 self.refresh_after(Duration::from_millis(10 * steps));
             }
-            _ => self.refresh_after(REFRESH_RETRY_DELAY),
+            // Also a challenge, because the edge has no credentials of its callers.
+            _ => self.repeat_refused(code),
         }
         Ok(())
+    }
+
+    /// Repeats a refresh that was refused with this code, and logs that.
+    fn repeat_refused(&mut self, code: u16) {
+        let id = self.registered.call_state.origin.id;
+        if REFUSED_REFRESHES.admits(id, self.inner.core.clock.now()) {
+            tracing::info!(
+                call = %id,
+                code,
+                "the caller refused the refresh of the session, which will be repeated"
+            );
+        }
+        self.refresh_after(REFRESH_RETRY_DELAY);
     }
 }
