@@ -371,7 +371,7 @@ fn rerouting_codes(trunk: &Trunk) -> &[ReroutingCode] {
 /// The INVITE to a trunk. A customer chose the host, which must not be a service that only this machine can reach.
 /// `prefix` is the beginning of `cli`, unless the caller has no number.
 fn invitation(to: Destination, cli: &str, prefix: &str) -> Invitation {
-    let Destination { uri, credentials, from_user, diverted_from } = to;
+    let Destination { uri, credentials, codecs, from_user, diverted_from } = to;
     let header =
         |name: &str, number: &str, prefix: &str| Some((name.to_owned(), identity(&uri, number, prefix)?));
     let asserted = from_user.is_some().then(|| header("P-Asserted-Identity", cli, prefix)).flatten();
@@ -380,7 +380,7 @@ fn invitation(to: Destination, cli: &str, prefix: &str) -> Invitation {
         from_display: String::new(),
         from_user: from_user.unwrap_or_else(|| cli.to_owned()),
         headers: asserted.into_iter().chain(diversion).collect(),
-        codecs: Vec::new(),
+        codecs,
         egress: Egress::Public,
         credentials: credentials.map(|(username, password)| SipCredentials { username, password }),
         uri,
@@ -422,6 +422,7 @@ fn ended(end: LegEnd, is_answered: bool) -> Result<AttemptEnd, Ending> {
 #[cfg(test)]
 mod tests {
     use didww_types::Secret;
+    use trunk_rules::carrier::Codec;
 
     use super::*;
 
@@ -429,6 +430,7 @@ mod tests {
         Destination {
             uri: "sip:442079460018@[2001:db8::1]:5070;transport=udp".to_owned(),
             credentials: Some(("alice".to_owned(), Secret::new("secret"))),
+            codecs: vec![Codec::Pcma],
             from_user: from_user.map(str::to_owned),
             diverted_from: None,
         }
@@ -453,7 +455,7 @@ mod tests {
     #[test]
     fn an_invite_goes_to_public_addresses_alone_and_has_the_credentials_of_the_trunk() {
         let invited = invitation(to(None), "1", "");
-        assert_eq!(invited.egress, Egress::Public);
+        assert_eq!((invited.egress, invited.codecs), (Egress::Public, vec![Codec::Pcma]));
         assert_eq!(invited.credentials.unwrap().username, "alice");
     }
 
