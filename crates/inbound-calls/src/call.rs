@@ -189,7 +189,7 @@ impl Running {
             tokio::select! {
                 biased;
                 event = leg.next() => match event {
-                    // Many a PBX announces early media with 183, and sends no 180.
+                    // Many PBXs announce early media with 183, and send no 180.
                     Some(LegEvent::Ringing | LegEvent::Progress)
                         if is_open && self.record.status == InboundStatus::Dialling =>
                     {
