@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use service_base::awaited::Awaited;
-use service_base::log_limiter::LogLimiter;
 use sip_transport::session_timer::{Session, TimerHeaders};
 use sip_transport::streams::Lease;
 use tokio::sync::oneshot;
@@ -21,9 +20,6 @@ const REFRESH_RETRY_DELAY: Duration = Duration::from_secs(3);
 /// After a 491, the next attempt waits a random number of 10 ms steps below this one: up to 2 seconds,
 /// because the edge did not create the dialog's `Call-ID` (RFC 3261 §14.1).
 const MAX_GLARE_STEPS: u64 = 200;
-
-/// Limits the lines about refused refreshes, each of which is repeated for as long as its session lasts.
-static REFUSED_REFRESHES: LogLimiter = LogLimiter::new("refreshes of sessions were refused");
 
 impl Call<'_> {
     /// Refreshes the session. If the caller closed its connection, a task opens another one first, and the call goes on
@@ -156,7 +152,7 @@ impl Call<'_> {
     /// Repeats a refresh that was refused with this code, and logs that.
     fn repeat_refused(&mut self, code: u16) {
         let id = self.registered.call_state.origin.id;
-        if REFUSED_REFRESHES.admits(id, self.inner.core.clock.now()) {
+        if self.inner.log_sums.refused_refreshes.admits(id, self.inner.core.clock.now()) {
             tracing::info!(
                 call = %id,
                 code,
