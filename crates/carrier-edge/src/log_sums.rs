@@ -12,6 +12,7 @@ pub(crate) struct LogSums {
     pub(crate) unanswered: LogLimiter,
     pub(crate) refused: LogLimiter,
     pub(crate) refused_in_call: LogLimiter,
+    pub(crate) refused_refreshes: LogLimiter,
     pub(crate) unrecorded: LogLimiter,
     pub(crate) registrations: LogLimiter,
     pub(crate) media: LogLimiter,
@@ -26,6 +27,7 @@ impl LogSums {
             unanswered: LogLimiter::new("challenges were not answered"),
             refused: LogLimiter::new("attempts were refused"),
             refused_in_call: LogLimiter::new("requests inside calls were refused"),
+            refused_refreshes: LogLimiter::new("refreshes of sessions were refused"),
             unrecorded: LogLimiter::new("trunks had refusals that were not recorded"),
             registrations: LogLimiter::new("registrations were refused"),
             media: LogLimiter::new("calls had problems with their media"),
@@ -40,12 +42,14 @@ impl LogSums {
             unanswered,
             refused,
             refused_in_call,
+            refused_refreshes,
             unrecorded,
             registrations,
             media,
         } = self;
         let ordinary = [admitted, ended, challenged, unanswered];
-        for kind in ordinary.into_iter().chain([refused, refused_in_call, unrecorded, registrations, media]) {
+        let refusals = [refused, refused_in_call, refused_refreshes];
+        for kind in ordinary.into_iter().chain(refusals).chain([unrecorded, registrations, media]) {
             kind.write_due_summary(now);
         }
     }

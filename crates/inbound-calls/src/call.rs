@@ -158,7 +158,7 @@ impl Running {
                 return Ok(end);
             }
         };
-        let mut leg = self.dialler.call(invitation(to, &begun.cli));
+        let mut leg = self.dialler.call(invitation(to, &begun.cli, prefix));
         let end = self.follow(&mut leg, trunk, &begun).await;
         self.note(&leg, &begun);
         drop(place);
@@ -189,7 +189,10 @@ impl Running {
             tokio::select! {
                 biased;
                 event = leg.next() => match event {
-                    Some(LegEvent::Ringing) if is_open => {
+                    // Many PBXs announce early media with 183, and send no 180.
+                    Some(LegEvent::Ringing | LegEvent::Progress)
+                        if is_open && self.record.status == InboundStatus::Dialling =>
+                    {
                         self.note(leg, begun);
                         self.record.status = InboundStatus::Ringing;
                         self.save().await;
@@ -366,25 +369,30 @@ fn rerouting_codes(trunk: &Trunk) -> &[ReroutingCode] {
 }
 
 /// The INVITE to a trunk. A customer chose the host, which must not be a service that only this machine can reach.
-fn invitation(to: Destination, cli: &str) -> Invitation {
-    let Destination { uri, credentials, from_user, diverted_from } = to;
-    let header = |name: &str, number: &str| Some((name.to_owned(), identity(&uri, number)?));
-    let asserted = from_user.is_some().then(|| header("P-Asserted-Identity", cli)).flatten();
-    let diversion = diverted_from.and_then(|number| header("Diversion", &number));
+/// `prefix` is the beginning of `cli`, unless the caller has no number.
+fn invitation(to: Destination, cli: &str, prefix: &str) -> Invitation {
+    let Destination { uri, credentials, codecs, from_user, diverted_from } = to;
+    let header =
+        |name: &str, number: &str, prefix: &str| Some((name.to_owned(), identity(&uri, number, prefix)?));
+    let asserted = from_user.is_some().then(|| header("P-Asserted-Identity", cli, prefix)).flatten();
+    let diversion = diverted_from.and_then(|number| header("Diversion", &number, ""));
     Invitation {
         from_display: String::new(),
         from_user: from_user.unwrap_or_else(|| cli.to_owned()),
         headers: asserted.into_iter().chain(diversion).collect(),
-        codecs: Vec::new(),
+        codecs,
         egress: Egress::Public,
         credentials: credentials.map(|(username, password)| SipCredentials { username, password }),
         uri,
     }
 }
 
-/// A number as an address at the host of the trunk; `None` for a caller without a number.
-fn identity(uri: &str, number: &str) -> Option<String> {
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'+');
+/// A number that begins with a prefix as an address at the host of the trunk; `None` for a caller without a number.
+fn identity(uri: &str, number: &str, prefix: &str) -> Option<String> {
+    let bare = number.strip_prefix(prefix).unwrap_or(number);
+    let is_number = !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit() || byte == b'+');
+    // The only character of a prefix that a URI must escape.
+    let number = number.replace('#', "%23");
     let host = trunk_rules::outbound::SipUri::parse(uri)?.host;
     // An IPv6 address has brackets in a URI.
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
@@ -414,6 +422,7 @@ fn ended(end: LegEnd, is_answered: bool) -> Result<AttemptEnd, Ending> {
 #[cfg(test)]
 mod tests {
     use didww_types::Secret;
+    use trunk_rules::carrier::Codec;
 
     use super::*;
 
@@ -421,6 +430,7 @@ mod tests {
         Destination {
             uri: "sip:442079460018@[2001:db8::1]:5070;transport=udp".to_owned(),
             credentials: Some(("alice".to_owned(), Secret::new("secret"))),
+            codecs: vec![Codec::Pcma],
             from_user: from_user.map(str::to_owned),
             diverted_from: None,
         }
@@ -428,22 +438,24 @@ mod tests {
 
     #[test]
     fn the_caller_is_the_user_of_from_unless_the_trunk_names_another_one() {
-        let plain = invitation(to(None), "442079460999");
+        let plain = invitation(to(None), "442079460999", "");
         assert_eq!((plain.from_user.as_str(), plain.headers.len()), ("442079460999", 0));
-        let named = invitation(to(Some("line1")), "+442079460999");
+        let named = invitation(to(Some("line1")), "+442079460999", "+");
         assert_eq!(named.from_user, "line1");
         let expected = ("P-Asserted-Identity".to_owned(), "<sip:+442079460999@[2001:db8::1]>".to_owned());
         assert_eq!(named.headers, [expected]);
-        assert!(invitation(to(Some("line1")), "anonymous").headers.is_empty());
+        assert!(invitation(to(Some("line1")), "anonymous", "+").headers.is_empty());
+        let prefixed = invitation(to(Some("line1")), "B0#442079460999", "B0#");
+        assert_eq!(prefixed.headers[0].1, "<sip:B0%23442079460999@[2001:db8::1]>");
         let diverted = Destination { diverted_from: Some("442079460018".to_owned()), ..to(None) };
         let expected = ("Diversion".to_owned(), "<sip:442079460018@[2001:db8::1]>".to_owned());
-        assert_eq!(invitation(diverted, "1").headers, [expected]);
+        assert_eq!(invitation(diverted, "1", "").headers, [expected]);
     }
 
     #[test]
     fn an_invite_goes_to_public_addresses_alone_and_has_the_credentials_of_the_trunk() {
-        let invited = invitation(to(None), "1");
-        assert_eq!(invited.egress, Egress::Public);
+        let invited = invitation(to(None), "1", "");
+        assert_eq!((invited.egress, invited.codecs), (Egress::Public, vec![Codec::Pcma]));
         assert_eq!(invited.credentials.unwrap().username, "alice");
     }
 

@@ -7,6 +7,7 @@ use didww_types::Timestamp;
 use rsipstack::sip::{Header, Method, Response};
 use rsipstack::transaction::transaction::Transaction;
 use service_base::clock::Clock;
+use service_base::log_limiter::LogLimiter;
 use sip_transport::body::session_description;
 use sip_transport::session_timer::{Decision, Session, TimerHeaders};
 use sip_transport::tag_of;
@@ -28,6 +29,9 @@ use crate::stopwatch::sleep_until;
 /// Delay before a failed refresh is repeated, within the 2.1 to 4 seconds that a caller waits after a 491
 /// (RFC 3261 §14.1).
 const REFRESH_RETRY_DELAY: Duration = Duration::from_secs(3);
+
+/// Limits the lines about refused refreshes, each of which is repeated for as long as its session lasts.
+static REFUSED_REFRESHES: LogLimiter = LogLimiter::new("refreshes of sessions were refused");
 
 /// The state of an established call.
 struct Established {
@@ -68,7 +72,7 @@ impl Call {
             tokio::select! {
                 biased;
                 () = self.hang_up.cancelled() => {
-                    Box::pin(self.hang_up(state.dialog)).await;
+                    Box::pin(self.hang_up(state)).await;
                     return LegEnd::HungUpByUs;
                 }
                 // Before the inbox: after its ACK, the far end may make an offer at once.
@@ -80,7 +84,7 @@ impl Call {
                             log_unacceptable(Box::pin(self.apply_later_answer(&answer)).await);
                         }
                         Completion::Unacknowledged => {
-                            return Box::pin(self.end_unacknowledged(state.dialog)).await;
+                            return Box::pin(self.end_unacknowledged(state)).await;
                         }
                         Completion::Acknowledged(_) | Completion::Abandoned => {}
                     }
@@ -88,7 +92,7 @@ impl Call {
                 inbound = self.inbox.next() => match inbound {
                     Inbound::Response(response) => {
                         if !Box::pin(self.invite_response(&mut state, &response)).await {
-                            Box::pin(self.hang_up(state.dialog)).await;
+                            Box::pin(self.hang_up(state)).await;
                             return LegEnd::HungUp;
                         }
                     }
@@ -104,7 +108,7 @@ impl Call {
                         Box::pin(state.dialog.retarget(&self.origin, &response.headers)).await;
                     }
                     if !self.refreshed(&mut state, response.as_ref()) {
-                        Box::pin(self.hang_up(state.dialog)).await;
+                        Box::pin(self.hang_up(state)).await;
                         return LegEnd::HungUp;
                     }
                 }
@@ -114,7 +118,7 @@ impl Call {
                         Box::pin(self.refresh(&mut state)).await;
                     } else {
                         tracing::info!("a session was not refreshed in time");
-                        Box::pin(self.hang_up(state.dialog)).await;
+                        Box::pin(self.hang_up(state)).await;
                         return LegEnd::HungUp;
                     }
                 }
@@ -123,11 +127,13 @@ impl Call {
                     if let Some(media) = &mut self.media {
                         media.on_timer(now);
                     }
-                    if let Some(invite) = &mut state.invite
-                        && Box::pin(invite.on_timer(now)).await
-                    {
+                    let has_timed_out = match &mut state.invite {
+                        Some(invite) => Box::pin(invite.on_timer(now)).await,
+                        None => false,
+                    };
+                    if has_timed_out {
                         tracing::info!("the carrier did not answer the refresh of a session");
-                        Box::pin(self.hang_up(state.dialog)).await;
+                        Box::pin(self.hang_up(state)).await;
                         return LegEnd::HungUp;
                     }
                 }
@@ -136,18 +142,27 @@ impl Call {
     }
 
     /// Hangs up, and waits a few round trips for the response; the task of the BYE continues after that.
-    async fn hang_up(&mut self, dialog: Dialog) {
+    async fn hang_up(&mut self, mut state: Established) {
         self.media = None;
         // So that a BYE of the far end which crosses ours is known.
         self.expect_stray_responses();
-        let bye = dialog.bye(&self.origin);
+        self.expect_refusal(&mut state);
+        let bye = state.dialog.bye(&self.origin);
         let _timeout = tokio::time::timeout(self.shared.config.t1 * MAX_END_ROUND_TRIPS, bye).await;
     }
 
+    /// Keeps the ACK of the refusal that a pending re-INVITE receives because its dialog ends (RFC 3261 §15.1.2).
+    fn expect_refusal(&mut self, state: &mut Established) {
+        if let Some(invite) = state.invite.take() {
+            let ack = invite.ack_in_dialog();
+            self.acks.expect_refusal(invite.sequence, &state.dialog.tag, &ack, &invite.hop);
+        }
+    }
+
     /// Ends a call whose carrier did not acknowledge the answer to its re-INVITE (RFC 3261 §14.2 and §13.3.1.4).
-    async fn end_unacknowledged(&mut self, dialog: Dialog) -> LegEnd {
+    async fn end_unacknowledged(&mut self, state: Established) -> LegEnd {
         tracing::info!("the carrier did not acknowledge the answer to its re-INVITE");
-        self.hang_up(dialog).await;
+        self.hang_up(state).await;
         LegEnd::HungUp
     }
 
@@ -173,6 +188,7 @@ impl Call {
                 self.media = None;
                 // So that a repetition of it is still known.
                 self.expect_stray_responses();
+                self.expect_refusal(state);
                 finish_in_background(request, 200, "OK", Vec::new());
                 return true;
             }
@@ -331,7 +347,16 @@ impl Call {
                 self.refresh_later(state, Duration::ZERO);
             }
             // The refresh remains up to us until the session expires.
-            Some(_) => self.refresh_later(state, REFRESH_RETRY_DELAY),
+            Some(code) => {
+                if REFUSED_REFRESHES.admits(&self.origin.call_id, now) {
+                    tracing::info!(
+                        call_id = %self.origin.call_id,
+                        code,
+                        "the carrier refused the refresh of a session, which will be repeated"
+                    );
+                }
+                self.refresh_later(state, REFRESH_RETRY_DELAY);
+            }
         }
         true
     }

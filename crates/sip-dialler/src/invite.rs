@@ -78,6 +78,11 @@ impl Invite {
         self.same_transaction(Method::Ack, Some(to))
     }
 
+    /// The ACK of a refusal of an INVITE inside a dialog, which has the tag of the far end already.
+    pub(crate) fn ack_in_dialog(&self) -> Request {
+        self.same_transaction(Method::Ack, None)
+    }
+
     /// The CANCEL of this transaction.
     pub(crate) fn cancel(&self) -> Request {
         self.same_transaction(Method::Cancel, None)

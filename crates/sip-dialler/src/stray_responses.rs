@@ -45,7 +45,7 @@ pub(crate) async fn handle_stray(
 ) {
     let code = response.status_code.code();
     let Some((number, _)) = sequence(&response.headers) else { return };
-    if code < 200 || acks.resend(number, remote_tag(response)).await || code >= 300 || acks.is_full() {
+    if code < 200 || acks.resend(code, number, remote_tag(response)).await || code >= 300 || acks.is_full() {
         return;
     }
     let dialog = Dialog::of(origin, response, hop, uri, number).await;

@@ -70,6 +70,18 @@ async fn a_caller_that_hangs_up_before_the_answer_cancels_the_call() {
 }
 
 #[tokio::test]
+async fn a_callee_that_is_in_progress_counts_as_ringing() {
+    let place = Place::start().await;
+    let sipp = Sipp::start(&Steps::invited().progress("183 Session Progress").cancelled(), 1);
+    place.routed_to(&sipp).await;
+    let placed = place.call().await;
+    place.wait_for(placed.id, InboundStatus::Ringing).await;
+    place.control.end_inbound_call(placed.id).await.unwrap();
+    place.wait_for(placed.id, InboundStatus::Ended).await;
+    sipp.went_as_written().await;
+}
+
+#[tokio::test]
 async fn a_call_that_takes_too_long_is_hung_up() {
     let place = Place::start().await;
     let sipp = Sipp::start(&Steps::invited().answered().hung_up(), 1);

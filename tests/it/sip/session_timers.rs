@@ -115,6 +115,7 @@ async fn a_refusal_of_a_refresh_is_heeded() {
     edge.logs(&["agreed to continue the session"]).await;
     edge.advance(150).await;
     call.asked("INVITE", "500 Server Internal Error", &[], "").await;
+    edge.logs(&["the caller refused the refresh of the session", "500"]).await;
     // It may be retried until the session is ended, 32 seconds before its expiry.
     edge.advance(118).await;
     call.hung_up().await;

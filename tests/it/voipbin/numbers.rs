@@ -126,6 +126,23 @@ async fn case_108_a_number_runs_the_customers_own_flows() {
 }
 
 #[tokio::test]
+async fn a_flow_that_is_deleted_while_a_number_takes_it_is_not_named_afterwards() {
+    let (_stage, _, caller, number) = ready().await;
+    for _ in 0..40 {
+        let flow = flow(&caller).await;
+        let path = format!("/flows/{flow}");
+        let body = json!({ "call_flow_id": flow, "message_flow_id": flow });
+        let (updated, deleted) = tokio::join!(caller.put(&number, &body), caller.delete(&path));
+        deleted.ok();
+        if updated.status != 200 {
+            updated.refused(&not_found());
+        }
+        let shown = caller.get(&number).await.ok();
+        assert_eq!((&shown["call_flow_id"], &shown["message_flow_id"]), (&json!(ZERO), &json!(ZERO)));
+    }
+}
+
+#[tokio::test]
 async fn case_109_both_flows_of_a_number_are_replaced_unchecked() {
     let (_stage, _, caller, number) = ready().await;
     let (flow, path) = (flow(&caller).await, format!("{number}/flow_ids"));

@@ -131,7 +131,7 @@ impl Call<'_> {
                     self.min_session_interval = min_se;
                     self.refresh_after(Duration::ZERO);
                 }
-                _ => self.refresh_after(REFRESH_RETRY_DELAY),
+                _ => self.repeat_refused(code),
             },
             405 | 501 if !offered => {
                 if let Some(dialog) = &mut self.dialog {
@@ -143,8 +143,22 @@ impl Call<'_> {
                 let steps = self.inner.core.ids.word() % MAX_GLARE_STEPS;
                 self.refresh_after(Duration::from_millis(10 * steps));
             }
-            _ => self.refresh_after(REFRESH_RETRY_DELAY),
+            // Also a challenge, because the edge has no credentials of its callers.
+            _ => self.repeat_refused(code),
         }
         Ok(())
+    }
+
+    /// Repeats a refresh that was refused with this code, and logs that.
+    fn repeat_refused(&mut self, code: u16) {
+        let id = self.registered.call_state.origin.id;
+        if self.inner.log_sums.refused_refreshes.admits(id, self.inner.core.clock.now()) {
+            tracing::info!(
+                call = %id,
+                code,
+                "the caller refused the refresh of the session, which will be repeated"
+            );
+        }
+        self.refresh_after(REFRESH_RETRY_DELAY);
     }
 }

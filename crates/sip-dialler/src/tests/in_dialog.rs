@@ -160,6 +160,22 @@ async fn streams_that_an_answer_leaves_out_stay_in_later_offers() {
 }
 
 #[tokio::test]
+async fn an_offer_of_fax_alone_is_refused_so_that_it_goes_on_as_audio() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (_leg, invite) = established(&dialler, &mut carrier, "").await;
+    let both = description(4000).replace("m=audio", "m=image 6000 udptl t38\r\nm=audio");
+    let (alone, _) = both.split_once("m=audio").unwrap();
+    let without_audio = both.replace("m=audio 4000", "m=audio 0");
+    for (number, offer, code) in [(1, alone, 488), (2, without_audio.as_str(), 488), (3, both.as_str(), 200)] {
+        carrier.request(&invite, "UPDATE", number, "", offer).await;
+        let answer = carrier.response_to(&format!("{number} UPDATE")).await;
+        assert_eq!(answer.code(), code, "{offer}");
+        assert!(code != 200 || answer.body.contains("m=image 0 udptl t38\r\n"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn further_requests_in_a_call_are_answered() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;

@@ -27,6 +27,36 @@ async fn a_bye_that_crosses_ours_is_answered_however_long_the_call_was() {
 }
 
 #[tokio::test]
+async fn a_refresh_that_is_refused_because_its_call_has_ended_is_acknowledged() {
+    for is_hung_up_here in [true, false] {
+        let clock = Clock::system();
+        clock.freeze(None);
+        let dialler = Dialler::start(config(), clock.clone(), Ids::system()).await.unwrap();
+        let mut carrier = Carrier::udp().await;
+        let (mut leg, first) =
+            established(&dialler, &mut carrier, "Session-Expires: 90;refresher=uac\r\n").await;
+        clock.advance(Duration::from_secs(45));
+        let invite = carrier.expect("INVITE").await;
+        carrier.answer(&invite, "100 Trying", "", "").await;
+        if is_hung_up_here {
+            leg.hang_up();
+            let bye = carrier.expect("BYE").await;
+            carrier.answer(&bye, "200 OK", "", "").await;
+            assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+        } else {
+            carrier.request(&first, "BYE", 1, "", "").await;
+            assert_eq!(carrier.next().await.code(), 200);
+            assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+        }
+        for _ in 0..2 {
+            carrier.answer(&invite, "487 Request Terminated", "", "").await;
+            let ack = carrier.expect("ACK").await;
+            assert_eq!((ack.branch(), ack.header("CSeq")), (invite.branch(), "2 ACK"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_answer_to_each_refresh_of_a_long_call_is_acknowledged_again() {
     let clock = Clock::system();
     clock.freeze(None);

@@ -124,11 +124,12 @@ pub fn negotiate(
 }
 
 /// Returns the `m=` lines, without `m=`, of an offer that removes all audio from a call (RFC 3264 §8.2);
-/// `None` for any other body.
+/// `None` for any other body. One that replaces the audio by fax (`m=image`, ITU-T T.38) is an offer in which nothing is
+/// acceptable: once it is refused, the fax goes on as audio.
 pub fn taken_out(sdp: &[u8]) -> Option<Vec<String>> {
     let streams = sdp::parse(sdp).ok()?;
     let is_out = streams.iter().any(|stream| stream.kind == "audio")
-        && streams.iter().all(|stream| stream.kind != "audio" || stream.port == 0);
+        && streams.iter().all(|stream| !matches!(stream.kind, "audio" | "image") || stream.port == 0);
     is_out.then(|| streams.iter().map(|stream| stream.line.to_owned()).collect())
 }
 

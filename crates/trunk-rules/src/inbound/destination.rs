@@ -8,6 +8,7 @@ use didww_types::resources::{
 };
 use didww_types::{Patch, Secret};
 
+use crate::carrier;
 use crate::outbound::SipUri;
 
 /// The placeholder for the called number in the user part of the Request-URI.
@@ -20,6 +21,8 @@ pub struct Destination {
     pub uri: String,
     /// The user and the password for digest challenges, if the trunk answers them.
     pub credentials: Option<(String, Secret)>,
+    /// The codecs of the offer, PCMU or PCMA or both, in the order of the trunk; empty if it has no list.
+    pub codecs: Vec<carrier::Codec>,
     /// The user part of `From` that replaces the caller's number.
     pub from_user: Option<String>,
     /// The number of the `Diversion` header, if the trunk requires one.
@@ -76,9 +79,12 @@ pub fn destination(configuration: &TrunkConfiguration, did: &str) -> Result<Dest
     if sip.enabled_sip_registration == Some(true) {
         return Err(Unreachable::NotRegistered);
     }
-    let takes = |codec: &Codec| matches!(codec, Codec::Pcmu | Codec::Pcma);
-    if sip.codec_ids.as_ref().is_some_and(|codecs| !codecs.as_slice().iter().any(takes)) {
-        return Err(Unreachable::NoCodec);
+    let mut codecs = Vec::new();
+    if let Some(listed) = &sip.codec_ids {
+        codecs.extend(listed.as_slice().iter().copied().filter_map(offered));
+        if codecs.is_empty() {
+            return Err(Unreachable::NoCodec);
+        }
     }
     if sip.media_encryption_mode.as_ref().is_some_and(|mode| *mode != MediaEncryptionMode::Disabled) {
         return Err(Unreachable::Encrypted);
@@ -92,7 +98,17 @@ pub fn destination(configuration: &TrunkConfiguration, did: &str) -> Result<Dest
     };
     let from_user = filled(&sip.auth_from_user).map(str::to_owned);
     let is_diverted = sip.diversion_inject_mode == Some(DiversionInjectMode::DidNumber);
-    Ok(Destination { uri, credentials, from_user, diverted_from: is_diverted.then(|| did.to_owned()) })
+    let diverted_from = is_diverted.then(|| did.to_owned());
+    Ok(Destination { uri, credentials, codecs, from_user, diverted_from })
+}
+
+/// A codec of a trunk as offers name it; `None` if this server does not send it.
+const fn offered(codec: Codec) -> Option<carrier::Codec> {
+    match codec {
+        Codec::Pcmu => Some(carrier::Codec::Pcmu),
+        Codec::Pcma => Some(carrier::Codec::Pcma),
+        _ => None,
+    }
 }
 
 fn filled(text: &Patch<String>) -> Option<&str> {
@@ -181,7 +197,12 @@ mod tests {
         sip.codec_ids = Some(Codecs::from_iter([Codec::G729, Codec::TelephoneEvent]));
         assert_eq!(called(sip.clone()).unwrap_err(), Unreachable::NoCodec);
         sip.codec_ids = Some(Codecs::from_iter([Codec::G729, Codec::Pcma]));
-        assert!(called(sip).is_ok());
+        let offered =
+            |sip: SipConfiguration| destination(&TrunkConfiguration::Sip(sip), NUMBER).unwrap().codecs;
+        assert_eq!(offered(sip.clone()), [carrier::Codec::Pcma]);
+        sip.codec_ids = Some(Codecs::from_iter([Codec::Pcma, Codec::G729, Codec::Pcmu]));
+        assert_eq!(offered(sip), [carrier::Codec::Pcma, carrier::Codec::Pcmu]);
+        assert!(offered(at("pbx.example.com")).is_empty());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::flows;
 use super::texts::{LONG, SHORT, check_lengths};
 use crate::entity::{Entity, json_text};
 use crate::error::{ApiError, ApiResult, Status};
+use crate::records::flows::Flows;
 use crate::records::numbers::PhoneNumbers;
 use crate::request::{RequestContext, page_of};
 use crate::webhooks;
@@ -57,17 +58,28 @@ enum Update {
 }
 
 impl Update {
-    /// Applies the update to a number.
+    /// Applies the update to a number. Returns the kept flows that the number did not run before.
     ///
     /// # Errors
     /// When a text is too long, or a flow does not exist or belongs to another customer than the caller's.
-    async fn apply(&self, request: &RequestContext, number: &mut Number) -> Result<(), ApiError> {
+    async fn apply(
+        &self,
+        request: &RequestContext,
+        number: &mut Number,
+    ) -> Result<Vec<Entity<Flows>>, ApiError> {
+        let mut added: Vec<Entity<Flows>> = Vec::new();
         match self {
             Self::All(NumberBody { call_flow_id, message_flow_id, name, detail }) => {
                 check_lengths(&[("name", name, SHORT), ("detail", detail, LONG)])?;
-                for flow in [call_flow_id, message_flow_id].into_iter().filter(|flow| !flow.is_nil()) {
-                    if flows::existing(request, *flow).await?.customer != request.caller.customer() {
+                for id in [*call_flow_id, *message_flow_id].into_iter().filter(|id| !id.is_nil()) {
+                    let flow = flows::existing(request, id).await?;
+                    if flow.customer != request.caller.customer() {
                         return Err(ApiError::permission_denied());
+                    }
+                    let is_known = [number.call_flow_id, number.message_flow_id].contains(&id)
+                        || added.iter().any(|known| known.id == id);
+                    if flow.private.kept && !is_known {
+                        added.push(flow);
                     }
                 }
                 (number.name, number.detail) = (name.clone(), detail.clone());
@@ -78,7 +90,7 @@ impl Update {
             }
             Self::Metadata(metadata) => number.metadata = *metadata,
         }
-        Ok(())
+        Ok(added)
     }
 }
 
@@ -102,11 +114,13 @@ async fn change(request: &RequestContext, id: Uuid, update: &Update) -> ApiResul
     Retries::REQUEST
         .run(|| async move {
             let mut number = own(request, id).await?;
-            update.apply(request, &mut number.public).await?;
+            let added = update.apply(request, &mut number.public).await?;
             number.public.tm_update = Some(platform.timestamps.next());
             let text = json_text(&number.shown());
             let event = webhooks::event_of(platform, number.customer, id, "number_updated", &text);
-            platform.core.commit(std::iter::once(number.put()).chain(event).collect()).await?;
+            // A flow is written as it is: its deletion meanwhile, which did not find this number, conflicts.
+            let changes = std::iter::once(number.put()).chain(added.iter().map(Entity::put)).chain(event);
+            platform.core.commit(changes.collect()).await?;
             Ok(text)
         })
         .await

@@ -160,10 +160,13 @@ fn an_offer_whose_audio_has_port_zero_removes_it_from_the_call() {
     let lines = taken_out(out.as_bytes()).unwrap();
     assert_eq!(lines, ["audio 0 RTP/AVP 8", "video 5000 RTP/AVP 96"]);
     assert_eq!(
-        taken_out((out + "m=audio 4000 RTP/AVP 18\r\n").as_bytes()),
+        taken_out((out.clone() + "m=audio 4000 RTP/AVP 18\r\n").as_bytes()),
         None,
         "another audio stream remains"
     );
+    let fax = out + "m=image 6000 udptl t38\r\n";
+    assert_eq!(taken_out(fax.as_bytes()), None, "fax replaces the audio");
+    assert_eq!(taken_out(fax.replace("image 6000", "image 0").as_bytes()).unwrap().len(), 3);
     assert_eq!(taken_out(b"v=0\r\nm=video 5000 RTP/AVP 96\r\n"), None);
     assert_eq!(taken_out(b"hello"), None);
 }
