@@ -1,4 +1,4 @@
-//! The list of metrics in `docs/operations.md`, and the dashboard's queries, against the declarations.
+//! The list of metrics in `docs/operations.md`, its alerts, and the queries of the dashboard, against the declarations.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
