@@ -18,7 +18,7 @@ use crate::{Control, ControlError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ListenerCounts {
-    /// The listener: `api`, `tokens` or `control`.
+    /// The listener: `api`, `control`, `tokens`, `voice_in_prices`, `voice_out_prices` or `sms_prices`.
     pub listener: String,
     /// The routes that had requests.
     pub routes: Vec<CountedRoute>,

@@ -1,4 +1,4 @@
-//! The list of metrics in `docs/operations.md`, and the dashboard's queries, against the declarations.
+//! The list of metrics in `docs/operations.md`, its alerts, and the queries of the dashboard, against the declarations.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use trunk_server::metrics::{CATALOGUE, Kind, MAX_ACCOUNTS, MAX_TRUNKS, Metric};
 
-use super::pages::{hold_part, read};
+use super::pages::{hold_part, read, section};
 
 /// Words of the query language that are no metric.
 const WORDS: [&str; 18] = [
@@ -115,6 +115,22 @@ fn the_dashboard_asks_for_metrics_and_labels_of_the_list_alone() {
     {
         assert!(asked.contains(name), "the dashboard does not show {name}");
     }
+}
+
+#[test]
+fn the_alerts_ask_for_metrics_and_labels_of_the_list_alone() {
+    let page = read("docs/operations.md");
+    let alerts = section(&page, "### Alerts").split("\n## ").next().unwrap();
+    let mut count = 0;
+    for row in alerts.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let query = row.split('`').next().unwrap();
+        let is_known =
+            |name: &str| CATALOGUE.iter().any(|metric| has(metric, name) || metric.labels.contains(&name));
+        let unknown: Vec<String> = names(query).into_iter().filter(|name| !is_known(name)).collect();
+        assert!(unknown.is_empty(), "`{query}` asks for {unknown:?}");
+        count += 1;
+    }
+    assert!(count >= 10, "{count} alerts");
 }
 
 #[test]
