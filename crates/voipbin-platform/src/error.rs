@@ -264,6 +264,7 @@ impl From<StoreError> for ApiError {
             // A concurrent request wrote the same record, or took the same unique value. The client has to
             // look again.
             StoreError::Taken(_) | StoreError::Conflict => Self::state_invalid(),
+            StoreError::Unstorable { what, flaw } => Self::invalid_data_because(format!("{what} {flaw}")),
             error => {
                 tracing::error!(%error, "a request of the communication platform failed in the store");
                 Self::internal()

@@ -228,6 +228,11 @@ impl From<StoreError> for ApiError {
                 let field = name.rsplit('.').next().unwrap_or(name);
                 Self::from_object(Refusal::member_at(pointer, field, Violation::Taken).to_error())
             }
+            StoreError::Unstorable { what, .. } => {
+                let pointer = format!("/data/attributes/{}", what.replace('.', "/"));
+                let field = what.rsplit('.').next().unwrap_or(what);
+                Self::from_object(Refusal::member_at(pointer, field, Violation::Invalid).to_error())
+            }
             StoreError::Conflict => Self::busy(error.to_string()),
             StoreError::Ended => {
                 Self::not_to_repeat("No writes are taken until the server is started again.")
