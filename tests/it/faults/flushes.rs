@@ -128,6 +128,24 @@ fn a_database_whose_creation_a_power_cut_ended_is_created_by_the_next_start() {
     }
 }
 
+/// The schema of a new file is flushed with the first commit after it. If that flush fails, the disk may have lost parts
+/// of the schema, which nothing shows until a power cut: no commit may come behind them.
+#[tokio::test]
+async fn a_database_whose_first_flush_failed_is_created_by_the_next_start() {
+    let disk = Disk::empty();
+    disk.set("fail sync 1 1 EIO -wal");
+    let ended = disk.command().stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    assert!(!ended.success(), "the account is not stored");
+    assert_eq!(disk.faults(), "fail sync faults.db-wal\n");
+    let log = fs::metadata(beside(&disk.database(), "-wal")).map_or(0, |log| log.len());
+    assert_eq!(log, 0, "bytes of the log are left whose flush failed");
+    disk.set("");
+    let binary = disk.start();
+    assert_eq!(create(&Api::new(&binary.base, KEY), "after").await, Answer::Done);
+    assert_eq!(binary.terminate(), Some(0));
+    drop(opened(&disk.database(), "after the first flush failed"));
+}
+
 /// Without flushes, a power cut loses acknowledged commits. The note of commits is not flushed either, so it can lose
 /// its newest text too; where it still has more commits than the database, the start reports the difference.
 #[tokio::test]

@@ -141,7 +141,7 @@ impl SqliteStore {
         }
         let (health, clock) = (watch::Sender::new(WriteHealth::Writable), Clock::system());
         let commits = Commits::open(&canonical, stored, clock.clone()).map_err(access)?;
-        let wal = Wal::new(log, &writer).map_err(engine)?;
+        let wal = Wal::new(log, &writer, is_new).map_err(engine)?;
         prepare(&writer);
         let writer = Writer::new(writer, wal, commits, files, health.clone(), clock);
         let connections = Connections::file(writer, readers).map_err(access)?;
