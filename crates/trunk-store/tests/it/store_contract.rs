@@ -136,6 +136,7 @@ macro_rules! part {
     ($factory:ident events) => { part! { @ $factory events:
         an_event_behind_a_waiting_one_of_its_subject_is_not_due
         a_long_queue_hides_neither_another_subject_nor_another_account
+        a_failed_attempt_that_is_recorded_again_counts_once
         an_attempt_at_an_event_that_a_reset_deleted_does_not_change_its_successor
         a_webhook_is_stored_with_its_method_and_signature
         customers_take_turns_with_each_other_and_with_accounts
