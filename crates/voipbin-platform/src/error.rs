@@ -272,3 +272,15 @@ impl From<StoreError> for ApiError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_cannot_be_stored_is_an_error_of_the_request() {
+        let error = ApiError::from(StoreError::Unstorable { what: "name", flaw: "contains a NUL character" });
+        assert_eq!(error.status, Status::InvalidArgument);
+        assert_eq!(error.message, "The request contains invalid data: name contains a NUL character.");
+    }
+}

@@ -128,8 +128,8 @@ fn a_database_whose_creation_a_power_cut_ended_is_created_by_the_next_start() {
     }
 }
 
-/// The schema of a new file is flushed with the first commit after it. If that flush fails, the disk may have lost parts
-/// of the schema, which nothing shows until a power cut: no commit may come behind them.
+/// The schema of a new file is flushed with the first commit after it. If that flush fails, the disk may have lost
+/// parts of the schema, which nothing shows until a power cut: no commit may come behind them.
 #[tokio::test]
 async fn a_database_whose_first_flush_failed_is_created_by_the_next_start() {
     let disk = Disk::empty();

@@ -253,3 +253,17 @@ impl From<StoreError> for ApiError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_cannot_be_stored_is_an_error_of_its_attribute() {
+        let flaw = "has more than 2048 bytes";
+        let error = ApiError::from(StoreError::Unstorable { what: "description", flaw });
+        let [shown] = error.errors.as_slice() else { panic!("{error:?}") };
+        assert_eq!(shown.detail.as_deref(), Some("description - is invalid"));
+        assert_eq!(shown.status.as_deref(), Some("422"));
+    }
+}

@@ -115,15 +115,10 @@ pub(super) fn record_attempt(
 /// Whether the first of the events of an attempt that is repeated has counted this attempt: it was recorded before.
 fn is_counted(connection: &Connection, attempted: &Attempted) -> Result<bool, StoreError> {
     let Attempted { numbers, delivery, again_at: Some(_) } = attempted else { return Ok(false) };
+    let subject = delivery.subject.as_bytes().as_slice();
     connection
         .prepare_cached("SELECT 1 FROM outbox WHERE number = ?1 AND subject = ?2 AND attempts >= ?3")
-        .and_then(|mut select| {
-            select.exists(params![
-                numbers.first(),
-                delivery.subject.as_bytes().as_slice(),
-                delivery.attempt
-            ])
-        })
+        .and_then(|mut select| select.exists(params![numbers.first(), subject, delivery.attempt]))
         .map_err(failed)
 }
 

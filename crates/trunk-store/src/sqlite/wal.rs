@@ -106,8 +106,8 @@ impl Wal {
         self.truncate(length, valid)
     }
 
-    /// Empties a log of which nothing was ever flushed, durably. No connection can read the database after that: writing
-    /// must have ended.
+    /// Empties a log of which nothing was ever flushed, durably. No connection can read the database after that, so
+    /// writing must have ended.
     ///
     /// # Errors
     /// The text states what failed.

@@ -284,8 +284,7 @@ impl Writer {
         }
         let (text, meaning) = (error.to_string(), failed(error));
         let is_harmless = meaning == StoreError::Full || code != Some(ErrorCode::SystemIoFailure);
-        let cut =
-            self.verify_rolled_back().and_then(|()| self.wal.truncate_to_last_commit(&self.connection));
+        let cut = self.verify_rolled_back().and_then(|()| self.wal.truncate_to_last_commit(&self.connection));
         if is_harmless && cut.is_ok() {
             return meaning;
         }

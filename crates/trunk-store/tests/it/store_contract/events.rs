@@ -301,8 +301,7 @@ pub(super) async fn a_failed_attempt_that_is_recorded_again_counts_once(store: &
         for _ in 0..2 {
             store.attempted(NODE, failed.clone()).await.unwrap();
         }
-        let counted: Vec<u32> =
-            due_at(store, now + 4_000).await.iter().map(|event| event.attempts).collect();
+        let counted: Vec<u32> = due_at(store, now + 4_000).await.iter().map(|event| event.attempts).collect();
         assert_eq!(counted, [attempt; 2]);
     }
 }

@@ -49,7 +49,8 @@ pub(super) async fn a_key_of_a_document_has_no_nul_and_at_most_2048_bytes(store:
         let unique = NewDocument { unique: vec![("name", text.clone())], ..document(1, "{}") };
         assert_eq!(put(store, None, &unique).await, refused("name", flaw));
         assert_eq!(store.document_by(kind, "name", text.clone()).await, Ok(None));
-        assert_eq!(store.documents(DocumentQuery::with(kind, "customer", text.clone())).await, Ok(Vec::new()));
+        let of_key = DocumentQuery::with(kind, "customer", text.clone());
+        assert_eq!(store.documents(of_key).await, Ok(Vec::new()));
         assert_eq!(store.count_documents(kind, "customer", text).await, Ok(0));
     }
     assert_eq!(put(store, None, &document(1, "a\0b")).await, refused("body", HAS_NUL));
