@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::history::{Answer, create, names};
 use super::opened;
 use crate::support::api::Api;
-use crate::support::binary::Binary;
+use crate::support::binary::{self, Binary};
 use crate::support::disk::{Disk, KEY};
 
 /// The operation of a power cut without flushes: after several commits, and before a checkpoint of the log. The
@@ -92,6 +92,31 @@ fn a_new_file_is_flushed_once_and_without_a_journal_before_its_log() {
     let logged = first("trace write faults.db-wal").unwrap_or_else(|| panic!("nothing is logged:\n{trace}"));
     assert!(flushed < logged, "the log is written before the file is flushed:\n{trace}");
     assert_eq!(trace.lines().filter(|line| *line == "trace sync faults.db").count(), 1, "{trace}");
+}
+
+/// Runs a subcommand on a disk.
+fn run(disk: &Disk, subcommand: &str, backup: &Path) {
+    let served = disk.command();
+    let mut command = binary::command();
+    command.arg(subcommand).arg(backup).arg("--database").arg(disk.database());
+    command.envs(served.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ended = command.output().unwrap();
+    assert!(ended.status.success(), "{subcommand}: {}", String::from_utf8_lossy(&ended.stderr));
+}
+
+/// A restore that is killed can be repeated at any time: a journal of an empty file would be in its way.
+#[test]
+fn a_new_file_of_a_restore_has_no_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("faults.backup");
+    run(&Disk::new(), "backup", &backup);
+    let disk = Disk::empty();
+    disk.set("trace");
+    run(&disk, "restore", &backup);
+    let trace = disk.faults();
+    assert!(trace.contains("trace sync faults.db-wal\n"), "{trace}");
+    assert!(!trace.contains("faults.db-journal"), "{trace}");
+    drop(opened(&disk.database(), "after the restore"));
 }
 
 /// The number of operations of a start on an empty folder up to the first flush of the log, which makes the schema

@@ -14,7 +14,7 @@ fn long_call_id() -> String {
 }
 
 /// A database with a row of every kind, one of whose calls has texts that PostgreSQL refuses.
-pub async fn strange(folder: &Folder) -> Place {
+pub(super) async fn strange(folder: &Folder) -> Place {
     let place = folder.full("strange.db").await;
     let connection = Connection::open(folder.path("strange.db")).unwrap();
     let update = "UPDATE call SET call_id = ?1, source = ?2 WHERE call_id IS NOT NULL";
@@ -23,7 +23,7 @@ pub async fn strange(folder: &Folder) -> Place {
 }
 
 /// Checks that the texts were cut.
-pub async fn are_cut(store: &impl Calls) {
+pub(super) async fn are_cut(store: &impl Calls) {
     let call_id = Some(long_call_id()[..256].to_owned());
     let found = store.calls(CallQuery { call_id, limit: 9, ..CallQuery::default() }).await.unwrap();
     assert_eq!(found.iter().map(|call| call.source.as_str()).collect::<Vec<_>>(), ["1"]);
