@@ -303,6 +303,12 @@ async fn a_platform_that_is_wrong_leaves_nothing_and_belongs_to_no_account() {
         ),
         ("/platform/customers/0/outbound_config/destination_whitelist", json!(["xx"]), "`outbound_config`"),
         ("/platform/customers/0/webhook_uri", json!("ftp://example.com"), "`webhook_uri`"),
+        ("/platform/customers/0/webhook_uri", json!("https://example.com/\0"), "`webhook_uri`"),
+        (
+            "/platform/customers/0",
+            json!({ "label": "shop", "name": "Shop", "webhook_method": "PO\0ST" }),
+            "control characters in the `webhook_method` of customer `Shop`",
+        ),
         ("/platform/customers/1/label", json!("shop"), "has two customers"),
     ] {
         let refusal = load(&server, with(pointer, value)).await.unwrap_err().to_string();

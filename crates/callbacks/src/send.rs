@@ -19,6 +19,9 @@ use crate::settings::Settings;
 /// The maximum number of bytes of a response's body that are read. They are discarded, but let the receiver
 /// finish.
 const MAX_BODY_BYTES: usize = 4 * 1024;
+/// The most characters of a reason for a failure, which the history of attempts keeps: it can quote the receiver, such
+/// as all names in its certificate.
+const MAX_REASON_CHARS: usize = 500;
 /// The longest time to connect to one address.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -173,7 +176,17 @@ fn reason(error: &reqwest::Error) -> String {
         }
     }
     let what = if error.is_connect() { "no connection" } else { "no answer" };
-    format!("{what}: {deepest}")
+    shortened(&format!("{what}: {deepest}"))
+}
+
+/// The beginning of a text, with question marks for control characters, of which PostgreSQL cannot store NUL.
+fn shortened(text: &str) -> String {
+    let shown = |character: char| if character.is_control() { '?' } else { character };
+    let mut short: String = text.chars().take(MAX_REASON_CHARS).map(shown).collect();
+    if text.chars().nth(MAX_REASON_CHARS).is_some() {
+        short.push('…');
+    }
+    short
 }
 
 /// The target of a redirect. `None` if the response is not a redirect that can be followed, or has no

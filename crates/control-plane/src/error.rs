@@ -43,6 +43,7 @@ impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Taken(field) => Self::Invalid { field, message: "has already been taken".to_owned() },
+            StoreError::Unstorable { what, flaw } => Self::invalid(what, flaw),
             other => Self::Store(other),
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::canonical::canonical_text;
 use crate::index::IndexEntry;
 use crate::symbols::Symbols;
-use crate::{Change, Record, StoreError};
+use crate::{Change, Record, StoreError, storable};
 
 /// The stored form of a record's attributes, and the changes of its index. Empty for a change that stores no
 /// attributes.
@@ -23,9 +23,11 @@ pub(crate) struct Content {
 /// freed where they were made, and not by another thread after the write has waited.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] if the attributes of a record to replace are not a JSON object.
+/// [`StoreError::Corrupt`] if the attributes of a record to replace are not a JSON object, and
+/// [`StoreError::Unstorable`].
 pub(crate) fn with_content(mut change: Change, symbols: &Symbols) -> Result<(Change, Content), StoreError> {
     let content = Content::of(&change, symbols)?;
+    storable::check(&change, &content.gained)?;
     if let Change::Insert { scope, attributes, .. } | Change::Replace { scope, attributes, .. } = &mut change
         && symbols.parts(scope.spec.name).is_empty()
     {

@@ -40,6 +40,14 @@ pub enum StoreError {
         /// Its maximum size in bytes.
         most: usize,
     },
+    /// A text that the engines cannot all store. Nothing was changed.
+    #[error("`{what}` {flaw}")]
+    Unstorable {
+        /// The name of the text, such as that of an attribute or of an index key.
+        what: &'static str,
+        /// What is wrong with it, as the continuation of a sentence that begins with the name.
+        flaw: &'static str,
+    },
     /// The disk, its quota or a limit on file sizes is full. Nothing was changed.
     #[error("the disk, its quota or a limit on file sizes is full, or the disk cannot be written")]
     Full,

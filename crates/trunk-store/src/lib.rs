@@ -64,6 +64,7 @@ mod rate_share;
 mod record;
 mod replaced;
 mod sqlite;
+mod storable;
 mod store;
 mod sum_parts;
 mod symbols;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use voipbin_types::{Action, CallStatus};
 
 use crate::active_calls::{CallSlot, Command, NoCapacity};
-use crate::entity::{Entity, Kind as _};
+use crate::entity::Entity;
 use crate::error::{ApiError, ApiResult};
 use crate::flow_cursor::{FlowCursor, Step};
 use crate::invite;
@@ -367,7 +367,7 @@ impl Running<'_> {
                 self.unwritten = changes;
                 return Err(error);
             }
-            match self.adopt_deletion().await {
+            match self.adopt_stored().await {
                 Ok(true) => {
                     let puts = changes.iter_mut().filter(|change| matches!(change, Change::Put { .. }));
                     puts.for_each(|put| *put = self.call.put());
@@ -386,16 +386,10 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// After a conflict, adopts the deletion mark that another node has set on the call, once. Returns false if the
-    /// record changed for another reason.
-    async fn adopt_deletion(&mut self) -> Result<bool, StoreError> {
+    /// After a conflict, [adopts](Entity::adopt) the stored record. Returns false if the call must not continue.
+    async fn adopt_stored(&mut self) -> Result<bool, StoreError> {
         let stored = Entity::<Calls>::find(&*self.platform.core.store, self.call.id).await?;
-        let is_new = |stored: &Entity<Calls>| stored.deleted && !self.call.deleted && Calls::is_live(stored);
-        let Some(stored) = stored.filter(is_new) else { return Ok(false) };
-        self.call.deleted = true;
-        self.call.public.tm_delete = stored.public.tm_delete;
-        self.call.revision = stored.revision;
-        Ok(true)
+        Ok(stored.is_some_and(|stored| self.call.adopt(&stored)))
     }
 
     /// Writes the end of the call, and retries until that succeeds: until then the call is active for all

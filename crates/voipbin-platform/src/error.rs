@@ -264,10 +264,23 @@ impl From<StoreError> for ApiError {
             // A concurrent request wrote the same record, or took the same unique value. The client has to
             // look again.
             StoreError::Taken(_) | StoreError::Conflict => Self::state_invalid(),
+            StoreError::Unstorable { what, flaw } => Self::invalid_data_because(format!("{what} {flaw}")),
             error => {
                 tracing::error!(%error, "a request of the communication platform failed in the store");
                 Self::internal()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_cannot_be_stored_is_an_error_of_the_request() {
+        let error = ApiError::from(StoreError::Unstorable { what: "name", flaw: "contains a NUL character" });
+        assert_eq!(error.status, Status::InvalidArgument);
+        assert_eq!(error.message, "The request contains invalid data: name contains a NUL character.");
     }
 }

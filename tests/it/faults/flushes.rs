@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::history::{Answer, create, names};
 use super::opened;
 use crate::support::api::Api;
-use crate::support::binary::Binary;
+use crate::support::binary::{self, Binary};
 use crate::support::disk::{Disk, KEY};
 
 /// The operation of a power cut without flushes: after several commits, and before a checkpoint of the log. The
@@ -94,6 +94,31 @@ fn a_new_file_is_flushed_once_and_without_a_journal_before_its_log() {
     assert_eq!(trace.lines().filter(|line| *line == "trace sync faults.db").count(), 1, "{trace}");
 }
 
+/// Runs a subcommand on a disk.
+fn run(disk: &Disk, subcommand: &str, backup: &Path) {
+    let served = disk.command();
+    let mut command = binary::command();
+    command.arg(subcommand).arg(backup).arg("--database").arg(disk.database());
+    command.envs(served.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ended = command.output().unwrap();
+    assert!(ended.status.success(), "{subcommand}: {}", String::from_utf8_lossy(&ended.stderr));
+}
+
+/// A restore that is killed can be repeated at any time: a journal of an empty file would be in its way.
+#[test]
+fn a_new_file_of_a_restore_has_no_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("faults.backup");
+    run(&Disk::new(), "backup", &backup);
+    let disk = Disk::empty();
+    disk.set("trace");
+    run(&disk, "restore", &backup);
+    let trace = disk.faults();
+    assert!(trace.contains("trace sync faults.db-wal\n"), "{trace}");
+    assert!(!trace.contains("faults.db-journal"), "{trace}");
+    drop(opened(&disk.database(), "after the restore"));
+}
+
 /// The number of operations of a start on an empty folder up to the first flush of the log, which makes the schema
 /// durable.
 fn operations_of_a_creation() -> u32 {
@@ -126,6 +151,24 @@ fn a_database_whose_creation_a_power_cut_ended_is_created_by_the_next_start() {
             drop(opened(&disk.image(), &control));
         }
     }
+}
+
+/// The schema of a new file is flushed with the first commit after it. If that flush fails, the disk may have lost
+/// parts of the schema, which nothing shows until a power cut: no commit may come behind them.
+#[tokio::test]
+async fn a_database_whose_first_flush_failed_is_created_by_the_next_start() {
+    let disk = Disk::empty();
+    disk.set("fail sync 1 1 EIO -wal");
+    let ended = disk.command().stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    assert!(!ended.success(), "the account is not stored");
+    assert_eq!(disk.faults(), "fail sync faults.db-wal\n");
+    let log = fs::metadata(beside(&disk.database(), "-wal")).map_or(0, |log| log.len());
+    assert_eq!(log, 0, "bytes of the log are left whose flush failed");
+    disk.set("");
+    let binary = disk.start();
+    assert_eq!(create(&Api::new(&binary.base, KEY), "after").await, Answer::Done);
+    assert_eq!(binary.terminate(), Some(0));
+    drop(opened(&disk.database(), "after the first flush failed"));
 }
 
 /// Without flushes, a power cut loses acknowledged commits. The note of commits is not flushed either, so it can lose

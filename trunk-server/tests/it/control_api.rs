@@ -248,10 +248,13 @@ async fn a_refused_request_names_its_error_and_changes_nothing() {
     };
     let before = state().await;
     let long = format!(r#"{{"api_key":"{}"}}"#, "x".repeat(256));
+    let long_name = format!(r#"{{"name":"{}"}}"#, "x".repeat(2_049));
     let too_many = format!(r#"{{"dids":[{}]}}"#, vec![r#"{"number":"1"}"#; 10_001].join(","));
     let cases: Vec<(Method, &str, &str, u16, &[&str])> = vec![
         (Method::POST, "/accounts", r#"{"nme":"x"}"#, 422, &["nme", "name", "rate_limit"]),
         (Method::POST, "/accounts", r#"{"name":"second"}"#, 422, &["`name`", "taken"]),
+        (Method::POST, "/accounts", r#"{"name":"a\u0000b"}"#, 422, &["`name`", "NUL"]),
+        (Method::POST, "/accounts", &long_name, 422, &["`name`", "2048 bytes"]),
         (Method::POST, "/accounts", r#"{"version":"2026"}"#, 422, &["`version`", "2026-04-16"]),
         (Method::POST, "/accounts", r#"{"features":["fly"]}"#, 422, &["fly", "replace_cli"]),
         (Method::POST, "/accounts", r#"{"rate_limit":100001}"#, 422, &["rate_limit", "at most 100000"]),
@@ -267,6 +270,7 @@ async fn a_refused_request_names_its_error_and_changes_nothing() {
         (Method::POST, "/accounts", "{", 422, &["body", "line 1"]),
         (Method::POST, "/accounts", "\u{0}", 422, &["body"]),
         (Method::PATCH, &account, r#"{"name":"second"}"#, 422, &["`name`", "taken"]),
+        (Method::PATCH, &account, r#"{"name":"a\u0000b"}"#, 422, &["`name`", "NUL"]),
         (Method::PATCH, &account, r#"{"name":" "}"#, 422, &["`name`", "empty"]),
         (Method::PATCH, &account, r#"{"api_key":"x"}"#, 422, &["api_key", "keys"]),
         (Method::PATCH, &account, r#"{"rate":1}"#, 422, &["rate", "rate_limit"]),

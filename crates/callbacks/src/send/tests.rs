@@ -476,3 +476,10 @@ fn errors_and_records_never_contain_user_and_password() {
     assert_eq!(without_userinfo("http://only@example.com/"), "http://example.com/");
     assert_eq!(without_userinfo("http://example.com/a%2Fb?x=@"), "http://example.com/a%2Fb?x=@");
 }
+
+#[test]
+fn a_reason_that_quotes_the_receiver_is_short_and_has_no_control_characters() {
+    assert_eq!(shortened("no answer: \0\n\u{1b}ü"), "no answer: ???ü");
+    assert_eq!(shortened(&"x".repeat(500)), "x".repeat(500));
+    assert_eq!(shortened(&"ü".repeat(60_000)), format!("{}…", "ü".repeat(500)));
+}

@@ -154,6 +154,10 @@ async fn of_customer(
     sent: &WorldCustomer,
 ) -> Attempt<Vec<Change>> {
     check_webhook(&sent.webhook_uri)?;
+    if sent.webhook_method.contains(char::is_control) {
+        let text = format!("has control characters in the `webhook_method` of customer `{}`", sent.name);
+        return Err(invalid(text).into());
+    }
     let at = platform.timestamps.next();
     let mut customer = match stored::<Customers>(core, id, "customer").await? {
         Some(customer) => customer,

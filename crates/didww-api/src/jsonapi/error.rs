@@ -228,6 +228,11 @@ impl From<StoreError> for ApiError {
                 let field = name.rsplit('.').next().unwrap_or(name);
                 Self::from_object(Refusal::member_at(pointer, field, Violation::Taken).to_error())
             }
+            StoreError::Unstorable { what, .. } => {
+                let pointer = format!("/data/attributes/{}", what.replace('.', "/"));
+                let field = what.rsplit('.').next().unwrap_or(what);
+                Self::from_object(Refusal::member_at(pointer, field, Violation::Invalid).to_error())
+            }
             StoreError::Conflict => Self::busy(error.to_string()),
             StoreError::Ended => {
                 Self::not_to_repeat("No writes are taken until the server is started again.")
@@ -246,5 +251,19 @@ impl From<StoreError> for ApiError {
             }
             _ => Self::internal(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_cannot_be_stored_is_an_error_of_its_attribute() {
+        let flaw = "has more than 2048 bytes";
+        let error = ApiError::from(StoreError::Unstorable { what: "description", flaw });
+        let [shown] = error.errors.as_slice() else { panic!("{error:?}") };
+        assert_eq!(shown.detail.as_deref(), Some("description - is invalid"));
+        assert_eq!(shown.status.as_deref(), Some("422"));
     }
 }

@@ -14,7 +14,7 @@ use super::failure::{Done, Failure};
 use super::parameter::Parameter;
 use super::transaction::{Announcement, Transaction};
 use crate::account::{Account, ApiKey, Environment, KeyDigest, KnownKey};
-use crate::{Accounts, Answer, StoreError};
+use crate::{Accounts, Answer, StoreError, storable};
 
 /// The columns that [`account`] reads.
 const ACCOUNT_COLUMNS: &str = "number, id, name, version, features, rate_limit, created_at, record_quota";
@@ -287,11 +287,17 @@ impl Accounts for PostgresStore {
     }
 
     fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>> {
+        if let Err(error) = storable::check_account(&account) {
+            return Answer::ready(Err(error));
+        }
         self.node
             .write((account, key), |transaction, (account, key)| Box::pin(create(transaction, account, key)))
     }
 
     fn save_account(&self, before: Arc<Account>, after: Account) -> Answer<'_, Arc<Account>> {
+        if let Err(error) = storable::check_account(&after) {
+            return Answer::ready(Err(error));
+        }
         self.node
             .write((before, after), |transaction, (before, after)| Box::pin(save(transaction, before, after)))
     }

@@ -244,12 +244,20 @@ async fn find(client: &Client, kind: DocumentKind, id: Uuid) -> Done<Option<Docu
     found.map(|row| document(kind, &row)).transpose()
 }
 
+/// Whether a key has a NUL character. No stored key has one, and the server refuses to look for it.
+fn has_nul(value: &str) -> bool {
+    value.contains('\0')
+}
+
 async fn find_unique(
     client: &Client,
     kind: DocumentKind,
     name: &'static str,
     value: &str,
 ) -> Done<Option<Document>> {
+    if has_nul(value) {
+        return Ok(None);
+    }
     let select = concat!(
         "SELECT ",
         columns!(),
@@ -283,6 +291,9 @@ const KEYED: &str = concat!(
 );
 
 async fn list(client: &Client, query: &DocumentQuery) -> Done<Vec<Document>> {
+    if query.key.as_ref().is_some_and(|(_, value)| has_nul(value)) {
+        return Ok(Vec::new());
+    }
     let (kind, limit) = (query.kind as i16, i64::try_from(query.limit).unwrap_or(i64::MAX));
     let mut parameters: Vec<Parameter<'_>> =
         vec![(&kind, Type::INT2), (&query.before, Type::INT8), (&limit, Type::INT8)];
@@ -300,6 +311,9 @@ async fn list(client: &Client, query: &DocumentQuery) -> Done<Vec<Document>> {
 
 async fn page(client: &Client, page: &KeyedPage) -> Done<Vec<Document>> {
     let KeyedPage { kind, key: (name, value), after: (created_at, number), before, limit } = page;
+    if has_nul(value) {
+        return Ok(Vec::new());
+    }
     let limit = i64::try_from(*limit).unwrap_or(i64::MAX);
     let select = concat!(
         "SELECT ",
@@ -326,6 +340,9 @@ async fn page(client: &Client, page: &KeyedPage) -> Done<Vec<Document>> {
 }
 
 async fn count(client: &Client, kind: DocumentKind, name: &'static str, value: &str) -> Done<u64> {
+    if has_nul(value) {
+        return Ok(0);
+    }
     let select = "SELECT count(*) FROM document_key WHERE kind = $1 AND name = $2 AND value = $3";
     let row = client
         .query_typed_one(select, &[(&(kind as i16), Type::INT2), (&name, Type::TEXT), (&value, Type::TEXT)])

@@ -123,9 +123,10 @@ pub(super) async fn reset(transaction: &Transaction<'_>, account: Option<i64>) -
     Ok(())
 }
 
-/// Updates the events after an attempt that is repeated.
-const REPEAT: &str =
-    "UPDATE outbox SET attempts = attempts + 1, due_at = $3 WHERE subject = $1 AND number = ANY ($2)";
+/// Updates the events after an attempt that is repeated. Nothing changes if the first of them has counted this attempt:
+/// it is recorded again if the commit of the first record was not confirmed.
+const REPEAT: &str = "UPDATE outbox SET attempts = attempts + 1, due_at = $3 WHERE subject = $1 AND number = ANY ($2) \
+     AND NOT EXISTS (SELECT 1 FROM outbox r WHERE r.subject = $1 AND r.number = $4 AND r.attempts >= $5)";
 
 /// Deletes the events after an attempt that is the last, and counts them.
 const FINISH: &str = "WITH gone AS (DELETE FROM outbox WHERE subject = $1 AND number = ANY ($2) RETURNING 1) \
@@ -144,8 +145,14 @@ async fn record_attempt(transaction: &Transaction<'_>, node: i64, attempted: &At
     let outcome = async {
         if let Some(at) = again_at {
             let at = at.as_unix_millis();
-            let parameters: [Parameter<'_>; 3] =
-                [(&delivery.subject, Type::UUID), (numbers, Type::INT8_ARRAY), (&at, Type::INT8)];
+            let (first, attempt) = (numbers.first(), i64::from(delivery.attempt));
+            let parameters: [Parameter<'_>; 5] = [
+                (&delivery.subject, Type::UUID),
+                (numbers, Type::INT8_ARRAY),
+                (&at, Type::INT8),
+                (&first, Type::INT8),
+                (&attempt, Type::INT8),
+            ];
             transaction.execute_typed(REPEAT, &parameters).await
         } else {
             let parameters: [Parameter<'_>; 5] = [

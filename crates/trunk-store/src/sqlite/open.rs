@@ -141,7 +141,7 @@ impl SqliteStore {
         }
         let (health, clock) = (watch::Sender::new(WriteHealth::Writable), Clock::system());
         let commits = Commits::open(&canonical, stored, clock.clone()).map_err(access)?;
-        let wal = Wal::new(log, &writer).map_err(engine)?;
+        let wal = Wal::new(log, &writer, is_new).map_err(engine)?;
         prepare(&writer);
         let writer = Writer::new(writer, wal, commits, files, health.clone(), clock);
         let connections = Connections::file(writer, readers).map_err(access)?;
@@ -219,7 +219,7 @@ fn copy_of_empty() -> rusqlite::Result<Connection> {
 /// other modes the engine would first write a journal from which the empty file can be restored: three more flushes and
 /// a file that is deleted again, on a start that is all flushes, for a page that says nothing else. Everything after it
 /// is written through the log.
-fn write_first_page(writer: &Connection) -> rusqlite::Result<()> {
+pub(super) fn write_first_page(writer: &Connection) -> rusqlite::Result<()> {
     writer
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = MEMORY; PRAGMA journal_mode = WAL;")
 }
@@ -236,7 +236,7 @@ pub(super) fn unusable(path: &Path, error: rusqlite::Error) -> OpenError {
 
 /// Whether a file is what a power cut may leave of the first page of a new database that was written and not flushed
 /// yet: some of its sectors, and nothing or zeros in place of the others. Nothing is stored in such a file.
-fn is_torn_first_page(files: &Files, noted: Option<CommitCount>) -> std::io::Result<bool> {
+pub(super) fn is_torn_first_page(files: &Files, noted: Option<CommitCount>) -> std::io::Result<bool> {
     let length = files.length()?;
     if !(1..=FIRST_PAGE_BYTES).contains(&length)
         || noted.is_some_and(|noted| noted.made > 0)

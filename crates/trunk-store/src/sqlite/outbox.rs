@@ -65,7 +65,7 @@ pub(super) fn record_attempt(
     is_holder: bool,
 ) -> Result<(), StoreError> {
     let Attempted { numbers, delivery, again_at } = attempted;
-    let numbers = if is_holder { numbers.as_slice() } else { &[] };
+    let numbers = if is_holder && !is_counted(connection, attempted)? { numbers.as_slice() } else { &[] };
     let outcome = match (again_at, &delivery.error) {
         (Some(_), _) => None,
         (None, None) => Some("told"),
@@ -110,6 +110,16 @@ pub(super) fn record_attempt(
         .execute(params![connection.last_insert_rowid() - MAX_HISTORY])
         .map_err(failed)?;
     delete_finished(connection)
+}
+
+/// Whether the first of the events of an attempt that is repeated has counted this attempt: it was recorded before.
+fn is_counted(connection: &Connection, attempted: &Attempted) -> Result<bool, StoreError> {
+    let Attempted { numbers, delivery, again_at: Some(_) } = attempted else { return Ok(false) };
+    let subject = delivery.subject.as_bytes().as_slice();
+    connection
+        .prepare_cached("SELECT 1 FROM outbox WHERE number = ?1 AND subject = ?2 AND attempts >= ?3")
+        .and_then(|mut select| select.exists(params![numbers.first(), subject, delivery.attempt]))
+        .map_err(failed)
 }
 
 /// Brings forward the events that are due later than `now`, after the clock was set back.

@@ -7,6 +7,11 @@
 //! If a commit fails because its flush failed, its frames are nevertheless complete in the log, and the next start
 //! would take them for a commit. The engine reports the valid length of the log, and everything after it is cut off.
 //!
+//! The schema of a new database is flushed with the first commit after it. If that flush fails, the disk may have lost
+//! frames of the schema, which the kernel's memory hides until a power cut. The next start would take them for complete
+//! and commit behind them, and a power cut would then end the log before all of its commits. So this log is emptied:
+//! nothing in it was acknowledged, and the next start creates the schema again.
+//!
 //! Growth: a checkpoint waits for no reader (it is passive), and copies the log as far as the oldest reader has seen
 //! it. The log is written from its beginning again once all of it is copied and no reader uses it. So reads that
 //! overlap without a pause while writes arrive can keep it from restarting, and it grows by all that is written
@@ -39,6 +44,8 @@ const FRAME_HEADER_BYTES: u64 = 24;
 pub(super) struct Wal {
     file: File,
     page_bytes: u64,
+    /// False until the first flush of the log of a new database.
+    is_flushed: bool,
 }
 
 /// The number of valid frames in the log, and how many of them are checkpointed.
@@ -48,10 +55,17 @@ struct Frames {
 }
 
 impl Wal {
-    pub(super) fn new(file: File, connection: &Connection) -> rusqlite::Result<Self> {
+    /// The log of an open database, which is not flushed yet if the database `is_new`.
+    pub(super) fn new(file: File, connection: &Connection, is_new: bool) -> rusqlite::Result<Self> {
         connection.execute_batch("PRAGMA wal_autocheckpoint = 0;")?;
         let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        Ok(Self { file, page_bytes: u64::try_from(page_bytes).unwrap_or_default() })
+        let page_bytes = u64::try_from(page_bytes).unwrap_or_default();
+        Ok(Self { file, page_bytes, is_flushed: !is_new })
+    }
+
+    /// Notes that a commit was flushed, and with it all of the log before it.
+    pub(super) fn note_flush(&mut self) {
+        self.is_flushed = true;
     }
 
     /// Whether a checkpoint is due.
@@ -89,6 +103,19 @@ impl Wal {
             .metadata()
             .map_err(|error| format!("the file of the log cannot be read: {error}"))?
             .len();
+        self.truncate(length, valid)
+    }
+
+    /// Empties a log of which nothing was ever flushed, durably. No connection can read the database after that, so
+    /// writing must have ended.
+    ///
+    /// # Errors
+    /// The text states what failed.
+    pub(super) fn discard_unflushed(&self) -> Result<(), String> {
+        if self.is_flushed { Ok(()) } else { self.truncate(u64::MAX, 0) }
+    }
+
+    fn truncate(&self, length: u64, valid: u64) -> Result<(), String> {
         if length > valid {
             // Where the length cannot be changed, zeros in place of the next header invalidate it and all that follows.
             self.file

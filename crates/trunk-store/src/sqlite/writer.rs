@@ -263,6 +263,7 @@ impl Writer {
                 return Err(self.handle_failed_commit(error));
             }
         };
+        self.wal.note_flush();
         // The check between the flush and the answer ensures that an acknowledged write is in the file at this path.
         if let Err(why) = self.files.check() {
             self.health.end(why);
@@ -283,8 +284,11 @@ impl Writer {
         }
         let (text, meaning) = (error.to_string(), failed(error));
         let is_harmless = meaning == StoreError::Full || code != Some(ErrorCode::SystemIoFailure);
-        match self.verify_rolled_back().and_then(|()| self.wal.truncate_to_last_commit(&self.connection)) {
-            Ok(()) if is_harmless => meaning,
+        let cut = self.verify_rolled_back().and_then(|()| self.wal.truncate_to_last_commit(&self.connection));
+        if is_harmless && cut.is_ok() {
+            return meaning;
+        }
+        match cut.and(self.wal.discard_unflushed()) {
             Ok(()) => {
                 self.health.end(format!("a commit failed ({text})"));
                 StoreError::Ended

@@ -36,7 +36,8 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// Creates an account together with its first key. The store assigns the account's number.
     ///
     /// # Errors
-    /// [`StoreError::Taken`](crate::StoreError::Taken) if another account has the name or the key.
+    /// [`StoreError::Taken`](crate::StoreError::Taken) if another account has the name or the key;
+    /// [`StoreError::Unstorable`](crate::StoreError::Unstorable) for a name that cannot be stored.
     fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>>;
 
     /// Replaces an account that is as it was read `before`: of two nodes that change it at the same time, none undoes
@@ -44,6 +45,7 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// [`StoreError::Taken`](crate::StoreError::Taken) if another account has the name;
+    /// [`StoreError::Unstorable`](crate::StoreError::Unstorable) for a name that cannot be stored;
     /// [`StoreError::Conflict`](crate::StoreError::Conflict) if the account was changed meanwhile, or does not exist.
     fn save_account(&self, before: Arc<Account>, after: Account) -> Answer<'_, Arc<Account>>;
 

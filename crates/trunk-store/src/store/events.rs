@@ -27,7 +27,7 @@ pub trait Events: Send + Sync + std::fmt::Debug {
 
     /// Records the outcome of an attempt by a node, and ends the node's lease of the subject. If another node has the
     /// lease by now, the events do not change: that node repeats the attempt. The attempt is in the history
-    /// nevertheless.
+    /// nevertheless. An attempt that is recorded again, because its first record was not confirmed, counts once.
     fn attempted(&self, node: i64, attempted: Attempted) -> Answer<'_, ()>;
 
     /// Returns true if more than `most` events of any one customer wait.

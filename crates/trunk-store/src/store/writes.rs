@@ -12,7 +12,8 @@ pub trait Writes: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// [`Taken`](crate::StoreError::Taken), [`Conflict`](crate::StoreError::Conflict),
-    /// [`Quota`](crate::StoreError::Quota), [`Overloaded`](crate::StoreError::Overloaded), or a failure of the engine.
+    /// [`Quota`](crate::StoreError::Quota), [`Unstorable`](crate::StoreError::Unstorable),
+    /// [`Overloaded`](crate::StoreError::Overloaded), or a failure of the engine.
     /// Nothing was changed then, except possibly after [`Unknown`](crate::StoreError::Unknown).
     fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>>;
 

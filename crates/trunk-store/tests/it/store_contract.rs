@@ -19,6 +19,7 @@ mod postgres;
 mod rate_shares;
 mod records;
 mod related;
+mod texts;
 
 use didww_types::FilterTest;
 use trunk_store::{Condition, IndexValue, Record, SqliteStore, Store};
@@ -135,6 +136,7 @@ macro_rules! part {
     ($factory:ident events) => { part! { @ $factory events:
         an_event_behind_a_waiting_one_of_its_subject_is_not_due
         a_long_queue_hides_neither_another_subject_nor_another_account
+        a_failed_attempt_that_is_recorded_again_counts_once
         an_attempt_at_an_event_that_a_reset_deleted_does_not_change_its_successor
         a_webhook_is_stored_with_its_method_and_signature
         customers_take_turns_with_each_other_and_with_accounts
@@ -207,6 +209,12 @@ macro_rules! part {
         old_keys_are_deleted_a_few_at_a_time
         a_reset_deletes_the_keys_of_its_account_and_never_those_of_the_control_api
     } };
+    ($factory:ident texts) => { part! { @ $factory texts:
+        the_name_of_an_account_has_no_nul_and_at_most_2048_bytes
+        a_key_of_a_document_has_no_nul_and_at_most_2048_bytes
+        an_indexed_text_of_a_record_has_at_most_2048_bytes
+        no_record_of_a_call_has_a_nul_or_is_found_by_one
+    } };
     ($factory:ident feed) => { part! { @ $factory feed:
         every_effect_of_a_write_is_in_the_feed_when_the_write_is_answered
         the_feed_names_accounts_whose_data_or_keys_changed
@@ -235,6 +243,7 @@ macro_rules! engine {
             part! { $factory nodes }
             part! { $factory idempotency }
             part! { $factory feed }
+            part! { $factory texts }
         }
     };
 }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "postgres")]
 mod beginning;
+mod call_texts;
 mod contents;
 mod many;
 

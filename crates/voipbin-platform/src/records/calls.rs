@@ -76,4 +76,45 @@ impl Entity<Calls> {
         self.deleted = true;
         (self.public.tm_update, self.public.tm_delete) = (Some(at), Some(at));
     }
+
+    /// Adopts what the store has after a write of this call's task conflicted: the deletion mark that another node has
+    /// set, or an earlier write of the task itself, which was committed although its outcome was unknown. Returns false
+    /// if there is nothing of this, or if the stored call has ended.
+    pub(crate) fn adopt(&mut self, stored: &Self) -> bool {
+        let is_newer = stored.revision > self.revision && Calls::is_live(stored);
+        if is_newer {
+            self.revision = stored.revision;
+            self.deleted |= stored.deleted;
+            self.public.tm_delete = self.public.tm_delete.or(stored.public.tm_delete);
+        }
+        is_newer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(revision: i64, status: CallStatus) -> Entity<Calls> {
+        let public = Call { status, ..Call::default() };
+        let at = Timestamp::from_unix_micros(1);
+        let mut call = Entity::<Calls>::new(Uuid::nil(), Uuid::nil(), at, public, CallPrivate::default());
+        call.revision = Some(revision);
+        call
+    }
+
+    #[test]
+    fn a_write_without_a_known_outcome_and_a_deletion_mark_are_adopted_and_an_end_is_not() {
+        let mut own = call(3, CallStatus::Progressing);
+        assert!(own.adopt(&call(4, CallStatus::Ringing)), "an earlier write was committed");
+        assert_eq!((own.revision, own.deleted), (Some(4), false));
+        assert_eq!(own.public.status, CallStatus::Progressing);
+        let mut marked = call(5, CallStatus::Progressing);
+        let at = Timestamp::from_unix_micros(9);
+        marked.mark_deleted(at);
+        assert!(own.adopt(&marked));
+        assert_eq!((own.revision, own.deleted, own.public.tm_delete), (Some(5), true, Some(at)));
+        assert!(!own.adopt(&marked), "the same conflict again has another cause");
+        assert!(!own.adopt(&call(6, CallStatus::Hangup)), "another node has ended it");
+    }
 }

@@ -408,7 +408,8 @@ async fn a_first_page_of_large_records_is_a_long_read() {
         let Change::Insert { scope, id, created_at, mut attributes, links, meta } = insert(1, n) else {
             unreachable!("an insert")
         };
-        attributes.insert("description".to_owned(), json!("x".repeat(100 * 1024)));
+        // Not declared, and so in no index.
+        attributes.insert("note".to_owned(), json!("x".repeat(100 * 1024)));
         Change::Insert { scope, id, created_at, attributes, links, meta }
     };
     let store = without_long_reads();

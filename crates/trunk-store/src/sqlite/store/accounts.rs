@@ -11,7 +11,7 @@ use super::SqliteStore;
 use crate::account::{Account, ApiKey, KeyDigest, KnownKey};
 use crate::directory::DirectoryKey;
 use crate::feed::Feed;
-use crate::{Accounts, Answer, Committed};
+use crate::{Accounts, Answer, Committed, storable};
 
 /// Adds a change of an account to the feed.
 fn publish(feed: &Feed, account: i64) {
@@ -44,6 +44,9 @@ impl Accounts for SqliteStore {
     }
 
     fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>> {
+        if let Err(error) = storable::check_account(&account) {
+            return Answer::ready(Err(error));
+        }
         let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
         let (digest, stored) = (key.digest, key.clone());
         Answer::later(self.connections.write_then(
@@ -60,6 +63,12 @@ impl Accounts for SqliteStore {
     }
 
     fn save_account(&self, before: Arc<Account>, after: Account) -> Answer<'_, Arc<Account>> {
+        // An older release stored any name.
+        if after.name != before.name
+            && let Err(error) = storable::check_account(&after)
+        {
+            return Answer::ready(Err(error));
+        }
         let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
         Answer::later(self.connections.write_then(
             move |connection| accounts::save(connection, &before, after.clone()).map(Arc::new),

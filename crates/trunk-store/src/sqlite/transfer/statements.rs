@@ -46,9 +46,11 @@ pub(super) const fn select(table: Table) -> &'static str {
         Table::Delivery => {
             "SELECT account, customer, subject, url, events, attempt, at, status, error FROM delivery ORDER BY number"
         }
+        // An older release stored these texts as callers had sent them. They are cut to the length of those of this
+        // release, and before a NUL character, where the function ends in any case: PostgreSQL refuses what is longer.
         Table::Call => {
-            "SELECT id, account, trunk, ended_at, cause, code, source, destination, price, call_id, attributes FROM call \
-             ORDER BY number"
+            "SELECT id, account, trunk, ended_at, cause, code, substr(source, 1, 256), substr(destination, 1, 256), price, \
+             substr(call_id, 1, 256), attributes FROM call ORDER BY number"
         }
         Table::RunningCall => {
             "SELECT id, account, trunk, answered_at, acknowledged, attributes FROM running_call WHERE node = 0 \

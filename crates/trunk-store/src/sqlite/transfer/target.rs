@@ -47,13 +47,25 @@ impl SqliteTarget {
         let engine = |error| TransferError::from(unusable(path, error));
         let files = Files::open(path)?;
         let path = files.path().to_owned();
-        if files.length().map_err(|error| OpenError::Access { file: path.clone(), error })? > 0 {
+        let access = |error| OpenError::Access { file: path.clone(), error };
+        if open::is_torn_first_page(&files, commits::read_note(&path)).map_err(access)? {
+            files.database().set_len(0).map_err(access)?;
+        }
+        let is_new = files.length().map_err(access)? == 0;
+        if !is_new {
             open::identify(&path, &path, true)?;
             refuse_filled(&path)?;
         }
         files.make_private();
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&path, flags).map_err(engine)?;
+        // Without a journal: if this process is killed meanwhile, a repetition does not find one, which it could not
+        // read before it has identified the file.
+        if is_new && let Err(error) = open::write_first_page(&connection) {
+            drop(connection);
+            let _is_emptied = files.database().set_len(0);
+            return Err(engine(error));
+        }
         connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \

@@ -290,6 +290,22 @@ pub(super) async fn a_long_queue_is_dropped_a_little_at_a_time_and_by_a_hundredt
     assert_eq!(store.backlog(None).await.unwrap(), Backlog { waiting: 984, dropped: 17 });
 }
 
+pub(super) async fn a_failed_attempt_that_is_recorded_again_counts_once(store: &impl Store) {
+    callbacks_are_signed(store).await;
+    store.commit(vec![emit(1, 7, 1), emit(1, 7, 2)]).await.unwrap();
+    let numbers: Vec<i64> = due_at(store, 1_000).await.iter().map(|event| event.number).collect();
+    for (attempt, now) in [(1, 1_000), (2, 5_000)] {
+        let first = due_at(store, now).await.remove(0);
+        let mut failed = failed(&first, Some(now + 4_000));
+        (failed.numbers, failed.delivery.attempt) = (numbers.clone(), attempt);
+        for _ in 0..2 {
+            store.attempted(NODE, failed.clone()).await.unwrap();
+        }
+        let counted: Vec<u32> = due_at(store, now + 4_000).await.iter().map(|event| event.attempts).collect();
+        assert_eq!(counted, [attempt; 2]);
+    }
+}
+
 pub(super) async fn an_attempt_at_an_event_that_was_dropped_meanwhile_does_not_change_it(store: &impl Store) {
     store.commit(vec![webhook(5, 7, 1), webhook(5, 7, 2)]).await.unwrap();
     let first = pending(store, 1_000, 1).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use trunk_store::transfer::{Place, Source, Table, TransferError};
 use trunk_store::{Accounts as _, PostgresOpenError, PostgresOptions, PostgresStore, StoreError};
 
-use super::{Folder, cut_off, lines, many, move_to};
+use super::{Folder, call_texts, cut_off, lines, many, move_to};
 use crate::support::postgres::{Database, server};
 use crate::support::records::{account, key};
 use crate::support::within;
@@ -32,6 +32,14 @@ async fn a_move_to_a_server_that_was_cut_off_goes_on_and_no_node_opens_it_meanwh
     let refused = move_to(&many, &target).await.unwrap_err();
     assert!(matches!(refused, TransferError::NotEmpty { table: Table::Account, .. }), "{refused}");
     database.node(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_with_texts_that_the_server_refuses_are_moved_to_it() {
+    let folder = Folder::new();
+    let database = server().empty();
+    move_to(&call_texts::strange(&folder).await, &place(&database)).await.unwrap();
+    call_texts::are_cut(&database.node(0).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
