@@ -239,7 +239,7 @@ mod tests {
             assert!(identity.reload().unwrap_err().to_string().contains("key.pem"));
             assert!(!identity.reload().unwrap(), "a file that is missing is not reported again");
             make(folder.path());
-            assert!(identity.reload().unwrap(), "and once more when it is missing again");
+            assert!(identity.reload().unwrap());
         }
     }
 
