@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use didww_types::Timestamp;
 use service_base::buckets::{Bucket, Buckets};
+use service_base::clock::Stopwatch;
 use service_base::rate::Rate;
 use tokio::sync::broadcast;
 
@@ -52,6 +53,8 @@ pub(crate) struct Attempts {
     rings: Mutex<Rings>,
     /// Made for the first follower.
     followers: OnceLock<broadcast::Sender<Arc<AttemptEvent>>>,
+    /// The time of the rates: not the clock's, which a tester can freeze.
+    running: Stopwatch,
     prefix_rates: Buckets,
     total_rate: Bucket,
     omitted: AtomicU64,
@@ -71,6 +74,7 @@ impl Default for Attempts {
         Self {
             rings: Mutex::new(rings),
             followers: OnceLock::new(),
+            running: Stopwatch::start(),
             prefix_rates: Buckets::new(PREFIX_RATE),
             total_rate: Bucket::default(),
             omitted: AtomicU64::new(0),
@@ -84,7 +88,7 @@ impl Attempts {
     pub(crate) fn enter(&self, facts: Facts<'_>, now: Timestamp) -> bool {
         let owner = facts.owner();
         let share = owner.map_or_else(|| prefix(facts.message.source.ip()), i64::cast_unsigned);
-        if owner.is_none() && !self.may_enter(share, now) {
+        if owner.is_none() && !self.may_enter(share) {
             self.omitted.fetch_add(1, Ordering::Relaxed);
             return false;
         }
@@ -103,8 +107,8 @@ impl Attempts {
         true
     }
 
-    fn may_enter(&self, prefix: u64, now: Timestamp) -> bool {
-        let now = now.as_unix_millis();
+    fn may_enter(&self, prefix: u64) -> bool {
+        let now = i64::try_from(self.running.elapsed().as_millis()).unwrap_or(i64::MAX);
         self.prefix_rates.take(prefix, now) && self.total_rate.take(TOTAL_RATE, now)
     }
 
@@ -202,8 +206,20 @@ mod tests {
         for _ in 0..1_000 {
             attempts.enter(stranger("192.0.2.1", "flood"), now);
         }
-        assert!(attempts.omitted() >= 960, "{}", attempts.omitted());
+        // A burst of 40 is entered, and what drains meanwhile.
+        assert!(attempts.omitted() >= 930, "{}", attempts.omitted());
         assert!(attempts.enter(stranger("198.51.100.1", "other"), now));
         assert_eq!(attempts.list(&AttemptQuery::default())[0].call_id, "other");
+    }
+
+    #[test]
+    fn attempts_are_entered_while_a_tester_has_frozen_the_clock() {
+        let attempts = Attempts::default();
+        let frozen = Timestamp::from_unix_millis(0);
+        let enter = || attempts.enter(stranger("192.0.2.1", "frozen"), frozen);
+        while enter() {}
+        // Each of the two buckets of a prefix drains by one in 200 milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(250));
+        assert!(enter());
     }
 }

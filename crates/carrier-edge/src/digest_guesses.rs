@@ -14,6 +14,7 @@
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use didww_types::Timestamp;
 use service_base::forwarded::origin;
@@ -22,15 +23,15 @@ use super::proofs::Proofs;
 
 /// The size of the table.
 const SLOTS: usize = 16_384;
-const MINUTE_MILLIS: i64 = 60_000;
+const MINUTE_SECONDS: u64 = 60;
 /// Limit of wrong digests per source and minute.
 const MAX_WRONG_PER_SOURCE: u32 = 20;
 /// The number of wrong digests for a username in a minute from which on the username counts as under attack.
 const USERNAME_ATTACK_THRESHOLD: u32 = 200;
 /// Limit of wrong digests per source and minute for a username under attack.
 const MAX_WRONG_PER_SOURCE_UNDER_ATTACK: u32 = 3;
-/// The interval in milliseconds at which a source beyond its limit has a digest verified.
-const EXTRA_CHECK_INTERVAL_MILLIS: i64 = 1_000;
+/// The interval at which a source beyond its limit has a digest verified.
+const EXTRA_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The counts of wrong digests by source and by username.
 #[derive(Debug, Default)]
@@ -42,10 +43,10 @@ pub(crate) struct GuessLimiter {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
-    minute: i64,
+    minute: u64,
     wrong: u32,
-    /// When a digest beyond the limit was last verified, in Unix milliseconds.
-    last_extra_check: i64,
+    /// When a digest beyond the limit was last verified, as a reading of the stopwatch.
+    last_extra_check: Option<Duration>,
 }
 
 /// A digest whose username is known and whose response is not verified yet.
@@ -54,6 +55,8 @@ pub(crate) struct DigestAttempt<'a> {
     pub source: IpAddr,
     pub username: &'a [u8],
     pub now: Timestamp,
+    /// A reading of the stopwatch, by which wrong digests are counted: a tester can freeze the clock.
+    pub running: Duration,
 }
 
 /// How a wrong digest is answered.
@@ -75,18 +78,18 @@ impl GuessLimiter {
         }
         let mut slots = self.lock();
         let limit = self.limit(&mut slots, digest);
-        self.slot(&mut slots, origin(digest.source), digest.now)
-            .is_none_or(|slot| slot.has_room(limit, digest.now))
+        self.slot(&mut slots, origin(digest.source), digest.running)
+            .is_none_or(|slot| slot.has_room(limit, digest.running))
     }
 
     /// Counts a wrong digest, and decides how it is answered.
     pub(crate) fn count_wrong(&self, digest: DigestAttempt<'_>, proofs: &Proofs) -> WrongDigest {
         let mut slots = self.lock();
-        if let Some(slot) = self.slot(&mut slots, digest.username, digest.now) {
+        if let Some(slot) = self.slot(&mut slots, digest.username, digest.running) {
             slot.wrong = slot.wrong.saturating_add(1);
         }
         let limit = self.limit(&mut slots, digest);
-        let Some(slot) = self.slot(&mut slots, origin(digest.source), digest.now) else {
+        let Some(slot) = self.slot(&mut slots, origin(digest.source), digest.running) else {
             return WrongDigest::Answered;
         };
         slot.wrong = slot.wrong.saturating_add(1);
@@ -95,7 +98,7 @@ impl GuessLimiter {
         }
         // A digest beyond the limit that `may_verify` has passed is answered; it was counted there.
         let is_certain = slot.wrong < limit || !proofs.contains((digest.source, digest.username), digest.now);
-        if is_certain || slot.has_room(limit, digest.now) {
+        if is_certain || slot.has_room(limit, digest.running) {
             WrongDigest::Answered
         } else {
             WrongDigest::Unanswered
@@ -105,13 +108,13 @@ impl GuessLimiter {
     /// The limit of wrong digests for this source and username.
     fn limit(&self, slots: &mut [Slot], digest: DigestAttempt<'_>) -> u32 {
         let under_attack = self
-            .slot(slots, digest.username, digest.now)
+            .slot(slots, digest.username, digest.running)
             .is_some_and(|slot| slot.wrong >= USERNAME_ATTACK_THRESHOLD);
         if under_attack { MAX_WRONG_PER_SOURCE_UNDER_ATTACK } else { MAX_WRONG_PER_SOURCE }
     }
 
-    fn slot<'p>(&self, slots: &'p mut [Slot], key: impl Hash, now: Timestamp) -> Option<&'p mut Slot> {
-        let minute = now.as_unix_millis().div_euclid(MINUTE_MILLIS);
+    fn slot<'p>(&self, slots: &'p mut [Slot], key: impl Hash, running: Duration) -> Option<&'p mut Slot> {
+        let minute = running.as_secs() / MINUTE_SECONDS;
         let at = usize::try_from(self.key.hash_one(key) % SLOTS as u64).unwrap_or_default();
         let slot = slots.get_mut(at)?;
         if slot.minute != minute {
@@ -130,15 +133,14 @@ impl GuessLimiter {
 }
 
 impl Slot {
-    fn has_room(&mut self, limit: u32, now: Timestamp) -> bool {
+    fn has_room(&mut self, limit: u32, running: Duration) -> bool {
         if self.wrong < limit {
             return true;
         }
-        let now = now.as_unix_millis();
-        // The absolute difference, so that a clock that went back does not block digests.
-        let is_due = now.abs_diff(self.last_extra_check) >= EXTRA_CHECK_INTERVAL_MILLIS.unsigned_abs();
+        let is_due =
+            self.last_extra_check.is_none_or(|last| running.saturating_sub(last) >= EXTRA_CHECK_INTERVAL);
         if is_due {
-            self.last_extra_check = now;
+            self.last_extra_check = Some(running);
         }
         is_due
     }
@@ -150,7 +152,8 @@ mod tests {
 
     fn digest(source: &str, name: &'static str, millis: i64) -> DigestAttempt<'static> {
         let now = Timestamp::from_unix_millis(1_000_000_020_000 + millis);
-        DigestAttempt { source: source.parse().unwrap(), username: name.as_bytes(), now }
+        let running = Duration::from_millis(u64::try_from(now.as_unix_millis()).unwrap());
+        DigestAttempt { source: source.parse().unwrap(), username: name.as_bytes(), now, running }
     }
 
     /// How many of `count` wrong digests, `every` milliseconds apart, are verified.
@@ -162,8 +165,8 @@ mod tests {
         attempt: DigestAttempt<'static>,
     ) -> usize {
         let passed = (0..count).filter(|at| {
-            let now = Timestamp::from_unix_millis(attempt.now.as_unix_millis() + at * every);
-            let next = DigestAttempt { now, ..attempt };
+            let running = attempt.running + Duration::from_millis(u64::try_from(at * every).unwrap());
+            let next = DigestAttempt { running, ..attempt };
             let may_verify = guesses.may_verify(next, proofs);
             if may_verify {
                 guesses.count_wrong(next, proofs);
@@ -231,9 +234,17 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_locks_no_source_out() {
+    fn a_clock_that_goes_back_or_that_a_tester_has_frozen_locks_no_source_out() {
         let (guesses, proofs) = (GuessLimiter::default(), Proofs::default());
         verified(&guesses, &proofs, 100, 0, digest("192.0.2.1", "a", 3_600_000));
-        assert!(guesses.may_verify(digest("192.0.2.1", "a", 0), &proofs));
+        for now in [0, 3_600_000].map(|millis| digest("192.0.2.1", "a", millis).now) {
+            let later = DigestAttempt { now, ..digest("192.0.2.1", "a", 3_661_000) };
+            assert!(guesses.may_verify(later, &proofs));
+        }
+        let frozen = digest("192.0.2.2", "b", 0);
+        assert_eq!(verified(&guesses, &proofs, 30, 0, frozen), 21);
+        assert_eq!(verified(&guesses, &proofs, 5_000, 1, frozen), 4, "one a second");
+        let a_minute_later = DigestAttempt { running: digest("192.0.2.2", "b", 60_000).running, ..frozen };
+        assert_eq!(verified(&guesses, &proofs, 20, 0, a_minute_later), 20);
     }
 }

@@ -97,7 +97,8 @@ impl Inner {
         // A request from the address of the call needs no digest.
         let sent = if source == peer { *SentDigest::NONE } else { sent_digest(request, settings) };
         let username = sent.username(settings);
-        let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
+        let running = self.core.clock.stopwatch();
+        let digest = username.as_deref().map(|username| DigestAttempt { source, username, now, running });
         if digest.is_some_and(|digest| !self.front.may_verify(digest)) {
             return None;
         }

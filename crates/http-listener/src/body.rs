@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -47,13 +48,29 @@ pub async fn read_body(body: Body, limits: BodyLimits) -> Result<Bytes, BodyErro
     if stated > limits.max_bytes.saturating_add(drain::MAX_BYTES) as u64 {
         return Err(BodyError::TooLong);
     }
-    let whole = Limited::new(body, limits.max_bytes).collect();
+    let whole = whole(Limited::new(body, limits.max_bytes));
     match tokio::time::timeout(limits.deadline, whole).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Ok(whole)) => Ok(whole),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLong),
         Ok(Err(error)) => Err(BodyError::Broken(error.to_string())),
         Err(_) => Err(BodyError::TooSlow),
     }
+}
+
+/// Reads a body to its end. Only one part of it is kept as it arrived, because a part takes more memory than its bytes,
+/// and a client can send each byte as a part.
+async fn whole(mut body: Limited<Body>) -> Result<Bytes, BoxError> {
+    let (mut first, mut joined) = (Bytes::new(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(part) = frame?.into_data() else { continue };
+        if first.is_empty() && joined.is_empty() {
+            first = part;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+            joined.extend_from_slice(&part);
+        }
+    }
+    Ok(if joined.is_empty() { first } else { Bytes::from(joined) })
 }
 
 #[cfg(test)]
@@ -61,6 +78,8 @@ mod tests {
     use std::convert::Infallible;
     use std::io;
     use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Context, Poll};
 
     use futures_util::stream;
@@ -87,6 +106,21 @@ mod tests {
         }
     }
 
+    /// A part of a body that counts how many parts are in memory.
+    struct Counted(Arc<AtomicUsize>);
+
+    impl AsRef<[u8]> for Counted {
+        fn as_ref(&self) -> &[u8] {
+            b"x"
+        }
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     const LIMITS: BodyLimits = BodyLimits { max_bytes: 4, deadline: Duration::from_millis(5) };
 
     #[tokio::test]
@@ -98,6 +132,20 @@ mod tests {
         let cut_off = stream::iter([Ok(Bytes::from_static(b"fo")), Err(io::Error::other("cut off"))]);
         let error = read_body(Body::from_stream(cut_off), LIMITS).await.unwrap_err();
         assert!(matches!(&error, BodyError::Broken(cause) if cause.contains("cut off")), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_of_many_parts_is_joined_and_its_parts_are_not_kept() {
+        let (in_memory, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let highest = Arc::clone(&most);
+        let parts = (0..1_000).map(move |_| {
+            highest.fetch_max(in_memory.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            Ok::<_, Infallible>(Bytes::from_owner(Counted(Arc::clone(&in_memory))))
+        });
+        let limits = BodyLimits { max_bytes: 1_000, deadline: Duration::from_mins(1) };
+        let read = read_body(Body::from_stream(stream::iter(parts)), limits).await.unwrap();
+        assert_eq!(read, "x".repeat(1_000));
+        assert!(most.load(Ordering::Relaxed) <= 2, "{most:?}");
     }
 
     #[tokio::test]

@@ -12,6 +12,9 @@ use crate::intercept::Intercept;
 use crate::limits::Limits;
 use crate::request_counts::RequestCounts;
 
+/// The maximum number of connections of one address without a configured limit.
+const DEFAULT_MAX_PER_ADDRESS: usize = 256;
+
 /// The settings of a listener, and the parts of the server that it uses.
 #[derive(Debug, Clone)]
 pub struct ListenerContext {
@@ -39,5 +42,40 @@ impl ListenerContext {
         let local = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         let is_exempt = self.limits.connections_per_address.is_none() && local.contains(&peer.to_canonical());
         (!is_exempt && !self.proxies.trusts(peer)).then(|| origin(peer))
+    }
+
+    /// The maximum number of connections of one network. Without a setting it leaves half of the listener's to others,
+    /// also where few connections or open files are allowed.
+    pub(crate) fn connections_per_origin(&self) -> usize {
+        let all = self.limits.connections.min(self.descriptors.max_for(self.share));
+        let default = DEFAULT_MAX_PER_ADDRESS.min(all / 2).max(1);
+        self.limits.connections_per_address.unwrap_or(default)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_without_a_limit_of_its_own_leaves_half_of_the_connections_to_others() {
+        let of = |connections, connections_per_address, open_files| {
+            let context = ListenerContext {
+                limits: Limits { connections, connections_per_address, ..Limits::default() },
+                proxies: Proxies::default(),
+                descriptors: Descriptors::new(open_files),
+                share: Share::Api,
+                clock: Clock::system(),
+                tls: None,
+                counts: None,
+                intercept: None,
+            };
+            context.connections_per_origin()
+        };
+        let many = 1 << 20;
+        assert_eq!(of(10_000, None, many), 256);
+        assert_eq!((of(64, None, many), of(1, None, many)), (32, 1));
+        assert_eq!(of(10_000, None, 1_024), 210, "the API can have 420 of the open files");
+        assert_eq!(of(64, Some(64), many), 64, "a setting is kept");
     }
 }

@@ -37,6 +37,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_values_of_these_headers_are_secret_wherever_requests_are_shown() {
+        for name in OTHER_HEADERS {
+            assert!(didww_types::names_secret(name), "{name}");
+        }
+    }
+
+    #[test]
     fn a_key_in_the_header_of_another_service_is_named_without_its_value() {
         let headers = HeaderMap::from_iter([
             (http::HeaderName::from_static("x-api-key"), HeaderValue::from_static("canary")),

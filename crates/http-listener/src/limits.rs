@@ -13,8 +13,8 @@ pub struct Limits {
     /// The maximum number of simultaneous connections on the control API's listener; 1,000 by default.
     pub control_connections: usize,
     /// The maximum number of simultaneous connections of one address, or of one /64 of IPv6. `None`, the
-    /// default, means 256, and no limit for 127.0.0.1 and `::1`, which local proxies and programs use.
-    /// Trusted proxies are never limited.
+    /// default, means 256, or half of those that the listener can have if that is less, and no limit for
+    /// 127.0.0.1 and `::1`, which local proxies and programs use. Trusted proxies are never limited.
     pub connections_per_address: Option<usize>,
     /// The longest time from the first byte of a request to the end of its headers; 10 seconds by default. It
     /// is shorter while the listener has many connections.

@@ -21,8 +21,6 @@ use crate::context::ListenerContext;
 use crate::refuse::Refusals;
 use crate::unread_responses::UnreadResponses;
 
-/// The maximum number of connections of one address without a configured limit.
-const DEFAULT_MAX_PER_ADDRESS: usize = 256;
 static REFUSED: LogLimiter = LogLimiter::new("connections were refused: no room");
 static ACCEPT_FAILED: LogLimiter = LogLimiter::new("connections could not be accepted");
 
@@ -62,7 +60,7 @@ async fn serve_until(
     mut stop: watch::Receiver<bool>,
 ) {
     let (limits, router) = (context.limits, LazyLock::new(make));
-    let per_origin = limits.connections_per_address.unwrap_or(DEFAULT_MAX_PER_ADDRESS);
+    let per_origin = context.connections_per_origin();
     let mut table = ConnectionTable::new(
         ConnectionLimits { total: limits.connections, per_origin },
         limits.header_deadline,

@@ -179,6 +179,13 @@ impl Stopwatch {
         Self(Instant::now())
     }
 
+    /// A stopwatch that was started this long ago.
+    #[cfg(test)]
+    pub(crate) fn started_ago(time: Duration) -> Self {
+        let now = Instant::now();
+        Self(now.checked_sub(time).unwrap_or(now))
+    }
+
     /// When it was started, to compare it with an `Instant` of a library.
     pub fn started(self) -> Instant {
         self.0

@@ -27,3 +27,4 @@ pub mod rate;
 pub mod recently_used;
 pub mod slots;
 pub mod trace;
+mod unfrozen;

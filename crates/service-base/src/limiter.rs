@@ -3,8 +3,8 @@
 //! It limits requests as well as failed authentications. How a key's actions are counted is the [`Counter`]: a
 //! sustained rate with a burst ([`LeakyBucket`]), or a maximum in any second ([`SlidingSecond`]). A table holds at
 //! most 10,000 keys. When it is full, it drops the key of a sample that would be idle soonest, which only ever
-//! favours that key. The clock may be frozen, advanced or step back: in no case does a key wait longer than its
-//! whole burst takes.
+//! favours that key. The clock may be advanced or step back: in no case does a key wait longer than its whole
+//! burst takes. While the clock is frozen, real time counts in whole minutes (`unfrozen`).
 
 mod divide;
 mod leaky_bucket;
@@ -17,6 +17,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use divide::Divide;
 pub use leaky_bucket::LeakyBucket;
 pub use sliding_second::{PerSecond, SlidingSecond};
+
+use crate::unfrozen::UnfrozenTime;
 
 /// The maximum number of keys in the table.
 const MAX_KEYS: usize = 10_000;
@@ -53,13 +55,14 @@ pub struct Limiter<K, C = LeakyBucket>(Mutex<Counters<K, C>>);
 #[derive(Debug)]
 struct Counters<K, C> {
     of_keys: HashMap<K, C>,
+    time: UnfrozenTime,
     /// When idle keys were last removed, in microseconds since 1970.
     swept_at: i64,
 }
 
 impl<K, C> Default for Limiter<K, C> {
     fn default() -> Self {
-        Self(Mutex::new(Counters { of_keys: HashMap::new(), swept_at: i64::MIN }))
+        Self(Mutex::new(Counters { of_keys: HashMap::new(), time: UnfrozenTime::new(), swept_at: i64::MIN }))
     }
 }
 
@@ -73,6 +76,7 @@ impl<K: Eq + Hash + Clone, C: Counter> Limiter<K, C> {
             return Ok(());
         }
         let mut counters = self.lock();
+        let now = counters.time.at(now);
         if !counters.of_keys.contains_key(&key) {
             counters.make_room(now);
         }
@@ -92,6 +96,7 @@ impl<K: Eq + Hash + Clone, C: Counter> Limiter<K, C> {
             return Ok(());
         }
         let mut counters = self.lock();
+        let now = counters.time.at(now);
         let Some(counter) = counters.of_keys.get_mut(key) else { return Ok(()) };
         counter.check(limit, now).map_err(whole_seconds)
     }
@@ -175,6 +180,18 @@ mod tests {
         assert_eq!(limiter.admit("a", rate, millis(99)), Err(1));
         assert_eq!(limiter.admit("a", rate, millis(100)), Ok(()));
         assert_eq!(limiter.admit("a", rate, millis(100)), Err(1));
+    }
+
+    #[test]
+    fn a_key_waits_for_its_burst_and_not_for_a_tester_who_has_frozen_the_clock() {
+        let limiter = Limiter::<_>::default();
+        let rate = Rate::per_minute(3, 3);
+        assert!((0..3).all(|_| limiter.admit("a", rate, 0).is_ok()));
+        assert_eq!((limiter.admit("a", rate, 0), limiter.check(&"a", rate, 0)), (Err(20), Err(20)));
+        limiter.lock().time.stand_still(std::time::Duration::from_mins(1));
+        assert_eq!(limiter.check(&"a", rate, 0), Ok(()));
+        assert!((0..3).all(|_| limiter.admit("a", rate, 0).is_ok()));
+        assert_eq!(limiter.admit("a", rate, 0), Err(20));
     }
 
     #[test]

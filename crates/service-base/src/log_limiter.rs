@@ -2,12 +2,15 @@
 //!
 //! One line for each packet of a flood would fill the disk and hide important lines. The caller writes its
 //! own line when [`LogLimiter::admits`] permits it; this module only writes the number of suppressed lines, once
-//! a minute. It keeps 64 keys a minute, and no part of any line.
+//! a minute. It keeps 64 keys a minute, and no part of any line. A minute of real time ends a minute also while the
+//! clock is frozen (`unfrozen`).
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash};
 use std::sync::{Mutex, PoisonError};
 
 use didww_types::Timestamp;
+
+use crate::unfrozen::UnfrozenTime;
 
 /// How many lines of one kind are written in a minute.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +28,7 @@ const LIMITS: LineLimits = LineLimits { lines: 20, lines_per_key: 3, keys: 64 };
 /// The limits of lines about ordinary traffic, for [`LogLimiter::routine`].
 const ROUTINE_LIMITS: LineLimits = LineLimits { lines: 600, lines_per_key: 120, keys: 128 };
 
-const MINUTE_MILLIS: i64 = 60_000;
+const MINUTE_MICROS: i64 = 60_000_000;
 
 /// The limit on one kind of log line.
 #[derive(Debug)]
@@ -37,7 +40,8 @@ pub struct LogLimiter {
 
 #[derive(Debug)]
 struct Minute {
-    /// When its first line was admitted or suppressed, in milliseconds since 1970; `i64::MIN` before that.
+    time: UnfrozenTime,
+    /// When its first line was admitted or suppressed, in microseconds since 1970; `i64::MIN` before that.
     began: i64,
     written: u32,
     suppressed: u64,
@@ -64,7 +68,8 @@ impl LogLimiter {
     }
 
     const fn with_limits(what: &'static str, limits: LineLimits) -> Self {
-        let minute = Minute { began: i64::MIN, written: 0, suppressed: 0, keys: Vec::new() };
+        let time = UnfrozenTime::new();
+        let minute = Minute { time, began: i64::MIN, written: 0, suppressed: 0, keys: Vec::new() };
         Self { what, limits, minute: Mutex::new(minute) }
     }
 
@@ -86,9 +91,10 @@ impl LogLimiter {
     fn count(&self, key: &impl Hash, now: Timestamp) -> (bool, u64) {
         let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
         let mut minute = self.lock();
-        let suppressed = minute.end_if_over(now);
+        let now = minute.time.at(now.as_unix_micros());
+        let suppressed = minute.end_if_over_at(now);
         if minute.began == i64::MIN {
-            minute.began = now.as_unix_millis();
+            minute.began = now;
         }
         let admitted = minute.written < self.limits.lines && minute.take(key, self.limits);
         if admitted {
@@ -114,8 +120,12 @@ impl Minute {
     /// Starts a new minute if this one has ended, or if the clock stepped back before its start. Returns the
     /// number of lines that the ended minute suppressed.
     fn end_if_over(&mut self, now: Timestamp) -> u64 {
-        let now = now.as_unix_millis();
-        if self.began == i64::MIN || (self.began..self.began.saturating_add(MINUTE_MILLIS)).contains(&now) {
+        let now = self.time.at(now.as_unix_micros());
+        self.end_if_over_at(now)
+    }
+
+    fn end_if_over_at(&mut self, now: i64) -> u64 {
+        if self.began == i64::MIN || (self.began..self.began.saturating_add(MINUTE_MICROS)).contains(&now) {
             return 0;
         }
         self.began = i64::MIN;
@@ -186,5 +196,13 @@ mod tests {
         let summed = LogLimiter::new("refused");
         assert_eq!((0..9).filter(|_| summed.admits("a", at(3_600))).count(), 3);
         assert!(summed.admits("a", at(0)));
+    }
+
+    #[test]
+    fn a_minute_ends_while_a_tester_has_frozen_the_clock() {
+        let summed = LogLimiter::new("refused");
+        assert_eq!((0..9).filter(|_| summed.admits("a", at(0))).count(), 3);
+        summed.lock().time.stand_still(std::time::Duration::from_mins(1));
+        assert_eq!(summed.count(&"a", at(0)), (true, 6));
     }
 }

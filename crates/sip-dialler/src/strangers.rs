@@ -17,8 +17,9 @@ use sip_transport::{Arrival, FilterAction, Head, MessageFilter, Reply, Unreadabl
 use crate::dialogs::Dialogs;
 use crate::stack::ALLOW;
 
-/// Rate of answers to an IPv4 address, or a `/64` of IPv6.
-const ADDRESS_RATE: Rate = Rate::per_second(10, 40);
+/// Rate of answers to an IPv4 address, or a `/64` of IPv6, in one of the two buckets that it draws on: together 10 a
+/// second, and 40 at once.
+const ADDRESS_RATE: Rate = Rate::per_second(5, 20);
 /// Rate of answers to all addresses together.
 const TOTAL_RATE: Rate = Rate::per_second(1_000, 1_000);
 

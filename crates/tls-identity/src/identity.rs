@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
@@ -47,8 +47,16 @@ pub struct Identity {
 struct Current {
     config: Arc<ServerConfig>,
     contents: Contents,
-    /// Contents that could not be used, so that they are reported once.
-    refused: Option<Contents>,
+    /// What could not be used at the last look, so that it is reported once.
+    refused: Option<Refused>,
+}
+
+/// Files that cannot be used.
+#[derive(PartialEq, Eq)]
+enum Refused {
+    Contents(Contents),
+    /// A file could not be read, for this reason.
+    Unreadable(String),
 }
 
 impl std::fmt::Debug for Current {
@@ -91,28 +99,47 @@ impl Identity {
     /// Reads the files again. Returns whether there is another certificate or key for new connections.
     ///
     /// # Errors
-    /// If they cannot be used: the current ones remain. The same contents are refused with an error once, and then
-    /// count as unchanged.
+    /// If they cannot be used: the current ones remain. The same contents, or files that cannot be read for the same
+    /// reason, are refused with an error once, and then count as unchanged.
     pub fn reload(&self) -> Result<bool, IdentityError> {
-        let contents = Contents::read(&self.files)?;
+        let contents = match Contents::read(&self.files) {
+            Ok(contents) => contents,
+            Err(error) => {
+                let refused = Some(Refused::Unreadable(error.to_string()));
+                let mut current = self.write();
+                if current.refused == refused {
+                    return Ok(false);
+                }
+                current.refused = refused;
+                return Err(error);
+            }
+        };
         {
-            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-            if current.contents == contents || current.refused.as_ref() == Some(&contents) {
+            let mut current = self.write();
+            if current.contents == contents {
+                current.refused = None;
+                return Ok(false);
+            }
+            if let Some(Refused::Contents(refused)) = &current.refused
+                && *refused == contents
+            {
                 return Ok(false);
             }
         }
-        let config = contents.config(&self.files, &self.protocols);
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        match config {
+        match contents.config(&self.files, &self.protocols) {
             Ok(config) => {
-                *current = Current { config, contents, refused: None };
+                *self.write() = Current { config, contents, refused: None };
                 Ok(true)
             }
             Err(error) => {
-                current.refused = Some(contents);
+                self.write().refused = Some(Refused::Contents(contents));
                 Err(error)
             }
         }
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Current> {
+        self.current.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -207,8 +234,13 @@ mod tests {
         assert!(!Arc::ptr_eq(&first, &config(&identity)));
         assert_eq!(config(&identity).alpn_protocols, [b"h2".to_vec()]);
 
-        std::fs::remove_file(&files.key).unwrap();
-        assert!(identity.reload().unwrap_err().to_string().contains("key.pem"));
+        for _ in 0..2 {
+            std::fs::remove_file(&files.key).unwrap();
+            assert!(identity.reload().unwrap_err().to_string().contains("key.pem"));
+            assert!(!identity.reload().unwrap(), "a file that is missing is not reported again");
+            make(folder.path());
+            assert!(identity.reload().unwrap());
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ const PLAIN: [&str; 8] = [
 ///
 /// ```
 /// # use wire_core::names_secret;
-/// assert!(["auth_password", "X-Api-Key", "Authorization", "tokens"].into_iter().all(names_secret));
+/// assert!(["auth_password", "X-Api-Key", "Auth-Key", "Authorization", "tokens"].into_iter().all(names_secret));
 /// assert!(!["username", "key", "next_page_token"].into_iter().any(names_secret));
 /// ```
 pub fn names_secret(name: &str) -> bool {
@@ -30,7 +30,7 @@ pub fn names_secret(name: &str) -> bool {
 /// The parts of names that begin with a letter, and whose values are secret.
 fn parts(letter: u8) -> &'static [&'static str] {
     match letter {
-        b'a' => &["authorization", "api_key", "apikey", "access_key", "accesskey"],
+        b'a' => &["authorization", "api_key", "apikey", "auth_key", "access_key", "accesskey"],
         b'c' => &["cookie", "credential"],
         b'p' => &["password", "passwd"],
         b's' => &["secret", "signature"],

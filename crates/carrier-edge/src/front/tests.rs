@@ -286,13 +286,15 @@ fn guessing_gets_rare_and_the_right_digest_of_a_source_that_proved_itself_is_alw
             source: "8.8.8.8".parse().unwrap(),
             username: b"user",
             now: front.clock.now(),
+            running: front.clock.stopwatch(),
         })
     };
     assert!((0..500).filter(|at| digest(*at)).count() < 30);
     assert!(front.may_verify(DigestAttempt {
         source: "8.8.8.8".parse().unwrap(),
         username: b"user",
-        now: front.clock.now()
+        now: front.clock.now(),
+        running: front.clock.stopwatch(),
     }));
     assert!(reply(&front, &request("INVITE", 2, &wrong), "8.8.8.8").is_some(), "it goes the ordinary way");
     assert!(front.counts().guesses_unanswered > 500);

@@ -116,7 +116,8 @@ impl Front {
             self.unanswered_challenges.answered(source, &call_id);
         }
         let username = sent.username(settings);
-        let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
+        let running = self.clock.stopwatch();
+        let digest = username.as_deref().map(|username| DigestAttempt { source, username, now, running });
         if digest.is_some_and(|digest| !self.may_verify(digest)) {
             return FilterAction::Drop;
         }

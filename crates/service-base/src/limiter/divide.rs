@@ -35,12 +35,16 @@ pub trait Divide: Counter {
 impl<K: Eq + Hash + Clone, C: Divide> Limiter<K, C> {
     /// As [`Divide::used`], for a key; 0 if no action of the key is counted.
     pub fn used(&self, key: &K, part: C::Limit, parts: u32, now: i64) -> u32 {
-        self.lock().of_keys.get_mut(key).map_or(0, |counter| counter.used(part, parts, now))
+        let mut counters = self.lock();
+        let now = counters.time.at(now);
+        counters.of_keys.get_mut(key).map_or(0, |counter| counter.used(part, parts, now))
     }
 
     /// As [`Divide::resize`], for a key.
     pub fn resize(&self, key: &K, from: C::Limit, to: C::Limit, now: i64) {
-        if let Some(counter) = self.lock().of_keys.get_mut(key) {
+        let mut counters = self.lock();
+        let now = counters.time.at(now);
+        if let Some(counter) = counters.of_keys.get_mut(key) {
             counter.resize(from, to, now);
         }
     }
