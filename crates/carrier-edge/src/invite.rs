@@ -127,9 +127,10 @@ impl Inner {
             let decided =
                 self.evaluate(&parts, &CountedNonces { nonces, mark: self.node_mark, counts: &counts }, now);
             if let (Verdict::Admitted(admitted), _) = &decided
-                && let Identified::Digest { nonce, count } = &admitted.identified
+                && let Identified::Digest { count } = &admitted.identified
+                && let Some(nonce) = sent.nonce()
             {
-                counts.record(nonce.clone(), *count, now, settings.nonce_ttl);
+                counts.record(nonce.into(), *count, now, settings.nonce_ttl);
             }
             decided
         } else {

@@ -154,6 +154,11 @@ impl<'a> SentDigest<'a> {
         is_for_realm(sent, settings).then(|| sent.username.text())
     }
 
+    /// The nonce, as sent; `None` without a header that can be parsed.
+    pub fn nonce(&self) -> Option<&'a [u8]> {
+        self.chosen().ok().map(|sent| sent.nonce.raw())
+    }
+
     /// The parameters of the header, or why none can be used.
     pub(super) fn chosen(&self) -> Result<&Credentials<'a>, DigestFailure> {
         self.0.as_ref().map_err(|failure| *failure)

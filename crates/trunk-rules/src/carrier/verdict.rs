@@ -26,8 +26,6 @@ pub enum Verdict {
 pub enum Identified {
     /// By a digest that proves knowledge of the trunk's password.
     Digest {
-        /// The nonce of the digest.
-        nonce: Box<[u8]>,
         /// The nonce count; zero if the client sent none.
         count: u32,
     },

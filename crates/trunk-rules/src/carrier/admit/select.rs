@@ -76,8 +76,7 @@ fn verify<'a>(
             _ => None,
         }
     })?;
-    let identified = Identified::Digest { nonce: accepted.nonce.into(), count: accepted.count };
-    Ok((accepted.who, identified))
+    Ok((accepted.who, Identified::Digest { count: accepted.count }))
 }
 
 fn challenge(snapshot: &Snapshot<'_>, refusal: &DigestRefusal<&Entry>) -> Verdict {

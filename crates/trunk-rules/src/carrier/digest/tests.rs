@@ -74,6 +74,7 @@ fn a_request_claims_the_username_of_its_digest_for_this_realm_alone() {
     let claimed = |headers: &[&str]| {
         let sent = SentDigest::of(headers.iter().map(|header| header.as_bytes()), &settings);
         assert_eq!(sent.is_absent(), headers.is_empty());
+        assert_eq!(sent.nonce().is_some(), headers.iter().any(|header| header.starts_with("Digest")));
         sent.username(&settings).map(Cow::into_owned)
     };
     assert_eq!(claimed(&["Basic dTpw", &foreign, &own]), Some(b"user".to_vec()));
