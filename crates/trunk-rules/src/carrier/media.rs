@@ -5,6 +5,8 @@
 mod own_offer;
 mod refusal;
 
+use std::borrow::Cow;
+
 use didww_types::Secret;
 use didww_types::resources::MediaEncryptionMode;
 
@@ -19,6 +21,8 @@ const SRTP_SUITES: [&str; 2] = [OFFERED_SUITE, "AES_CM_128_HMAC_SHA1_32"];
 pub const OFFERED_SUITE: &str = "AES_CM_128_HMAC_SHA1_80";
 /// The codecs of an offer that the edge makes, as far as the settings accept them.
 const OFFERED_CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
+/// The time of nearly every description: it has neither a start nor an end.
+const UNBOUNDED: &str = "0 0";
 /// 30 bytes of key and salt in base64.
 const KEY_BASE64_LENGTH: usize = 40;
 
@@ -86,7 +90,7 @@ pub struct Media {
     /// The packet time that the offerer requests, in milliseconds.
     pub packet_time: Option<u16>,
     /// The value of `t=`, which the answer repeats.
-    pub time: String,
+    pub time: Cow<'static, str>,
     /// How the media is protected.
     pub protection: Protection,
 }
@@ -180,7 +184,10 @@ fn choose(mode: &MediaEncryptionMode, codecs: &[Codec], stream: &Stream<'_>) -> 
         telephone_event: telephone_event.map(|(number, _)| number),
         telephone_event_rate: telephone_event.map_or(codec.clock_rate(), |(_, rate)| rate),
         packet_time: stream.packet_time,
-        time: stream.time.unwrap_or("0 0").to_owned(),
+        time: match stream.time {
+            None | Some(UNBOUNDED) => Cow::Borrowed(UNBOUNDED),
+            Some(time) => Cow::Owned(time.to_owned()),
+        },
         protection,
     })
 }
