@@ -10,6 +10,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
+use super::digest_response::Hex;
+
 const TIMESTAMP_BYTES: usize = 8;
 const SALT_BYTES: usize = 8;
 const MAC_BYTES: usize = 16;
@@ -63,13 +65,11 @@ impl NonceKey {
     pub fn issue(&self, now: Timestamp, salt: u64) -> String {
         let (timestamp, salt) = (now.as_unix_millis().to_be_bytes(), salt.to_be_bytes());
         let mac = self.mac(timestamp, salt);
-        let mut nonce = String::with_capacity(2 * NONCE_BYTES);
-        for byte in timestamp.iter().chain(&salt).chain(&mac) {
-            for nibble in [byte >> 4, byte & 15] {
-                nonce.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-            }
+        let mut bytes = [0; NONCE_BYTES];
+        for (to, from) in bytes.iter_mut().zip(timestamp.iter().chain(&salt).chain(&mac)) {
+            *to = *from;
         }
-        nonce
+        String::from_utf8_lossy(Hex::of(&bytes).text()).into_owned()
     }
 
     /// Returns the state of a nonce at the given time. `ttl` is the lifetime of a nonce.

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{
-    Cause, Check, Checks, Cli, DigestFailure, Digits, EmergencyCall, Full, Media, Rate, Settings, TrunkTerms,
-    Warning, sentence,
+    Algorithm, Cause, Check, Checks, Cli, DigestFailure, Digits, EmergencyCall, Full, Media, Rate, Settings,
+    TrunkTerms, Warning, sentence,
 };
 
 /// The decision on a call.
@@ -75,6 +75,9 @@ pub struct Challenge {
     pub passed: Checks,
 }
 
+/// The bytes of a challenge header with a realm of usual length.
+const CHALLENGE_BYTES: usize = 192;
+
 impl Challenge {
     /// The disconnect cause of every challenge.
     pub const CAUSE: Cause = Cause::Unauthorized;
@@ -93,19 +96,22 @@ impl Challenge {
 
     /// Returns the header values, one per algorithm, to send under [`Settings::challenge_header`].
     pub fn headers(&self, settings: &Settings, nonce: &str) -> Vec<String> {
-        let qop = settings.qop.iter().map(|qop| qop.name()).collect::<Vec<&str>>().join(",");
         let stale = if self.stale { ", stale=true" } else { "" };
-        settings
-            .algorithms
-            .iter()
-            .map(|algorithm| {
-                format!(
-                    "Digest realm=\"{}\", nonce=\"{nonce}\", qop=\"{qop}\", algorithm={}{stale}",
-                    settings.realm,
-                    algorithm.name()
-                )
-            })
-            .collect()
+        let header = |algorithm: &Algorithm| {
+            let mut text = String::with_capacity(CHALLENGE_BYTES);
+            for part in ["Digest realm=\"", settings.realm.as_str(), "\", nonce=\"", nonce, "\", qop=\""] {
+                text.push_str(part);
+            }
+            for (at, qop) in settings.qop.iter().enumerate() {
+                text.push_str(if at > 0 { "," } else { "" });
+                text.push_str(qop.name());
+            }
+            for part in ["\", algorithm=", algorithm.name(), stale] {
+                text.push_str(part);
+            }
+            text
+        };
+        settings.algorithms.iter().map(header).collect()
     }
 }
 
@@ -217,7 +223,7 @@ fn push_quoted(text: &mut String, name: &str, value: &str, max_chars: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::carrier::{Algorithm, Qop};
+    use crate::carrier::Qop;
     use proptest::prelude::*;
 
     fn refusal(received: &str) -> Refusal {
