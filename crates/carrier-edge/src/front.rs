@@ -326,7 +326,7 @@ impl Front {
 
     /// The `To` tag of an answer; a repeated request receives the same one (RFC 3261 §8.2.7).
     fn tag(&self, head: &Head<'_>, source: IpAddr) -> String {
-        let parts = [["From", "f"], ["Call-ID", "i"], ["CSeq", ""]].map(|names| head.value(names));
+        let parts = head.first_values([["From", "f"], ["Call-ID", "i"], ["CSeq", ""]]);
         format!("{:016x}", self.key.hash_one((source, parts)))
     }
 }

@@ -62,9 +62,9 @@ impl AckRoutes {
 
     /// The transaction that waits for an ACK, and the ACK as far as the transaction looks at it.
     fn waiting_for(&self, head: &Head<'_>, arrival: &Arrival) -> Option<(TransactionEventSender, Request)> {
-        let call_id = head.value(["Call-ID", "i"])?;
-        let (from, to) = (head.value(["From", "f"])?, head.value(["To", "t"])?);
-        let sequence = head.value(["CSeq", ""])?;
+        let [call_id, from, to, sequence] =
+            head.first_values([["Call-ID", "i"], ["From", "f"], ["To", "t"], ["CSeq", ""]]);
+        let (call_id, from, to, sequence) = (call_id?, from?, to?, sequence?);
         let call_id = std::str::from_utf8(&call_id).ok()?;
         let (from, to) = (std::str::from_utf8(&from).ok()?, std::str::from_utf8(&to).ok()?);
         let sequence = std::str::from_utf8(&sequence).ok()?;

@@ -99,18 +99,38 @@ impl<'a> Head<'a> {
     }
 
     /// The values of a header, given by its long and its compact name. The compact name may be empty.
-    pub fn values(&self, [long, short]: [&str; 2]) -> impl Iterator<Item = &'a [u8]> {
-        let is_named = move |name: &[u8]| {
-            name.eq_ignore_ascii_case(long.as_bytes())
-                || (!short.is_empty() && name.eq_ignore_ascii_case(short.as_bytes()))
-        };
-        self.headers().filter(move |(name, _)| is_named(name)).map(|(_, value)| value)
+    pub fn values(&self, names: [&str; 2]) -> impl Iterator<Item = &'a [u8]> {
+        self.headers().filter(move |(name, _)| is_named(name, names)).map(|(_, value)| value)
     }
 
     /// The first value of a header, [`unfolded`].
     pub fn value(&self, names: [&str; 2]) -> Option<Cow<'a, [u8]>> {
         self.values(names).next().map(unfolded)
     }
+
+    /// The first value of each of several headers, [`unfolded`], found in one pass.
+    pub fn first_values<const N: usize>(&self, names: [[&str; 2]; N]) -> [Option<Cow<'a, [u8]>>; N] {
+        let mut found: [Option<Cow<'a, [u8]>>; N] = [const { None }; N];
+        let mut missing = N;
+        for (name, value) in self.headers() {
+            for (place, names) in found.iter_mut().zip(names) {
+                if place.is_none() && is_named(name, names) {
+                    *place = Some(unfolded(value));
+                    missing -= 1;
+                }
+            }
+            if missing == 0 {
+                break;
+            }
+        }
+        found
+    }
+}
+
+/// Whether a header has one of two names: its long one, or its compact one, which may be empty.
+fn is_named(name: &[u8], [long, short]: [&str; 2]) -> bool {
+    name.eq_ignore_ascii_case(long.as_bytes())
+        || (!short.is_empty() && name.eq_ignore_ascii_case(short.as_bytes()))
 }
 
 /// Replaces line ends and tabs of a folded value by spaces. A value on one line is returned unchanged.
@@ -162,6 +182,9 @@ mod tests {
         assert_eq!(&*unfolded(vias[1]), b"two,    three");
         assert_eq!((head.value(["From", "f"]).as_deref(), head.rest), (Some(&b"x"[..]), &b"body"[..]));
         assert_eq!(head.value(["To", "t"]), None);
+        let found = head.first_values([["From", "f"], ["To", "t"], ["Via", "v"]]);
+        let found = found.map(|value| value.map(Cow::into_owned));
+        assert_eq!(found, [Some(b"x".to_vec()), None, Some(b"one".to_vec())]);
     }
 
     #[test]
