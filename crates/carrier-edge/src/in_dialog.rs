@@ -96,7 +96,7 @@ impl Inner {
         let (trunk, peer) = (&call_state.trunk, call_state.origin.source.ip());
         // A request from the address of the call needs no digest.
         let sent = if source == peer { *SentDigest::NONE } else { sent_digest(request, settings) };
-        let username = sent.username(settings);
+        let username = sent.username();
         let running = self.core.clock.stopwatch();
         let digest = username.as_deref().map(|username| DigestAttempt { source, username, now, running });
         if digest.is_some_and(|digest| !self.front.may_verify(digest)) {

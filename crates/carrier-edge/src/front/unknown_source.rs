@@ -115,7 +115,7 @@ impl Front {
         if !sent.is_absent() {
             self.unanswered_challenges.answered(source, &call_id);
         }
-        let username = sent.username(settings);
+        let username = sent.username();
         let running = self.clock.stopwatch();
         let digest = username.as_deref().map(|username| DigestAttempt { source, username, now, running });
         if digest.is_some_and(|digest| !self.may_verify(digest)) {

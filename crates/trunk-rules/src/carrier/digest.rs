@@ -129,7 +129,32 @@ impl<T> From<DigestFailure> for DigestRefusal<T> {
 /// the digest is verified, so that no header is parsed twice.
 // No `Debug`: a digest allows offline password guessing.
 #[derive(Clone, Copy)]
-pub struct SentDigest<'a>(Result<Credentials<'a>, DigestFailure>);
+pub struct SentDigest<'a>(Result<Chosen<'a>, DigestFailure>);
+
+/// The parameters of a digest, and what is asked of them several times.
+#[derive(Clone, Copy)]
+pub(super) struct Chosen<'a> {
+    pub(super) credentials: Credentials<'a>,
+    /// Whether the digest is for this realm.
+    pub(super) is_for_realm: bool,
+    /// The algorithm, and whether it is the session variant; `None` if it was not offered.
+    algorithm: Option<(Algorithm, bool)>,
+}
+
+impl<'a> Chosen<'a> {
+    fn of(credentials: Credentials<'a>, settings: &Settings) -> Self {
+        Self {
+            is_for_realm: is_for_realm(&credentials, settings),
+            algorithm: algorithm(&credentials, settings),
+            credentials,
+        }
+    }
+
+    /// Its place among the headers of a request: the highest one counts.
+    fn rank(&self) -> u8 {
+        1 + 2 * u8::from(self.is_for_realm) + u8::from(self.algorithm.is_some())
+    }
+}
 
 impl SentDigest<'static> {
     /// The digest of a request without credentials.
@@ -149,18 +174,18 @@ impl<'a> SentDigest<'a> {
     }
 
     /// Returns the username that the request claims, if the digest is for this realm.
-    pub fn username(&self, settings: &Settings) -> Option<Cow<'a, [u8]>> {
+    pub fn username(&self) -> Option<Cow<'a, [u8]>> {
         let sent = self.chosen().ok()?;
-        is_for_realm(sent, settings).then(|| sent.username.text())
+        sent.is_for_realm.then(|| sent.credentials.username.text())
     }
 
     /// The nonce, as sent; `None` without a header that can be parsed.
     pub fn nonce(&self) -> Option<&'a [u8]> {
-        self.chosen().ok().map(|sent| sent.nonce.raw())
+        self.chosen().ok().map(|sent| sent.credentials.nonce.raw())
     }
 
     /// The parameters of the header, or why none can be used.
-    pub(super) fn chosen(&self) -> Result<&Credentials<'a>, DigestFailure> {
+    pub(super) fn chosen(&self) -> Result<&Chosen<'a>, DigestFailure> {
         self.0.as_ref().map_err(|failure| *failure)
     }
 }
@@ -168,27 +193,25 @@ impl<'a> SentDigest<'a> {
 fn choose<'a>(
     headers: impl IntoIterator<Item = &'a [u8]>,
     settings: &Settings,
-) -> Result<Credentials<'a>, DigestFailure> {
-    let mut best: Result<(u8, Credentials<'a>), DigestFailure> = Err(DigestFailure::NoHeader);
+) -> Result<Chosen<'a>, DigestFailure> {
+    let mut best: Result<Chosen<'a>, DigestFailure> = Err(DigestFailure::NoHeader);
     for header in headers {
         match (Credentials::parse(header), &best) {
             (Ok(credentials), best_so_far) => {
-                let rank = 1
-                    + 2 * u8::from(is_for_realm(&credentials, settings))
-                    + u8::from(algorithm(&credentials, settings).is_some());
-                if best_so_far.as_ref().map_or(0, |(rank, _)| *rank) < rank {
-                    best = Ok((rank, credentials));
+                let chosen = Chosen::of(credentials, settings);
+                if best_so_far.as_ref().map_or(0, Chosen::rank) < chosen.rank() {
+                    best = Ok(chosen);
                 }
             }
             (Err(flaw), Err(DigestFailure::NoHeader)) => best = Err(flaw.into()),
             (Err(_), _) => {}
         }
     }
-    best.map(|(_, credentials)| credentials)
+    best
 }
 
 /// Whether a digest is for this realm.
-pub(super) fn is_for_realm(credentials: &Credentials<'_>, settings: &Settings) -> bool {
+fn is_for_realm(credentials: &Credentials<'_>, settings: &Settings) -> bool {
     credentials.realm.text().as_ref() == settings.realm.as_bytes()
 }
 
@@ -212,13 +235,14 @@ pub fn verify_digest<'a, 'p, T>(
 }
 
 pub(super) fn verify_chosen<'a, 'p, T>(
-    sent: &Credentials<'a>,
+    chosen: &Chosen<'a>,
     request: SignedRequest<'_>,
     settings: &Settings,
     nonces: &(impl Nonces + ?Sized),
     find: impl FnOnce(&[u8]) -> Option<(T, &'p PasswordHash)>,
 ) -> Result<Authenticated<'a, T>, DigestRefusal<T>> {
-    let (algorithm, session) = algorithm(sent, settings).ok_or(DigestFailure::UnsupportedAlgorithm)?;
+    let (algorithm, session) = chosen.algorithm.ok_or(DigestFailure::UnsupportedAlgorithm)?;
+    let sent = &chosen.credentials;
     let qop = match sent.qop.map(Parameter::text) {
         None => None,
         Some(text) => Some(
@@ -230,7 +254,7 @@ pub(super) fn verify_chosen<'a, 'p, T>(
                 .ok_or(DigestFailure::UnsupportedQop)?,
         ),
     };
-    if !is_for_realm(sent, settings) {
+    if !chosen.is_for_realm {
         return Err(DigestFailure::RealmMismatch.into());
     }
     let (received, expected) = (sent.response.raw().len(), algorithm.hex_length());

@@ -8,8 +8,7 @@
 
 use std::sync::Arc;
 
-use super::super::authorization::Credentials;
-use super::super::digest::{is_for_realm, verify_chosen};
+use super::super::digest::{Chosen, verify_chosen};
 use super::super::index::Entry;
 use super::super::network::Address;
 use super::super::source_table::Found;
@@ -33,8 +32,9 @@ pub(super) fn select<'a>(
     }
     let source = Address::of(attempt.source);
     let sent = attempt.credentials.chosen();
-    let for_realm = sent.ok().filter(|sent| is_for_realm(sent, snapshot.settings));
-    let named_trunk = for_realm.and_then(|sent| snapshot.trunks.by_username(&sent.username.text()));
+    let for_realm = sent.ok().filter(|sent| sent.is_for_realm);
+    let named_trunk =
+        for_realm.and_then(|sent| snapshot.trunks.by_username(&sent.credentials.username.text()));
     let allowed = named_trunk
         .is_some_and(|entry| entry.terms.allows_source(source) && entry.terms.allows_dialled(dialled));
     // If the named trunk allows both the address and the prefix, no other trunk needs to be looked up.
@@ -65,7 +65,7 @@ pub(super) fn select<'a>(
 fn verify<'a>(
     snapshot: &Snapshot<'a>,
     attempt: &Attempt<'_>,
-    sent: &Credentials<'_>,
+    sent: &Chosen<'_>,
     named_trunk: Option<&'a Entry>,
 ) -> Result<(&'a Entry, Identified), DigestRefusal<&'a Entry>> {
     let request = SignedRequest { method: attempt.method, body: attempt.body };
