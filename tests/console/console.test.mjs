@@ -290,6 +290,19 @@ checked('callbacks and their attempts are shown', {}, async (page) => {
   assert.match(await row.innerText(), /200/);
 });
 
+checked('deliveries of one call at the same time are a row each', {}, async (page) => {
+  const customer = '6d6e0d4f-7c1c-4f6a-9b7c-0a3b4f3c2d10';
+  const delivery = { customer, call: customer, url: 'http://127.0.0.1/hook', events: 1, attempt: 1, at: '2026-01-01T00:00:00.000Z', error: null };
+  const deliveries = [{ ...delivery, status: 500 }, { ...delivery, status: 200 }, { ...delivery, status: 200 }];
+  await page.page.route('**/control/v1/deliveries*', (route) => route.fulfill({ json: { deliveries, waiting: 0, dropped: 0 } }));
+  await page.show('deliveries');
+  await page.page.getByRole('row', { name: /webhook/ }).first().waitFor();
+  assert.equal(await page.page.locator('tbody tr').count(), 3);
+  await page.show('deliveries?failed=yes');
+  await page.page.locator('tbody tr').nth(1).waitFor({ state: 'detached' });
+  assert.equal(await page.page.locator('tbody tr').count(), 1);
+});
+
 checked('what peers and owners write stays text', {}, async (page) => {
   await server.send('/accounts', { name: MARKUP });
   for (const [view, place] of [['accounts', 'tbody'], ['trunks', 'tbody'], ['dids', 'tbody'], ['accounts', '#account']]) {
