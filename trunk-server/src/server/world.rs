@@ -29,8 +29,8 @@ pub(super) async fn prepare_world(
         );
         return Ok(None);
     }
-    let mut named = world.accounts.iter().flat_map(|account| &account.keys).filter_map(|key| key.api_key.as_ref());
-    let is_named = named.any(|named| Some(named) == config.api_key.as_ref());
+    let mut keys = world.accounts.iter().flat_map(|account| &account.keys);
+    let is_named = keys.any(|known| known.api_key.is_some() && known.api_key == config.api_key);
     if let (Some(key), Some(first)) = (&config.api_key, world.accounts.first_mut())
         && !is_named
         && control.account_of_key(key).await?.is_none()
