@@ -12,11 +12,11 @@ const EVERY = 10_000;
 
 const isCallback = (delivery) => 'account' in delivery;
 
-// 200 to 298 is success of a callback, anything below 500 of a webhook.
-const succeeded = (delivery) => delivery.status !== null && (isCallback(delivery) ? delivery.status >= 200 && delivery.status < 299 : delivery.status < 500);
+// One that a fault lost counts as delivered, and has neither a status nor an error.
+const succeeded = (delivery) => delivery.error === null;
 
 const answer = (delivery) => {
-  const text = delivery.status === null ? 'no answer' : String(delivery.status);
+  const text = delivery.status !== null ? String(delivery.status) : succeeded(delivery) ? 'lost by a fault' : 'no answer';
   return pill(text, succeeded(delivery) ? 'good' : 'bad');
 };
 
