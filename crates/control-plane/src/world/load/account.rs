@@ -91,7 +91,8 @@ impl Control {
                     None => keys.push(key),
                     Some(owner) if owner == targets.len() => {}
                     Some(_) => {
-                        return Err(invalid(format!("has a key of account `{name}` that it also has of another")));
+                        let message = format!("has a key of account `{name}` that it also has of another");
+                        return Err(invalid(message));
                     }
                 }
             }
