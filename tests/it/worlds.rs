@@ -258,6 +258,8 @@ async fn the_communication_platform_is_loaded_and_saved_without_its_secrets_unle
     let expected =
         [("Frozen", "1000.0"), ("Shop", "12.5")].map(|(name, had)| (name.to_owned(), had.to_owned()));
     assert_eq!(names(&first).await, expected);
+    let listed = json!(first.control().providers().await.unwrap()).to_string();
+    assert!(listed.contains("\"trunk\":\"T\"") && !listed.contains("planted"), "{listed}");
     let open = save(&first, SaveOptions::default().secrets()).await;
     let masked = save(&first, SaveOptions::default()).await;
     for secret in ["planted-password", "planted-header", "planted-note", "planted-secret"] {

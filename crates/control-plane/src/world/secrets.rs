@@ -11,7 +11,7 @@ use crate::without_secrets::{holds_secret, is_secret, json_in, names_url, remove
 pub(crate) use crate::without_secrets::HIDDEN;
 
 /// Hides the secrets of a value, at any depth, and removes the credentials in its URLs.
-pub(super) fn hide(members: &mut Map<String, Value>) {
+pub(crate) fn hide(members: &mut Map<String, Value>) {
     for (name, member) in members {
         if names_url(name) {
             remove_credentials(member);
