@@ -33,8 +33,8 @@ struct Written {
 }
 
 impl Writer {
-    /// Creates the folder, unless it exists and is empty. At most `max` exchanges are written to it, and at most 99,999:
-    /// the names of more would not sort by their numbers.
+    /// Creates the folder, unless it exists and is empty. At most `max` exchanges are written to it, and at most
+    /// 99,999: the names of more would not sort by their numbers.
     ///
     /// # Errors
     /// If it has files, or cannot be created.
