@@ -197,6 +197,15 @@ checked('a trunk is changed under the rules of its owner', {}, async (page) => {
   const { data } = await server.send(`/accounts/${account}/records/voice_out_trunks/${trunk}`);
   const { capacity_limit: limited, name, authentication_method: method } = data.attributes;
   assert.deepEqual([limited, name, method.attributes.allowed_sip_ips], [12, 'Berlin', ['127.0.0.1/32', '203.0.113.9/32']]);
+  // The form is still there: what it wrote before is kept by a change of another part of the same object.
+  for (const prefix of ['99', '']) {
+    await page.page.getByLabel('Tech prefix').fill(prefix);
+    await page.page.getByRole('button', { name: 'Save the changes' }).click();
+    await page.page.getByText('It applies from the next call on').waitFor();
+    const { data: changed } = await server.send(`/accounts/${account}/records/voice_out_trunks/${trunk}`);
+    const { tech_prefix: stored, allowed_sip_ips: kept } = changed.attributes.authentication_method.attributes;
+    assert.deepEqual([stored || '', kept], [prefix, ['127.0.0.1/32', '203.0.113.9/32']]);
+  }
 });
 
 checked('the overview has calls, refusals and spending as charts, with their numbers in words', {}, async (page) => {
@@ -288,6 +297,20 @@ checked('callbacks and their attempts are shown', {}, async (page) => {
   const row = page.page.getByRole('row', { name: /callback/ }).first();
   await row.waitFor();
   assert.match(await row.innerText(), /200/);
+});
+
+checked('deliveries of one call at the same time are a row each', {}, async (page) => {
+  const customer = '6d6e0d4f-7c1c-4f6a-9b7c-0a3b4f3c2d10';
+  const delivery = { customer, call: customer, url: 'http://127.0.0.1/hook', events: 1, attempt: 1, at: '2026-01-01T00:00:00.000Z', error: null };
+  const deliveries = [{ ...delivery, status: 500, error: 'answered 500' }, { ...delivery, status: 200 }, { ...delivery, status: null }];
+  await page.page.route('**/control/v1/deliveries*', (route) => route.fulfill({ json: { deliveries, waiting: 0, dropped: 0 } }));
+  await page.show('deliveries');
+  await page.page.getByRole('row', { name: /webhook/ }).first().waitFor();
+  assert.equal(await page.page.locator('tbody tr').count(), 3);
+  await page.page.getByRole('row', { name: /lost by a fault/ }).waitFor();
+  await page.show('deliveries?failed=yes');
+  await page.page.locator('tbody tr').nth(1).waitFor({ state: 'detached' });
+  assert.equal(await page.page.locator('tbody tr').count(), 1);
 });
 
 checked('what peers and owners write stays text', {}, async (page) => {

@@ -209,6 +209,15 @@ async fn the_program_compares_a_recording_and_says_with_its_exit_code_what_it_fo
     let mut unread = unread.spawn().unwrap();
     drop(unread.stdout.take());
     assert_eq!(unread.wait().unwrap().code(), Some(3));
+    // A recording whose bodies were not kept confirms nothing.
+    let omitted = tempfile::tempdir().unwrap();
+    let exchange = json!({ "request": { "method": "POST", "path": "/v3/a", "body": { "omitted": 1 } },
+        "response": { "status": 200 } });
+    fs::write(omitted.path().join("1.json"), exchange.to_string()).unwrap();
+    let output = command().args(["compare", "--from"]).arg(omitted.path()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("1.json: not compared") && said.contains("0 exchanges compared"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]

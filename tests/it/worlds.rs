@@ -258,6 +258,8 @@ async fn the_communication_platform_is_loaded_and_saved_without_its_secrets_unle
     let expected =
         [("Frozen", "1000.0"), ("Shop", "12.5")].map(|(name, had)| (name.to_owned(), had.to_owned()));
     assert_eq!(names(&first).await, expected);
+    let listed = json!(first.control().providers().await.unwrap()).to_string();
+    assert!(listed.contains("\"trunk\":\"T\"") && !listed.contains("planted"), "{listed}");
     let open = save(&first, SaveOptions::default().secrets()).await;
     let masked = save(&first, SaveOptions::default()).await;
     for secret in ["planted-password", "planted-header", "planted-note", "planted-secret"] {
@@ -564,6 +566,15 @@ async fn a_key_of_another_account_is_refused_before_anything_is_stored() {
     let error = load(&world.server, file.clone()).await.unwrap_err().to_string();
     assert!(error.contains("another account has") && !error.contains(key.expose()), "{error}");
     assert_eq!(world.server.control().accounts().await.unwrap().len(), 2);
+    let mut twice = with_trunks("one", &["A"]);
+    let keys = json!([{ "api_key": "one-key" }, { "api_key": "one-key" }]);
+    twice["accounts"][0]["keys"] = keys.clone();
+    twice["accounts"].as_array_mut().unwrap().push(json!({ "name": "two", "keys": keys }));
+    let error = load(&world.server, twice.clone()).await.unwrap_err().to_string();
+    assert!(error.contains("has a key of account `two` that it also has of another"), "{error}");
+    assert_eq!(world.server.control().accounts().await.unwrap().len(), 2);
+    twice["accounts"].as_array_mut().unwrap().pop();
+    assert_eq!(load(&world.server, twice).await.unwrap().accounts[0].api_key, None, "a key twice is one");
     file["accounts"][0]["name"] = json!(other.name);
     let loaded = load(&world.server, file).await.unwrap();
     assert_eq!((loaded.accounts[0].id, loaded.accounts[0].is_new), (other.id, false));

@@ -204,7 +204,14 @@ fn compare_exchanges(compare: trunk_server::cli::Compare) -> ExitCode {
         Err(error) => return fail(&error, 1),
     };
     match runtime.block_on(compare.run()) {
-        Ok(found) => print_all(&found.to_string(), if found.differences.is_empty() { 0 } else { 3 }),
+        Ok(found) => {
+            let code = match (found.compared, found.differences.is_empty()) {
+                (0, _) => 1,
+                (_, true) => 0,
+                (_, false) => 3,
+            };
+            print_all(&found.to_string(), code)
+        }
         Err(error) => fail(&error, 1),
     }
 }

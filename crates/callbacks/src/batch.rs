@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::policy::{Policy, policy};
 use crate::schedule::retry_delay;
-use crate::send::{Outcome, without_userinfo};
+use crate::send::{Outcome, without_secrets};
 
 /// Consecutive events of one subject to one URL, the oldest first. A single event if its form is not batched.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Batch {
                 delivery: Delivery {
                     owner: self.owner(),
                     subject: self.subject,
-                    url: without_userinfo(&self.url),
+                    url: without_secrets(&self.url),
                     events: u32::try_from(events.len()).unwrap_or(u32::MAX),
                     attempt: first.attempts.saturating_add(1),
                     at,

@@ -4,6 +4,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use didww_types::hidden_in_url;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Client, Response};
@@ -215,18 +216,18 @@ async fn discard_body(mut response: Response) {
     }
 }
 
-/// Removes the user and password from a URL, for logs and records. Returns "(unreadable)" if the URL cannot
-/// be parsed.
-pub(crate) fn without_userinfo(text: &str) -> String {
+/// Removes the user and password from a URL, and hides the values of secret parameters, for records. Returns
+/// "(unreadable)" if the URL cannot be parsed.
+pub(crate) fn without_secrets(text: &str) -> String {
     let Ok(mut url) = Url::parse(text) else { return "(unreadable)".to_owned() };
     if url.username().is_empty() && url.password().is_none() {
-        return text.to_owned();
+        return hidden_in_url(text).unwrap_or_else(|| text.to_owned());
     }
     // This works for every URL with a host. Others are refused before they are sent.
     if url.set_username("").is_err() || url.set_password(None).is_err() {
         return "(unreadable)".to_owned();
     }
-    url.into()
+    hidden_in_url(url.as_str()).unwrap_or_else(|| url.into())
 }
 
 #[cfg(test)]

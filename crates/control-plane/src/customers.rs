@@ -9,6 +9,7 @@ use didww_types::Secret;
 use didww_types::values::Money;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use service_core::{AttemptError, Retries};
 use trunk_store::{DocumentKind, DocumentQuery, StoreError};
 use uuid::Uuid;
@@ -21,6 +22,7 @@ use voipbin_platform::{
 pub use access_keys::NewAccessKey;
 pub use tokens::TokenKind;
 
+use crate::world::secrets::hide;
 use crate::{Control, ControlError};
 
 /// Maximum number of flows that one transaction deletes: other writes wait for it.
@@ -378,12 +380,20 @@ impl Control {
         Ok(voipbin_platform::open_providers(&self.platform).await?)
     }
 
-    /// Returns every provider with its health, newest first.
+    /// Returns every provider with its health, newest first, without the values of its headers, and with the secrets in
+    /// its metadata as `(hidden)`.
     ///
     /// # Errors
     /// If the store fails.
     pub async fn providers(&self) -> Result<Vec<Provider>, ControlError> {
-        Ok(voipbin_platform::providers(&self.platform).await?)
+        let mut providers = voipbin_platform::providers(&self.platform).await?;
+        for provider in &mut providers {
+            let metadata = std::mem::take(&mut provider.metadata);
+            let mut metadata: Map<String, Value> = metadata.into_iter().collect();
+            hide(&mut metadata);
+            provider.metadata = metadata.into_iter().collect();
+        }
+        Ok(providers)
     }
 
     /// Probes every provider now and stores the results. Returns the number of providers.

@@ -21,6 +21,7 @@ mod routes;
 mod save;
 mod scenarios;
 pub(crate) mod secrets;
+mod strict;
 mod values;
 
 pub use digest::HexDigest;

@@ -64,6 +64,11 @@ impl Expected {
         (least..=most).contains(&number)
     }
 
+    /// Whether more requests than this number are expected.
+    pub(crate) fn needs_more_than(&self, number: u64) -> bool {
+        number < self.bounds().0
+    }
+
     fn bounds(&self) -> (u64, u64) {
         let least = self.count.or(self.at_least).unwrap_or(u64::from(self.at_most.is_none()));
         (least, self.count.or(self.at_most).unwrap_or(u64::MAX))

@@ -72,14 +72,14 @@ impl Lab {
         self.0.faults.names_accounts()
     }
 
-    /// Finds the fault that applies to a callback or a webhook, and waits for its delay.
+    /// Finds the fault that applies to a callback or a webhook, and waits for its delay, or until the server stops.
     pub async fn send(&self, account: Option<Uuid>, method: &str, path: &str) -> CallbackFate {
         let Some(strike) =
             self.0.faults.strike(Seen { target: Target::Callbacks, account, trunk: None, method, path })
         else {
             return CallbackFate::Sent;
         };
-        tokio::time::sleep(strike.delay).await;
+        self.pause(strike.delay).await;
         let status = strike.fault.status.and_then(|status| StatusCode::from_u16(status).ok());
         match (strike.fault.effect, status) {
             (Effect::Lose, _) => CallbackFate::Lost,
@@ -116,8 +116,41 @@ impl Lab {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use axum::response::Response;
+    use http::request::Parts;
+    use service_base::boxed::Boxed;
+
     use super::*;
     use crate::Fault;
+
+    /// A server that stops.
+    #[derive(Debug)]
+    struct Stopping;
+
+    impl Surroundings for Stopping {
+        fn account<'a>(&'a self, _request: &'a mut Parts) -> Boxed<'a, Option<Uuid>> {
+            Box::pin(async { None })
+        }
+
+        fn refusal(&self, _request: &Parts, _status: StatusCode) -> Response {
+            Response::new(Body::empty())
+        }
+
+        fn stopping(&self) -> Boxed<'_, ()> {
+            Box::pin(async {})
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delay_of_a_callback_ends_when_the_server_stops() {
+        let lab = Lab::default();
+        lab.enter(Arc::new(Stopping));
+        lab.faults().add(Fault::delay(Duration::from_mins(1)).of_callbacks()).unwrap();
+        let began = tokio::time::Instant::now();
+        assert_eq!(lab.send(None, "POST", "/hook").await, CallbackFate::Sent);
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_callback_is_sent_late_or_lost_or_counts_as_answered() {

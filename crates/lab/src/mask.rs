@@ -24,10 +24,10 @@ pub(crate) fn json(text: &[u8]) -> String {
         let string = part(text, at, end);
         let colon = after_spaces(text, end);
         if text.get(colon) != Some(&b':') {
-            if is_text_with_secret(string) {
-                shown.extend_from_slice(b"\"(hidden)\"");
-            } else {
-                push_text(&mut shown, string);
+            let from = shown.len();
+            push_string(&mut shown, string);
+            if end == text.len() {
+                hide_open_authority(&mut shown, from);
             }
             at = end;
             continue;
@@ -72,10 +72,27 @@ pub(crate) fn form(text: &str) -> String {
     text.split('&').map(shown).collect::<Vec<_>>().join("&")
 }
 
-/// Hides users, passwords and secret parameters of URLs in a text of any kind, such as the value of a header.
+/// Hides the secrets of a form that was cut off, in which the user of the last URL can lack what shows that it is one.
+pub(crate) fn start_of_form(text: &str) -> String {
+    let shown = form(text);
+    let (before, last) = shown.split_at(shown.rfind('&').map_or(0, |at| at + 1));
+    let Some((name, value)) = last.split_once('=') else { return shown };
+    let is_open = decoded(value).rsplit_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?', '#']));
+    if is_open { format!("{before}{name}={HIDDEN}") } else { shown }
+}
+
+/// Hides users, passwords and secret parameters of URLs in a text of any kind, such as the value of a header, which can
+/// also be the path and the query of a request, as proxies add them.
 pub(crate) fn text(bytes: &[u8]) -> String {
     let mut shown = Vec::with_capacity(bytes.len());
-    push_text(&mut shown, bytes);
+    match memchr(b'?', bytes).filter(|_| bytes.starts_with(b"/")) {
+        Some(mark) => {
+            push_without_user(&mut shown, part(bytes, 0, mark + 1));
+            let query = String::from_utf8_lossy(part(bytes, mark + 1, bytes.len()));
+            shown.extend_from_slice(form(&query).as_bytes());
+        }
+        None => push_text(&mut shown, bytes),
+    }
     lossy(shown)
 }
 
@@ -98,6 +115,82 @@ fn is_secret_member(string: &[u8]) -> bool {
 fn is_text_with_secret(string: &[u8]) -> bool {
     let text = string.strip_prefix(b"\"").unwrap_or(string).trim_ascii_start();
     text.first().is_some_and(|first| b"{[\\".contains(first)) && names_secret(&String::from_utf8_lossy(text))
+}
+
+/// Adds a JSON string, with its quotes, that is a value.
+fn push_string(shown: &mut Vec<u8>, string: &[u8]) {
+    let from = shown.len();
+    if !is_text_with_secret(string) {
+        let form = memchr(b'=', string).and_then(|_| hidden_form(&String::from_utf8_lossy(string)));
+        push_text(shown, form.as_deref().map_or(string, str::as_bytes));
+        let added = part(shown, from, shown.len());
+        if memchr(b'\\', added).is_none() || !conceals_secret(added) {
+            return;
+        }
+        shown.truncate(from);
+    }
+    shown.extend_from_slice(b"\"(hidden)\"");
+}
+
+/// A text that is a form with a secret, such as the body of a customer's requests, with its secrets hidden. Quotes
+/// around it stay.
+fn hidden_form(text: &str) -> Option<String> {
+    let (start, inner) = text.strip_prefix('"').map_or(("", text), |rest| ("\"", rest));
+    let (inner, end) = inner.strip_suffix('"').map_or((inner, ""), |rest| (rest, "\""));
+    let mut has_secret = false;
+    for pair in inner.split('&') {
+        let (name, value) = pair.split_once('=')?;
+        if name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && !b"_-.%[]".contains(&byte)) {
+            return None;
+        }
+        has_secret |= !value.is_empty() && names_secret(&decoded(name));
+    }
+    has_secret.then(|| format!("{start}{}{end}", form(inner)))
+}
+
+/// Maximum number of bytes that a cut leaves of an escape: those of a pair of surrogates, without the last one.
+const MAX_OF_ESCAPE: usize = 11;
+
+/// Whether a JSON string whose secrets are hidden, with its quotes, still has one that only its escapes conceal.
+fn conceals_secret(string: &[u8]) -> bool {
+    let Some(plain) = unescaped(string) else { return true };
+    let mut shown = Vec::with_capacity(plain.len());
+    push_text(&mut shown, plain.as_bytes());
+    let inner = plain.trim_ascii_start();
+    shown != plain.as_bytes()
+        || hidden_form(&plain).is_some_and(|hidden| hidden != plain)
+        || (inner.starts_with(['{', '[']) && json(inner.as_bytes()) != inner)
+}
+
+/// The text of a JSON string, complete or cut off; `None` if it has an escape that is not valid.
+fn unescaped(string: &[u8]) -> Option<String> {
+    let whole = serde_json::from_slice::<String>(string).ok();
+    whole.or_else(|| {
+        (0..=MAX_OF_ESCAPE.min(string.len())).find_map(|left_out| {
+            let mut closed = part(string, 0, string.len() - left_out).to_vec();
+            closed.push(b'"');
+            serde_json::from_slice::<String>(&closed).ok()
+        })
+    })
+}
+
+/// Hides the authority with which the text after an index ends: it can be the start of a user and a password whose
+/// `@` was cut off.
+fn hide_open_authority(shown: &mut Vec<u8>, from: usize) {
+    let mut start = from;
+    while let Some(found) = start_of_authority(part(shown, start, shown.len())) {
+        start += found;
+    }
+    let authority = part(shown, start, shown.len());
+    if start > from && !authority.iter().any(|byte| *byte == b'@' || ends_authority(*byte)) {
+        shown.truncate(start);
+        shown.extend_from_slice(HIDDEN.as_bytes());
+    }
+}
+
+/// Whether no character of this byte is part of the authority of a URL.
+fn ends_authority(byte: u8) -> bool {
+    b"/?#\\\"".contains(&byte) || byte.is_ascii_whitespace()
 }
 
 fn part(text: &[u8], from: usize, to: usize) -> &[u8] {
@@ -175,7 +268,7 @@ fn end_of_url(text: &[u8], from: usize) -> usize {
     while let Some(byte) = text.get(at) {
         match byte {
             b'\\' => at += 2,
-            b'"' | b' ' | b'#' | b'<' | b'>' => break,
+            b'"' | b' ' | b'\n' | b'\r' | b'\t' | b'#' | b'<' | b'>' => break,
             _ => at += 1,
         }
     }
@@ -207,7 +300,7 @@ fn push_without_user(shown: &mut Vec<u8>, text: &[u8]) {
     while let Some(start) = start_of_authority(rest) {
         shown.extend_from_slice(part(rest, 0, start));
         let authority = part(rest, start, rest.len());
-        let end = authority.iter().position(|byte| b"/?#\\\" ".contains(byte)).unwrap_or(authority.len());
+        let end = authority.iter().position(|byte| ends_authority(*byte)).unwrap_or(authority.len());
         rest = authority;
         if let Some(user) = part(authority, 0, end).iter().rposition(|byte| *byte == b'@') {
             shown.extend_from_slice(HIDDEN.as_bytes());
@@ -312,6 +405,58 @@ mod tests {
         assert_eq!(shown(hidden), hidden);
         let escaped = r#"{"a":"\n{\"password\": \"p\"}","b":"\u007b\"token\":1}","c":"\n{\"to\":1}"}"#;
         assert_eq!(shown(escaped), r#"{"a":"(hidden)","b":"(hidden)","c":"\n{\"to\":1}"}"#);
+    }
+
+    #[test]
+    fn escapes_conceal_no_secret() {
+        for concealed in [
+            r#"["{\"pass\\u0077ord\":\"p\"}"]"#,
+            r#"["{\"headers\":{\"X-Auth\":\"p\"}}"]"#,
+            r#"["https://ann:p\u00e9@h/"]"#,
+            r#"["http\u003a//ann:p@h"]"#,
+            r#"["http://h?tok\u0065n=p"]"#,
+            r#"["a=1\u0026tok\u0065n=p"]"#,
+            r#"["\ud800http:\u002f\u002fann:p@h"]"#,
+            r#"["[\"{\\\"tok\\u0065n\\\":\\\"p\\\"}\"]"]"#,
+        ] {
+            assert_eq!(shown(concealed), r#"["(hidden)"]"#, "{concealed}");
+        }
+        for plain in [
+            r#"["see http://h\nann@h"]"#,
+            r#"["\u00e9 and \"token\" http:\/\/h\/?a=1"]"#,
+            r#"["{\"a\":\"\\u00e9\"}"]"#,
+        ] {
+            assert_eq!(shown(plain), plain);
+        }
+    }
+
+    #[test]
+    fn a_form_in_a_string_is_hidden_by_its_names() {
+        assert_eq!(
+            shown(r#"{"body":"to={SMS_DST}&api_key=k&text=x y","v":"my password=p","w":"n=1&token="}"#),
+            r#"{"body":"to={SMS_DST}&api_key=(hidden)&text=x y","v":"my password=p","w":"n=1&token="}"#
+        );
+        assert_eq!(json(b"[\"a=\xff&token=t\"]"), "[\"a=\u{fffd}&token=(hidden)\"]");
+    }
+
+    #[test]
+    fn the_user_of_a_url_that_was_cut_off_is_hidden() {
+        let whole = r#"{"a":"http://h/","url":"https://ann:hunter2-hunter2@h/"}"#;
+        for length in 0..=whole.len() {
+            let shown = json(&whole.as_bytes()[..length]);
+            assert!(!shown.contains("ann") && !shown.contains("hunter"), "{shown}");
+            assert_eq!(json(shown.as_bytes()), shown);
+        }
+        assert_eq!(start_of_form("a=1&u=https%3A%2F%2Fann%3Ap"), "a=1&u=(hidden)");
+        assert_eq!(start_of_form("u=https://h/a&b=2&flag"), "u=https://h/a&b=2&flag");
+        assert_eq!(start_of_form("b=2&u=https://h/a"), "b=2&u=https://h/a");
+    }
+
+    #[test]
+    fn a_header_with_the_path_of_a_request_has_no_secret() {
+        assert_eq!(text(b"/v1.0/calls?accesskey=k&page=1"), "/v1.0/calls?accesskey=(hidden)&page=1");
+        assert_eq!(text(b"/v3/dids?u=https://ann:p@h"), "/v3/dids?u=(hidden)");
+        assert_eq!(text(b"/v3/dids"), "/v3/dids");
     }
 
     #[test]

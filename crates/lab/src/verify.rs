@@ -96,8 +96,8 @@ impl Journal {
             }
             match numbers.iter().find(|number| **number > previous) {
                 Some(number) => previous = *number,
-                // An expectation of no requests has no place in the order.
-                None if expected.takes(0) => {}
+                // Requests that need not be there have no place in the order.
+                None if numbers.is_empty() && expected.takes(0) => {}
                 None => are_in_order = false,
             }
             requests.push(found(expected, numbers.len() as u64, nearest));
@@ -156,10 +156,9 @@ impl<'a> Nearest<'a> {
 }
 
 fn found(expected: &Expected, number: u64, nearest: Nearest<'_>) -> Found {
-    let passed = expected.takes(number);
-    let misses = if passed { Vec::new() } else { nearest.misses };
+    let misses = if expected.needs_more_than(number) { nearest.misses } else { Vec::new() };
     Found {
-        passed,
+        passed: expected.takes(number),
         expected: expected.described(),
         wanted: expected.wanted(),
         found: number,
@@ -247,6 +246,30 @@ mod tests {
             assert_eq!((report.in_order, report.passed), (Some(is_kept), is_kept), "{order:?}");
         }
         assert_eq!(journal.verify(&expectations(&[("GET", "/c"), ("GET", "/a")], false)).in_order, None);
+    }
+
+    #[test]
+    fn a_request_that_need_not_be_there_is_in_order_if_it_is() {
+        let journal = journal(&[("GET", "/a"), ("GET", "/b")]);
+        let at_most_one = |path: &str| Expected { at_most: Some(1), ..Expected::new("GET", path) };
+        for (second, is_kept) in [("/a", false), ("/none", true)] {
+            let requests = vec![Expected::new("GET", "/b"), at_most_one(second)];
+            let report = journal.verify(&Expectations { requests, in_order: true, after: 0 });
+            assert_eq!((report.in_order, report.passed), (Some(is_kept), is_kept), "{second}");
+        }
+    }
+
+    #[test]
+    fn of_too_many_requests_none_came_near() {
+        let journal = journal(&[("GET", "/a"), ("GET", "/a"), ("POST", "/a")]);
+        let near = |count| {
+            let expected = Expected { count: Some(count), ..Expected::new("GET", "/a") };
+            let expectations = Expectations { requests: vec![expected], ..Expectations::default() };
+            let report = journal.verify(&expectations);
+            assert!(!report.passed);
+            report.requests[0].near_misses.len()
+        };
+        assert_eq!((near(1), near(3)), (0, 1));
     }
 
     #[test]

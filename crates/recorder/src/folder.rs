@@ -33,7 +33,8 @@ struct Written {
 }
 
 impl Writer {
-    /// Creates the folder, unless it exists and is empty. At most `max` exchanges are written to it.
+    /// Creates the folder, unless it exists and is empty. At most `max` exchanges are written to it, and at most
+    /// 99,999: the names of more would not sort by their numbers.
     ///
     /// # Errors
     /// If it has files, or cannot be created.
@@ -43,7 +44,7 @@ impl Writer {
         if fs::read_dir(folder).map_err(unusable)?.next().is_some() {
             return Err(RecorderError::NotEmpty(folder.to_owned()));
         }
-        Ok(Self { folder: folder.to_owned(), max, written: Mutex::default() })
+        Ok(Self { folder: folder.to_owned(), max: max.min(MAX_FILES - 1), written: Mutex::default() })
     }
 
     /// Writes an exchange. Returns false if the recording is full.
@@ -157,6 +158,15 @@ mod tests {
         let refused = read_files(&folder, 1).unwrap_err().to_string();
         assert!(refused.contains("more than 1 files"), "{refused}");
         assert!(matches!(Writer::create(&folder, 2), Err(RecorderError::NotEmpty(_))));
+    }
+
+    #[test]
+    fn no_more_is_written_than_is_read_in_the_same_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = Writer::create(folder.path(), usize::MAX).unwrap();
+        assert_eq!(writer.max, 99_999);
+        assert!(name(10_000, &exchange("/v3/b")) < name(writer.max, &exchange("/v3/a")));
+        assert!(name(MAX_FILES, &exchange("/v3/a")) < name(writer.max, &exchange("/v3/a")), "out of order");
     }
 
     #[test]

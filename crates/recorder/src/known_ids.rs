@@ -9,7 +9,10 @@ const LENGTH: usize = 36;
 
 /// The ids of a recording, each with the corresponding id of another service.
 #[derive(Debug, Default)]
-pub(crate) struct KnownIds(BTreeMap<String, String>);
+pub(crate) struct KnownIds {
+    others: BTreeMap<String, String>,
+    recorded: BTreeMap<String, String>,
+}
 
 /// Whether a text is an id: a hyphenated UUID.
 pub(crate) fn is_id(text: &str) -> bool {
@@ -17,11 +20,17 @@ pub(crate) fn is_id(text: &str) -> bool {
 }
 
 impl KnownIds {
-    /// Records that two ids correspond to each other. Returns false if the recorded id corresponds to another id
-    /// already.
+    /// Records that two ids correspond to each other. Returns false if one of them corresponds to another id already.
     pub(crate) fn learn(&mut self, recorded: &str, other: &str) -> bool {
-        let known = self.0.entry(recorded.to_owned()).or_insert_with(|| other.to_owned());
-        known == other
+        match (self.others.get(recorded), self.recorded.get(other)) {
+            (None, None) => {
+                self.others.insert(recorded.to_owned(), other.to_owned());
+                self.recorded.insert(other.to_owned(), recorded.to_owned());
+                true
+            }
+            (Some(known), _) => known == other,
+            (None, Some(_)) => false,
+        }
     }
 
     /// The text with each known id replaced by the corresponding one.
@@ -31,7 +40,7 @@ impl KnownIds {
             let id = rest.get(..LENGTH).filter(|start| is_id(start));
             let end = id.map_or(first.len_utf8(), str::len);
             let (start, after) = rest.split_at(end);
-            replaced.push_str(id.and_then(|id| self.0.get(id)).map_or(start, String::as_str));
+            replaced.push_str(id.and_then(|id| self.others.get(id)).map_or(start, String::as_str));
             rest = after;
         }
         replaced
@@ -51,6 +60,7 @@ mod tests {
         assert!(ids.learn(ONE, OTHER));
         assert!(ids.learn(ONE, OTHER));
         assert!(!ids.learn(ONE, ONE));
+        assert!(!ids.learn(OTHER, OTHER), "two records are not one of the other service");
         assert_eq!(ids.replace(&format!("/v3/dids/{ONE}?é={ONE}")), format!("/v3/dids/{OTHER}?é={OTHER}"));
         assert_eq!(ids.replace(OTHER), OTHER);
         assert_eq!(ids.replace("é"), "é");

@@ -39,7 +39,8 @@ fn mask_all(value: &mut Value, is_hidden: bool) {
         Value::String(text) if is_hidden && !text.is_empty() => HIDDEN.clone_into(text),
         Value::Number(_) if is_hidden => *value = Value::from(HIDDEN),
         Value::String(text) => {
-            if let Some(masked) = masked_json(text).or_else(|| masked_url(text)) {
+            let masked = masked_json(text).or_else(|| masked_form(text)).or_else(|| masked_url(text));
+            if let Some(masked) = masked {
                 *text = masked;
             }
         }
@@ -47,20 +48,33 @@ fn mask_all(value: &mut Value, is_hidden: bool) {
     }
 }
 
-/// A JSON text, such as the body of a customer's requests, with its secrets replaced; `None` if it has none or is not
-/// JSON.
+/// A JSON text, such as the body of a customer's requests, with its secrets replaced; `None` if it has none. A text
+/// that only begins as JSON, such as one with placeholders for values, is replaced as a whole if it has a secret.
 fn masked_json(text: &str) -> Option<String> {
     if !text.trim_start().starts_with(['{', '[']) {
         return None;
     }
-    let value: Value = serde_json::from_str(text).ok()?;
+    let Ok(value) = serde_json::from_str::<Value>(text) else {
+        return names_secret(text).then(|| HIDDEN.to_owned());
+    };
     let mut masked = value.clone();
     mask(&mut masked);
     if masked == value { None } else { Some(masked.to_string()) }
 }
 
-/// A URL without its user and password and with its secret parameters replaced; `None` if it has none. From a text that
-/// contains URLs, only the users and passwords are removed.
+/// A form, such as the body of a customer's requests, with its secrets replaced; `None` if it has none or is no form.
+fn masked_form(text: &str) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.%[]".contains(&byte);
+    let is_pair = |pair: &str| pair.split_once('=').is_some_and(|(name, _)| name.bytes().all(is_plain));
+    if !text.split('&').all(is_pair) {
+        return None;
+    }
+    let masked = masked_query(text);
+    if masked == text { None } else { Some(masked) }
+}
+
+/// A URL, or a text that contains URLs, without their users and passwords and with their secret parameters replaced;
+/// `None` if it has none.
 pub fn masked_url(text: &str) -> Option<String> {
     if !text.contains("://") {
         return None;
@@ -75,7 +89,31 @@ pub fn masked_url(text: &str) -> Option<String> {
         url.set_query(Some(&masked));
         Some(String::from(url))
     });
-    with_query.or_else(|| if without == text { None } else { Some(without) })
+    with_query.or_else(|| {
+        let masked = with_masked_parameters(&without);
+        if masked == text { None } else { Some(masked) }
+    })
+}
+
+/// A text with the secret parameters of each URL in it replaced.
+fn with_masked_parameters(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut masked = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        masked.push_str("://");
+        let ends = |sign: char| sign.is_whitespace() || ['"', '<', '>', '#'].contains(&sign);
+        let (url, rest) = part.split_at(part.find(ends).unwrap_or(part.len()));
+        match url.split_once('?') {
+            Some((address, query)) => {
+                masked.push_str(address);
+                masked.push('?');
+                masked.push_str(&masked_query(query));
+            }
+            None => masked.push_str(url),
+        }
+        masked.push_str(rest);
+    }
+    masked
 }
 
 /// A text without the user and the password of each URL in it.
@@ -152,6 +190,21 @@ mod tests {
     }
 
     #[test]
+    fn a_body_with_placeholders_or_of_a_form_has_no_secret() {
+        let mut value = json!({ "template": "{ \"api_key\": \"k\", \"to\": {SMS_DST} }", "plain": "{ \"to\": {SMS_DST} }",
+            "form": "to=1&api_key=k", "other": "to=1&text=a b", "sentence": "my password=p" });
+        mask(&mut value);
+        assert_eq!(
+            value,
+            json!({ "template": HIDDEN, "plain": "{ \"to\": {SMS_DST} }", "form": "to=1&api_key=%28hidden%29",
+                "other": "to=1&text=a b", "sentence": "my password=p" })
+        );
+        let once = value.clone();
+        mask(&mut value);
+        assert_eq!(value, once, "what is masked stays as it is");
+    }
+
+    #[test]
     fn what_belongs_to_a_secret_is_replaced_as_a_whole_and_keeps_its_form() {
         let mut value = json!({
             "headers": { "X-Auth": "h", "n": 1, "empty": "" }, "token": ["t", { "a": "b" }], "secret": true,
@@ -175,6 +228,8 @@ mod tests {
         ] {
             assert_eq!(masked_url(text).as_deref(), Some(masked));
         }
+        let sentence = masked_url("see <http://a/?token=t&b=c#d>, or http://h?e=f");
+        assert_eq!(sentence.as_deref(), Some("see <http://a/?token=%28hidden%29&b=c#d>, or http://h?e=f"));
         assert_eq!(masked_url("see http://a/b@c"), None);
         assert_eq!(masked_query("u=https%3A%2F%2Fann%3Apw%40h%2F&n=1"), "u=https%3A%2F%2Fh%2F&n=1");
     }

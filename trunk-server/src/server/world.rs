@@ -7,7 +7,8 @@ use super::StartError;
 use crate::config::{Config, WorldSource};
 
 /// Loads the world that the builder or the configuration names, unless one of its accounts exists. The configured API
-/// key becomes one of its first account. Returns the random key of the first account, if it has no other.
+/// key becomes one of its first account, unless the world has it already. Returns the random key of the first account,
+/// if it has no other.
 pub(super) async fn prepare_world(
     control: &Control,
     config: &Config,
@@ -28,9 +29,11 @@ pub(super) async fn prepare_world(
         );
         return Ok(None);
     }
+    let mut keys = world.accounts.iter().flat_map(|account| &account.keys);
+    let is_named = keys.any(|known| known.api_key.is_some() && known.api_key == config.api_key);
     if let (Some(key), Some(first)) = (&config.api_key, world.accounts.first_mut())
+        && !is_named
         && control.account_of_key(key).await?.is_none()
-        && !first.keys.iter().any(|known| known.api_key.as_ref() == Some(key))
     {
         first.keys.push(WorldKey::named(key.clone()));
     }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::secrets::{HIDDEN, hide};
+use super::strict;
 use crate::without_secrets::remove_credentials;
 
 /// The communication platform of a world.
@@ -59,13 +60,13 @@ pub struct WorldProvider {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tech_postfix: String,
     /// Additional headers, any of which can be a credential.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "strict::secrets", skip_serializing_if = "BTreeMap::is_empty")]
     pub tech_headers: BTreeMap<String, Secret>,
     /// The codecs, with commas between them.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub codecs: String,
     /// The metadata of the trunk at the carrier.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default, deserialize_with = "strict::members", skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// The user that answers digest challenges; if `None`, a provider that exists keeps its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]

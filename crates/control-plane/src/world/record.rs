@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use trunk_rules::domain::Rulebook;
 use uuid::Uuid;
 
+use super::strict::{Members, Strict};
 use super::values;
 
 /// The attribute with the time of creation, which is that of the load.
@@ -107,7 +108,8 @@ impl<'de> Visitor<'de> for RecordSeed {
                 "attributes" => record.attributes = members.next_value_seed(AttributesSeed(spec))?,
                 "relationships" => record.relationships = members.next_value_seed(RelationshipsSeed(spec))?,
                 "meta" => {
-                    record.meta = members.next_value()?;
+                    let Members(meta) = members.next_value()?;
+                    record.meta = meta;
                     let checked = Rulebook::DIDWW.changed_meta(spec, Map::new(), &record.meta);
                     checked.map_err(|message| A::Error::custom(format!("`meta` {message}")))?;
                 }
@@ -161,7 +163,7 @@ impl<'de> Visitor<'de> for AttributesSeed {
                     right.join(", ")
                 )));
             };
-            let value: Value = members.next_value()?;
+            let Strict(value) = members.next_value()?;
             let value = values::checked(spec, attribute, &value)
                 .map_err(|message| A::Error::custom(format!("`{name}` {message}")))?;
             attributes.insert(name.clone(), value);

@@ -6,15 +6,14 @@ use didww_types::{ApiVersion, Resource as _, ResourceSpec};
 use serde_json::{Map, Value, json};
 use service_base::ids::Ids;
 
-use crate::without_secrets::{is_secret, remove_credentials};
+use crate::without_secrets::{holds_secret, is_secret, json_in, names_url, remove_credentials};
 
-/// The text that replaces a secret.
-pub(crate) const HIDDEN: &str = "(hidden)";
+pub(crate) use crate::without_secrets::HIDDEN;
 
 /// Hides the secrets of a value, at any depth, and removes the credentials in its URLs.
-pub(super) fn hide(members: &mut Map<String, Value>) {
+pub(crate) fn hide(members: &mut Map<String, Value>) {
     for (name, member) in members {
-        if name.ends_with("url") {
+        if names_url(name) {
             remove_credentials(member);
         }
         if is_secret(name) {
@@ -31,7 +30,12 @@ fn hide_in(value: &mut Value) {
         Value::Object(inner) => hide(inner),
         Value::Array(items) => items.iter_mut().for_each(hide_in),
         Value::String(text) => {
-            let Some(before) = json_in(text) else { return };
+            let Some(before) = json_in(text) else {
+                if holds_secret(text) {
+                    HIDDEN.clone_into(text);
+                }
+                return;
+            };
             let mut hidden = before.clone();
             hide_in(&mut hidden);
             if hidden != before {
@@ -42,18 +46,11 @@ fn hide_in(value: &mut Value) {
     }
 }
 
-/// The value of a text that is JSON, such as the body of requests to a customer.
-fn json_in(text: &str) -> Option<Value> {
-    if !text.trim_start().starts_with(['{', '[']) {
-        return None;
-    }
-    serde_json::from_str(text).ok()
-}
-
-/// Hides all texts of a value, such as of an object with headers.
+/// Hides all texts and numbers of a value, such as of an object with headers.
 fn hide_all(value: &mut Value) {
     match value {
         Value::String(text) if !text.is_empty() => HIDDEN.clone_into(text),
+        Value::Number(_) => *value = Value::from(HIDDEN),
         Value::Object(inner) => inner.values_mut().for_each(hide_all),
         Value::Array(items) => items.iter_mut().for_each(hide_all),
         _ => {}
@@ -80,31 +77,34 @@ pub(crate) fn reveal(
     new: &dyn Fn() -> String,
 ) {
     for (name, member) in members {
-        replace(member, stored.and_then(|stored| stored.get(name)), is_secret(name), new);
+        replace(member, stored.and_then(|stored| stored.get(name)), new);
     }
 }
 
-fn replace(value: &mut Value, stored: Option<&Value>, is_hidden: bool, new: &dyn Fn() -> String) {
+/// Replaces the hidden texts of a value. Outside of secrets, a text was hidden as a whole because it has one.
+fn replace(value: &mut Value, stored: Option<&Value>, new: &dyn Fn() -> String) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                let stored = stored.and_then(|stored| stored.get(name.as_str()));
-                replace(member, stored, is_hidden || is_secret(name), new);
+                replace(member, stored.and_then(|stored| stored.get(name.as_str())), new);
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                replace(item, stored.and_then(|stored| stored.get(index)), is_hidden, new);
+                replace(item, stored.and_then(|stored| stored.get(index)), new);
             }
         }
-        Value::String(text) if is_hidden && text == HIDDEN => {
-            let kept = stored.and_then(Value::as_str).filter(|stored| !stored.is_empty());
-            *text = kept.map_or_else(new, str::to_owned);
+        Value::String(text) if text == HIDDEN => {
+            *value = match stored {
+                Some(Value::String(kept)) if !kept.is_empty() => Value::from(kept.as_str()),
+                Some(Value::Number(kept)) => Value::Number(kept.clone()),
+                _ => Value::from(new()),
+            };
         }
         Value::String(text) if text.contains(HIDDEN) => {
             let Some(mut inner) = json_in(text) else { return };
             let stored = stored.and_then(Value::as_str).and_then(json_in);
-            replace(&mut inner, stored.as_ref(), false, new);
+            replace(&mut inner, stored.as_ref(), new);
             *text = inner.to_string();
         }
         _ => {}
@@ -236,6 +236,30 @@ mod tests {
         assert_eq!(saved[CONFIGURATION]["attributes"]["headers"], json!({ "X-Auth": "h", "Accept": "a" }));
         let body = json!({ "password": "b", "to": 1 }).to_string();
         assert_eq!(saved[CONFIGURATION]["attributes"]["body"], json!(body));
+    }
+
+    #[test]
+    fn a_secret_that_is_a_number_or_is_in_a_body_that_is_not_json_is_hidden_and_replaced() {
+        let mut saved = members(json!({
+            "metadata": { "pin_token": 4711, "base_uri": "https://ann:pw@h/", "n": 1 },
+            "body": "{ \"api_key\": \"k\", \"to\": {SMS_DST_ADDR} }", "form": "to=1&password=p",
+            "message": "{SMS_TEXT} is your token",
+        }));
+        let stored = saved.clone();
+        hide(&mut saved);
+        assert_eq!(
+            Value::Object(saved.clone()),
+            json!({ "metadata": { "pin_token": HIDDEN, "base_uri": "https://h/", "n": 1 }, "body": HIDDEN,
+                "form": HIDDEN, "message": "{SMS_TEXT} is your token" })
+        );
+        let mut new = saved.clone();
+        reveal(&mut new, None, &|| "new".to_owned());
+        assert_eq!(
+            (&new["metadata"]["pin_token"], &new["body"], &new["form"]),
+            (&json!("new"), &json!("new"), &json!("new"))
+        );
+        reveal(&mut saved, Some(&stored), &|| "new".to_owned());
+        assert_eq!((&saved["metadata"]["pin_token"], &saved["body"]), (&json!(4711), &stored["body"]));
     }
 
     #[test]

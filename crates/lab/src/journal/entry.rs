@@ -20,6 +20,8 @@ const FIXED_BYTES: usize = 320;
 const MAX_SHOWN_BYTES: usize = 2 * MAX_BODY_BYTES;
 /// Maximum number of bytes that are kept of a body.
 pub const MAX_BODY_BYTES: usize = 16 << 10;
+/// Maximum number of bytes that are kept of a query.
+pub(super) const MAX_QUERY_BYTES: usize = 4 << 10;
 
 /// An entry as it is kept: unmasked, because most entries are dropped without having been read, and hiding the secrets
 /// of each would cost every request too much. So only [`shown`](Self::shown) and the methods that comparisons use,
@@ -80,17 +82,22 @@ impl RawBody {
     /// The body with this start, as it is shown.
     fn shown(self, start: &[u8]) -> JournalBody {
         let Self { bytes, form } = self;
+        let is_cut = bytes > start.len() as u64;
         let text = match form {
             _ if start.is_empty() => None,
-            Form::Parameters if is_form(start) => Some(mask::form(&String::from_utf8_lossy(start))),
+            Form::Parameters if is_form(start) => Some(shown_form(&String::from_utf8_lossy(start), is_cut)),
             // Some clients send JSON with the media type of a form.
             Form::Json | Form::Parameters if is_json(start) => Some(mask::json(start)),
             // In a text of neither form, secrets would not be found.
             Form::Json | Form::Parameters | Form::Other => None,
         };
-        let is_cut = bytes > start.len() as u64;
         JournalBody { bytes, text: text.map(|text| shortened(text, MAX_SHOWN_BYTES)), is_cut }
     }
+}
+
+/// A form or a query with its secrets hidden, complete or truncated.
+fn shown_form(text: &str, is_cut: bool) -> String {
+    if is_cut { mask::start_of_form(text) } else { mask::form(text) }
 }
 
 /// Whether a text is JSON, complete or truncated.
@@ -207,7 +214,8 @@ impl Stored {
 
     /// The query, with its secrets hidden.
     pub(crate) fn shown_query(&self) -> Option<String> {
-        self.has_query.then(|| mask::form(self.texts.query()))
+        let query = self.texts.query();
+        self.has_query.then(|| shown_form(query, query.len() >= MAX_QUERY_BYTES))
     }
 
     /// The body of the request, with its secrets hidden.
@@ -315,6 +323,16 @@ mod tests {
         for other in ["{'password':'hunter2'}", "password: hunter2", "<password>hunter2</password>"] {
             assert_eq!(text(Form::Parameters, other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn of_a_query_or_a_form_that_was_cut_no_user_of_a_url_is_shown() {
+        let url = "u=https%3A%2F%2Fann%3Aplanted";
+        let body = RawBody { bytes: 1_000, form: Form::Parameters }.shown(url.as_bytes());
+        assert_eq!(body.text.as_deref(), Some("u=(hidden)"));
+        let query = format!("{}&{url}", "a".repeat(MAX_QUERY_BYTES - url.len() - 1));
+        let shown = Stored::of("GET", "/").with(&query, "").shown_query().unwrap();
+        assert!(shown.ends_with("a&u=(hidden)"), "{shown}");
     }
 
     #[test]

@@ -14,11 +14,9 @@ use service_base::clock::Clock;
 use uuid::Uuid;
 
 use super::Journal;
-use super::entry::{Form, MAX_BODY_BYTES, RawBody, Stored, start_of_text};
+use super::entry::{Form, MAX_BODY_BYTES, MAX_QUERY_BYTES, RawBody, Stored, start_of_text};
 use super::spare;
 
-/// Maximum number of bytes that are kept of a query.
-const MAX_QUERY_BYTES: usize = 4 << 10;
 /// Maximum number of bytes of a response body that is read; a longer one is recorded without its text.
 const MAX_LOOKED_INTO: u64 = 4 << 20;
 

@@ -5,18 +5,18 @@ import { empty, h, heading, link, none, pill, replace } from '../dom.js';
 import { filters } from '../form.js';
 import { plural, time } from '../format.js';
 import { serverNow } from '../live.js';
-import { table } from '../table.js';
+import { numbered, table } from '../table.js';
 
 const LIMIT = 200;
 const EVERY = 10_000;
 
 const isCallback = (delivery) => 'account' in delivery;
 
-// 200 to 298 is success of a callback, anything below 500 of a webhook.
-const succeeded = (delivery) => delivery.status !== null && (isCallback(delivery) ? delivery.status >= 200 && delivery.status < 299 : delivery.status < 500);
+// One that a fault lost counts as delivered, and has neither a status nor an error.
+const succeeded = (delivery) => delivery.error === null;
 
 const answer = (delivery) => {
-  const text = delivery.status === null ? 'no answer' : String(delivery.status);
+  const text = delivery.status !== null ? String(delivery.status) : succeeded(delivery) ? 'lost by a fault' : 'no answer';
   return pill(text, succeeded(delivery) ? 'good' : 'bad');
 };
 
@@ -28,7 +28,7 @@ export const deliveries = {
     const sums = h('p', { class: 'about' });
     const rows = table({
       caption: 'Attempts of deliveries, newest first',
-      key: (delivery) => [delivery.at, delivery.trunk ?? delivery.call, delivery.attempt].join(),
+      key: (delivery) => delivery.key,
       nothing: () =>
         params.failed
           ? empty('No attempt failed.', 'Show all attempts to see the others.')
@@ -46,7 +46,9 @@ export const deliveries = {
     });
     async function refresh() {
       const found = await get(`/deliveries${query({ account, limit: LIMIT })}`);
-      rows.update(params.failed ? found.deliveries.filter((delivery) => !succeeded(delivery)) : found.deliveries);
+      // Webhooks of one call can be sent at the same time, above all while the clock is frozen.
+      const list = numbered(found.deliveries, ({ at, trunk, call, attempt }) => [at, trunk ?? call, attempt].join(' '));
+      rows.update(params.failed ? list.filter((delivery) => !succeeded(delivery)) : list);
       replace(sums, `${plural(found.waiting, 'event')} waiting for delivery, ${plural(found.dropped, 'event')} dropped.`);
     }
     // The feed of changes does not name deliveries.

@@ -1,6 +1,6 @@
 //! The accounts of a world: finds existing ones, creates new ones, and changes their settings and keys.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use didww_types::values::{IpNetworks, ValueError};
@@ -57,7 +57,9 @@ impl Control {
     /// Finds the accounts of a world by their ids or names, and checks their settings and keys.
     pub(super) async fn targets<'w>(&self, world: &'w World) -> Result<Vec<Target<'w>>, ControlError> {
         let known = self.accounts().await?;
-        let (mut ids, mut names, mut digests) = (BTreeSet::new(), BTreeSet::new(), HashSet::new());
+        let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
+        // The keys of the file with the positions of their accounts.
+        let mut digests: HashMap<KeyDigest, usize> = HashMap::new();
         let mut targets = Vec::with_capacity(world.accounts.len());
         for account in &world.accounts {
             let name = &account.name;
@@ -84,8 +86,15 @@ impl Control {
             }
             let mut keys = Vec::new();
             for key in &account.keys {
-                let added = self.new_key(name, existing.as_deref(), key).await?;
-                keys.extend(added.filter(|key| digests.insert(key.digest)));
+                let Some(key) = self.new_key(name, existing.as_deref(), key).await? else { continue };
+                match digests.insert(key.digest, targets.len()) {
+                    None => keys.push(key),
+                    Some(owner) if owner == targets.len() => {}
+                    Some(_) => {
+                        let message = format!("has a key of account `{name}` that it also has of another");
+                        return Err(invalid(message));
+                    }
+                }
             }
             let mut new_key = None;
             if existing.is_none() && keys.is_empty() {
