@@ -128,7 +128,8 @@ mod tests {
         let mut bodies = json!([{ "body": "{\"password\": \"p\", \"to\": 1}" }, "{\"token\": {SMS_TEXT}}", "a=1&api_key=k"]);
         remove_secrets(&mut bodies);
         assert_eq!(bodies, json!([{ "body": "{\"to\":1}" }, HIDDEN, HIDDEN]));
-        let mut texts = json!(["{SMS_TEXT} is your token: \"a\"", "my token=t", "{ \"to\":  1 }", "a=1&token="]);
+        let mut texts =
+            json!(["{SMS_TEXT} is your token: \"a\"", "my token=t", "{ \"to\":  1 }", "a=1&token="]);
         let before = texts.clone();
         remove_secrets(&mut texts);
         assert_eq!(texts, before);

@@ -46,9 +46,8 @@ impl Acks {
 
     /// Sends the ACK for a response with this code, `CSeq` number and remote tag, and returns whether there is one.
     pub(crate) async fn resend(&self, code: u16, sequence: u32, tag: &str) -> bool {
-        let fits = |ack: &&Ack| {
-            ack.sequence == sequence && *ack.tag == *tag && (code >= 300 || !ack.of_refusal)
-        };
+        let fits =
+            |ack: &&Ack| ack.sequence == sequence && *ack.tag == *tag && (code >= 300 || !ack.of_refusal);
         let known = self.0.iter().find(fits);
         if let Some(ack) = known {
             ack.send().await;

@@ -167,7 +167,8 @@ async fn an_offer_of_fax_alone_is_refused_so_that_it_goes_on_as_audio() {
     let both = description(4000).replace("m=audio", "m=image 6000 udptl t38\r\nm=audio");
     let (alone, _) = both.split_once("m=audio").unwrap();
     let without_audio = both.replace("m=audio 4000", "m=audio 0");
-    for (number, offer, code) in [(1, alone, 488), (2, without_audio.as_str(), 488), (3, both.as_str(), 200)] {
+    for (number, offer, code) in [(1, alone, 488), (2, without_audio.as_str(), 488), (3, both.as_str(), 200)]
+    {
         carrier.request(&invite, "UPDATE", number, "", offer).await;
         let answer = carrier.response_to(&format!("{number} UPDATE")).await;
         assert_eq!(answer.code(), code, "{offer}");

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use trunk_store::{CallQuery, Change, DocumentKind, DocumentQuery, NewDocument, Store, StoreError, StoredCall};
+use trunk_store::{
+    CallQuery, Change, DocumentKind, DocumentQuery, NewDocument, Store, StoreError, StoredCall,
+};
 
 use crate::support::records::{account, commit, did, dids, id, insert, key};
 
