@@ -227,6 +227,7 @@ async fn a_refresh_by_re_invite_leaves_a_call_on_hold() {
     let (mut call, _) = up(&edge, &timer).await;
     let hold = format!("{}a=sendonly\r\n", call.offer);
     assert_eq!(call.request("INVITE", &[], &hold).await.code(), 200);
+    assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the ACK is known");
     edge.advance(45).await;
     let headers = ["Session-Expires: 90;refresher=uac", "Contact: <sip:x@127.0.0.1>"];
     let refresh = call.asked("INVITE", "200 OK", &headers, &hold).await;
@@ -248,6 +249,7 @@ async fn audio_that_the_caller_removed_stays_removed_in_each_refresh_and_the_cal
         // The refresh of the caller.
         let answer = call.request("INVITE", &[], &removed).await;
         assert!(answer.code() == 200 && answer.body.ends_with(disabled), "{answer:?}");
+        assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the ACK is known");
         // The refresh of the edge, which changes nothing.
         edge.advance(45).await;
         let headers = ["Session-Expires: 90;refresher=uac", "Contact: <sip:x@127.0.0.1>"];
