@@ -423,7 +423,7 @@ mod tests {
         }
         for plain in [
             r#"["see http://h\nann@h"]"#,
-            r#"["\u00e9 and \"token\" http:\/\/h\/?a=1"]"#,
+            r#"["a \u00e9 and \"token\" http:\/\/h\/?a=1"]"#,
             r#"["{\"a\":\"\\u00e9\"}"]"#,
         ] {
             assert_eq!(shown(plain), plain);
