@@ -1,7 +1,7 @@
 //! The texts that every engine can store.
 //!
 //! PostgreSQL refuses a NUL character in a text, and an entry of an index that is longer than some 2,700 bytes. It does
-//! so in the middle of a transaction, and does not name the text. SQLite accepts both, but a database in a file can be
+//! so in the middle of a transaction, and does not name the text. `SQLite` accepts both, but a database in a file can be
 //! moved to PostgreSQL. So each engine refuses such texts before a transaction begins.
 
 use crate::account::Account;
