@@ -73,8 +73,8 @@ async fn of_type(
     names.extend(renamed.iter().map(|(_, name)| (*name).to_owned()));
     let is_named = can_be_named(spec, version, &names);
     let read = async |selection: Selection| {
-        let named = Projection::of(spec, version, iter::empty());
-        Records::read(client, spec, &selection, &BTreeSet::new(), named).await
+        let projection = Projection::of(spec, version, iter::empty());
+        Records::read(client, spec, &selection, &BTreeSet::new(), projection).await
     };
     let mut records = read(if is_named { Selection::Named(names) } else { Selection::All }).await?;
     if is_named && marked(declaration, spec, keys, &records).values().any(Option::is_none) {

@@ -127,8 +127,8 @@ fn leads_to(path: &'static str, number: i64) -> Condition {
     Condition { test: FilterTest::Linked(path), values }
 }
 
-fn text(test: FilterTest, text: &str) -> Condition {
-    Condition { test, values: vec![IndexValue::Text(text.to_owned())] }
+fn text(test: FilterTest, value: &str) -> Condition {
+    Condition { test, values: vec![IndexValue::Text(value.to_owned())] }
 }
 
 fn calls_out() -> Condition {
