@@ -288,6 +288,7 @@ impl Declaration {
                 owned: false,
                 unapplied: false,
                 least: None,
+                former_text: None,
                 since: attr.since.clone(),
                 until: None,
             });

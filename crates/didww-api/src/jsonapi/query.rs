@@ -394,6 +394,9 @@ fn values(
             FilterTest::CreatedFrom => time(&value, "T00:00:00.000Z"),
             FilterTest::CreatedUntil if filter.whole_day => end_of_day(&value),
             FilterTest::CreatedUntil => time(&value, "T23:59:59.999Z"),
+            _ if filter.is_former_text(context.version, &value) => {
+                Some(IndexValue::Text(value.clone().into_owned()))
+            }
             _ => index_value(filter.kind, &value, blank),
         };
         read.ok_or_else(|| value.into_owned())
