@@ -114,6 +114,7 @@ fn relationship(rel: &Rel) -> TokenStream {
     let update = rel.update.then(|| quote!(.update()));
     let or = rel.or.as_ref().map(|target| quote!(.or(#target)));
     let write_only = rel.write_only.then(|| quote!(.write_only()));
+    let distinct = rel.distinct.then(|| quote!(.distinct()));
     let since = rel.since.as_ref().map(|version| quote!(.since(#version)));
     let feature = rel.feature.as_ref().map(|feature| quote!(.feature(::didww_types::Feature::#feature)));
     let until = rel.until.as_ref().map(|version| quote!(.until(#version)));
@@ -122,7 +123,7 @@ fn relationship(rel: &Rel) -> TokenStream {
     });
     let inverse = rel.inverse.as_ref().map(|name| quote!(.inverse(#name)));
     let mirrors = rel.mirrors.as_ref().map(|attribute| quote!(.mirrors(#attribute)));
-    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #or #update #write_only #since #until #feature #former #mirrors #inverse }
+    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #or #update #write_only #distinct #since #until #feature #former #mirrors #inverse }
 }
 
 fn filter(filter: &Filter) -> TokenStream {
