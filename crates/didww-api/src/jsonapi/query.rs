@@ -444,9 +444,10 @@ fn end_of_day(text: &str) -> Option<IndexValue> {
     Some(IndexValue::Integer(end))
 }
 
-/// A time; a day without one has the time of day `of_day`.
+/// A time, in UTC unless it names an offset; a day without one has the time of day `of_day`.
 fn time(text: &str, of_day: &str) -> Option<IndexValue> {
-    let at = text.parse::<Timestamp>().or_else(|_| format!("{text}{of_day}").parse());
+    let at = text.parse::<Timestamp>();
+    let at = at.or_else(|_| format!("{text}{of_day}").parse()).or_else(|_| format!("{text}Z").parse());
     at.ok().map(|at| IndexValue::Integer(at.as_unix_millis()))
 }
 
