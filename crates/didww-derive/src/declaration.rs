@@ -290,7 +290,7 @@ impl Declaration {
                 owned: false,
                 unapplied: false,
                 least: None,
-                former_text: None,
+                former: None,
                 since: attr.since.clone(),
                 until: None,
             });

@@ -137,7 +137,7 @@ fn filter(filter: &Filter) -> TokenStream {
     let contains = filter.options.contains_since.as_ref().map(|version| quote!(.contains_since(#version)));
     let owned = filter.owned.then(|| quote!(.owned()));
     let least = filter.least.as_ref().map(|(least, unless)| quote!(.least(#least, &[#(#unless),*])));
-    let former = filter.former_text.as_ref().map(|(text, until)| quote!(.former_text(#text, #until)));
+    let former = filter.former.as_ref().map(|(text, until)| quote!(.former_text(#text, #until)));
     let legacy = filter.legacy.then(|| quote!(.legacy()));
     let unapplied = filter.unapplied.then(|| quote!(.unapplied()));
     let whole_day = filter.options.whole_day.then(|| quote!(.whole_day()));

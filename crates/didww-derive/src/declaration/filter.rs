@@ -20,7 +20,7 @@ pub(crate) struct Filter {
     /// The least number of characters of a value, and the filters that permit shorter ones.
     pub(crate) least: Option<(LitInt, Vec<LitStr>)>,
     /// A text of its enumeration that ended, and its last version.
-    pub(crate) former_text: Option<(LitStr, TokenStream)>,
+    pub(crate) former: Option<(LitStr, TokenStream)>,
     pub(crate) since: Option<TokenStream>,
     pub(crate) until: Option<TokenStream>,
 }
@@ -64,7 +64,7 @@ impl Versions {
 pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
     let (mut name, mut test, mut value, mut since, mut until) = (None, None, None, None, None);
     let (mut options, mut legacy, mut owned) = (FilterOptions::default(), false, false);
-    let (mut unapplied, mut former_text) = (false, None);
+    let (mut unapplied, mut former) = (false, None);
     let (mut least, mut unless): (Option<LitInt>, Vec<LitStr>) = (None, Vec::new());
     attribute.parse_nested_meta(|meta| {
         if meta.path.is_ident("name") {
@@ -138,7 +138,7 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
         } else if meta.path.is_ident("unless") {
             unless = texts(&meta)?;
         } else if meta.path.is_ident("formerly") {
-            former_text = Some(formerly(&meta)?);
+            former = Some(formerly(&meta)?);
         } else {
             return Err(meta.error(
                 "unknown option; known: name, id, equals, contains, linked, related, related_meta, created_from, \
@@ -151,7 +151,7 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
     match (name, test, value) {
         (Some(name), Some(test), Some(value)) => {
             let least = least.map(|least| (least, unless));
-            Ok(Filter { name, test, value, options, legacy, owned, unapplied, least, former_text, since, until })
+            Ok(Filter { name, test, value, options, legacy, owned, unapplied, least, former, since, until })
         }
         _ => Err(Error::new_spanned(
             attribute,
