@@ -112,6 +112,8 @@ pub(crate) struct Rel {
     pub(crate) update: bool,
     /// Whether only requests have the relationship.
     pub(crate) write_only: bool,
+    /// Whether a body that names a member twice is refused.
+    pub(crate) distinct: bool,
     pub(crate) since: Option<TokenStream>,
     pub(crate) until: Option<TokenStream>,
     pub(crate) feature: Option<Ident>,
@@ -288,6 +290,7 @@ impl Declaration {
                 owned: false,
                 unapplied: false,
                 least: None,
+                former: None,
                 since: attr.since.clone(),
                 until: None,
             });
@@ -313,6 +316,7 @@ impl Declaration {
             create: Access::Never,
             update: false,
             write_only: false,
+            distinct: false,
             since: None,
             until: None,
             feature: None,
@@ -337,6 +341,8 @@ impl Declaration {
                 rel.update = true;
             } else if meta.path.is_ident("write_only") {
                 rel.write_only = true;
+            } else if meta.path.is_ident("distinct") {
+                rel.distinct = true;
             } else if meta.path.is_ident("since") {
                 rel.since = Some(version(&meta.value()?.parse()?)?);
             } else if meta.path.is_ident("until") {
@@ -353,8 +359,8 @@ impl Declaration {
                 rel.mirrors = Some(meta.value()?.parse()?);
             } else {
                 return Err(meta.error(
-                    "unknown option; known: one, or, many, name, create, update, write_only, since, until, feature, \
-                     formerly, mirrors, inverse",
+                    "unknown option; known: one, or, many, name, create, update, write_only, distinct, since, until, \
+                     feature, formerly, mirrors, inverse",
                 ));
             }
             Ok(())

@@ -114,6 +114,7 @@ fn relationship(rel: &Rel) -> TokenStream {
     let update = rel.update.then(|| quote!(.update()));
     let or = rel.or.as_ref().map(|target| quote!(.or(#target)));
     let write_only = rel.write_only.then(|| quote!(.write_only()));
+    let distinct = rel.distinct.then(|| quote!(.distinct()));
     let since = rel.since.as_ref().map(|version| quote!(.since(#version)));
     let feature = rel.feature.as_ref().map(|feature| quote!(.feature(::didww_types::Feature::#feature)));
     let until = rel.until.as_ref().map(|version| quote!(.until(#version)));
@@ -122,7 +123,7 @@ fn relationship(rel: &Rel) -> TokenStream {
     });
     let inverse = rel.inverse.as_ref().map(|name| quote!(.inverse(#name)));
     let mirrors = rel.mirrors.as_ref().map(|attribute| quote!(.mirrors(#attribute)));
-    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #or #update #write_only #since #until #feature #former #mirrors #inverse }
+    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #or #update #write_only #distinct #since #until #feature #former #mirrors #inverse }
 }
 
 fn filter(filter: &Filter) -> TokenStream {
@@ -136,6 +137,7 @@ fn filter(filter: &Filter) -> TokenStream {
     let contains = filter.options.contains_since.as_ref().map(|version| quote!(.contains_since(#version)));
     let owned = filter.owned.then(|| quote!(.owned()));
     let least = filter.least.as_ref().map(|(least, unless)| quote!(.least(#least, &[#(#unless),*])));
+    let former = filter.former.as_ref().map(|(text, until)| quote!(.former_text(#text, #until)));
     let legacy = filter.legacy.then(|| quote!(.legacy()));
     let unapplied = filter.unapplied.then(|| quote!(.unapplied()));
     let whole_day = filter.options.whole_day.then(|| quote!(.whole_day()));
@@ -145,7 +147,7 @@ fn filter(filter: &Filter) -> TokenStream {
     let until = filter.until.as_ref().map(|version| quote!(.until(#version)));
     quote! {
         ::didww_types::FilterSpec::of(#name, #test, <#value as ::didww_types::Attribute>::KIND)
-            .list(#list).blank(#blank) #every #contains #legacy #owned #unapplied #whole_day #case #least #since #until
+            .list(#list).blank(#blank) #every #contains #legacy #owned #unapplied #whole_day #case #least #former #since #until
     }
 }
 

@@ -58,8 +58,8 @@ pub fn write_seconds(f: &mut fmt::Formatter<'_>, seconds: i64) -> fmt::Result {
     f.write_str(std::str::from_utf8(&text).unwrap_or_default())
 }
 
-/// Parses an RFC 3339 instant with at most nine decimals and any offset; `None` for any other text. A space
-/// in place of the `T` and a second of 60 are accepted.
+/// Parses an RFC 3339 instant with at most nine decimals and any offset of less than a day; `None` for any other text.
+/// A space in place of the `T` and a second of 60 are accepted.
 pub fn parse(text: &str) -> Option<Instant> {
     let digit = |b: &u8| b.is_ascii_digit().then(|| i64::from(b - b'0'));
     let number = |range: std::ops::Range<usize>| -> Option<i64> {
@@ -92,8 +92,12 @@ pub fn parse(text: &str) -> Option<Instant> {
     let offset_minutes = match zone.as_bytes() {
         b"Z" | b"z" => 0,
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            let minutes = (digit(h1)? * 10 + digit(h2)?) * 60 + digit(m1)? * 10 + digit(m2)?;
-            if *sign == b'-' { -minutes } else { minutes }
+            let (hours, minutes) = (digit(h1)? * 10 + digit(h2)?, digit(m1)? * 10 + digit(m2)?);
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let offset = hours * 60 + minutes;
+            if *sign == b'-' { -offset } else { offset }
         }
         _ => return None,
     };
@@ -116,11 +120,15 @@ mod tests {
 
     #[test]
     fn fraction_and_offset_are_read() {
-        let at = |text| parse(text).map(|at| (at.seconds, at.nanos));
+        let at = |text: &str| parse(text).map(|at| (at.seconds, at.nanos));
         assert_eq!(at("1970-01-01T00:00:00Z"), Some((0, 0)));
         assert_eq!(at("1970-01-01 02:00:01.5+02:00"), Some((1, 500_000_000)));
         assert_eq!(at("1969-12-31T23:59:59.000000001z"), Some((-1, 1)));
         assert_eq!(at("1970-01-01T00:00:00"), None, "a zone must be named");
+        assert_eq!(at("1970-01-01T23:59:00+23:59"), Some((0, 0)));
+        for offset in ["+24:00", "-00:60", "+99:99"] {
+            assert_eq!(at(&format!("1970-01-01T00:00:00{offset}")), None, "{offset}");
+        }
     }
 
     #[test]

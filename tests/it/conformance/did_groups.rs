@@ -78,6 +78,31 @@ async fn dids_are_found_by_the_form_that_the_services_sample_program_sends() {
 }
 
 #[tokio::test]
+async fn a_feature_that_ended_with_2022_05_10_is_found_in_no_group_and_refused_later() {
+    let world = oldest().await;
+    add(&world, NewDid::new("37061498222")).await;
+    for version in [ApiVersion::V2022_05_10, ApiVersion::V2026_04_16, ApiVersion::NEWEST] {
+        let api = world.api.at(Some(version.as_str()));
+        for (path, name) in [
+            (GROUPS, "features"),
+            (DIDS, "did_group.features"),
+            ("/available_dids", "did_group.features"),
+            ("/nanpa_prefixes", "did_group.features"),
+        ] {
+            let found = api.get(&format!("{path}?filter[{name}]=sms_out")).await;
+            if version == ApiVersion::V2022_05_10 {
+                assert_eq!((found.status, found.at("/data")), (200, json!([])), "{path} {}", found.text);
+                continue;
+            }
+            let detail = format!("sms_out is not a valid value for {name}.");
+            refused(&found, &[error(400, "107", "Invalid filter value", &detail)]);
+        }
+    }
+    let several = format!("{DIDS}?filter[did_group.features]=sms_out,voice_in");
+    assert_eq!(listed(&world, ApiVersion::V2022_05_10, &several, "number").await, ["37061498222"]);
+}
+
+#[tokio::test]
 async fn of_several_features_one_is_enough_before_2026_04_16_and_then_all_are_needed() {
     let world = oldest().await;
     add(&world, NewDid::new("37061498222")).await;

@@ -89,6 +89,8 @@ async fn an_entry_is_kept_for_90_days_and_earlier_days_are_no_filter() {
     for (filter, found) in [
         ("filter[created_at_gteq]=2026-08-31", 1),
         ("filter[created_at_gteq]=2026-11-29T12:00:00.001Z", 0),
+        ("filter[created_at_gteq]=2026-11-29T12:00:00", 1),
+        ("filter[created_at_gteq]=2026-11-29T12:00:00.001", 0),
         ("filter[created_at_lteq]=2026-11-29", 1),
         ("filter[created_at_lteq]=2026-08-31", 0),
     ] {

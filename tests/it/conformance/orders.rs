@@ -124,6 +124,9 @@ async fn items_are_refused_with_their_place() {
         (json!({ "qty": 0 }), at("qty", "must be greater than or equal to 1")),
         (json!({ "qty": 1001 }), at("qty", "must be less than or equal to 1000")),
         (json!({ "qty": "many" }), at("qty", "is not a number")),
+        (json!({ "qty": 1.5 }), at("qty", "must be an integer")),
+        (json!({ "qty": 1e30 }), at("qty", "must be less than or equal to 1000")),
+        (json!({ "qty": -5_000_000_000_i64 }), at("qty", "must be greater than or equal to 1")),
         (
             json!({ "billing_cycles_count": 1000 }),
             at("billing_cycles_count", "must be less than or equal to 999"),
@@ -149,9 +152,11 @@ async fn items_are_refused_with_their_place() {
         refused(&shop.api().at(Some(NEW)).post(ORDERS, &body).await, &[missing]);
         refused(&shop.api().at(Some("2022-05-10")).post(ORDERS, &body).await, &[at(name, "can't be blank")]);
     }
-    let item = shop.item(&json!({ "qty": 3 }));
-    let lacking = shop.post(json!({ "items": [item], "allow_back_ordering": false })).await;
-    refused(&lacking, &[at("qty", "exceeds available DIDs count")]);
+    for three in [json!(3), json!(3.0), json!("3")] {
+        let item = shop.item(&json!({ "qty": three }));
+        let lacking = shop.post(json!({ "items": [item], "allow_back_ordering": false })).await;
+        refused(&lacking, &[at("qty", "exceeds available DIDs count")]);
+    }
     refused(&shop.post(json!({ "items": [] })).await, &[attribute("items", "can't be blank")]);
     refused(&shop.post(json!({})).await, &[attribute("items", "can't be blank")]);
     let other = json!({ "type": "generic_order_items", "attributes": {} });

@@ -241,6 +241,8 @@ async fn a_group_counts_its_trunks_and_takes_none_that_only_sends() {
     let (_world, api) = start().await;
     let (email, out) = (made(&api, SMS, &to_email("E")).await, made(&api, SMS, &http_out("O")).await);
     refused(&api.post(GROUPS, &group("G", &[&out])).await, &[relationship("sms_trunks/0", "is invalid")]);
+    let twice = relationship("sms_trunks", "must not contain the same value twice");
+    refused(&api.post(GROUPS, &group("G", &[&email, &email.to_uppercase()])).await, &[twice]);
     let id = made(&api, GROUPS, &group("G", &[&email])).await;
     let refusal = relationship("sms_trunk_group", "is invalid");
     let to = identifier("sms_trunk_groups", &id);

@@ -6,11 +6,12 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use didww_types::{Access, AttributeSpec, ErrorCode, RelationshipSpec, ResourceSpec, find};
+use didww_types::{Access, AttributeSpec, ErrorCode, RelationshipSpec, ResourceSpec, Violation, find};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use trunk_rules::domain::Refusal;
 
 use super::context::RequestContext;
 use super::error::ApiError;
@@ -246,7 +247,12 @@ impl Body {
         for (name, value) in links.0 {
             let Some(relationship) = context.sent_relationship(spec, &name) else { continue };
             let data = value.get("data").ok_or_else(invalid_links)?;
-            parsed.links.push((relationship, linkage(context, relationship, data)?));
+            let ids = linkage(context, relationship, data)?;
+            if relationship.distinct && data.as_array().is_some_and(|sent| sent.len() > ids.len()) {
+                let refusal = Refusal::relationship(&name, Violation::Repeated);
+                return Err(ApiError::from_object(refusal.to_error()));
+            }
+            parsed.links.push((relationship, ids));
             let kind = data.get("type").and_then(Value::as_str).filter(|_| relationship.or.is_some());
             let target = kind.and_then(find).map(|target| (relationship.name, target));
             parsed.chosen.extend(target);

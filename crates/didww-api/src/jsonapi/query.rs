@@ -394,6 +394,9 @@ fn values(
             FilterTest::CreatedFrom => time(&value, "T00:00:00.000Z"),
             FilterTest::CreatedUntil if filter.whole_day => end_of_day(&value),
             FilterTest::CreatedUntil => time(&value, "T23:59:59.999Z"),
+            _ if filter.is_former_text(context.version, &value) => {
+                Some(IndexValue::Text(value.clone().into_owned()))
+            }
             _ => index_value(filter.kind, &value, blank),
         };
         read.ok_or_else(|| value.into_owned())
@@ -441,9 +444,10 @@ fn end_of_day(text: &str) -> Option<IndexValue> {
     Some(IndexValue::Integer(end))
 }
 
-/// A time; a day without one has the time of day `of_day`.
+/// A time, in UTC unless it names an offset; a day without one has the time of day `of_day`.
 fn time(text: &str, of_day: &str) -> Option<IndexValue> {
-    let at = text.parse::<Timestamp>().or_else(|_| format!("{text}{of_day}").parse());
+    let at = text.parse::<Timestamp>();
+    let at = at.or_else(|_| format!("{text}{of_day}").parse()).or_else(|_| format!("{text}Z").parse());
     at.ok().map(|at| IndexValue::Integer(at.as_unix_millis()))
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Filter {
     pub(crate) unapplied: bool,
     /// The least number of characters of a value, and the filters that permit shorter ones.
     pub(crate) least: Option<(LitInt, Vec<LitStr>)>,
+    /// A text of its enumeration that ended, and its last version.
+    pub(crate) former: Option<(LitStr, TokenStream)>,
     pub(crate) since: Option<TokenStream>,
     pub(crate) until: Option<TokenStream>,
 }
@@ -62,7 +64,7 @@ impl Versions {
 pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
     let (mut name, mut test, mut value, mut since, mut until) = (None, None, None, None, None);
     let (mut options, mut legacy, mut owned) = (FilterOptions::default(), false, false);
-    let mut unapplied = false;
+    let (mut unapplied, mut former) = (false, None);
     let (mut least, mut unless): (Option<LitInt>, Vec<LitStr>) = (None, Vec::new());
     attribute.parse_nested_meta(|meta| {
         if meta.path.is_ident("name") {
@@ -135,11 +137,13 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
             least = Some(meta.value()?.parse()?);
         } else if meta.path.is_ident("unless") {
             unless = texts(&meta)?;
+        } else if meta.path.is_ident("formerly") {
+            former = Some(formerly(&meta)?);
         } else {
             return Err(meta.error(
                 "unknown option; known: name, id, equals, contains, linked, related, related_meta, created_from, \
                  created_until, zero, exceeds, meta, meta_at_least, value, since, until, list, every, blank, legacy, owned, \
-                 unapplied, whole_day, least, unless",
+                 unapplied, whole_day, least, unless, formerly",
             ));
         }
         Ok(())
@@ -147,7 +151,7 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
     match (name, test, value) {
         (Some(name), Some(test), Some(value)) => {
             let least = least.map(|least| (least, unless));
-            Ok(Filter { name, test, value, options, legacy, owned, unapplied, least, since, until })
+            Ok(Filter { name, test, value, options, legacy, owned, unapplied, least, former, since, until })
         }
         _ => Err(Error::new_spanned(
             attribute,
@@ -197,6 +201,22 @@ fn versions(meta: &ParseNestedMeta<'_>) -> Result<Versions> {
         })?;
     }
     Ok(versions)
+}
+
+/// `formerly(text = "...", until = "...")`.
+fn formerly(meta: &ParseNestedMeta<'_>) -> Result<(LitStr, TokenStream)> {
+    let (mut text, mut until) = (None, None);
+    meta.parse_nested_meta(|option| {
+        if option.path.is_ident("text") {
+            text = Some(option.value()?.parse::<LitStr>()?);
+        } else if option.path.is_ident("until") {
+            until = Some(version(&option.value()?.parse()?)?);
+        } else {
+            return Err(option.error("unknown option; known: text, until"));
+        }
+        Ok(())
+    })?;
+    text.zip(until).ok_or_else(|| meta.error("expected `formerly(text = \"...\", until = \"...\")`"))
 }
 
 /// `contains(since = "...")`.

@@ -23,6 +23,7 @@ use crate::{Extra, Id, Resource, ToOne};
     related = "did_group.features",
     list,
     every(since = "2026-04-16"),
+    formerly(text = "sms_out", until = "2022-05-10"),
     value = DidFeature
 )]
 #[filter(name = "did_group.id", linked = "did_group", list, blank, value = Id<DidGroup>)]

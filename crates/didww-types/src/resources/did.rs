@@ -33,7 +33,7 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Res
 #[filter(name = "capacity_pool.id", linked = "capacity_pool", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "city.id", linked = "did_group.city", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "country.id", linked = "did_group.country", list, blank, value = String)]
-#[filter(name = "did_group.features", related = "did_group.features", list, every(since = "2026-04-16"), since = "2021-12-15", value = DidFeature)]
+#[filter(name = "did_group.features", related = "did_group.features", list, every(since = "2026-04-16"), formerly(text = "sms_out", until = "2022-05-10"), since = "2021-12-15", value = DidFeature)]
 #[filter(name = "did_group.id", linked = "did_group", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "emergency_calling_service.id", linked = "emergency_calling_service", list, since = "2026-04-16", value = String)]
 #[filter(name = "id", id, list, value = Id<Did>)]

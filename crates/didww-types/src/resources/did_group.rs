@@ -29,7 +29,14 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, Resource, ToMany, ToO
     until = "2026-04-16",
     value = Id<DidGroupType>
 )]
-#[filter(name = "features", equals = "features", list, every(since = "2026-04-16"), value = DidFeature)]
+#[filter(
+    name = "features",
+    equals = "features",
+    list,
+    every(since = "2026-04-16"),
+    formerly(text = "sms_out", until = "2022-05-10"),
+    value = DidFeature
+)]
 #[filter(name = "id", id, list, value = Id<DidGroup>)]
 #[filter(name = "is_available", meta = "is_available", value = bool)]
 #[filter(name = "meta.total_count_gteq", meta_at_least = "total_count", since = "2022-05-10", value = i64)]

@@ -13,6 +13,7 @@ use crate::{Extra, Id, Resource, ToOne};
     related = "nanpa_prefixes<did_groups.features",
     list,
     every(since = "2026-04-16"),
+    formerly(text = "sms_out", until = "2022-05-10"),
     value = DidFeature
 )]
 #[filter(name = "did_group.is_available", related_meta = "nanpa_prefixes<did_groups.is_available", value = bool)]

@@ -28,7 +28,7 @@ pub struct SmsTrunkGroup {
     pub updated_at: Timestamp,
     /// The trunks of the group, none of them of the type `http_out`. Each is in one group: one that is named here
     /// leaves its former group.
-    #[rel(many = "sms_trunks", create, update, inverse = "sms_trunk_group")]
+    #[rel(many = "sms_trunks", create, update, distinct, inverse = "sms_trunk_group")]
     pub sms_trunks: ToMany<SmsTrunk>,
     /// The DIDs whose messages are sent to the group. The relationship is set on the DIDs.
     #[rel(many = "dids", inverse = "sms_trunk_group")]

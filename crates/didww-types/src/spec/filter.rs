@@ -86,6 +86,8 @@ pub struct FilterSpec {
     /// The least number of characters of a value, and the filters of which one permits shorter values; `None` if any
     /// value is permitted.
     pub least: Option<(usize, &'static [&'static str])>,
+    /// A text of an enumeration that ended with a version, and that no record has. `None` if there is none.
+    pub former_text: Option<(&'static str, ApiVersion)>,
 }
 
 impl FilterSpec {
@@ -107,6 +109,7 @@ impl FilterSpec {
             unapplied: false,
             whole_day: false,
             least: None,
+            former_text: None,
         }
     }
 
@@ -164,6 +167,18 @@ impl FilterSpec {
     pub const fn least(mut self, characters: usize, unless: &'static [&'static str]) -> Self {
         self.least = Some((characters, unless));
         self
+    }
+
+    /// Sets a text of an enumeration that ended with a version.
+    #[must_use]
+    pub const fn former_text(mut self, text: &'static str, until: ApiVersion) -> Self {
+        self.former_text = Some((text, until));
+        self
+    }
+
+    /// Whether a text is valid in a version although no record has it.
+    pub fn is_former_text(&self, version: ApiVersion, text: &str) -> bool {
+        self.former_text.is_some_and(|(former, until)| former == text && version <= until)
     }
 
     /// The condition that the filter tests in a version.

@@ -34,6 +34,9 @@ pub struct RelationshipSpec {
     pub hidden: bool,
     /// Whether only requests have the relationship: it is stored, and no answer shows it.
     pub write_only: bool,
+    /// Whether a create or an update that names a member twice is refused. The member of other relationships counts
+    /// once.
+    pub distinct: bool,
     /// The attribute whose text identifies the related record, one of the [fixed](field@crate::ResourceSpec::fixed)
     /// ones of the target; `None` for a relationship that is stored.
     pub mirrors: Option<&'static str>,
@@ -59,6 +62,7 @@ impl RelationshipSpec {
             feature: None,
             hidden: false,
             write_only: false,
+            distinct: false,
             mirrors: None,
             inverse: None,
         }
@@ -110,6 +114,13 @@ impl RelationshipSpec {
     #[must_use]
     pub const fn write_only(mut self) -> Self {
         self.write_only = true;
+        self
+    }
+
+    /// Refuses a member that is named twice.
+    #[must_use]
+    pub const fn distinct(mut self) -> Self {
+        self.distinct = true;
         self
     }
 

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use didww_types::{RelationshipSpec, ResourceSpec, find};
-use serde_json::Map;
+use didww_types::{RelationshipSpec, ResourceSpec, Timestamp, find};
+use serde_json::{Map, Value};
 
 use super::outcome::{Links, RecordChange, WriteOutcome};
 use super::rules::{Rulebook, UntypedDraft};
@@ -30,7 +30,7 @@ impl Rulebook {
             let kept: HashSet<&str> = ids.iter().map(String::as_str).collect();
             let stored = context.stored(relationship.name).iter();
             let lost = stored.filter(|member| !kept.contains(member.id.as_str()));
-            draft.also.extend(lost.filter_map(|member| unlink(relationship, &member.id)));
+            draft.also.extend(lost.filter_map(|member| unlink(relationship, &member.id, context.now)));
         }
         Ok(())
     }
@@ -53,7 +53,7 @@ impl Rulebook {
             let stored = context.stored(relationship.name).iter();
             let named: HashSet<&str> = members.iter().map(String::as_str).collect();
             let lost = stored.filter(|member| named.contains(member.id.as_str()));
-            draft.also.extend(lost.filter_map(|member| unlink(relationship, &member.id)));
+            draft.also.extend(lost.filter_map(|member| unlink(relationship, &member.id, context.now)));
         }
         if !draft.refusals.is_empty() {
             return Err(WriteError::Refused(draft.refusals));
@@ -117,7 +117,47 @@ fn own_relationship(relationship: &RelationshipSpec) -> Option<&'static str> {
     Some(find(relationship.target)?.relationship(relationship.inverse?)?.name)
 }
 
-fn unlink(relationship: &RelationshipSpec, member: &str) -> Option<RecordChange> {
+/// The change of a member that leaves. As a request about the member does, it sets the time of the last change.
+fn unlink(relationship: &RelationshipSpec, member: &str, now: Timestamp) -> Option<RecordChange> {
     let links = Links::from([(own_relationship(relationship)?, Vec::new())]);
-    Some(RecordChange::update(find(relationship.target)?, member, Map::new(), links))
+    let spec = find(relationship.target)?;
+    let time = spec.attribute("updated_at").map(|time| time.name.to_owned());
+    let attributes: Map<String, Value> =
+        time.into_iter().map(|name| (name, Value::String(now.to_string()))).collect();
+    Some(RecordChange::update(spec, member, attributes, links))
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::Resource as _;
+    use didww_types::resources::SmsTrunkGroup;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_trunk_that_leaves_a_group_by_a_request_about_the_group_was_changed_then() {
+        let (spec, trunks) = (SmsTrunkGroup::SPEC, SmsTrunkGroup::SMS_TRUNKS.as_str());
+        let (before, now) = ("2026-11-01T00:00:00.000Z", "2026-11-19T08:00:00.000Z");
+        let group = json!({ "name": "G", "created_at": before, "updated_at": before }).to_string();
+        let trunk = LinkedRecord { id: "7".to_owned(), attributes: Some("{}") };
+        let (links, stored) =
+            (BTreeMap::from([(trunks, Vec::new())]), BTreeMap::from([(trunks, vec![trunk])]));
+        let context = WriteContext {
+            kind: WriteKind::Update(RecordText { id: "1", attributes: &group, meta: None }),
+            links: &links,
+            stored_members: &stored,
+            now: now.parse().unwrap(),
+            ..WriteContext::of_nothing()
+        };
+        let emptied = Rulebook::DIDWW.decide_write(spec, &context).unwrap();
+        let named = vec!["7".to_owned()];
+        let removed = Rulebook::DIDWW.decide_members(spec, trunks, false, named, "1", &context).unwrap();
+        for outcome in [emptied, removed] {
+            let change = outcome.changes.iter().find(|change| change.id() == Some("7"));
+            let Some(RecordChange::Update { attributes, links, .. }) = change else { panic!("{change:?}") };
+            assert_eq!(json!(attributes), json!({ "updated_at": now }));
+            assert_eq!(json!(links), json!({ "sms_trunk_group": [] }));
+        }
+    }
 }

@@ -7,7 +7,7 @@ use didww_types::resources::{
     StockKeepingUnit,
 };
 use didww_types::values::Money;
-use didww_types::{ApiVersion, DecodeError, Resource as _, Timestamp, Violation};
+use didww_types::{ApiVersion, Attribute as _, DecodeError, Resource as _, Timestamp, Violation};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
@@ -98,17 +98,24 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// A whole number within bounds; `None` if it is absent.
+    /// A whole number within bounds, in each form that such an attribute can have; `None` if it is absent.
     fn number(self, name: &str, least: i64, most: i64) -> Result<Option<i64>, Refusal> {
         let value = self.attributes.get(name).filter(|value| !value.is_null());
         let Some(value) = value else { return Ok(None) };
-        let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
-        match number {
-            None => Err(self.refuse(name, Violation::NotANumber)),
-            Some(number) if number < least => Err(self.refuse(name, Violation::GreaterOrEqual(least.into()))),
-            Some(number) if number > most => Err(self.refuse(name, Violation::LessOrEqual(most.into()))),
-            Some(number) => Ok(Some(number)),
-        }
+        let broken = match i64::validate(value) {
+            Ok(valid) => match valid.as_i64() {
+                Some(number) if number < least => Violation::GreaterOrEqual(least.into()),
+                Some(number) if number > most => Violation::LessOrEqual(most.into()),
+                number => return Ok(number),
+            },
+            Err(flaws) => match flaws.into_iter().next().map(|flaw| flaw.violation) {
+                // It exceeds the bounds of all whole numbers.
+                Some(Violation::GreaterOrEqual(_)) => Violation::GreaterOrEqual(least.into()),
+                Some(Violation::LessOrEqual(_)) => Violation::LessOrEqual(most.into()),
+                broken => broken.unwrap_or(Violation::NotANumber),
+            },
+        };
+        Err(self.refuse(name, broken))
     }
 
     fn quantity(self, most: i64) -> i64 {
