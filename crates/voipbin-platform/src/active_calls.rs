@@ -120,6 +120,11 @@ impl ActiveCalls {
         CallSlot { active_calls: self, customer, id, commands }
     }
 
+    /// Whether a call is active or being set up here.
+    pub(crate) fn has(&self, id: Uuid) -> bool {
+        self.lock().calls.contains_key(&id)
+    }
+
     /// Sends a command to an active call and returns its reply, or none if the call has ended.
     pub(crate) async fn send_command(
         &self,

@@ -431,7 +431,8 @@ fn mark_ended(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
 }
 
 /// Ends the calls that were active when an earlier process of the server was killed, or another node of the database,
-/// and returns their number. Two nodes may find the same ones; one of them ends each.
+/// and those of this node that have no task, because it is known only now that their creation was committed. Returns
+/// their number. Two nodes may find the same ones; one of them ends each.
 ///
 /// # Errors
 /// When the store cannot be read or written.
@@ -441,12 +442,19 @@ pub(crate) async fn end_interrupted_calls(platform: &Platform) -> Result<usize, 
     // Read after the calls: a node is listed before its first call, so a node that started meanwhile is not taken for
     // dead.
     let (own, nodes) = (store.node(), store.nodes().await?);
-    // No node has the number of an earlier one, so a call of this node's number is not one of an earlier process.
-    let is_running =
-        |node: i64| store.is_shared() && (node == own || nodes.iter().any(|other| other.number == node));
+    // A call of this node that has ended since it was read is not ended again: its revision differs.
+    let is_running = |call: &Entity<Calls>| {
+        let node = call.private.node;
+        store.is_shared()
+            && if node == own {
+                platform.active_calls.has(call.id)
+            } else {
+                nodes.iter().any(|other| other.number == node)
+            }
+    };
     let mut count = 0;
     for mut call in calls {
-        if is_running(call.private.node) {
+        if is_running(&call) {
             continue;
         }
         mark_ended(platform, &mut call, Ending::FarEnd);

@@ -142,25 +142,29 @@ async fn start_calling(
         tokio::spawn(other_nodes::follow_hang_ups(Arc::downgrade(platform), hang_ups, wakes));
         let (followed, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
         tokio::spawn(directory::follow(Arc::downgrade(platform), followed, wakes));
-        tokio::spawn(end_calls_of_dead_nodes(Arc::downgrade(platform)));
+        tokio::spawn(end_calls_without_task(Arc::downgrade(platform)));
     }
     // A server starts its platform once.
     let _first = platform.dialler.set(Arc::new(dialler));
     Ok(health::jobs(platform).await?.and(prune::jobs(platform)))
 }
 
-/// Time between two searches for calls of nodes that died.
-const DEAD_NODES_INTERVAL: Duration = Duration::from_secs(10);
+/// Time between two searches for calls without a task.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Ends the calls of nodes that died, for as long as the platform exists.
-async fn end_calls_of_dead_nodes(platform: Weak<Platform>) {
+/// Ends the calls of nodes that died, and those whose creation was committed although it failed here, for as long as the
+/// platform exists.
+async fn end_calls_without_task(platform: Weak<Platform>) {
     loop {
-        tokio::time::sleep(DEAD_NODES_INTERVAL).await;
+        tokio::time::sleep(SEARCH_INTERVAL).await;
         let Some(platform) = platform.upgrade() else { return };
         match engine::end_interrupted_calls(&platform).await {
             Ok(0) => {}
-            Ok(calls) => tracing::warn!(calls, "calls of a server that died have ended"),
-            Err(error) => tracing::debug!(%error, "calls of servers that died could not be looked for"),
+            Ok(calls) => tracing::warn!(
+                calls,
+                "calls have ended whose server died, or whose creation was committed without an answer of the database"
+            ),
+            Err(error) => tracing::debug!(%error, "calls that no server runs could not be looked for"),
         }
     }
 }

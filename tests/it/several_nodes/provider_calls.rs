@@ -120,3 +120,32 @@ async fn a_reset_at_one_server_ends_the_calls_of_the_platform_at_the_other_one_b
     let ended = stage.pair.database.ask(&format!("SELECT count(*) FROM ended WHERE id = '{id}'"));
     assert_eq!(ended, "1", "it went on without a record");
 }
+
+/// Makes the commit of each new call take three seconds.
+const SLOW_COMMIT: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
+    $$ BEGIN PERFORM pg_sleep(3); RETURN NULL; END $$; \
+    CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON document DEFERRABLE INITIALLY DEFERRED \
+    FOR EACH ROW WHEN (new.kind = 9) EXECUTE FUNCTION slow()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_of_the_platform_whose_creation_is_committed_after_it_had_failed_is_ended() {
+    let stage = Stage::start().await;
+    let before = stage.call_at(&stage.one).await;
+    stage.one.platform.calls().hangup(before).await.unwrap();
+    stage.ends(before, false).await;
+    stage.pair.database.ask(SLOW_COMMIT);
+    let cut = async {
+        let commits = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        until("the commit", async || (stage.pair.database.ask(commits) == "1").then_some(())).await;
+        stage.proxy.cut();
+    };
+    let (placed, ()) =
+        tokio::join!(stage.one.platform.provider_calls().create(long_call(&stage.provider)), cut);
+    assert!(placed.is_err(), "its commit had no answer");
+    let others = format!("FROM document WHERE kind = 9 AND id <> '{before}'");
+    let count = format!("SELECT count(*) {others}");
+    until("it is committed", async || (stage.pair.database.ask(&count) == "1").then_some(())).await;
+    let live = format!("SELECT live {others}");
+    until("it is ended", async || (stage.pair.database.ask(&live) == "f").then_some(())).await;
+}

@@ -1,4 +1,9 @@
-//! The job that deletes the stored channels of trunks without calls.
+//! The job that deletes the stored channels of trunks without calls, and what else the nodes of a database share and
+//! nothing needs any more.
+
+use std::sync::Arc;
+
+use trunk_store::StoreError;
 
 use crate::Core;
 use crate::cleanup::hourly;
@@ -13,10 +18,16 @@ pub fn jobs(core: &Core) -> JobSet {
     if !core.store.is_shared() {
         return JobSet::default();
     }
-    hourly(&core.clock, KIND, |core| async move {
-        let deleted = core.store.forget_channels(MAX_ROWS_PER_DELETION).await;
-        deleted.map(|rows| rows > 0)
-    })
+    hourly(&core.clock, KIND, forget_some)
+}
+
+/// Deletes some rows of each kind, and returns whether others may be left.
+async fn forget_some(core: Arc<Core>) -> Result<bool, StoreError> {
+    let store = &core.store;
+    let channels = store.forget_channels(MAX_ROWS_PER_DELETION).await?;
+    let queues = store.forget_queues(MAX_ROWS_PER_DELETION).await?;
+    let owners = store.forget_job_owners(MAX_ROWS_PER_DELETION).await?;
+    Ok(channels + queues + owners > 0)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
 
-use super::freshness::Freshness;
+use super::freshness::{Freshness, ISOLATED};
 use super::tls::{Proof, Stream, Tls};
 
 /// The longest time in which a connection is opened.
@@ -252,11 +252,12 @@ async fn prepare(client: &Client, freshness: &Freshness) -> Result<(), HookError
     }
 }
 
-/// Sets the time limit of statements outside of transactions; each transaction sets its own. A pooler may pass the
-/// setting on to other connections of the same user and database, which have it anyway; nothing depends on it, since
-/// the client has a limit too.
+/// Sets the time limit and the isolation of statements outside of transactions; each transaction sets its own. A pooler
+/// may pass the settings on to other connections of the same user and database, which have them anyway; nothing depends
+/// on them, since the client has a limit too, and such statements only read.
 async fn limit_statements(client: &Client) -> Result<(), Error> {
-    client.batch_execute(&format!("SET statement_timeout = {}", STATEMENT_LIMIT.as_millis())).await
+    let settings = format!("{ISOLATED}; SET statement_timeout = {}", STATEMENT_LIMIT.as_millis());
+    client.batch_execute(&settings).await
 }
 
 /// Splits off the settings that the client library does not support, or not in all forms. The rest stays unchanged.

@@ -20,6 +20,13 @@ use super::parameter::Parameter;
 use super::transaction::Transaction;
 use crate::{Answer, ChannelRequest, Channels, HeldChannels, StoreError};
 
+/// Whether a row of channels counts for no node: it has none, or its node has left.
+macro_rules! means_nothing {
+    () => {
+        "(c.held = 0 OR NOT EXISTS (SELECT 1 FROM node n WHERE n.number = c.node AND NOT n.removed))"
+    };
+}
+
 /// Takes the trunks' turns, in the order of their ids.
 const LOCK: &str = "INSERT INTO channel_turn AS c (trunk, turns) \
      SELECT t, 1 FROM unnest($1::uuid[]) AS given (t) ORDER BY t \
@@ -71,11 +78,16 @@ async fn hold(transaction: &Transaction<'_>, requests: &[ChannelRequest]) -> Don
     Ok(granted)
 }
 
-/// Deletes rows without channels. One that receives some meanwhile is locked, or does not match any more once it is.
-/// The rows are selected once: a subquery that is executed again would find others behind those that were deleted.
-const FORGET: &str = "WITH empty AS MATERIALIZED (\
-         SELECT trunk, node FROM channel WHERE held = 0 LIMIT $1 FOR UPDATE SKIP LOCKED) \
-     DELETE FROM channel c USING empty e WHERE c.trunk = e.trunk AND c.node = e.node AND c.held = 0";
+/// Deletes rows without channels, and those of nodes that are not there. One that receives channels meanwhile is locked,
+/// or does not match any more once it is. The rows are selected once: a subquery that is executed again would find
+/// others behind those that were deleted.
+const FORGET: &str = concat!(
+    "WITH empty AS MATERIALIZED (SELECT c.trunk, c.node FROM channel c WHERE ",
+    means_nothing!(),
+    " LIMIT $1 FOR UPDATE OF c SKIP LOCKED) \
+     DELETE FROM channel c USING empty e WHERE c.trunk = e.trunk AND c.node = e.node AND ",
+    means_nothing!()
+);
 /// Deletes turns of trunks of which no node holds channels, and which no transaction has now.
 const FORGET_TURNS: &str = "WITH unused AS MATERIALIZED (\
          SELECT t.trunk FROM channel_turn t \

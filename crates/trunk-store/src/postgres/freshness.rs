@@ -28,6 +28,11 @@ use super::parameter::Parameter;
 /// this time.
 const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
+/// Makes the statements outside of transactions see what was committed before them, whatever the database's default is.
+/// Otherwise a heartbeat that meets another one of this node fails. A pooler can lose the setting, and the heartbeat is
+/// repeated then.
+pub(super) const ISOLATED: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
 /// Whether the server that answers is known to be the primary.
 #[derive(Debug, Clone, Copy)]
 enum Proof {
@@ -150,7 +155,8 @@ impl Freshness {
     /// and the others for its row lock.
     pub(super) async fn prove(&self, client: &Client, limit: Duration) -> Result<(), Error> {
         let begun = Stopwatch::start();
-        client.batch_execute(&format!("SET statement_timeout = {}", limit.as_millis())).await?;
+        let settings = format!("{ISOLATED}; SET statement_timeout = {}", limit.as_millis());
+        client.batch_execute(&settings).await?;
         let known = self.beats.load(Ordering::Relaxed);
         let shown = self.greatest_shown(known);
         let parameters: [Parameter<'_>; 2] = [(&self.node, Type::INT8), (&shown, Type::INT8)];

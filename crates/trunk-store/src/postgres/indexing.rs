@@ -2,7 +2,7 @@
 //! file.
 //!
 //! The table `indexed` has the form of each attribute's entries. Entries that differ from the declaration are built
-//! here, in batches, each of which records its progress and extends the lease. A node of another release that runs
+//! here, in batches, each of which records its progress and keeps the lease. A node of another release that runs
 //! meanwhile continues to write entries of its own declarations.
 
 use std::collections::HashMap;
@@ -102,11 +102,10 @@ async fn build_type(
     let has_records = client
         .query_typed_opt("SELECT 1 FROM record WHERE kind = $1 LIMIT 1", &[(&kind, Type::INT8)])
         .await?;
-    if has_records.is_some() {
-        lease.extend(client).await?;
-    }
-    client.batch_execute(BEGIN).await?;
-    if has_records.is_some() {
+    if has_records.is_none() {
+        client.batch_execute(BEGIN).await?;
+    } else {
+        lease.begin(client).await?;
         // Entries of another form, except of attributes whose building was cut off.
         let others: Vec<i64> =
             stale.iter().filter(|stale| stale.after.is_none()).map(|stale| stale.field).collect();
@@ -128,15 +127,15 @@ async fn build_type(
             )
             .await?;
     }
-    client.batch_execute("COMMIT").await?;
     if has_records.is_none() {
+        client.batch_execute("COMMIT").await?;
         return Ok(());
     }
+    lease.commit(client).await?;
     let mut after = stale.iter().map(|stale| stale.after.unwrap_or(0)).min().unwrap_or(0);
     let mut visited = 0;
     loop {
-        lease.extend(client).await?;
-        client.batch_execute(BEGIN).await?;
+        lease.begin(client).await?;
         let (last, records) = build_batch(client, symbols, spec, stale, after).await?;
         let note = "UPDATE indexed SET after = $2 WHERE field = ANY($1::int8[])";
         client.execute_typed(note, &[(&fields, Type::INT8_ARRAY), (&last, Type::INT8)]).await?;
@@ -144,7 +143,7 @@ async fn build_type(
             // In the transaction that records the progress: if a start was interrupted between them, the next one would
             // take an incomplete index for finished.
             let found = duplicates(client, spec, symbols, stale).await?;
-            client.batch_execute("COMMIT").await?;
+            lease.commit(client).await?;
             if visited > 0 {
                 let attributes: Vec<&str> = stale.iter().map(|stale| stale.path).collect();
                 tracing::info!(
@@ -156,7 +155,7 @@ async fn build_type(
             }
             return found.map_or(Ok(()), Err);
         };
-        client.batch_execute("COMMIT").await?;
+        lease.commit(client).await?;
         after = last;
         visited += records;
     }

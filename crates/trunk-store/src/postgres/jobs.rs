@@ -267,6 +267,17 @@ async fn set_back(transaction: &Transaction<'_>, now: Timestamp, by: Duration) -
     Ok(())
 }
 
+/// Deletes the rows of accounts that are gone, with their jobs. One that a schedule has locked is left alone.
+const FORGET_OWNERS: &str = "WITH gone AS MATERIALIZED (\
+         SELECT o.account FROM job_owner o WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.number = o.account) \
+         AND NOT EXISTS (SELECT 1 FROM job j WHERE j.account = o.account) LIMIT $1 FOR UPDATE OF o SKIP LOCKED) \
+     DELETE FROM job_owner o USING gone g WHERE o.account = g.account";
+
+async fn forget_owners(transaction: &Transaction<'_>, most: u64) -> Done<u64> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    transaction.execute_typed(FORGET_OWNERS, &[(&most, Type::INT8)]).await
+}
+
 impl Jobs for PostgresStore {
     fn job(&self, kind: &'static str, subject: String) -> Answer<'_, Option<Job>> {
         Answer::later(
@@ -292,6 +303,10 @@ impl Jobs for PostgresStore {
 
     fn set_back_jobs(&self, now: Timestamp, by: Duration) -> Answer<'_, ()> {
         self.node.write((now, by), |transaction, (now, by)| Box::pin(set_back(transaction, *now, *by)))
+    }
+
+    fn forget_job_owners(&self, most: u64) -> Answer<'_, u64> {
+        self.node.write(most, |transaction, most| Box::pin(forget_owners(transaction, *most)))
     }
 
     fn jobs_scheduled(&self) -> watch::Receiver<()> {

@@ -2,17 +2,19 @@
 //!
 //! Migrations are forward only. The node that migrates holds a lease in the row of the schema's version, so that one
 //! that dies blocks the others for [`LEASE`] at most. It holds it until the symbols and the index are in line with its
-//! declarations too.
+//! declarations too. A transaction that may take longer than the lease locks the row, which no other node takes then,
+//! and extends the lease at its end.
 
 use std::time::Duration;
 
 use service_base::ids::Ids;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Error};
+use tokio_postgres::{Client, Error, Row};
 use uuid::Uuid;
 
 use super::open_error::PostgresOpenError;
+use super::parameter::Parameter;
 
 /// The migrations, one for each version of the schema: the version of the schema is the number of the last one. Each is
 /// a list of files.
@@ -35,21 +37,24 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[
 ];
 
 /// The version of the schema, and the node that migrates it now.
-const VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (
+const VERSION: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
+CREATE TABLE IF NOT EXISTS schema_version (
     only_row    boolean     PRIMARY KEY CHECK (only_row),
     version     bigint      NOT NULL,
     migrator    uuid,
     lease_until timestamptz
 );
-INSERT INTO schema_version (only_row, version) VALUES (true, 0) ON CONFLICT DO NOTHING";
+INSERT INTO schema_version (only_row, version) VALUES (true, 0) ON CONFLICT DO NOTHING;
+COMMIT";
 
-/// Begins a transaction whose statements may take as long as they need. A role can have a limit, and a pooler can hand
-/// out a connection with the limit that a running server has set.
-pub(super) const BEGIN: &str =
-    "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+/// Begins a transaction whose statements may take as long as they need, and each of which sees what was committed
+/// before. A role can have a limit and another level of isolation, and a pooler can hand out a connection with the limit
+/// that a running server has set.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0; \
+                                SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// The time after which another node may migrate, unless the lease was extended.
-const LEASE: &str = "30 seconds";
+const LEASE: &str = "30s";
 /// Time between two checks whether another node still migrates.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// The longest time, in milliseconds, for which a change of the schema waits for a lock. All later statements on the
@@ -75,11 +80,12 @@ impl Lease {
         let holder = Uuid::from_u64_pair(ids.word(), ids.word());
         let take = format!(
             "UPDATE schema_version SET migrator = $1, lease_until = now() + interval '{LEASE}' \
-             WHERE only_row AND (migrator IS NULL OR lease_until < now()) RETURNING version"
+             WHERE only_row = (SELECT only_row FROM schema_version \
+                 WHERE migrator IS NULL OR lease_until < now() FOR UPDATE SKIP LOCKED) RETURNING version"
         );
         let mut is_told = false;
         loop {
-            if client.query_typed_opt(&take, &[(&holder, Type::UUID)]).await?.is_some() {
+            if !alone(client, &take, &[(&holder, Type::UUID)]).await?.is_empty() {
                 return Ok(Self { holder });
             }
             check(client).await?;
@@ -95,12 +101,37 @@ impl Lease {
     ///
     /// # Errors
     /// If another node has the lease by now.
-    pub(super) async fn extend(&self, client: &Client) -> Result<(), PostgresOpenError> {
-        let extend = format!(
-            "UPDATE schema_version SET lease_until = now() + interval '{LEASE}' WHERE only_row AND migrator = $1"
-        );
-        let extended = client.execute_typed(&extend, &[(&self.holder, Type::UUID)]).await?;
-        if extended > 0 { Ok(()) } else { Err(lost()) }
+    async fn extend(&self, client: &Client) -> Result<(), PostgresOpenError> {
+        let extended = alone(client, &extension(), &[(&self.holder, Type::UUID)]).await?;
+        if extended.is_empty() { Err(lost()) } else { Ok(()) }
+    }
+
+    /// Begins a transaction that keeps the lease however long it takes. A node that dies in between is noticed by the
+    /// time limit of an idle transaction.
+    ///
+    /// # Errors
+    /// If another node has the lease by now.
+    pub(super) async fn begin(&self, client: &Client) -> Result<(), PostgresOpenError> {
+        let begin = format!("{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = '{LEASE}'");
+        client.batch_execute(&begin).await?;
+        if self.lock(client).await? {
+            return Ok(());
+        }
+        client.batch_execute("ROLLBACK").await?;
+        Err(lost())
+    }
+
+    /// Commits a transaction that [`begin`](Self::begin) began, and extends the lease in it.
+    pub(super) async fn commit(&self, client: &Client) -> Result<(), PostgresOpenError> {
+        client.query_typed(&extension(), &[(&self.holder, Type::UUID)]).await?;
+        client.batch_execute("COMMIT").await?;
+        Ok(())
+    }
+
+    /// Locks the lease until the end of a transaction. Returns false if another node has it by now.
+    async fn lock(&self, client: &Client) -> Result<bool, Error> {
+        let lock = "SELECT 1 FROM schema_version WHERE only_row AND migrator = $1 FOR UPDATE";
+        Ok(client.query_typed_opt(lock, &[(&self.holder, Type::UUID)]).await?.is_some())
     }
 
     /// Applies the migrations that are missing, each in a transaction.
@@ -147,13 +178,22 @@ impl Lease {
 
     /// Returns false if another node has the lease by now.
     async fn try_apply(&self, client: &Client, to: i64, migration: &[&str]) -> Result<bool, Error> {
-        client.batch_execute(&format!("{BEGIN}; SET LOCAL lock_timeout = {LOCK_LIMIT_MS}")).await?;
+        let begin = format!(
+            "{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = '{LEASE}'; \
+             SET LOCAL lock_timeout = {LOCK_LIMIT_MS}"
+        );
+        client.batch_execute(&begin).await?;
+        if !self.lock(client).await? {
+            return Ok(false);
+        }
         for part in migration {
             client.batch_execute(part).await?;
         }
-        let note =
-            "UPDATE schema_version SET version = $1 WHERE only_row AND migrator = $2 AND version = $1 - 1";
-        let noted = client.execute_typed(note, &[(&to, Type::INT8), (&self.holder, Type::UUID)]).await?;
+        let note = format!(
+            "UPDATE schema_version SET version = $1, lease_until = clock_timestamp() + interval '{LEASE}' \
+             WHERE only_row AND migrator = $2 AND version = $1 - 1"
+        );
+        let noted = client.execute_typed(&note, &[(&to, Type::INT8), (&self.holder, Type::UUID)]).await?;
         if noted > 0 {
             client.batch_execute("COMMIT").await?;
         }
@@ -173,10 +213,36 @@ impl Lease {
         }
         let end =
             "UPDATE schema_version SET migrator = NULL, lease_until = NULL WHERE only_row AND migrator = $1";
-        let ended = client.execute_typed(end, &[(&self.holder, Type::UUID)]).await;
+        let ended = alone(client, end, &[(&self.holder, Type::UUID)]).await;
         let done = outcome?;
         ended?;
         Ok(done)
+    }
+}
+
+/// Extends the lease from the present time, and not from the beginning of the transaction.
+fn extension() -> String {
+    format!(
+        "UPDATE schema_version SET lease_until = clock_timestamp() + interval '{LEASE}' \
+         WHERE only_row AND migrator = $1 RETURNING version"
+    )
+}
+
+/// Runs a statement in a transaction of its own, which does not have the database's default level of isolation: with
+/// another one, a node whose statement meets another node's fails instead of waiting.
+pub(super) async fn alone(
+    client: &Client,
+    sql: &str,
+    parameters: &[Parameter<'_>],
+) -> Result<Vec<Row>, Error> {
+    client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    match client.query_typed(sql, parameters).await {
+        Ok(rows) => client.batch_execute("COMMIT").await.map(|()| rows),
+        Err(error) => {
+            // The statement's error is more useful than that of a connection that broke.
+            let _undone = client.batch_execute("ROLLBACK").await;
+            Err(error)
+        }
     }
 }
 
@@ -207,6 +273,7 @@ async fn create(client: &Client) -> Result<(), PostgresOpenError> {
                     .map(Some)
                     .contains(&error.code()) =>
             {
+                client.batch_execute("ROLLBACK").await?;
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }
             Err(error) => return Err(error.into()),

@@ -13,7 +13,7 @@ use super::failure::Done;
 use super::parameter::Parameter;
 use super::run::{Line, WRITE_LIMIT};
 use super::transaction::Transaction;
-use super::{PostgresStore, calls};
+use super::{PostgresStore, calls, migrate};
 use crate::{Answer, Node, Nodes, RunningCalls, StoreError};
 
 /// The connections and the time limit for writes about nodes, which wait for no request and no call.
@@ -36,7 +36,7 @@ const NODES: &str = "WITH RECURSIVE runs (node) AS (\
 pub(super) async fn claim(client: &Client) -> Done<i64> {
     let next = "INSERT INTO node_number AS n (only_row, last) VALUES (true, 1) \
                 ON CONFLICT (only_row) DO UPDATE SET last = n.last + 1 RETURNING last";
-    let rows = client.query_typed(next, &[]).await?;
+    let rows = migrate::alone(client, next, &[]).await?;
     let row = rows.first().ok_or_else(|| StoreError::Failed("this node got no number".to_owned()))?;
     Ok(row.try_get(0)?)
 }

@@ -232,6 +232,10 @@ impl Events for PostgresStore {
         })
     }
 
+    fn forget_queues(&self, most: u64) -> Answer<'_, u64> {
+        self.node.write(most, |transaction, most| Box::pin(lane::forget(transaction, *most)))
+    }
+
     fn backlog(&self, owner: Option<Owner>) -> Answer<'_, Backlog> {
         Answer::later(self.node.read(owner, |client, owner| Box::pin(lane::backlog(client, *owner))))
     }

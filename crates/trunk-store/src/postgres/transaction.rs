@@ -47,6 +47,9 @@ pub(super) enum Announcement {
 ///
 /// A statement is sent once `BEGIN` has succeeded: otherwise it would be a transaction of its own. Only statements for
 /// which that is [harmless](Self::harmless) are sent after a `BEGIN` without an answer yet.
+///
+/// Each statement sees what was committed before it, as the locks of the writes require. A role or a database can have
+/// another level of isolation by default, so `BEGIN` names this one.
 pub(super) struct Transaction<'a> {
     client: &'a Client,
     begin: String,
@@ -75,7 +78,8 @@ impl<'a> Transaction<'a> {
     /// A transaction whose statements, and the time between two of them, are limited by the server.
     pub(super) fn new(client: &'a Client, node: &'a Node, limit: Duration, is_exact: bool) -> Self {
         let sql = format!(
-            "BEGIN; SET LOCAL statement_timeout = {0}; SET LOCAL idle_in_transaction_session_timeout = {0}",
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {0}; \
+             SET LOCAL idle_in_transaction_session_timeout = {0}",
             limit.as_millis()
         );
         let (begun, late, ending) = (OnceCell::new(), Mutex::default(), Mutex::default());

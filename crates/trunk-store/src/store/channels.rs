@@ -22,7 +22,8 @@ pub trait Channels: Send + Sync + std::fmt::Debug {
     /// request granted.
     fn hold_channels(&self, requests: Vec<ChannelRequest>) -> Answer<'_, Vec<HeldChannels>>;
 
-    /// Deletes the stored rows of trunks of which no node holds a channel, at most this many rows of a kind, and
-    /// returns their number. It may run beside [`hold_channels`](Self::hold_channels) of any node.
+    /// Deletes the stored rows of trunks of which no node holds a channel, and those that a node wrote after it had
+    /// left, at most this many rows of a kind, and returns their number. It may run beside
+    /// [`hold_channels`](Self::hold_channels) of any node that had a heartbeat.
     fn forget_channels(&self, most: u64) -> Answer<'_, u64>;
 }

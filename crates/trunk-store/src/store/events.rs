@@ -38,6 +38,13 @@ pub trait Events: Send + Sync + std::fmt::Debug {
     /// one. Returns the numbers of dropped events by customer; empty if no queue exceeds a bound.
     fn drop_surplus(&self, bounds: Bounds, most: u64) -> Answer<'_, Vec<Dropped>>;
 
+    /// Deletes what is stored for the queues of customers that are deleted and have no events, at most this many rows,
+    /// and returns their number. Events of theirs that were dropped still count for all owners. A database in a file has
+    /// one row for each owner, which stays.
+    fn forget_queues(&self, _most: u64) -> Answer<'_, u64> {
+        Answer::ready(Ok(0))
+    }
+
     /// Counts the undelivered and the dropped events of one owner, or of all owners.
     fn backlog(&self, owner: Option<Owner>) -> Answer<'_, Backlog>;
 

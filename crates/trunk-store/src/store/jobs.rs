@@ -32,6 +32,12 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// clock was set back by that much.
     fn set_back_jobs(&self, now: Timestamp, by: Duration) -> Answer<'_, ()>;
 
+    /// Deletes what is stored beside the jobs of accounts that are gone, at most this many rows, and returns their
+    /// number. A database in a file has no such rows.
+    fn forget_job_owners(&self, _most: u64) -> Answer<'_, u64> {
+        Answer::ready(Ok(0))
+    }
+
     /// Returns a receiver that is notified when a job was scheduled through this store. Jobs that another node
     /// schedules are not reported.
     fn jobs_scheduled(&self) -> watch::Receiver<()>;

@@ -139,6 +139,31 @@ async fn a_node_that_died_while_it_migrated_blocks_the_others_until_its_lease_en
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_takes_longer_than_the_lease_keeps_it() {
+    let database = server().migrated().await;
+    database.execute(WITHOUT_VERSION_2);
+    // Each lease is short, and the migration takes longer than one.
+    database.execute(
+        "CREATE FUNCTION short() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF NEW.lease_until IS NOT NULL THEN \
+             NEW.lease_until := clock_timestamp() + interval '2 seconds'; \
+         END IF; RETURN NEW; END $$; \
+         CREATE TRIGGER short BEFORE UPDATE ON schema_version FOR EACH ROW EXECUTE FUNCTION short(); \
+         CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF EXISTS (SELECT 1 FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.rate_share') THEN \
+             PERFORM pg_sleep(5); \
+         END IF; END $$; \
+         CREATE EVENT TRIGGER slow ON ddl_command_end EXECUTE FUNCTION slow()",
+    );
+    let both = async { tokio::join!(open(&database), open(&database)) };
+    let (one, other) = within("opening", both).await;
+    for (which, opened) in [("one", one), ("other", other)] {
+        assert!(opened.is_ok(), "{which}: {:?}", opened.map(drop));
+    }
+    assert_eq!(database.execute("SELECT version, migrator FROM schema_version"), format!("{SCHEMA}|"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_start_builds_is_not_ended_by_the_time_limit_of_other_statements() {
     let database = server().migrated().await;
     let store = open(&database).await.unwrap();

@@ -15,7 +15,7 @@ use trunk_store::{
     StoreError, Writes as _,
 };
 
-use crate::support::postgres::{Database, server};
+use crate::support::postgres::{Database, Pooler, server};
 use crate::support::records::{
     commit, did, dids, found, id, insert, linked, members, replace, trunk, trunks,
 };
@@ -80,11 +80,11 @@ impl Spoiler {
             let places: Vec<usize> = bytes
                 .windows(6)
                 .enumerate()
-                .filter(|(_, part)| part == b"BEGIN;")
+                .filter(|(_, part)| part == b"BEGIN ")
                 .map(|(at, _)| at)
                 .collect();
             for at in places.into_iter().filter(|_| self.0.load(Ordering::SeqCst)) {
-                bytes[at..at + 6].copy_from_slice(b"BEGAN;");
+                bytes[at..at + 6].copy_from_slice(b"BEGAN ");
             }
             if to.write_all(bytes).is_err() {
                 return;
@@ -201,4 +201,46 @@ async fn a_transaction_that_cannot_begin_leaves_nothing_although_statements_were
         commit(&store, write.clone()).await;
     }
     assert_eq!(within("channels", store.hold_channels(vec![request])).await.unwrap()[0].held, 1);
+}
+
+/// Makes every change of these tables fail in a transaction with another level of isolation.
+fn only_read_committed(database: &Database, tables: &[&str]) {
+    database.execute(
+        "CREATE FUNCTION isolated() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF current_setting('transaction_isolation') <> 'read committed' THEN \
+             RAISE EXCEPTION 'a write is %', current_setting('transaction_isolation'); \
+         END IF; RETURN NULL; END $$",
+    );
+    for table in tables {
+        database.execute(&format!(
+            "CREATE TRIGGER isolated BEFORE INSERT OR UPDATE OR DELETE ON {table} EXECUTE FUNCTION isolated()"
+        ));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_are_read_committed_in_a_database_with_another_default() {
+    let database = server().migrated().await;
+    let written =
+        ["record", "facet", "channel", "channel_turn", "change", "node", "schema_version", "node_number"];
+    only_read_committed(&database, &written);
+    let default = "SET default_transaction_isolation = serializable";
+    database.execute(&format!("ALTER DATABASE {} {default}", database.name()));
+    let direct_and_pooled = [database.parameters(), Pooler::shared().parameters(&database)];
+    for (number, parameters) in (1..).zip(direct_and_pooled) {
+        let mut options = PostgresOptions::new(parameters);
+        options.node = None;
+        let store = within("opening", PostgresStore::open(options)).await.unwrap();
+        store.heartbeat(Timestamp::from_unix_millis(1)).await.unwrap();
+        let of = id(number);
+        commit(&store, vec![insert(trunks(1), of, trunk(&number.to_string(), &json!({})))]).await;
+        let found = found(&store, trunks(1), of).await;
+        let renamed = trunk(&format!("{number} again"), &json!({}));
+        commit(&store, vec![replace(trunks(1), found, renamed)]).await;
+        // The second waits for the first, and sees the channel that it has taken.
+        let request = ChannelRequest { trunk: of, calls: 0, more: 1, limit: 5 };
+        for _ in 0..2 {
+            within("channels", store.hold_channels(vec![request])).await.unwrap();
+        }
+    }
 }

@@ -94,6 +94,7 @@ macro_rules! part {
     ($factory:ident lists) => { part! { @ $factory lists:
         every_filter_finds_what_it_should
         lists_are_sorted_with_ties_by_creation_and_null_last
+        filtered_lists_are_sorted_by_amounts_and_instants_and_not_by_their_texts
         every_page_is_a_section_of_the_whole_list
         a_list_can_be_what_a_record_is_linked_to
         no_list_of_before_a_reset_is_returned_after_it

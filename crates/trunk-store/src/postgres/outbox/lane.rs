@@ -5,8 +5,9 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::postgres::failure::Done;
+use crate::postgres::parameter::Parameter;
 use crate::postgres::transaction::Transaction;
-use crate::{Backlog, Owner};
+use crate::{Backlog, DocumentKind, Owner};
 
 /// Number of lanes of an owner. Writes of events of one owner wait for each other where they are in the same lane.
 pub(super) const LANES: u64 = 8;
@@ -101,6 +102,33 @@ pub(super) async fn update_due(
         .execute_typed(update, &[(&account, Type::INT8), (&customer, Type::UUID), (&lane, Type::INT2)])
         .await?;
     Ok(())
+}
+
+/// The customer of the lane that has the number of events that were dropped of customers who are gone.
+const GONE: Uuid = Uuid::max();
+
+/// Deletes the lanes of customers who are deleted, if no event waits in them. The events that were dropped from them
+/// count in one lane for all. Lanes that another transaction has locked are left alone.
+const FORGET: &str = "WITH idle AS MATERIALIZED (\
+         SELECT l.account, l.customer, l.lane FROM outbox_lane l \
+         WHERE l.account = 0 AND l.waiting = 0 AND l.customer <> $2 AND NOT EXISTS (\
+             SELECT 1 FROM document d WHERE d.kind = $3 AND d.id = l.customer AND NOT d.deleted) \
+         ORDER BY l.customer, l.lane LIMIT $1 FOR UPDATE OF l SKIP LOCKED), \
+     gone AS (\
+         DELETE FROM outbox_lane l USING idle i \
+         WHERE l.account = i.account AND l.customer = i.customer AND l.lane = i.lane RETURNING l.dropped), \
+     kept AS (\
+         INSERT INTO outbox_lane AS l (account, customer, lane, waiting, dropped, last) \
+         SELECT 0, $2, 0, 0, sum(dropped)::bigint, 0 FROM gone HAVING sum(dropped) > 0 \
+         ON CONFLICT (account, customer, lane) DO UPDATE SET dropped = l.dropped + excluded.dropped) \
+     SELECT count(*) FROM gone";
+
+pub(super) async fn forget(transaction: &Transaction<'_>, most: u64) -> Done<u64> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let kind = DocumentKind::Customer as i16;
+    let parameters: [Parameter<'_>; 3] = [(&most, Type::INT8), (&GONE, Type::UUID), (&kind, Type::INT2)];
+    let row = transaction.query_typed_one(FORGET, &parameters).await?;
+    Ok(u64::try_from(row.try_get::<_, i64>(0)?).unwrap_or_default())
 }
 
 pub(super) async fn backlog(client: &Client, owner: Option<Owner>) -> Done<Backlog> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use didww_types::related_attribute;
+use didww_types::{Kind, ResourceSpec, related_attribute};
 use rusqlite::types::{Value as SqlValue, ValueRef};
 use rusqlite::{Row, params};
 
@@ -99,7 +99,7 @@ impl Lists<'_> {
             let ranks = if criterion.is_related() {
                 self.ranks_of_related(query.scope, criterion, &numbers)?
             } else if few {
-                self.ranks_of(criterion, &numbers)?
+                self.ranks_of(query.scope.spec, criterion, &numbers)?
             } else {
                 self.ranks_in_account(query.scope, criterion)?
             };
@@ -109,16 +109,17 @@ impl Lists<'_> {
     }
 
     /// Ranks some records, by the values in the records themselves.
-    fn ranks_of(&self, criterion: &Order, numbers: &[i64]) -> Result<Ranks, StoreError> {
+    fn ranks_of(&self, spec: &ResourceSpec, criterion: &Order, numbers: &[i64]) -> Result<Ranks, StoreError> {
         let text = if criterion.attribute == "created_at" {
             "SELECT created_at, ?2 FROM record WHERE number = ?1"
         } else {
             "SELECT attributes ->> ?2 FROM record WHERE number = ?1"
         };
         let mut select = self.connection.prepare_cached(text).map_err(failed)?;
+        let kind = kind_of(spec, criterion.attribute);
         let mut value = |number: &i64| {
-            let value = select.query_row(params![number, criterion.attribute], value).map_err(failed)?;
-            Ok((value, *number))
+            let value = select.query_row(params![number, criterion.attribute], |row| indexed(kind, row));
+            Ok((value.map_err(failed)?, *number))
         };
         Ok(Ranks::of(numbers.iter().map(&mut value).collect::<Result<_, StoreError>>()?))
     }
@@ -147,9 +148,10 @@ impl Lists<'_> {
             "SELECT (SELECT t.attributes ->> ?2 FROM {from} record t WHERE {conditions} t.number = {reached} LIMIT 1)"
         );
         let mut select = self.connection.prepare_cached(&text).map_err(failed)?;
+        let kind = kind_of(steps.last().map_or(scope.spec, |step| step.target), attribute);
         let mut value = |number: &i64| {
-            let value = select.query_row(params![number, attribute], value).map_err(failed)?;
-            Ok((value, *number))
+            let value = select.query_row(params![number, attribute], |row| indexed(kind, row));
+            Ok((value.map_err(failed)?, *number))
         };
         Ok(Ranks::of(numbers.iter().map(&mut value).collect::<Result<_, StoreError>>()?))
     }
@@ -200,6 +202,20 @@ fn sort(numbers: &mut [i64], criterion: &Order, ranks: &Ranks) {
         let rank = ranks.of_number(*number);
         if criterion.descending { u32::MAX - rank } else { rank }
     });
+}
+
+/// The kind of a declared attribute; that of a text for any other.
+fn kind_of(spec: &ResourceSpec, attribute: &str) -> Kind {
+    spec.attribute(attribute).map_or(Kind::Text { max: None, pattern: None }, |declared| declared.kind)
+}
+
+/// Reads a value of an attribute of this kind from the first column, as the index has it: decimals and instants are
+/// stored as texts, and do not compare as those do.
+fn indexed(kind: Kind, row: &Row<'_>) -> rusqlite::Result<IndexValue> {
+    Ok(match value(row)? {
+        IndexValue::Text(text) => IndexValue::of(kind, &serde_json::Value::String(text)),
+        other => other,
+    })
 }
 
 /// Reads a value from the first column, and converts it to an index value.

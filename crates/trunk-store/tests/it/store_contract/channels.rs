@@ -108,6 +108,24 @@ pub(super) async fn channels_that_no_node_holds_are_forgotten(
     assert_eq!(hold(one, request(1, 0, 1, 1)).await, Ok((0, 1)));
 }
 
+/// What a node wrote after it had left is deleted, also if it holds channels.
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
+pub(super) async fn channels_of_a_node_that_left_are_forgotten(
+    leaves: &impl Store,
+    other: &impl Store,
+    rows: impl Fn() -> String,
+) {
+    for beat in [leaves.heartbeat(at(1_000)), other.heartbeat(at(1_000))] {
+        beat.await.unwrap();
+    }
+    assert_eq!(hold(other, request(1, 0, 1, 1)).await, Ok((1, 0)));
+    assert_eq!(leaves.remove_node(leaves.node()).await, Ok(true));
+    assert_eq!(hold(leaves, request(2, 0, 1, 1)).await, Ok((1, 0)), "it asked before it left");
+    assert_eq!(rows(), "2|2");
+    assert_eq!(other.forget_channels(10).await, Ok(2));
+    assert_eq!((rows().as_str(), other.forget_channels(10).await), ("1|1", Ok(0)));
+}
+
 /// Nodes take and return the one channel of a trunk while what says nothing is deleted all the time: it never is two
 /// calls'.
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]

@@ -2,7 +2,7 @@
 
 use didww_types::FilterTest;
 use serde_json::json;
-use trunk_store::{Condition, IndexValue, ListQuery, Order, Store};
+use trunk_store::{Condition, IndexValue, ListQuery, Order, Scope, Store};
 use uuid::Uuid;
 
 use crate::support::records::{commit, did, dids, everything, id, insert, linked, trunk, trunks};
@@ -138,6 +138,37 @@ pub(super) async fn lists_are_sorted_with_ties_by_creation_and_null_last(store: 
             let listing = store.list(query.clone()).await.unwrap();
             let ids: Vec<Uuid> = listing.records.iter().map(|record| record.id).collect();
             assert_eq!(ids, expected.iter().map(|n| id(*n)).collect::<Vec<_>>(), "{query:?}");
+        }
+    }
+}
+
+pub(super) async fn filtered_lists_are_sorted_by_amounts_and_instants_and_not_by_their_texts(
+    store: &impl Store,
+) {
+    let cases = [
+        ("orders", "amount", ["100.0", "20.0", "3.5"], [3, 2, 1]),
+        (
+            "did_reservations",
+            "expires_at",
+            ["2026-04-08T06:57:33.304Z", "2026-04-08T06:57:33Z", "2026-04-08T06:57:34Z"],
+            [2, 1, 3],
+        ),
+    ];
+    for (first, (kind, attribute, values, expected)) in [10, 20].into_iter().zip(cases) {
+        let scope = Scope { account: 1, spec: didww_types::find(kind).unwrap() };
+        let inserts = (first + 1..).zip(values).map(|(n, value)| {
+            let attributes = json!({ attribute: value }).as_object().unwrap().clone();
+            insert(scope, id(n), attributes)
+        });
+        commit(store, inserts.collect()).await;
+        let ids = (1..=3).map(|n| value(&id(first + n).to_string())).collect();
+        let by_id = Condition { test: FilterTest::Id, values: ids };
+        for conditions in [vec![], vec![by_id]] {
+            let order = vec![Order { attribute, descending: false }];
+            let query = ListQuery { order, conditions, ..everything(scope) };
+            let listing = store.list(query.clone()).await.unwrap();
+            let ids: Vec<Uuid> = listing.records.iter().map(|record| record.id).collect();
+            assert_eq!(ids, expected.map(|n| id(first + n)), "{query:?}");
         }
     }
 }

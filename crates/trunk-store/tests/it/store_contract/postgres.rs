@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trunk_store::{PostgresOptions, PostgresStore};
+use trunk_store::{Events as _, Jobs as _, PostgresOptions, PostgresStore};
 
 use super::{Factory, accounts, callback_secrets, channels, feed, nodes, rate_shares};
 use crate::support::postgres::{Database, Pooler, server};
@@ -91,6 +91,60 @@ async fn channels_of_trunks_without_calls_are_forgotten() {
     let rows =
         || database.execute("SELECT (SELECT count(*) FROM channel), (SELECT count(*) FROM channel_turn)");
     channels::channels_that_no_node_holds_are_forgotten(&one, &other, rows).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn channels_that_a_node_wrote_after_it_had_left_are_forgotten() {
+    let database = server().migrated().await;
+    let (leaves, other) = (database.node(0).await, database.node(1).await);
+    let rows =
+        || database.execute("SELECT (SELECT count(*) FROM channel), (SELECT count(*) FROM channel_turn)");
+    channels::channels_of_a_node_that_left_are_forgotten(&leaves, &other, rows).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_deleted_customers_and_accounts_leave_is_forgotten() {
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    let customer = |number: u32| format!("'00000000-0000-0000-0000-00000000000{number}'");
+    let document = |number: u32, deleted: bool| {
+        format!("(1, {}, {number}, {}, 0, {deleted}, false, 0, '{{}}')", customer(number), customer(number))
+    };
+    let lane = |number: u32, waiting: u32, dropped: u32| {
+        format!("(0, {}, 3, {waiting}, {dropped}, 9)", customer(number))
+    };
+    database.execute(&format!(
+        "INSERT INTO document (kind, id, number, customer, created_at, deleted, live, revision, body) \
+         VALUES {}, {}, {}; \
+         INSERT INTO outbox_lane (account, customer, lane, waiting, dropped, last) VALUES {}, {}, {}, {}",
+        document(1, false),
+        document(2, true),
+        document(3, true),
+        lane(1, 0, 1),
+        lane(2, 0, 2),
+        lane(3, 1, 4),
+        lane(4, 0, 8),
+    ));
+    let before = store.backlog(None).await.unwrap();
+    assert_eq!(store.forget_queues(1).await, Ok(1));
+    assert_eq!(store.forget_queues(9).await, Ok(1));
+    assert_eq!(store.forget_queues(9).await, Ok(0), "the others have events, or are not deleted");
+    assert_eq!(store.backlog(None).await.unwrap(), before, "all that were dropped are counted");
+    let left = "SELECT customer, dropped FROM outbox_lane ORDER BY customer";
+    let [one, _, three, _] = [1, 2, 3, 4].map(|number| customer(number).replace('\'', ""));
+    let gone = uuid::Uuid::max();
+    assert_eq!(database.execute(left), format!("{one}|1\n{three}|4\n{gone}|10"));
+
+    database.execute(
+        "INSERT INTO account (number, id, name, version, features, created_at) \
+         VALUES (7, '00000000-0000-0000-0000-000000000007', 'a', '', 0, 0); \
+         INSERT INTO job_owner VALUES (7), (8), (9); \
+         INSERT INTO job (number, kind, subject, account, due_at, payload, attempts, revision) \
+         VALUES (1, 'k', 's', 8, 0, '', 0, 0)",
+    );
+    assert_eq!(store.forget_job_owners(9).await, Ok(1));
+    assert_eq!(store.forget_job_owners(9).await, Ok(0), "the others have an account, or a job");
+    assert_eq!(database.execute("SELECT account FROM job_owner ORDER BY account"), "7\n8");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
