@@ -140,8 +140,8 @@ async fn a_call_of_the_platform_whose_creation_is_committed_after_it_had_failed_
         until("the commit", async || (stage.pair.database.ask(commits) == "1").then_some(())).await;
         stage.proxy.cut();
     };
-    let (placed, ()) =
-        tokio::join!(stage.one.platform.provider_calls().create(long_call(&stage.provider)), cut);
+    let calls = stage.one.platform.provider_calls();
+    let (placed, ()) = tokio::join!(calls.create(long_call(&stage.provider)), cut);
     assert!(placed.is_err(), "its commit had no answer");
     let others = format!("FROM document WHERE kind = 9 AND id <> '{before}'");
     let count = format!("SELECT count(*) {others}");

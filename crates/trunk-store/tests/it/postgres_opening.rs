@@ -156,7 +156,7 @@ async fn a_migration_that_takes_longer_than_the_lease_keeps_it() {
          CREATE EVENT TRIGGER slow ON ddl_command_end EXECUTE FUNCTION slow()",
     );
     let both = async { tokio::join!(open(&database), open(&database)) };
-    let (one, other) = within("opening", both).await;
+    let (one, other) = within("opening", Box::pin(both)).await;
     for (which, opened) in [("one", one), ("other", other)] {
         assert!(opened.is_ok(), "{which}: {:?}", opened.map(drop));
     }

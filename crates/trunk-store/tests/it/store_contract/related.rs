@@ -188,9 +188,9 @@ pub(super) async fn conditions_on_shared_records_hold_whichever_selects_them(sto
         ("available_dids", vec![of_feature("voice_in")], vec![51]),
         ("available_dids", vec![of_feature("sms_in"), digits("122"), linked("did_group", &[32])], vec![53]),
     ] {
-        let text = format!("{kind} {conditions:?}");
+        let what = format!("{kind} {conditions:?}");
         let found = ids(store, ListQuery { conditions, ..everything(scope(kind)) }).await;
-        assert_eq!(found, expected, "{text}");
+        assert_eq!(found, expected, "{what}");
     }
     let by_name = Order { attribute: "name", descending: true };
     let query =
