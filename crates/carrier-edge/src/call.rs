@@ -405,6 +405,9 @@ impl Call<'_> {
                     CallEvent::EndFor(cause) => ended = ended.or(Some(ending(cause))),
                     CallEvent::PaidUntil(until) => self.paid_until = until,
                 },
+                // An echo needs no proof of the address: it goes to the host that its packet came from, if at all, and
+                // is no larger, so that a forged INVITE sends nobody more than its sender could send itself.
+                () = receive_media(self.media.as_mut(), self.inner) => {}
             }
         }
     }
