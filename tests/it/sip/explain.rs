@@ -143,7 +143,8 @@ async fn a_question_whose_request_uri_is_malformed_is_refused_as_the_call_would_
         let answer = edge.explain(&json!({ "source": "127.0.0.1", "to": to })).await;
         assert_eq!((&answer["verdict"], &answer["code"]), (&json!("refused"), &json!(400)), "{to}: {answer}");
         assert_eq!((&answer["check"], &answer["passed"]), (&json!("request"), &json!([])), "{to}: {answer}");
-        assert!(answer["explanation"].as_str().unwrap().starts_with("the Request-URI has "), "{to}: {answer}");
+        let why = answer["explanation"].as_str().unwrap();
+        assert!(why.starts_with("the Request-URI has "), "{to}: {answer}");
     }
 }
 
