@@ -140,6 +140,8 @@ impl Call {
     /// Hangs up, and waits a few round trips for the response; the task of the BYE continues after that.
     async fn hang_up(&mut self, mut state: Established) {
         self.media = None;
+        // What is still pending goes on in tasks, which the wait below must not delay.
+        (self.reinvite, state.update) = (None, None);
         // So that a BYE of the far end which crosses ours is known.
         self.expect_stray_responses();
         self.expect_refusal(&mut state);

@@ -10,6 +10,7 @@ use super::Call;
 use super::endings::ending;
 use super::reinvite::AnsweredReinvite;
 use crate::attempt_log::refused_in_call;
+use crate::inner::Inner;
 use crate::inspection;
 use crate::record::Ending;
 use crate::stack::{Acknowledgement, Incoming};
@@ -124,4 +125,10 @@ pub(super) fn respond_in_background(request: Incoming, code: u16, header: Option
         let headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
         request.finish(code, phrase, &headers).await;
     });
+}
+
+/// Answers a request that its call did not read before its end (RFC 3261 §15.1.2): over TCP it is not repeated.
+pub(super) fn refuse_after_end(inner: &Inner, request: Incoming) {
+    refused_in_call(inner, &request, 487, "the call ended before this request was handled");
+    respond_in_background(request, 487, None);
 }
