@@ -269,7 +269,9 @@ fn tls_carrier(certificates: &Certificates) -> TlsAcceptor {
 fn ringing(invite: &str) -> String {
     let copied: Vec<String> = invite
         .split("\r\n")
-        .filter(|line| ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name)))
+        .filter(|line| {
+            ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name))
+        })
         .map(|line| format!("{line}{}\r\n", if line.starts_with("To:") { ";tag=far" } else { "" }))
         .collect();
     format!("SIP/2.0 180 Ringing\r\n{}Content-Length: 0\r\n\r\n", copied.concat())
