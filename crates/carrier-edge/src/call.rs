@@ -127,7 +127,7 @@ pub(crate) async fn run(
         match event {
             // The BYE crossed another ending of the call, which may be another BYE.
             CallEvent::HungUp(bye) => call.byes.push(bye),
-            CallEvent::Request(in_dialog) => requests::refuse_after_end(inner, *in_dialog),
+            CallEvent::Request(in_dialog) => call.refuse_unread(*in_dialog),
             _ => {}
         }
     }
@@ -410,7 +410,7 @@ impl Call<'_> {
                     CallEvent::PaidUntil(until) => self.paid_until = until,
                 },
                 // An echo needs no proof of the address: it goes to the host that its packet came from, if at all, and
-                // is no larger, so that a forged INVITE sends nobody more than its sender could send itself.
+                // is no larger, so that the sender of a forged INVITE could send the same itself.
                 () = receive_media(self.media.as_mut(), self.inner) => {}
             }
         }

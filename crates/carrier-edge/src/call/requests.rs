@@ -10,7 +10,6 @@ use super::Call;
 use super::endings::ending;
 use super::reinvite::AnsweredReinvite;
 use crate::attempt_log::refused_in_call;
-use crate::inner::Inner;
 use crate::inspection;
 use crate::record::Ending;
 use crate::stack::{Acknowledgement, Incoming};
@@ -89,6 +88,12 @@ impl Call<'_> {
         }
     }
 
+    /// Answers a request that the call did not read before its end (RFC 3261 §15.1.2): over TCP it is not repeated.
+    pub(super) fn refuse_unread(&self, request: Incoming) {
+        refused_in_call(self.inner, &request, 487, "the call ended before this request was handled");
+        respond_in_background(request, 487, None);
+    }
+
     /// Handles the end of a re-INVITE's transaction: its ACK, which answers an offer of the edge, or that none arrived.
     ///
     /// # Errors
@@ -125,10 +130,4 @@ pub(super) fn respond_in_background(request: Incoming, code: u16, header: Option
         let headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
         request.finish(code, phrase, &headers).await;
     });
-}
-
-/// Answers a request that its call did not read before its end (RFC 3261 §15.1.2): over TCP it is not repeated.
-pub(super) fn refuse_after_end(inner: &Inner, request: Incoming) {
-    refused_in_call(inner, &request, 487, "the call ended before this request was handled");
-    respond_in_background(request, 487, None);
 }
