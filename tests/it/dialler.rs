@@ -287,7 +287,7 @@ async fn a_call_over_tls_whose_connection_closes_while_it_rings_ends_at_once() {
     let mut leg = dialler.call(invitation(&format!("sip:1@{HOST};transport=tls")));
     let (stream, _) = listener.accept().await.unwrap();
     let mut carrier = tls_carrier(&certificates).accept(stream).await.unwrap();
-    let mut invite = Vec::new();
+    let mut invite: Vec<u8> = Vec::new();
     while !String::from_utf8_lossy(&invite).contains("\r\n\r\n") {
         assert_ne!(carrier.read_buf(&mut invite).await.unwrap(), 0, "the connection ended");
     }
