@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::ApiVersion;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sip_dialler::{Dialler, DiallerConfig, Egress, Invitation, Leg, LegEnd, LegEvent, SipCredentials};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use trunk_server::config::{Config, Database, SipConfig};
 use trunk_server::edge::CallRecord;
 use trunk_server::{Clock, Control, Ids, Server, TestServer};
@@ -249,6 +252,53 @@ async fn over_tls_the_certificate_must_be_for_the_host() {
         "the system does not trust the certificate authority"
     );
     server.stop().await.unwrap();
+}
+
+/// The configuration of a carrier over TLS with the certificate for the host.
+fn tls_carrier(certificates: &Certificates) -> TlsAcceptor {
+    let chain = CertificateDer::pem_file_iter(certificates.path("cert.pem")).unwrap();
+    let chain: Vec<_> = chain.map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(certificates.path("key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = builder.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A provisional response to an INVITE.
+fn ringing(invite: &str) -> String {
+    let copied: Vec<String> = invite
+        .split("\r\n")
+        .filter(|line| {
+            ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name))
+        })
+        .map(|line| format!("{line}{}\r\n", if line.starts_with("To:") { ";tag=far" } else { "" }))
+        .collect();
+    format!("SIP/2.0 180 Ringing\r\n{}Content-Length: 0\r\n\r\n", copied.concat())
+}
+
+#[tokio::test]
+async fn a_call_over_tls_whose_connection_closes_while_it_rings_ends_at_once() {
+    let certificates = Certificates::make();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hosts = [(HOST.to_owned(), listener.local_addr().unwrap().to_string())].into();
+    let tls_roots = Some(certificates.path("ca.pem"));
+    let dialler = start(DiallerConfig { hosts, tls_roots, ..config() }).await;
+    let mut leg = dialler.call(invitation(&format!("sip:1@{HOST};transport=tls")));
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut carrier = tls_carrier(&certificates).accept(stream).await.unwrap();
+    let mut invite: Vec<u8> = Vec::new();
+    while !String::from_utf8_lossy(&invite).contains("\r\n\r\n") {
+        assert_ne!(carrier.read_buf(&mut invite).await.unwrap(), 0, "the connection ended");
+    }
+    carrier.write_all(ringing(&String::from_utf8_lossy(&invite)).as_bytes()).await.unwrap();
+    carrier.flush().await.unwrap();
+    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    drop(carrier);
+    assert_eq!(ended(&mut leg).await, LegEnd::NoResponse);
+    let outcome = leg.tries()[0].outcome.clone();
+    let closed = "the connection was closed before the answer, which no other one can bring over TLS";
+    assert_eq!(outcome.as_deref(), Some(closed));
 }
 
 fn edge_config(certificates: &Certificates) -> Config {

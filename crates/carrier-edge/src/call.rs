@@ -39,7 +39,7 @@ use super::diagnosis::refuse_unchecked;
 use super::far_end::{Outcome, Then};
 use super::hung_up_by::HungUpBy;
 use super::inner::Inner;
-use super::media::Endpoint;
+use super::media::{Endpoint, receive_media};
 use super::record::{CallRecord, Ending, FinalCharge};
 use super::stack::{Dialog, Incoming, InviteEvent, Stack};
 use super::unacknowledged_answers::UnacknowledgedAnswer;
@@ -124,9 +124,11 @@ pub(crate) async fn run(
     let (ending, unacknowledged_invite) = call.run_to_end(request, offered, plan, fault).await;
     let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
     for event in call.registered.leave() {
-        if let CallEvent::HungUp(bye) = event {
+        match event {
             // The BYE crossed another ending of the call, which may be another BYE.
-            call.byes.push(bye);
+            CallEvent::HungUp(bye) => call.byes.push(bye),
+            CallEvent::Request(in_dialog) => call.refuse_unread(*in_dialog),
+            _ => {}
         }
     }
     drop(channel);
@@ -261,6 +263,8 @@ impl Call<'_> {
             AnswerOutcome::Acknowledged => self.run_established(hang_up_at).await,
             AnswerOutcome::Ended(ending, owes_bye) => (ending, owes_bye),
         };
+        // What is still pending in the dialog goes on in tasks: neither the BYE nor the store must delay it.
+        (self.reinvite, self.pending_refresh) = (None, None);
         if let (true, Some(dialog)) = (owes_bye, self.dialog.take()) {
             // The BYE is sent before the call is removed, because the server may stop right after. Its answer
             // is not awaited.
@@ -405,6 +409,9 @@ impl Call<'_> {
                     CallEvent::EndFor(cause) => ended = ended.or(Some(ending(cause))),
                     CallEvent::PaidUntil(until) => self.paid_until = until,
                 },
+                // An echo needs no proof of the address: it goes to the host that its packet came from, if at all, and
+                // is no larger, so that the sender of a forged INVITE could send the same itself.
+                () = receive_media(self.media.as_mut(), self.inner) => {}
             }
         }
     }
@@ -484,12 +491,5 @@ impl Call<'_> {
                 () = receive_media(self.media.as_mut(), self.inner) => {}
             }
         }
-    }
-}
-
-async fn receive_media(media: Option<&mut Endpoint>, inner: &Inner) {
-    match media {
-        Some(media) => media.receive(inner).await,
-        None => std::future::pending().await,
     }
 }

@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use service_core::Core;
 use trunk_rules::carrier::{
-    Admitted, AgreedMedia, Attempt, Authentication, MediaHost, SentDigest, Snapshot, Verdict, admit,
-    no_audio_with,
+    Admitted, AgreedMedia, Attempt, Authentication, Check, MediaHost, SentDigest, Snapshot, Verdict, admit,
+    no_audio_with, reason_phrase,
 };
 
 use super::billing::FundsAt;
 use super::inner::Inner;
+use super::inspection::malformed_request_uri;
 use super::rates::RatesOf;
 
 /// A hypothetical call, which is evaluated without being placed.
@@ -93,6 +94,9 @@ pub(crate) fn explain(inner: &Inner, question: &Question) -> Explanation {
     let now = core.clock.now();
     let trunks = inner.trunks.read();
     let (to, from) = (as_uri(&question.to), format!("<{}>", as_uri(&question.from)));
+    if let Some((code, why)) = malformed_request_uri(&to) {
+        return Explanation::of_malformed(code, why);
+    }
     let nonce = inner.front.nonce(question.source, now);
     let authorization = question.username.as_deref().map(|username| {
         let known = trunks.index.with_username(username).and_then(|terms| match &terms.authentication {
@@ -157,8 +161,8 @@ fn no_audio(admitted: &Admitted, source: IpAddr) -> Option<String> {
 }
 
 impl Explanation {
-    fn of(verdict: &Verdict) -> Self {
-        let blank = Self {
+    fn blank() -> Self {
+        Self {
             verdict: "admitted",
             code: 200,
             phrase: "OK".to_owned(),
@@ -175,7 +179,23 @@ impl Explanation {
             far_end: None,
             nearest_allowed: None,
             no_audio: None,
-        };
+        }
+    }
+
+    /// Of a call whose Request-URI is malformed, which is refused before a trunk is looked for.
+    fn of_malformed(code: u16, why: &str) -> Self {
+        Self {
+            verdict: "refused",
+            code,
+            phrase: reason_phrase(code).to_owned(),
+            check: Some(Check::Request.name()),
+            explanation: why.to_owned(),
+            ..Self::blank()
+        }
+    }
+
+    fn of(verdict: &Verdict) -> Self {
+        let blank = Self::blank();
         match verdict {
             Verdict::Admitted(admitted) => Self {
                 passed: admitted.passed.iter().map(trunk_rules::carrier::Check::name).collect(),

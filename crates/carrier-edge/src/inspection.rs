@@ -16,6 +16,8 @@ use trunk_rules::carrier::{Cause, Flaw, reason_phrase};
 
 use super::stack::{ALLOW, Incoming};
 
+pub(crate) use request_uri::malformed as malformed_request_uri;
+
 /// The option tags that `Require` may contain.
 const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
 /// The option tags that `Proxy-Require` may contain; `privacy` is implemented (RFC 3323).

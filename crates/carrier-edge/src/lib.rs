@@ -38,6 +38,7 @@ mod far_end;
 mod front;
 mod hung_up_by;
 mod in_dialog;
+mod in_order;
 mod inner;
 mod inspection;
 mod invite;
@@ -416,7 +417,14 @@ async fn accept_requests(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: sta
         // A source without a free slot loses the request, as a datagram may be lost: its sender repeats it.
         let Some(request) = inner.front.assign_slot(request) else { continue };
         let (inner, stack) = (Arc::clone(&inner), Arc::clone(&stack));
-        tokio::spawn(async move { serve(&inner, &stack, request).await });
+        let is_of_call = request.local_tag().is_some() && in_dialog::names_call(&inner, &request);
+        let serving = async move { serve(&inner, &stack, request).await };
+        if is_of_call {
+            // One that overtook another would make it out of order (RFC 3261 §12.2.2).
+            in_order::begin_at_once(serving);
+        } else {
+            tokio::spawn(serving);
+        }
     }
 }
 

@@ -151,6 +151,14 @@ impl Endpoint {
     }
 }
 
+/// Receives and echoes packets as [`Endpoint::receive`] does; nothing without an endpoint. Cancel safe.
+pub(crate) async fn receive_media(media: Option<&mut Endpoint>, inner: &Inner) {
+    match media {
+        Some(media) => media.receive(inner).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Converts an address for a socket: an IPv6 socket needs an IPv4 address as an IPv4-mapped one.
 fn of_family(target: SocketAddr, is_ipv6: bool) -> SocketAddr {
     match target.ip() {

@@ -415,6 +415,7 @@ fn ended(end: LegEnd, is_answered: bool) -> Result<AttemptEnd, Ending> {
         LegEnd::NoPort => Ok(AttemptEnd::NoPort),
         LegEnd::RingTimeout => Ok(AttemptEnd::RingingTimeout),
         LegEnd::HungUp => Err(Ending::CalleeHungUp),
+        LegEnd::Expired => Err(Ending::SessionExpired),
         LegEnd::Cancelled | LegEnd::HungUpByUs => Err(Ending::Stopped(is_answered)),
     }
 }
@@ -470,6 +471,7 @@ mod tests {
     fn what_this_side_did_not_end_was_ended_by_the_trunk() {
         assert_eq!(ended(LegEnd::Refused(486), false), Ok(AttemptEnd::Refused(486)));
         assert_eq!(ended(LegEnd::HungUp, true), Err(Ending::CalleeHungUp));
+        assert_eq!(ended(LegEnd::Expired, true), Err(Ending::SessionExpired));
         assert_eq!(ended(LegEnd::NoPort, false), Ok(AttemptEnd::NoPort));
         assert_eq!((hung_up(false, true), hung_up(false, false)), (Ending::CallerHungUp, Ending::Cancelled));
         assert_eq!(hung_up(true, true), Ending::Stopped(true));

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rsipstack::sip::{Header, Method, Response};
+use rsipstack::sip::{Header, Headers, Method, Response};
 use rsipstack::transaction::transaction::Transaction;
 use service_base::log_limiter::LogLimiter;
 use sip_transport::body::session_description;
@@ -131,7 +131,7 @@ impl Call {
             LegEnd::NoPort => Outcome::NoMediaPort,
             LegEnd::RingTimeout => Outcome::NotAnswered(seconds),
             LegEnd::Cancelled => Outcome::HungUp,
-            LegEnd::HungUp | LegEnd::HungUpByUs => Outcome::Answered,
+            LegEnd::HungUp | LegEnd::Expired | LegEnd::HungUpByUs => Outcome::Answered,
         };
         self.tries.conclude(&outcome);
     }
@@ -170,7 +170,7 @@ impl Call {
         };
         let sent_at = self.shared.clock.now();
         self.tries.update(|current| _ = current.sent_at.get_or_insert(sent_at));
-        let mut has_responded = false;
+        let (mut has_responded, is_only_connection) = (false, !hop.can_be_answered_over_another());
         let clock = self.shared.clock.clone();
         loop {
             if let Some(end) = self.continue_cancellation(&mut invite, has_responded) {
@@ -184,12 +184,17 @@ impl Call {
             let is_wanted = cancellation.is_none();
             tokio::select! {
                 biased;
-                () = self.hang_up.cancelled(), if is_wanted => self.cancel(LegEnd::Cancelled, &mut invite),
+                () = self.hang_up.cancelled(), if is_wanted => {
+                    self.cancel(LegEnd::Cancelled, &mut invite, has_responded);
+                }
                 inbound = self.inbox.next() => match inbound {
                     Inbound::Request(request) => Box::pin(self.early_request(*request)).await,
                     Inbound::Response(response) => {
                         let is_current =
                             sequence(&response.headers).is_some_and(|(number, _)| number == invite.sequence);
+                        if is_current && !invite.hop.is_open() {
+                            Box::pin(self.reconnect(&mut invite)).await;
+                        }
                         match response.status_code.code() {
                             _ if !is_current => self.stray_response(&response).await,
                             // It answers the request of another sender.
@@ -204,12 +209,13 @@ impl Call {
                         }
                     }
                 },
-                () = hop.closed(), if !has_responded => {
-                    self.tries.conclude(&Outcome::ConnectionClosed);
+                () = hop.closed(), if is_only_connection || !has_responded => {
+                    let closed = if has_responded { Outcome::ConnectionLost } else { Outcome::ConnectionClosed };
+                    self.tries.conclude(&closed);
                     return self.unanswered();
                 }
                 () = clock.sleep_until(self.ring_until), if is_wanted => {
-                    self.cancel(LegEnd::RingTimeout, &mut invite);
+                    self.cancel(LegEnd::RingTimeout, &mut invite, has_responded);
                 }
                 () = sleep_until(&clock, next_timer) => {
                     if Box::pin(invite.on_timer(clock.stopwatch())).await {
@@ -253,27 +259,44 @@ impl Call {
         Invite::send(&self.shared, request, hop.clone(), self.sequence).await
     }
 
+    /// Opens another connection for what follows a response that arrived after that of its INVITE was closed.
+    async fn reconnect(&mut self, invite: &mut Invite) {
+        if let Some(hop) = self.origin.reconnected(&invite.hop).await {
+            invite.hop = Hop::clone(&hop);
+            self.invite_hop = Some(hop);
+        }
+    }
+
     /// Begins the cancellation of the call. `end` is the reported end of the leg.
-    fn cancel(&mut self, end: LegEnd, invite: &mut Invite) {
+    fn cancel(&mut self, end: LegEnd, invite: &mut Invite, has_responded: bool) {
         invite.stop_retransmissions();
-        let report_at = self.shared.clock.stopwatch() + self.shared.config.t1 * MAX_END_ROUND_TRIPS;
+        let (now, t1) = (self.shared.clock.stopwatch(), self.shared.config.t1);
+        // Without a response no CANCEL can be sent, so that nothing else is waited for than a response on its way.
+        let report_at =
+            if has_responded { now + t1 * MAX_END_ROUND_TRIPS } else { now.max(invite.sent_at + t1) };
         self.cancellation = Some(Cancellation { end, report_at, abandon_at: None });
     }
 
     /// Sends the CANCEL of a cancelled call once a response has arrived (RFC 3261 §9.1), and reports the end
     /// if its confirmation takes too long. Returns the end when the INVITE is abandoned.
     fn continue_cancellation(&mut self, invite: &mut Invite, has_responded: bool) -> Option<LegEnd> {
-        let now = self.shared.clock.stopwatch();
-        let timeout = self.shared.config.t1 * STRAY_ROUND_TRIPS;
+        let (now, t1) = (self.shared.clock.stopwatch(), self.shared.config.t1);
+        let timeout = t1 * STRAY_ROUND_TRIPS;
         let cancellation = self.cancellation.as_mut()?;
         let end = cancellation.end;
         if has_responded && cancellation.abandon_at.is_none() {
             cancellation.abandon_at = Some(now + timeout);
-            let (cancel, hop) = (invite.cancel(), invite.hop.clone());
+            cancellation.report_at = cancellation.report_at.max(now + t1 * MAX_END_ROUND_TRIPS);
+            let (cancel, mut hop) = (invite.cancel(), invite.hop.clone());
             // The response to the CANCEL is ignored: only the final response to the INVITE ends the call.
-            let network = Arc::clone(&self.origin.network);
+            let origin = Arc::clone(&self.origin);
             self.origin.network.stack.spawn(async move {
-                let _ignored = request_response(&network.stack, cancel, &hop).await;
+                if !hop.is_open()
+                    && let Some(again) = origin.reconnected(&hop).await
+                {
+                    hop = again;
+                }
+                let _ignored = request_response(&origin.network.stack, cancel, &hop).await;
             });
         }
         if cancellation.abandon_at.is_some_and(|at| at <= now) {
@@ -401,12 +424,23 @@ impl Call {
             }
             Method::Update => {
                 self.replace_early_answer(&request);
-                let _is_accepted = self.renegotiate(request, Vec::new()).await;
+                let headers = request.original.headers.clone();
+                if self.renegotiate(request, Vec::new()).await {
+                    self.retarget_early(&headers).await;
+                }
             }
             Method::Options => finish_in_background(request, 200, "OK", vec![Header::Allow(ALLOW.into())]),
             Method::Bye => finish_in_background(request, 200, "OK", Vec::new()),
             Method::Invite => finish_in_background(request, 491, "Request Pending", Vec::new()),
             _ => finish_in_background(request, 405, "Method Not Allowed", vec![Header::Allow(ALLOW.into())]),
+        }
+    }
+
+    /// Moves the target of an early dialog as an UPDATE in it demands (RFC 3311 §5.2): later PRACK requests go there.
+    async fn retarget_early(&mut self, update: &Headers) {
+        let tag = value(update, "From").and_then(tag_of).unwrap_or_default();
+        if let Some(early) = self.early.iter_mut().find(|early| early.dialog.tag == tag) {
+            early.dialog.retarget(&self.origin, update).await;
         }
     }
 

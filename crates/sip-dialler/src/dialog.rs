@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use rsipstack::sip::{Header, Headers, Method, Request, Response, Transport};
 use sip_transport::address::entries;
@@ -11,13 +10,10 @@ use sip_transport::uri_of;
 
 use crate::digest::Answers;
 use crate::headers::{remote_tag, value, values};
-use crate::hop::Hop;
+use crate::hop::{Hop, NEXT_HOP_TIMEOUT};
 use crate::origin::{Line, Origin};
 use crate::transaction::request_response;
 use crate::uri::Target;
-
-/// Maximum time to resolve and connect to a dialog's next hop, since the peer waits for the ACK meanwhile.
-const NEXT_HOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The state of a dialog that an INVITE of ours has created.
 #[derive(Clone)]
@@ -119,11 +115,9 @@ impl Dialog {
         }
         let closed = self.hop.clone();
         self.hop = self.next_hop(origin, &closed).await;
-        let Some(address) = closed.address().filter(|_| !self.hop.is_open()) else { return };
-        let network = &origin.network;
-        let again = network.connector.hop_to(&network.stack, closed.transport, address, &origin.host);
-        // Boxed and limited like the search for the next hop.
-        if let Ok(Ok(hop)) = tokio::time::timeout(NEXT_HOP_TIMEOUT, Box::pin(again)).await {
+        if !self.hop.is_open()
+            && let Some(hop) = origin.reconnected(&closed).await
+        {
             self.hop = hop;
         }
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use rsipstack::sip::{Header, Method, Response};
 use rsipstack::transaction::transaction::Transaction;
+use service_base::awaited::Awaited;
 use service_base::clock::Clock;
 use service_base::log_limiter::LogLimiter;
 use sip_transport::body::session_description;
 use sip_transport::session_timer::{Decision, Session, TimerHeaders};
 use sip_transport::tag_of;
-use tokio::sync::oneshot;
 
 use crate::call::{AnsweredCall, AnsweredReinvite, Call, MAX_END_ROUND_TRIPS};
 use crate::dialog::Dialog;
@@ -41,7 +41,7 @@ struct Established {
     min_interval: u32,
     supports_update: bool,
     /// The pending refresh, if it is an UPDATE.
-    update: Option<oneshot::Receiver<Option<Response>>>,
+    update: Option<Awaited<Option<Response>>>,
     /// The pending refresh, if it is an INVITE.
     invite: Option<Invite>,
     /// The answers to the challenges of a refresh, for the INVITE that repeats it.
@@ -75,7 +75,7 @@ impl Call {
                     Box::pin(self.hang_up(state)).await;
                     return LegEnd::HungUpByUs;
                 }
-                // Before the inbox: after its ACK, the far end may make an offer at once.
+                // Both before the inbox: after its ACK or its response, the far end may send a request at once.
                 completion = completion(&mut self.reinvite) => {
                     let offers = self.reinvite.take().is_some_and(|reinvite| reinvite.offers);
                     match completion {
@@ -89,11 +89,19 @@ impl Call {
                         Completion::Acknowledged(_) | Completion::Abandoned => {}
                     }
                 }
+                response = update_response(&mut state.update) => {
+                    if let Some(response) = response.as_ref().filter(|it| it.status_code.code() < 300) {
+                        // An UPDATE refreshes the target as an INVITE does (RFC 3311 §5.1).
+                        Box::pin(state.dialog.retarget(&self.origin, &response.headers)).await;
+                    }
+                    if !self.refreshed(&mut state, response.as_ref()) {
+                        return Box::pin(self.end_expired(state)).await;
+                    }
+                }
                 inbound = self.inbox.next() => match inbound {
                     Inbound::Response(response) => {
                         if !Box::pin(self.invite_response(&mut state, &response)).await {
-                            Box::pin(self.hang_up(state)).await;
-                            return LegEnd::HungUp;
+                            return Box::pin(self.end_expired(state)).await;
                         }
                     }
                     Inbound::Request(request) => {
@@ -102,24 +110,13 @@ impl Call {
                         }
                     }
                 },
-                response = update_response(&mut state.update) => {
-                    if let Some(response) = response.as_ref().filter(|it| it.status_code.code() < 300) {
-                        // An UPDATE refreshes the target as an INVITE does (RFC 3311 §5.1).
-                        Box::pin(state.dialog.retarget(&self.origin, &response.headers)).await;
-                    }
-                    if !self.refreshed(&mut state, response.as_ref()) {
-                        Box::pin(self.hang_up(state)).await;
-                        return LegEnd::HungUp;
-                    }
-                }
                 () = session_timer(&clock, session) => {
                     let now = self.shared.clock.now();
                     if state.session.is_some_and(|session| now < session.ends_at) {
                         Box::pin(self.refresh(&mut state)).await;
                     } else {
                         tracing::info!("a session was not refreshed in time");
-                        Box::pin(self.hang_up(state)).await;
-                        return LegEnd::HungUp;
+                        return Box::pin(self.end_expired(state)).await;
                     }
                 }
                 () = sleep_until(&clock, next_timer) => {
@@ -133,8 +130,7 @@ impl Call {
                     };
                     if has_timed_out {
                         tracing::info!("the carrier did not answer the refresh of a session");
-                        Box::pin(self.hang_up(state)).await;
-                        return LegEnd::HungUp;
+                        return Box::pin(self.end_expired(state)).await;
                     }
                 }
             }
@@ -144,6 +140,8 @@ impl Call {
     /// Hangs up, and waits a few round trips for the response; the task of the BYE continues after that.
     async fn hang_up(&mut self, mut state: Established) {
         self.media = None;
+        // What is still pending goes on in tasks, which the wait below must not delay.
+        (self.reinvite, state.update) = (None, None);
         // So that a BYE of the far end which crosses ours is known.
         self.expect_stray_responses();
         self.expect_refusal(&mut state);
@@ -162,8 +160,13 @@ impl Call {
     /// Ends a call whose carrier did not acknowledge the answer to its re-INVITE (RFC 3261 §14.2 and §13.3.1.4).
     async fn end_unacknowledged(&mut self, state: Established) -> LegEnd {
         tracing::info!("the carrier did not acknowledge the answer to its re-INVITE");
+        self.end_expired(state).await
+    }
+
+    /// Ends a call in which the far end no longer takes part.
+    async fn end_expired(&mut self, state: Established) -> LegEnd {
         self.hang_up(state).await;
-        LegEnd::HungUp
+        LegEnd::Expired
     }
 
     /// Returns true while an offer of ours in the 200 to a re-INVITE has no answer.
@@ -292,14 +295,11 @@ impl Call {
             further.push(Header::Other("Min-SE".to_owned(), state.min_interval.to_string()));
         }
         if state.supports_update {
-            let (sender, receiver) = oneshot::channel();
             let (origin, dialog) = (Arc::clone(&self.origin), state.dialog.clone());
-            self.origin.network.stack.spawn(async move {
-                let response = dialog.send_request(&origin, Method::Update, further).await;
-                // The call may have ended meanwhile.
-                let _ended = sender.send(response);
-            });
-            state.update = Some(receiver);
+            // If the call ends before the response, a task waits for it, at most until the endpoint ends.
+            state.update = Some(Awaited::new(async move {
+                dialog.send_request(&origin, Method::Update, further).await
+            }));
             return;
         }
         if self.reinvite.is_some() {
@@ -384,10 +384,10 @@ async fn completion(reinvite: &mut Option<AnsweredReinvite>) -> Completion {
     }
 }
 
-/// Waits for the response to a pending UPDATE; forever if there is none.
-async fn update_response(update: &mut Option<oneshot::Receiver<Option<Response>>>) -> Option<Response> {
+/// Waits for the response to a pending UPDATE; forever if there is none. Cancel safe.
+async fn update_response(update: &mut Option<Awaited<Option<Response>>>) -> Option<Response> {
     match update {
-        Some(receiver) => receiver.await.ok().flatten(),
+        Some(update) => update.result().await,
         None => std::future::pending().await,
     }
 }

@@ -11,6 +11,9 @@ use sip_transport::streams::Lease;
 /// Maximum duration of sending a datagram.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Maximum time to resolve and connect to a next hop inside a call, since the peer waits meanwhile.
+pub(crate) const NEXT_HOP_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A host cannot be reached; the field is the reason.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
@@ -44,6 +47,12 @@ impl NextHop {
     /// Whether the connection has not been closed. Always true for UDP.
     pub(crate) fn is_open(&self) -> bool {
         !self.is_reliable() || !is_closed(&self.connection)
+    }
+
+    /// Whether the far end can respond over another connection once this one is closed: to the address in our `Via`
+    /// (RFC 3261 §18.2.2), at which this side listens on TCP and not on TLS.
+    pub(crate) fn can_be_answered_over_another(&self) -> bool {
+        self.transport != Transport::Tls
     }
 
     /// Waits until the connection is closed; forever for UDP.

@@ -12,6 +12,8 @@ use crate::shared::Shared;
 pub(crate) struct Invite {
     pub(crate) request: Request,
     pub(crate) hop: Hop,
+    /// When it was sent first, on the clock's stopwatch.
+    pub(crate) sent_at: Duration,
     /// The `CSeq` number, which ACK and CANCEL share with their INVITE.
     pub(crate) sequence: u32,
     /// The delay before the next retransmission (timer A), which doubles each time.
@@ -36,6 +38,7 @@ impl Invite {
             retransmit_at: (!hop.is_reliable()).then_some(now + t1),
             times_out_at: Some(now + t1 * 64),
             interval: t1,
+            sent_at: now,
             request,
             hop,
             sequence,

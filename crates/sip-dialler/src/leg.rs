@@ -64,8 +64,11 @@ pub enum LegEnd {
     RingTimeout,
     /// It was hung up on this side before the answer.
     Cancelled,
-    /// The far end hung up, or the session expired.
+    /// The far end hung up.
     HungUp,
+    /// It was hung up on this side after the answer because the far end no longer took part: the session expired, or a
+    /// refresh of it was not answered, or the 200 to a re-INVITE was not acknowledged.
+    Expired,
     /// It was hung up on this side after the answer.
     HungUpByUs,
 }

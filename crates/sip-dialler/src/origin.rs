@@ -8,7 +8,7 @@ use sip_transport::verbatim;
 use trunk_rules::outbound::{SipUri, can_be_added};
 
 use crate::egress::Egress;
-use crate::hop::Hop;
+use crate::hop::{Hop, NEXT_HOP_TIMEOUT};
 use crate::leg::{Invitation, SipCredentials};
 use crate::network::Network;
 
@@ -95,6 +95,14 @@ impl Origin {
             version: Version::V2,
             body: body.into_bytes(),
         }
+    }
+
+    /// Another connection to where a closed one led; `None` if it cannot be opened in time.
+    pub(crate) async fn reconnected(&self, closed: &Hop) -> Option<Hop> {
+        let (network, address) = (&self.network, closed.address()?);
+        let again = network.connector.hop_to(&network.stack, closed.transport, address, &self.host);
+        // Boxed, because it is large and rarely needed: it must not enlarge the state of every call.
+        tokio::time::timeout(NEXT_HOP_TIMEOUT, Box::pin(again)).await.ok()?.ok()
     }
 
     /// The `Contact` header for requests and responses over a hop.

@@ -21,6 +21,8 @@ pub enum Outcome {
     NoResponse(u64),
     /// The carrier closed the connection before it responded.
     ConnectionClosed,
+    /// The carrier closed the connection after a provisional response, and cannot open another one for its answer.
+    ConnectionLost,
     /// The carrier stopped responding, and no more exact outcome is known.
     Silent,
     /// The carrier refused the call with this code.
@@ -53,6 +55,9 @@ impl fmt::Display for Outcome {
             Self::NotSent(why) => write!(f, "the INVITE was not sent: {why}"),
             Self::NoResponse(seconds) => write!(f, "no response to the INVITE within {seconds} seconds"),
             Self::ConnectionClosed => f.write_str("the connection was closed before a response"),
+            Self::ConnectionLost => {
+                f.write_str("the connection was closed before the answer, which no other one can bring over TLS")
+            }
             Self::Silent => f.write_str("the carrier did not respond"),
             Self::Refused(code) => write!(f, "the carrier refused the call with {code}"),
             Self::NoCredentials(code) => {
@@ -75,7 +80,7 @@ impl fmt::Display for Outcome {
 
 impl Outcome {
     /// One of each kind, with the default limits and typical codes, for documents and their tests. Reasons are `…`.
-    pub fn samples() -> [Self; 19] {
+    pub fn samples() -> [Self; 20] {
         let why = || "…".to_owned();
         [
             Self::NoUri,
@@ -87,6 +92,7 @@ impl Outcome {
             Self::NotSent(why()),
             Self::NoResponse(32),
             Self::ConnectionClosed,
+            Self::ConnectionLost,
             Self::Silent,
             Self::Refused(503),
             Self::NoCredentials(401),

@@ -60,8 +60,10 @@ pub fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key: &str)
                     write!(text, "a=rtpmap:{payload} telephone-event/{rate}\r\na=fmtp:{payload} 0-15\r\n");
             }
             match &media.protection {
-                Protection::Sdes { tag, suite, .. } => {
-                    let _ = write!(text, "a=crypto:{tag} {suite} inline:{key}\r\n");
+                Protection::Sdes { tag, suite, unencrypted_rtcp, .. } => {
+                    // A parameter that both sides must agree on is repeated (RFC 4568 §6.3.2).
+                    let parameter = if *unencrypted_rtcp { " UNENCRYPTED_SRTCP" } else { "" };
+                    let _ = write!(text, "a=crypto:{tag} {suite} inline:{key}{parameter}\r\n");
                 }
                 Protection::Dtls { setup, .. } => {
                     // This side never opens a DTLS connection, so it is active only if the offer is passive.
@@ -149,6 +151,9 @@ fn fingerprint(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use didww_types::resources::MediaEncryptionMode;
+    use trunk_rules::carrier::{Settings, negotiate};
+
     use super::*;
 
     fn origin(description: &str) -> (u64, u32) {
@@ -171,6 +176,21 @@ mod tests {
         assert_eq!(offered(4002, &all[1..]), (id, 3));
         assert_eq!(offered(4000, &all), (id, 4), "a version is never used again");
         assert_ne!(Identity::new(1 << 20).id, id);
+    }
+
+    #[test]
+    fn an_answer_refuses_a_malformed_stream_and_repeats_the_parameter_of_a_key() {
+        let key = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+        let offered = format!(
+            "v=0\r\nc=IN IP4 192.0.2.1\r\nm=video x RTP/AVP 31 32\r\nc=x\r\nm=audio 4000 RTP/SAVP 8\r\n\
+             a=crypto:3 AES_CM_128_HMAC_SHA1_32 inline:{key} UNENCRYPTED_SRTCP\r\n"
+        );
+        let mode = MediaEncryptionMode::SrtpSdes;
+        let media = negotiate(&mode, &Settings::default(), Some(offered.as_bytes())).unwrap().unwrap();
+        let text = answer(&mut Identity::new(7), &media, ([192, 0, 2, 9], 5000).into(), "KEY");
+        assert!(text.contains("\r\nm=video 0 RTP/AVP 31 32\r\nm=audio 5000 RTP/SAVP 8\r\n"), "{text}");
+        let crypto = "\r\na=crypto:3 AES_CM_128_HMAC_SHA1_32 inline:KEY UNENCRYPTED_SRTCP\r\n";
+        assert!(text.contains(crypto), "{text}");
     }
 
     #[test]

@@ -475,7 +475,8 @@ fn ending_of(end: LegEnd) -> Ending {
         // The platform has no hangup reason for a lack of its own ports.
         LegEnd::NoResponse | LegEnd::NoPort => Ending::NoResponse,
         LegEnd::RingTimeout => Ending::RingTimeout,
-        LegEnd::HungUp => Ending::FarEnd,
+        // The platform has no hangup reason for a carrier that no longer responds.
+        LegEnd::HungUp | LegEnd::Expired => Ending::FarEnd,
         LegEnd::Cancelled | LegEnd::HungUpByUs => Ending::OurSide,
     }
 }

@@ -33,7 +33,13 @@ fn framed(packet: &[u8]) -> Vec<u8> {
 /// them stays within its limits.
 pub fn rtp(data: &[u8]) {
     let (mut reception, mut dtmf, mut facts) = (Reception::default(), Dtmf::new(true), MediaFacts::default());
-    let protection = Protection::Sdes { tag: 1, suite: OFFERED_SUITE, key: Secret::new(KEY), is_plain: true };
+    let protection = Protection::Sdes {
+        tag: 1,
+        suite: OFFERED_SUITE,
+        key: Secret::new(KEY),
+        is_plain: true,
+        unencrypted_rtcp: false,
+    };
     let mut authentication = SrtpAuthentication::of(&protection).unwrap();
     let (mut rest, mut packets) = (data, 0_u32);
     while let Some((length, tail)) = rest.split_first() {

@@ -241,3 +241,38 @@ async fn an_offer_that_crosses_one_of_the_edges_is_refused_with_491() {
     assert_eq!(call.request("UPDATE", &[], "").await.code(), 200);
     call.hang_up().await;
 }
+
+#[tokio::test]
+async fn requests_of_a_call_that_arrive_together_are_handled_in_their_order() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::over(Uac::tcp(&edge).await, &edge, ANSWERS_AT_ONCE).await;
+    assert_eq!(call.place(&trunk).await.code(), 200);
+    for _ in 0..8 {
+        let requests: Vec<String> = (0..5).map(|_| call.text("UPDATE")).collect();
+        call.uac.send(requests.concat()).await;
+        for _ in &requests {
+            let is_answer = |message: &super::message::Message| message.method() == "UPDATE";
+            let answer = call.uac.expect("an answer to each UPDATE", None, is_answer).await;
+            assert_eq!(answer.code(), 200, "none overtakes another: {answer:?}");
+        }
+    }
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn a_request_that_waits_while_its_call_ends_is_answered() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
+    for _ in 0..5 {
+        let mut call = Call::over(Uac::tcp(&edge).await, &edge, "9990180").await;
+        call.invite(&[]).await;
+        call.ringing(180).await;
+        let (cancel, update) = (call.cancellation(), call.text("UPDATE"));
+        call.uac.send(update + &cancel).await;
+        let is_answer = |message: &super::message::Message| message.method() == "UPDATE";
+        let answer = call.uac.expect("an answer to the UPDATE", None, is_answer).await;
+        assert!(matches!(answer.code(), 200 | 481 | 487), "{answer:?}");
+    }
+}

@@ -136,6 +136,19 @@ async fn an_explanation_agrees_with_the_call_that_is_placed() {
 }
 
 #[tokio::test]
+async fn a_question_whose_request_uri_is_malformed_is_refused_as_the_call_would_be() {
+    let edge = Edge::start().await;
+    edge.trunk(json!({})).await;
+    for to in ["44 2079460018", "<442079460018>", "sip:1@out.didww.com:x", "sip:1@out.didww.com?Route=x"] {
+        let answer = edge.explain(&json!({ "source": "127.0.0.1", "to": to })).await;
+        assert_eq!((&answer["verdict"], &answer["code"]), (&json!("refused"), &json!(400)), "{to}: {answer}");
+        assert_eq!((&answer["check"], &answer["passed"]), (&json!("request"), &json!([])), "{to}: {answer}");
+        let why = answer["explanation"].as_str().unwrap();
+        assert!(why.starts_with("the Request-URI has "), "{to}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_question_that_makes_no_sense_says_what_is_wrong() {
     let edge = Edge::start().await;
     for (question, named) in [

@@ -176,6 +176,23 @@ async fn early_media_are_echoed_before_the_answer() {
 }
 
 #[tokio::test]
+async fn media_are_echoed_before_the_ack_and_to_their_sender_alone() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    call.invite(&[]).await;
+    let (at, _) = call.answer().await.media();
+    let stranger = UdpSocket::bind((source(), 0)).await.unwrap();
+    stranger.send_to(&packet(1), at).await.unwrap();
+    hears_its_echo(&call, at, 2).await;
+    assert!(stranger.try_recv(&mut [0; 400]).is_err(), "the call has another address");
+    call.acknowledge().await;
+    hears_its_echo(&call, at, 3).await;
+    call.hang_up().await;
+}
+
+#[tokio::test]
 async fn without_a_ping_two_peers_that_wait_for_each_other_hear_nothing_until_the_timeout() {
     let edge = Edge::start().await;
     edge.freeze().await;

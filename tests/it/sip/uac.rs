@@ -420,9 +420,14 @@ impl Call {
         call
     }
 
+    /// The CANCEL of the INVITE as it would be sent.
+    pub fn cancellation(&self) -> String {
+        self.message("CANCEL", &self.uri(), &self.branch(), &[], "")
+    }
+
     /// Cancels an INVITE without a final answer. Returns the response to the CANCEL.
     pub async fn cancel(&mut self) -> Message {
-        let cancel = self.message("CANCEL", &self.uri(), &self.branch(), &[], "");
+        let cancel = self.cancellation();
         self.uac.send(&cancel).await;
         let call_id = self.id.clone();
         let answers = |message: &Message| {

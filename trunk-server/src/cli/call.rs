@@ -271,6 +271,7 @@ fn end_text(end: LegEnd) -> String {
         LegEnd::RingTimeout => "not answered in time".to_owned(),
         LegEnd::Cancelled => "cancelled".to_owned(),
         LegEnd::HungUp => "hung up by the far end".to_owned(),
+        LegEnd::Expired => "hung up here: the far end no longer responded".to_owned(),
         LegEnd::HungUpByUs => "hung up".to_owned(),
     }
 }

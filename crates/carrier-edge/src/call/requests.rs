@@ -88,6 +88,12 @@ impl Call<'_> {
         }
     }
 
+    /// Answers a request that the call did not read before its end (RFC 3261 §15.1.2): over TCP it is not repeated.
+    pub(super) fn refuse_unread(&self, request: Incoming) {
+        refused_in_call(self.inner, &request, 487, "the call ended before this request was handled");
+        respond_in_background(request, 487, None);
+    }
+
     /// Handles the end of a re-INVITE's transaction: its ACK, which answers an offer of the edge, or that none arrived.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use crate::attempt_log::refused_in_call;
 use crate::call_event::CallEvent;
 use crate::far_end::{Outcome, Then};
 use crate::hung_up_by::HungUpBy;
+use crate::media::receive_media;
 use crate::record::Ending;
 use crate::stack::{Incoming, InviteEvent};
 
@@ -111,7 +112,7 @@ impl Call<'_> {
                     None
                 }
                 // What waits in the kernel until the answer would be echoed at once then, and count as lost.
-                () = super::receive_media(self.media.as_mut(), self.inner), if has_early_media => None,
+                () = receive_media(self.media.as_mut(), self.inner), if has_early_media => None,
             };
             if let Some(ending) = ending {
                 self.respond_with(request, &ending).await;

@@ -3,7 +3,7 @@
 use super::Malformed;
 
 /// Why a Request-URI is refused; `None` if its syntax is accepted.
-pub(super) fn malformed(uri: &str) -> Option<Malformed> {
+pub(crate) fn malformed(uri: &str) -> Option<Malformed> {
     let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
     let is = |known: &str| scheme.eq_ignore_ascii_case(known);
     // A text with brackets or quotes is not a URI of another scheme.

@@ -41,6 +41,10 @@ struct Received {
     named_headers: NamedHeaders,
     /// Events of the transaction that were received and not handled. Each is moved here once, however many wait.
     behind: VecDeque<TransactionEvent>,
+    /// The number of markers among the events that are not received, see `put_back`.
+    markers: usize,
+    /// True if the end of the endpoint ends the wait for events.
+    ends_with_endpoint: bool,
     /// Its slot among the requests in progress.
     slot: Option<RequestSlot>,
     identity: Arc<EdgeIdentity>,
@@ -75,6 +79,8 @@ impl Incoming {
             transaction,
             arrival,
             behind: VecDeque::new(),
+            markers: 0,
+            ends_with_endpoint: false,
             slot: None,
             identity,
             acks,

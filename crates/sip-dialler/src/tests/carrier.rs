@@ -245,10 +245,24 @@ impl Carrier {
         further: &str,
         body: &str,
     ) {
+        let text = self.request_text(tag, invite, method, number, further, body);
+        self.send(&text).await;
+    }
+
+    /// The text of a request in the dialog of an INVITE.
+    pub(super) fn request_text(
+        &self,
+        tag: &str,
+        invite: &Message,
+        method: &str,
+        number: u32,
+        further: &str,
+        body: &str,
+    ) -> String {
         let contact = invite.header("Contact").trim_start_matches('<').split('>').next().unwrap();
         let transport = if matches!(self.wire, Wire::Udp(_)) { "UDP" } else { "TCP" };
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-        let text = format!(
+        format!(
             "{method} {contact} SIP/2.0\r\nVia: SIP/2.0/{transport} {};branch=z9hG4bKfar-{method}-{number}-{tag};rport\r\n\
              From: {};tag={tag}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {number} {method}\r\nMax-Forwards: 70\r\n\
              {kind}{further}Content-Length: {}\r\n\r\n{body}",
@@ -257,8 +271,7 @@ impl Carrier {
             invite.header("From"),
             invite.header("Call-ID"),
             body.len()
-        );
-        self.send(&text).await;
+        )
     }
 }
 

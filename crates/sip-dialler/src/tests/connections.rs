@@ -108,18 +108,77 @@ async fn a_call_whose_connection_was_closed_is_hung_up_over_a_new_one_to_the_sam
     carrier.expect("ACK").await;
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
     drop(carrier);
-    let noticed = async {
-        while dialler.shared.network.connector.open_connections() > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(EVENT_TIMEOUT, noticed).await.expect("the end of the connection is noticed");
+    is_disconnected(&dialler).await;
     leg.hang_up();
     let mut carrier = Carrier::accept(&listener).await;
     let bye = carrier.expect("BYE").await;
     assert_eq!(bye.uri(), format!("sip:far@{closed};transport=tcp"), "the target stays");
     carrier.answer(&bye, "200 OK", "", "").await;
     assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+/// Waits until the dialler has no connection to a carrier.
+async fn is_disconnected(dialler: &Dialler) {
+    let noticed = async {
+        while dialler.shared.network.connector.open_connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(EVENT_TIMEOUT, noticed).await.expect("the end of the connection is noticed");
+}
+
+#[tokio::test]
+async fn a_call_over_tcp_whose_connection_closes_while_it_rings_is_answered_over_another_one() {
+    let dialler = start(config()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
+    let refusing = TcpSocket::new_v4().unwrap();
+    refusing.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let contact = format!("Contact: <sip:far@{};transport=tcp>\r\n", refusing.local_addr().unwrap());
+    for code in [200, 486] {
+        let mut leg = dialler.call(invitation(&uri));
+        let mut carrier = Carrier::accept(&listener).await;
+        let invite = carrier.expect("INVITE").await;
+        carrier.answer(&invite, "180 Ringing", "", "").await;
+        assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+        drop(carrier);
+        is_disconnected(&dialler).await;
+        let mut other = Carrier::connect(dialler.address()).await;
+        if code == 486 {
+            other.answer(&invite, "486 Busy Here", "", "").await;
+            Carrier::accept(&listener).await.expect("ACK").await;
+            assert_eq!(ended(&mut leg).await, LegEnd::Refused(486));
+            continue;
+        }
+        other.answer(&invite, "200 OK", &contact, &description(4000)).await;
+        let mut carrier = Carrier::accept(&listener).await;
+        carrier.expect("ACK").await;
+        assert_eq!(next(&mut leg).await, LegEvent::Answered);
+        hang_up(&mut leg, &mut carrier).await;
+        drop(carrier);
+        is_disconnected(&dialler).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_over_tcp_whose_connection_closes_while_it_rings_is_cancelled_over_another_one() {
+    let dialler = start(config()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
+    let mut leg = dialler.call(invitation(&uri));
+    let mut carrier = Carrier::accept(&listener).await;
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "180 Ringing", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    drop(carrier);
+    is_disconnected(&dialler).await;
+    leg.hang_up();
+    let mut carrier = Carrier::accept(&listener).await;
+    let cancel = carrier.expect("CANCEL").await;
+    assert_eq!(cancel.branch(), invite.branch());
+    carrier.answer(&cancel, "200 OK", "", "").await;
+    carrier.answer(&invite, "487 Request Terminated", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
 }
 
 /// A dialler that accepts one connection.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 
 use super::carrier::{Carrier, Message, description};
 use super::{
     Clock, Dialler, EVENT_TIMEOUT, Ids, LegEnd, LegEvent, ROUND_TRIP, config, dialler, ended, established,
-    hang_up, next, placed, with_short_timers,
+    hang_up, invitation, next, placed, with_short_timers,
 };
 
 #[tokio::test]
@@ -234,6 +234,31 @@ async fn the_answer_to_an_update_moves_the_target() {
 }
 
 #[tokio::test]
+async fn the_answer_to_an_update_counts_before_a_request_right_behind_it() {
+    let (clock, dialler) = frozen().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
+    let mut leg = dialler.call(invitation(&uri));
+    let mut carrier = Carrier::accept(&listener).await;
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, "Session-Expires: 90;refresher=uac\r\nAllow: UPDATE\r\n", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    clock.advance(Duration::from_secs(45));
+    let update = carrier.expect("UPDATE").await;
+    let contact = |user: &str| format!("Contact: <sip:{user}@192.0.2.1;transport=tcp>\r\n");
+    let answer = carrier.response(&update, "200 OK", &contact("first"), "");
+    let request = carrier.request_text("far", &invite, "UPDATE", 1, &contact("last"), "");
+    carrier.send(&(answer + &request)).await;
+    assert_eq!(carrier.next().await.code(), 200);
+    leg.hang_up();
+    let bye = carrier.expect("BYE").await;
+    assert_eq!(bye.uri(), "sip:last@192.0.2.1;transport=tcp");
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+#[tokio::test]
 async fn a_refused_offer_changes_neither_the_target_nor_the_session_timer() {
     let (clock, dialler) = frozen().await;
     let (mut carrier, moved) = (Carrier::udp().await, Carrier::udp().await);
@@ -307,7 +332,7 @@ async fn a_session_that_we_refresh_is_refreshed_by_update() {
     let update = carrier.expect("UPDATE").await;
     carrier.answer(&update, "481 Call/Transaction Does Not Exist", "", "").await;
     carrier.expect("BYE").await;
-    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+    assert_eq!(ended(&mut leg).await, LegEnd::Expired);
 }
 
 #[tokio::test]
@@ -337,7 +362,7 @@ async fn a_far_end_without_update_receives_a_reinvite() {
     carrier.answer(&invite, "481 Call/Transaction Does Not Exist", "", "").await;
     assert_eq!(carrier.expect("ACK").await.branch(), invite.branch());
     carrier.expect("BYE").await;
-    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+    assert_eq!(ended(&mut leg).await, LegEnd::Expired);
 }
 
 #[tokio::test]
@@ -398,7 +423,7 @@ async fn an_answer_to_a_reinvite_that_is_never_acknowledged_ends_the_call() {
     }
     let bye = carrier.await_next("BYE").await;
     carrier.answer(&bye, "200 OK", "", "").await;
-    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+    assert_eq!(ended(&mut leg).await, LegEnd::Expired);
 }
 
 #[tokio::test]
@@ -417,7 +442,7 @@ async fn a_session_that_the_far_end_does_not_refresh_is_hung_up() {
     // A third of the interval before the expiry.
     clock.advance(Duration::from_secs(1));
     carrier.expect("BYE").await;
-    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+    assert_eq!(ended(&mut leg).await, LegEnd::Expired);
 }
 
 #[tokio::test]
@@ -447,5 +472,5 @@ async fn the_far_end_can_request_a_session_timer_with_a_refresher_but_not_a_shor
     // It is never answered, so the call ends 32 seconds before the session expires.
     clock.advance(Duration::from_secs(28));
     carrier.await_next("BYE").await;
-    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+    assert_eq!(ended(&mut leg).await, LegEnd::Expired);
 }

@@ -144,7 +144,7 @@ async fn a_refresh_without_a_final_response_ends_the_call() {
     carrier.answer(&refresh, "100 Trying", "", "").await;
     let bye = carrier.await_next("BYE").await;
     carrier.answer(&bye, "200 OK", "", "").await;
-    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+    assert_eq!(ended(&mut leg).await, LegEnd::Expired);
 }
 
 #[tokio::test]

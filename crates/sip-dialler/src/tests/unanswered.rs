@@ -43,6 +43,18 @@ async fn the_cancel_is_sent_only_after_a_response() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_call_without_any_response_waits_for_nothing() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, _invite) = placed(&dialler, &mut carrier).await;
+    // A response could be on its way for one round trip, which is assumed to take half a second.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    leg.hang_up();
+    let ended = tokio::time::timeout(Duration::from_secs(1), ended(&mut leg)).await;
+    assert_eq!(ended.expect("at once, and not after the two seconds of a CANCEL"), LegEnd::Cancelled);
+}
+
+#[tokio::test]
 async fn an_offer_before_the_answer_to_ours_is_refused_until_then() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
@@ -63,6 +75,26 @@ async fn an_offer_before_the_answer_to_ours_is_refused_until_then() {
     carrier.pick_up(&invite, "", 4000).await;
     carrier.expect("ACK").await;
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
+}
+
+#[tokio::test]
+async fn an_update_before_the_answer_moves_the_target_of_later_pracks() {
+    let dialler = dialler().await;
+    let (mut carrier, mut moved) = (Carrier::udp().await, Carrier::udp().await);
+    let (_leg, invite) = ringing(&dialler, &mut carrier).await;
+    let reliable = |number: u32, contact: &str| format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
+    let first = reliable(1, &carrier.contact());
+    carrier.answer(&invite, "183 Session Progress", &first, &description(4000)).await;
+    let prack = carrier.expect("PRACK").await;
+    assert_eq!(prack.uri(), carrier.contact_uri());
+    carrier.answer(&prack, "200 OK", "", "").await;
+    carrier.request(&invite, "UPDATE", 1, &moved.contact(), &description(4000)).await;
+    assert_eq!(carrier.next().await.code(), 200);
+    let second = reliable(2, &moved.contact());
+    carrier.answer(&invite, "180 Ringing", &second, "").await;
+    let prack = moved.expect("PRACK").await;
+    assert_eq!((prack.uri(), prack.header("RAck")), (moved.contact_uri().as_str(), "2 1 INVITE"));
+    moved.answer(&prack, "200 OK", "", "").await;
 }
 
 #[tokio::test]

@@ -42,6 +42,8 @@ pub enum Protection {
         /// Whether packets end with the authentication tag alone: the line has neither a master key
         /// identifier nor session parameters, which change the packets.
         is_plain: bool,
+        /// Whether RTCP is not encrypted (`UNENCRYPTED_SRTCP`), which the answer repeats.
+        unencrypted_rtcp: bool,
     },
     /// SRTP with keys negotiated by DTLS.
     Dtls {
@@ -201,11 +203,34 @@ fn sdes(stream: &Stream<'_>) -> Option<Protection> {
         // Lifetime and master key identifier may follow a `|`, further keys a `;`.
         let inline = words.next()?.strip_prefix("inline:")?;
         let key = inline.split(['|', ';']).next()?;
-        let is_plain = words.next().is_none() && !inline.contains([':', ';']);
+        let (mut is_plain, mut unencrypted_rtcp) = (!inline.contains([':', ';']), false);
+        for parameter in words {
+            is_plain = false;
+            if parameter.eq_ignore_ascii_case("UNENCRYPTED_SRTCP") {
+                unencrypted_rtcp = true;
+            } else if !is_declaration(parameter) {
+                // Also `UNENCRYPTED_SRTP` and `UNAUTHENTICATED_SRTP`: the trunk demands encryption.
+                return None;
+            }
+        }
         let is_complete = key.len() == KEY_BASE64_LENGTH
             && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
-        is_complete.then(|| Protection::Sdes { tag, suite, key: Secret::new(key), is_plain })
+        is_complete.then(|| Protection::Sdes {
+            tag,
+            suite,
+            key: Secret::new(key),
+            is_plain,
+            unencrypted_rtcp,
+        })
     })
+}
+
+/// Whether a session parameter of an `a=crypto` line (RFC 4568 §6.3) states what its sender does and needs no
+/// agreement, or is unknown and may be ignored. A line with any other unknown one is invalid.
+fn is_declaration(parameter: &str) -> bool {
+    let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
+    name.starts_with('-')
+        || ["KDR", "FEC_ORDER", "FEC_KEY", "WSH"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn dtls(stream: &Stream<'_>) -> Option<Protection> {

@@ -55,7 +55,8 @@ fn suites(sdp: &[u8]) -> String {
     if suites.is_empty() {
         "no a=crypto line".to_owned()
     } else {
-        format!("a=crypto with {}, of which none has a complete key", suites.join(", "))
+        let suites = suites.join(", ");
+        format!("a=crypto with {suites}, of which none has a complete key and supported parameters")
     }
 }
 
@@ -85,7 +86,8 @@ mod tests {
         assert_eq!(of(MediaRefusal::NoKey, "m=audio 4000 RTP/SAVP 8\r\n"), "no a=crypto line");
         let short = "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0\r\n";
         let summary = of(MediaRefusal::NoKey, short);
-        assert_eq!(summary, "a=crypto with AES_CM_128_HMAC_SHA1_80, of which none has a complete key");
+        let of_key = "of which none has a complete key and supported parameters";
+        assert_eq!(summary, format!("a=crypto with AES_CM_128_HMAC_SHA1_80, {of_key}"));
         let setup = "m=audio 4000 UDP/TLS/RTP/SAVP 8\r\na=setup:actpass\r\n";
         assert_eq!(of(MediaRefusal::NoFingerprint, setup), "a=setup without a=fingerprint");
         let no_sdp = offer_summary(&MediaRefusal::Unparsable(SdpError::NotSdp), Some(b"hello\r\nyou"));

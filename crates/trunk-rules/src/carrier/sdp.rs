@@ -212,6 +212,9 @@ pub enum SdpError {
     NoConnection,
 }
 
+/// The kind of the only streams that are accepted.
+const AUDIO: &str = "audio";
+
 /// The maximum payload types read from one `m=` line. No genuine offer has more, and more would only cost
 /// time.
 const MAX_PAYLOAD_TYPES: usize = 64;
@@ -274,7 +277,13 @@ fn parse_lines<'a>(lines: impl Iterator<Item = Option<&'a str>>) -> Result<Vec<S
         let section = streams.last_mut().unwrap_or(&mut session);
         match kind {
             "m" => streams.push(media_line(value).ok_or_else(|| SdpError::Line(line.to_owned()))?),
-            "c" => section.host = Some(connection(value).ok_or_else(|| SdpError::Line(line.to_owned()))?),
+            "c" => {
+                section.host = connection(value);
+                // A stream of another kind is refused anyway, and takes no other one with it.
+                if section.host.is_none() && matches!(section.kind, "" | AUDIO) {
+                    return Err(SdpError::Line(line.to_owned()));
+                }
+            }
             "a" => attribute(section, value),
             "t" if session.time.is_none() => session.time = is_time(value).then_some(value),
             _ => {}
@@ -299,11 +308,13 @@ fn is_time(value: &str) -> bool {
 fn media_line(value: &str) -> Option<Stream<'_>> {
     let mut words = value.split_ascii_whitespace();
     let (kind, port, profile_text) = (words.next()?, words.next()?, words.next()?);
+    // A number of ports may follow a slash.
+    let port = port.split('/').next()?.parse().ok();
     Some(Stream {
         line: value,
         kind,
-        // A number of ports may follow a slash.
-        port: port.split('/').next()?.parse().ok()?,
+        // A stream of another kind is refused with port 0, which replaces what is no number.
+        port: if kind == AUDIO { port? } else { port.unwrap_or_default() },
         profile: Profile::ALL.into_iter().find(|profile| profile_text.eq_ignore_ascii_case(profile.name())),
         profile_text,
         payload_types: words

@@ -127,7 +127,13 @@ mod tests {
 
     fn check(suite: &'static str) -> SrtpAuthentication {
         let key = BASE64_STANDARD.encode([&MASTER_KEY[..], &SALT].concat());
-        SrtpAuthentication::of(&Protection::Sdes { tag: 1, suite, key: Secret::new(key), is_plain: true })
+        SrtpAuthentication::of(&Protection::Sdes {
+            tag: 1,
+            suite,
+            key: Secret::new(key),
+            is_plain: true,
+            unencrypted_rtcp: false,
+        })
             .unwrap()
     }
 

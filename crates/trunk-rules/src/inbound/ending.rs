@@ -48,6 +48,8 @@ pub enum Ending {
     CallerHungUp,
     /// The trunk's side hung up.
     CalleeHungUp,
+    /// The server hung up, because the trunk's side no longer took part in the answered call.
+    SessionExpired,
     /// It reached the longest duration of a call. True if it had been answered.
     TooLong(bool),
     /// The server stopped, or the records were reset. True if it had been answered.
@@ -67,6 +69,7 @@ impl Ending {
             Self::Cancelled => REQUEST_TERMINATED,
             Self::CallerHungUp
             | Self::CalleeHungUp
+            | Self::SessionExpired
             | Self::TooLong(true)
             | Self::Stopped(true)
             | Self::Interrupted(true)
@@ -90,6 +93,7 @@ impl Ending {
             | Self::Unanswered(
                 AttemptEnd::NotDialled | AttemptEnd::Full(_) | AttemptEnd::NotCounted | AttemptEnd::NoPort,
             )
+            | Self::SessionExpired
             | Self::TooLong(_)
             | Self::Stopped(_)
             | Self::Interrupted(_)
@@ -106,6 +110,9 @@ impl fmt::Display for Ending {
             Self::Cancelled => f.write_str("the caller hung up before an answer"),
             Self::CallerHungUp => f.write_str("the caller hung up"),
             Self::CalleeHungUp => f.write_str("the trunk's side hung up"),
+            Self::SessionExpired => {
+                f.write_str("the trunk's side did not refresh the session, or did not respond within the call")
+            }
             Self::TooLong(_) => f.write_str("the call reached the longest duration of a call"),
             Self::Stopped(_) => f.write_str("the server stopped, or its records were reset"),
             Self::Interrupted(_) => f.write_str("the server was killed during the call"),
@@ -123,6 +130,7 @@ mod tests {
         for answered in [
             Ending::CallerHungUp,
             Ending::CalleeHungUp,
+            Ending::SessionExpired,
             Ending::TooLong(true),
             Ending::Stopped(true),
             Ending::Interrupted(true),
@@ -151,6 +159,7 @@ mod tests {
         let of = |ending: Ending| ending.initiator().name();
         assert_eq!(of(Ending::Cancelled), "caller");
         assert_eq!(of(Ending::CalleeHungUp), "callee");
+        assert_eq!(of(Ending::SessionExpired), "server");
         assert_eq!(of(Ending::Unanswered(AttemptEnd::Refused(603))), "callee");
         assert_eq!(of(Ending::Unanswered(AttemptEnd::NotDialled)), "server");
         assert_eq!(of(Ending::Unanswered(AttemptEnd::NoPort)), "server");

@@ -48,9 +48,11 @@ impl Incoming {
         self.0.loses_acknowledgements = true;
     }
 
-    /// Waits until the final response was acknowledged or the time for that ran out; until then the
+    /// Waits until the final response was acknowledged, the time for that ran out or the endpoint ended; until then the
     /// transaction repeats it. Returns true if it was acknowledged.
     pub(crate) async fn wait_acknowledged(&mut self) -> bool {
+        // Its timers no longer run then: a task would wait for ever.
+        self.0.ends_with_endpoint = true;
         loop {
             match self.next_event().await {
                 InviteEvent::Acknowledged => return true,
@@ -126,7 +128,12 @@ impl Incoming {
                 }
             }
             if matches!(event, TransactionEvent::Terminate(_)) {
-                // The marker of an earlier event, see below. A real end of the transaction is detected above.
+                // The marker of an earlier event, see below, or else the end of the endpoint. A real end of the
+                // transaction is detected above.
+                if self.0.markers == 0 && self.0.ends_with_endpoint {
+                    return InviteEvent::Terminated;
+                }
+                self.0.markers = self.0.markers.saturating_sub(1);
                 continue;
             }
             // The library's `receive` handles events until one concerns the caller of it, in a future of four
@@ -147,7 +154,9 @@ impl Incoming {
                 Some(SipMessage::Request(request)) if request.method == Method::Cancel => {
                     return InviteEvent::Cancelled;
                 }
-                _ => {}
+                Some(_) => {}
+                // It took the marker.
+                None => self.0.markers = self.0.markers.saturating_sub(1),
             }
         }
     }
@@ -168,8 +177,9 @@ impl Incoming {
     /// the library would take them first, among them requests that are ignored here. The results of sending would
     /// each take the memory of an event in the future that calls this.
     fn put_back(&mut self, event: TransactionEvent) {
-        let Received { transaction: Transaction { tu_receiver, tu_sender, key, .. }, behind, .. } =
+        let Received { transaction: Transaction { tu_receiver, tu_sender, key, .. }, behind, markers, .. } =
             &mut *self.0;
+        *markers += 1;
         while let Ok(next) = tu_receiver.try_recv() {
             behind.push_back(next);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, EndpointBuilder};
 use sip_transport::streams::Limits;
-use sip_transport::{FilterAction, Intake, MessageFilter, Tap, Unreadable, listen, transport_layer};
+use sip_transport::{FilterAction, Intake, MessageFilter, Tap, Unreadable, listen, shut_down, transport_layer};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -256,4 +256,24 @@ async fn while_a_refusal_waits_for_its_ack_its_invite_is_kept_short() {
     socket.send_to(request(own, "ACK", 1, ";tag=edge", 1).as_bytes(), address).await.unwrap();
     assert!(invite.wait_refusal_delivered().await);
     token.cancel();
+}
+
+#[tokio::test]
+async fn the_wait_for_an_ack_ends_with_the_endpoint_and_not_with_an_event_before() {
+    let token = CancellationToken::new();
+    let (endpoint, mut begun, acks, address) = listening(&token, EndpointOption::default(), None);
+    let identity = Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None });
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    // Inside a dialog, so that the library repeats the answer.
+    let text = request(socket.local_addr().unwrap(), "INVITE", 1, ";tag=edge", 2);
+    socket.send_to(text.as_bytes(), address).await.unwrap();
+    let mut invite = Incoming::new(begun.recv().await.unwrap(), identity, acks);
+    invite.respond(200, "OK", &[("Contact", "<sip:edge>")], "").await;
+    socket.send_to(text.as_bytes(), address).await.unwrap();
+    let waits = tokio::time::timeout(Duration::from_millis(200), invite.wait_acknowledged()).await;
+    assert!(waits.is_err(), "there is no ACK yet");
+    token.cancel();
+    shut_down(&endpoint, None);
+    let ended = tokio::time::timeout(Duration::from_secs(10), invite.wait_acknowledged()).await;
+    assert_eq!(ended, Ok(false));
 }

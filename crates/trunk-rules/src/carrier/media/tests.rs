@@ -320,7 +320,7 @@ fn sdes_needs_savp_and_a_supported_suite_with_a_whole_key() {
     let line = |suite: &str, key: &str| format!("crypto:2 {suite} inline:{key}|2^20|1:4");
     let good =
         offer("RTP/SAVP", "8", &["crypto:1 AES_256_CM_HMAC_SHA1_80 inline:x", &line(SRTP_SUITES[1], KEY)]);
-    let expected = Protection::Sdes { tag: 2, suite: SRTP_SUITES[1], key: KEY.into(), is_plain: false };
+    let expected = sdes_key(2, SRTP_SUITES[1], false, false);
     assert_eq!(check(&mode, &good).unwrap().protection, expected);
     assert_eq!(refused(&mode, &offer("RTP/SAVP", "8", &[])), MediaRefusal::NoKey);
     assert_eq!(
@@ -331,11 +331,32 @@ fn sdes_needs_savp_and_a_supported_suite_with_a_whole_key() {
     assert!(matches!(refused(&mode, &offer("RTP/AVP", "8", &[])), MediaRefusal::Profile(_)));
 }
 
+fn sdes_key(tag: u32, suite: &'static str, is_plain: bool, unencrypted_rtcp: bool) -> Protection {
+    Protection::Sdes { tag, suite, key: KEY.into(), is_plain, unencrypted_rtcp }
+}
+
+#[test]
+fn a_key_whose_parameters_would_turn_encryption_off_or_are_unknown_is_not_taken() {
+    let mode = MediaEncryptionMode::SrtpSdes;
+    let suite = SRTP_SUITES[0];
+    let line = |tag: u32, parameters: &str| format!("crypto:{tag} {suite} inline:{KEY} {parameters}");
+    for parameter in ["UNENCRYPTED_SRTP", "WSH=64 UNAUTHENTICATED_SRTP", "NEW=1"] {
+        let alone = offer("RTP/SAVP", "8", &[&line(1, parameter)]);
+        assert_eq!(refused(&mode, &alone), MediaRefusal::NoKey, "{parameter}");
+        let further = offer("RTP/SAVP", "8", &[&line(1, parameter), &line(2, "")]);
+        assert_eq!(check(&mode, &further).unwrap().protection, sdes_key(2, suite, true, false));
+    }
+    for (parameters, unencrypted_rtcp) in [("KDR=1 WSH=64 -NEW=1", false), ("UNENCRYPTED_SRTCP", true)] {
+        let sdp = offer("RTP/SAVP", "8", &[&line(1, parameters)]);
+        assert_eq!(check(&mode, &sdp).unwrap().protection, sdes_key(1, suite, false, unencrypted_rtcp));
+    }
+}
+
 #[test]
 fn encryption_that_is_offered_as_optional_is_taken() {
     let line = format!("crypto:1 {} inline:{KEY}", SRTP_SUITES[0]);
     let sdp = offer("RTP/AVP", "8", &[&line]);
-    let expected = Protection::Sdes { tag: 1, suite: SRTP_SUITES[0], key: KEY.into(), is_plain: true };
+    let expected = sdes_key(1, SRTP_SUITES[0], true, false);
     assert_eq!(check(&MediaEncryptionMode::SrtpSdes, &sdp).unwrap().protection, expected);
     assert_eq!(check(&MediaEncryptionMode::Disabled, &sdp).unwrap().protection, Protection::Plain);
 }
@@ -419,6 +440,24 @@ fn the_first_audio_stream_that_fits_is_chosen_and_the_others_are_listed() {
     assert_eq!((media.stream, media.port, media.lines.len()), (2, 41_000, 3));
     assert_eq!(media.host, MediaHost::Address("2001:db8::1".parse().unwrap()));
     assert_eq!(media.lines[1], "video 50000 RTP/AVP 96");
+}
+
+#[test]
+fn a_malformed_line_of_another_stream_refuses_that_stream_alone() {
+    let mode = MediaEncryptionMode::Disabled;
+    let audio = offer("RTP/AVP", "8", &[]);
+    let video = "m=video x RTP/AVP 31\r\nc=ATM NSAP x\r\na=sendonly\r\n";
+    let (session, stream) = audio.split_at(audio.find("m=audio").unwrap());
+    for (sdp, at) in [(format!("{audio}{video}"), 0), (format!("{session}{video}{stream}"), 1)] {
+        let media = check(&mode, &sdp).unwrap();
+        assert_eq!((media.stream, media.port, media.direction), (at, 40_000, Direction::SendRecv), "{sdp}");
+        assert_eq!(media.lines[1 - at], "video x RTP/AVP 31");
+    }
+    // What the answer would have to repeat is missing, or the audio itself is malformed.
+    for malformed in ["m=video\r\n", "m=audio x RTP/AVP 8\r\n", "m=audio 4000 RTP/AVP 8\r\nc=x\r\n"] {
+        let refusal = refused(&mode, &format!("{audio}{malformed}"));
+        assert!(matches!(refusal, MediaRefusal::Unparsable(SdpError::Line(_))), "{malformed}");
+    }
 }
 
 #[test]
