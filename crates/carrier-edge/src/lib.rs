@@ -397,6 +397,7 @@ async fn write_log_summaries(inner: Arc<Inner>, stack: Arc<Stack>) {
         inner.front.write_log_summaries();
         inner.log_sums.write_log_summaries(clock.now());
         stack.write_log_summaries(clock);
+        stack.forget_old_answers();
     }
 }
 

@@ -1,13 +1,13 @@
-//! The answer to a request as the library keeps it for half a minute, of an INVITE after the ACK, in case that a copy
-//! of the request was delayed.
+//! The answer to a request as it is kept for half a minute, of an INVITE after the ACK, in case that a copy of the
+//! request was delayed.
 
 use rsipstack::sip::{Header, Response};
 
 /// Shortens an answer that the caller has acknowledged, or that needs no ACK: a copy of the request needs only what
 /// names the dialog.
 ///
-/// The library reads the `To` of a kept answer, and of its other headers none; so the lines of these are one header. A
-/// server that begins many calls a second keeps thousands of answers.
+/// Of an answer that the library itself keeps it reads the `To`, and of its other headers none; so the lines of these
+/// are one header. A server that begins many calls a second keeps thousands of answers.
 pub(super) fn shorten(response: &mut Response) {
     let (mut to, mut first, mut lines) = (None, None, String::with_capacity(512));
     for header in response.headers.iter() {
