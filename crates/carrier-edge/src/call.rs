@@ -121,7 +121,8 @@ pub(crate) async fn run(
         reconnecting: None,
         byes: Vec::new(),
     };
-    let (ending, unacknowledged_invite) = call.run_to_end(request, offered, plan, fault).await;
+    let setup = Box::new(Setup { request, offered, plan, fault });
+    let (ending, unacknowledged_invite) = call.run_to_end(setup).await;
     let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
     for event in call.registered.leave() {
         if let CallEvent::HungUp(bye) = event {
@@ -212,9 +213,20 @@ struct Call<'a> {
     /// The slot among the active calls of its account.
     account_slot: Option<Slot<i64>>,
     /// The slot among the unacknowledged answers of its source, until the ACK.
-    unacknowledged: Option<UnacknowledgedAnswer<'a>>,
+    unacknowledged: Option<Box<UnacknowledgedAnswer<'a>>>,
     /// When the call ends because its trunk's threshold allows no further charge.
     paid_until: Option<Timestamp>,
+}
+
+/// What a call is set up from. It is one pointer, because the future of the call, which lives as long as the call, has
+/// room for every value that is passed through it.
+struct Setup {
+    request: Incoming,
+    /// The media of the offer in the INVITE; `None` if the edge must make one.
+    offered: Option<Box<Media>>,
+    /// What the far end does.
+    plan: Outcome,
+    fault: Option<CallFault>,
 }
 
 /// A call that was answered with 200.
@@ -245,18 +257,11 @@ impl Call<'_> {
 
     /// Runs the call until it ends. Returns how it ended, and its INVITE if the final response is not
     /// acknowledged yet.
-    async fn run_to_end(
-        &mut self,
-        request: Incoming,
-        offered: Option<Box<Media>>,
-        plan: Outcome,
-        fault: Option<CallFault>,
-    ) -> (Ending, Option<Incoming>) {
-        let AnsweredCall { outcome, hang_up_at } =
-            match Box::pin(self.ring_and_answer(request, offered, plan, fault)).await {
-                Ok(answered) => answered,
-                Err(unanswered) => return (unanswered.ending, Some(unanswered.request)),
-            };
+    async fn run_to_end(&mut self, setup: Box<Setup>) -> (Ending, Option<Incoming>) {
+        let AnsweredCall { outcome, hang_up_at } = match Box::pin(self.ring_and_answer(setup)).await {
+            Ok(answered) => answered,
+            Err(unanswered) => return (unanswered.ending, Some(unanswered.request)),
+        };
         let (ending, owes_bye) = match outcome {
             AnswerOutcome::Acknowledged => self.run_established(hang_up_at).await,
             AnswerOutcome::Ended(ending, owes_bye) => (ending, owes_bye),
@@ -274,13 +279,8 @@ impl Call<'_> {
     ///
     /// # Errors
     /// The ending of a call that was not answered.
-    async fn ring_and_answer(
-        &mut self,
-        mut request: Incoming,
-        offered: Option<Box<Media>>,
-        plan: Outcome,
-        fault: Option<CallFault>,
-    ) -> Result<AnsweredCall, Box<Unanswered>> {
+    async fn ring_and_answer(&mut self, setup: Box<Setup>) -> Result<AnsweredCall, Box<Unanswered>> {
+        let Setup { mut request, offered, plan, fault } = *setup;
         let started = self.call_state().origin.started;
         let (bind, advertise) = self.stack.media_at(&request);
         let call_state = Arc::clone(&self.registered.call_state);

@@ -96,7 +96,7 @@ impl Incoming {
     }
 
     /// Answers a request other than INVITE, and ends its transaction. The answer is kept for half a minute, for copies
-    /// of the request; `is_plain` is whether it has no header of its own, so that what names the dialog is enough of it.
+    /// of the request; `is_plain` is whether it has no header of its own, so that what names the dialog is enough.
     pub(super) async fn answer(self, mut response: Response, is_plain: bool) {
         self.send_directly(&response).await;
         if is_plain {
