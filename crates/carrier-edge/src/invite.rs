@@ -59,7 +59,8 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
     }
     // The caller receives 100, and would wait for a final response.
     let stop_guard = inner.calls.delay_stop();
-    request.trying().await;
+    // Boxed, because the task of each call has the memory of its largest future.
+    Box::pin(request.trying()).await;
     let (step, shared) = match step {
         Step::Run(admitted, channel, slot) if inner.channels.is_some() => {
             Box::pin(inner.share(&request, admitted, channel, slot, started)).await

@@ -2,15 +2,16 @@
 //! delayed in the network.
 //!
 //! The library would keep each as a parsed response, and twice the transaction's key, in trees whose nodes are half
-//! empty: 1.3 kilobytes for an answer of 300 bytes. Here it is one text. If a copy of its request arrives, which is
-//! rare, the text is parsed, and the library finds the response where it looks for one.
+//! empty: 1.3 kilobytes for an answer of 300 bytes. Here it is one text, without the headers that the answer repeats:
+//! if a copy of its request arrives, which is rare, the copy has them. Then the text is parsed, and the library finds
+//! the response where it looks for one.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rsipstack::sip::{Method, SipMessage};
+use rsipstack::sip::{Header, Method, Request, Response, SipMessage};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use service_base::clock::Stopwatch;
@@ -33,8 +34,8 @@ struct Shared {
 
 #[derive(Default)]
 struct Kept {
-    /// The bytes of each answer, by the hash of its transaction's key.
-    by_hash: HashMap<u64, Box<[u8]>>,
+    /// The text of each answer, by the hash of its transaction's key.
+    by_hash: HashMap<u64, Box<str>>,
     /// When each was sent, the oldest first. A transaction has one answer: a copy of its request begins no other.
     order: VecDeque<(Duration, u64)>,
 }
@@ -47,9 +48,9 @@ impl Default for KeptAnswers {
 }
 
 impl KeptAnswers {
-    /// Keeps the answer of a transaction, before the transaction is dropped. `answer` is a whole message, which is
-    /// copied.
-    pub fn keep(&self, key: &TransactionKey, answer: &[u8]) {
+    /// Keeps the answer of a transaction, before the transaction is dropped. `answer` is a response without a body and
+    /// without the headers that it repeats: `Via`, `From`, `Call-ID` and `CSeq`, and of an INVITE `Record-Route`.
+    pub fn keep(&self, key: &TransactionKey, answer: &str) {
         self.keep_at(key, answer, self.0.running.elapsed());
     }
 
@@ -78,12 +79,12 @@ impl KeptAnswers {
         }
         let key = TransactionKey::from_request(request, TransactionRole::Server).ok()?;
         let answer = self.find_at(&key, self.0.running.elapsed())?;
-        let answer = SipMessage::try_from(&*answer).ok()?;
-        endpoint.finished_transactions.insert(key.clone(), Some(answer));
+        let answer = completed(&answer, request)?;
+        endpoint.finished_transactions.insert(key.clone(), Some(SipMessage::Response(answer)));
         Some(Lent { endpoint, key })
     }
 
-    fn keep_at(&self, key: &TransactionKey, answer: &[u8], now: Duration) {
+    fn keep_at(&self, key: &TransactionKey, answer: &str, now: Duration) {
         let (hash, answer) = (self.hash(key), Box::from(answer));
         let mut kept = self.current(now);
         if kept.order.len() >= MAX_KEPT {
@@ -93,7 +94,7 @@ impl KeptAnswers {
         kept.order.push_back((now, hash));
     }
 
-    fn find_at(&self, key: &TransactionKey, now: Duration) -> Option<Box<[u8]>> {
+    fn find_at(&self, key: &TransactionKey, now: Duration) -> Option<Box<str>> {
         let hash = self.hash(key);
         self.current(now).by_hash.get(&hash).cloned()
     }
@@ -120,6 +121,23 @@ impl Kept {
     }
 }
 
+/// A kept answer with the headers that it repeats of a copy of its request.
+fn completed(answer: &str, request: &Request) -> Option<Response> {
+    let Ok(SipMessage::Response(mut answer)) = SipMessage::try_from(answer) else { return None };
+    let is_repeated = |header: &&Header| match header {
+        Header::Via(_) | Header::From(_) | Header::CallId(_) | Header::CSeq(_) => true,
+        Header::RecordRoute(_) => request.method == Method::Invite,
+        _ => false,
+    };
+    let own = std::mem::take(&mut answer.headers.0);
+    let has_length = own.iter().any(|header| matches!(header, Header::ContentLength(_)));
+    answer.headers.0 = request.headers.iter().filter(is_repeated).cloned().chain(own).collect();
+    if !has_length {
+        answer.headers.push(Header::ContentLength(0_u32.into()));
+    }
+    Some(answer)
+}
+
 /// An answer that the library has, until this is dropped.
 pub(crate) struct Lent<'a> {
     endpoint: &'a EndpointInnerRef,
@@ -140,13 +158,13 @@ mod tests {
     use super::*;
     use crate::transport_layer;
 
-    const ANSWER: &[u8] = b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=a\r\n\
-        To: <sip:b@h>;tag=b\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
+    const ANSWER: &str = "SIP/2.0 200 OK\r\nTo: <sip:b@h>;tag=b\r\nContact: <sip:c@h>\r\n\r\n";
 
     fn message(method: &str, branch: usize) -> SipMessage {
         let text = format!(
             "{method} sip:a SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK{branch}\r\nFrom: <sip:a@h>;tag=a\r\n\
-             To: <sip:b@h>\r\nCall-ID: a\r\nCSeq: 1 {method}\r\n\r\n"
+             To: <sip:b@h>\r\nRecord-Route: <sip:r;lr>\r\nCall-ID: a\r\nCSeq: 1 {method}\r\n\
+             X-Other: 1\r\n\r\n"
         );
         SipMessage::try_from(text.as_bytes()).unwrap_or_else(|_| panic!("{text}"))
     }
@@ -206,11 +224,14 @@ mod tests {
         for method in ["INVITE", "CANCEL"] {
             let lent = answers.lend(&message(method, 1), inner);
             assert!(lent.is_some(), "{method}");
-            let found = inner.finished_transactions.get(&key(1)).flatten();
-            assert!(
-                found.is_some_and(|found| found.to_string().contains("To: <sip:b@h>;tag=b\r\n")),
-                "{method}"
-            );
+            let found = inner.finished_transactions.get(&key(1)).flatten().unwrap().to_string();
+            assert!(found.contains("To: <sip:b@h>;tag=b\r\n"), "{found}");
+            if method == "INVITE" {
+                let whole = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n\
+                    From: <sip:a@h>;tag=a\r\nRecord-Route: <sip:r;lr>\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\nTo: <sip:b@h>;tag=b\r\n\
+                    Contact: <sip:c@h>\r\nContent-Length: 0\r\n\r\n";
+                assert_eq!(found, whole);
+            }
             drop(lent);
             assert!(inner.finished_transactions.is_empty(), "{method}");
         }

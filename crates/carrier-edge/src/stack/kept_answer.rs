@@ -40,6 +40,31 @@ pub(super) fn shorten(response: &mut Response) {
     response.body = Vec::new();
 }
 
+/// What is kept of an answer that the edge sent past the library: a response without the headers that a copy of the
+/// request has too. Of an answer without headers of its own (`is_plain`), what names the dialog is enough.
+pub(super) fn own_text(response: &Response, is_plain: bool) -> String {
+    let status = &response.status_code;
+    let mut text = format!("SIP/2.0 {} {}\r\n", status.code(), status.text());
+    for header in response.headers.iter() {
+        let is_kept = match header {
+            Header::Via(_)
+            | Header::CallId(_)
+            | Header::From(_)
+            | Header::CSeq(_)
+            | Header::RecordRoute(_) => false,
+            Header::To(_) | Header::Contact(_) => true,
+            _ => !is_plain,
+        };
+        if is_kept {
+            for part in [header.name(), ": ", header.value(), "\r\n"] {
+                text.push_str(part);
+            }
+        }
+    }
+    text.push_str("\r\n");
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use rsipstack::sip::SipMessage;
@@ -76,5 +101,16 @@ mod tests {
             ]
         );
         assert!(again.body.is_empty() && again.status_code.code() == 200);
+    }
+
+    #[test]
+    fn of_an_answer_that_the_edge_sent_the_headers_of_the_request_are_left_out() {
+        let text = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=f\r\n\
+                    To: <sip:b@h>;tag=t\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nRecord-Route: <sip:r;lr>\r\n\
+                    Contact: <sip:h>\r\nServer: edge\r\nAllow: INVITE\r\n\r\n";
+        let Ok(SipMessage::Response(response)) = SipMessage::try_from(text) else { panic!("{text}") };
+        let named = "SIP/2.0 200 OK\r\nTo: <sip:b@h>;tag=t\r\nContact: <sip:h>\r\n";
+        assert_eq!(own_text(&response, true), format!("{named}\r\n"));
+        assert_eq!(own_text(&response, false), format!("{named}Server: edge\r\nAllow: INVITE\r\n\r\n"));
     }
 }

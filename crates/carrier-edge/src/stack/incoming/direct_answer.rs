@@ -89,20 +89,16 @@ impl Incoming {
         self.0.acknowledgement = Some(Acknowledgement::of(ack, source));
         let Received { transaction, answers, .. } = &mut *self.0;
         let is_answer = |response: &mut Response| response.status_code.code() < 300;
-        if let Some(mut answer) = transaction.last_response.take_if(is_answer) {
-            kept_answer::shorten(&mut answer);
-            answers.keep(&transaction.key, &bytes_of(&answer));
+        if let Some(answer) = transaction.last_response.take_if(is_answer) {
+            answers.keep(&transaction.key, &kept_answer::own_text(&answer, true));
         }
     }
 
     /// Answers a request other than INVITE, and ends its transaction. The answer is kept for half a minute, for copies
     /// of the request; `is_plain` is whether it has no header of its own, so that what names the dialog is enough.
-    pub(super) async fn answer(self, mut response: Response, is_plain: bool) {
+    pub(super) async fn answer(self, response: Response, is_plain: bool) {
         self.send_directly(&response).await;
-        if is_plain {
-            kept_answer::shorten(&mut response);
-        }
-        self.0.answers.keep(&self.0.transaction.key, &bytes_of(&response));
+        self.0.answers.keep(&self.0.transaction.key, &kept_answer::own_text(&response, is_plain));
     }
 
     async fn send_directly(&self, response: &Response) {
