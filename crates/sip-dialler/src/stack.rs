@@ -11,9 +11,7 @@ use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
 use rsipstack::transport::{SipConnection, TransportEvent};
 use service_base::clock::Clock;
 use sip_transport::streams::{ConnectionSlots, Listener, RefusedConnections};
-use sip_transport::{
-    AckRoutes, Intake, KeptAnswers, MessageFilter, Tap, listen, shut_down, transport_layer,
-};
+use sip_transport::{AckRoutes, Intake, KeptAnswers, MessageFilter, Tap, listen, shut_down, transport_layer};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
