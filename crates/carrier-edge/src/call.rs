@@ -64,21 +64,23 @@ const NO_DIALOG: &str = "the INVITE has no Call-ID, From tag or CSeq that could 
 #[expect(dead_code, reason = "they are held, and given back when they are dropped")]
 pub(crate) struct Channels<'a> {
     pub(crate) own: Channel,
-    pub(crate) shared: Option<SharedChannel>,
+    pub(crate) shared: Option<Box<SharedChannel>>,
     pub(crate) stop_guard: StopGuard<'a>,
+}
+
+/// An admitted call before it runs.
+pub(crate) struct Start<'a> {
+    pub(crate) request: Incoming,
+    pub(crate) admitted: Box<Admitted>,
+    pub(crate) channel: Channels<'a>,
+    pub(crate) started: Timestamp,
 }
 
 /// Runs a call from its admission to its record. The channel is released when the call ends, for any reason.
 /// Returns true if the call was answered or cancelled: a copy of its INVITE that arrives later must not start
 /// a new call.
-pub(crate) async fn run(
-    inner: &Arc<Inner>,
-    stack: &Arc<Stack>,
-    request: Incoming,
-    mut admitted: Box<Admitted>,
-    channel: Channels<'_>,
-    started: Timestamp,
-) -> bool {
+pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start<'_>>) -> bool {
+    let Start { request, mut admitted, channel, started } = *start;
     let (Some(key), Some((sequence, _))) = (DialogKey::of(&request), request.sequence()) else {
         drop(channel);
         Box::pin(refuse_unchecked(inner, request, 400, NO_DIALOG)).await;
@@ -102,7 +104,6 @@ pub(crate) async fn run(
     let plan = inner.config.far_end.outcome(registered.call_state.destination);
     let (plan, sentence) = fault::applied(fault.as_ref(), plan);
     attempt_log::admitted(inner, &registered.call_state, sentence);
-    let source = registered.call_state.origin.source.ip();
     let mut call = Call {
         inner,
         stack,
@@ -121,7 +122,8 @@ pub(crate) async fn run(
         reconnecting: None,
         byes: Vec::new(),
     };
-    let (ending, unacknowledged_invite) = call.run_to_end(request, offered, plan, fault).await;
+    let setup = Box::new(Setup { request, offered, plan, fault });
+    let (ending, unacknowledged_invite) = call.run_to_end(setup).await;
     let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
     for event in call.registered.leave() {
         match event {
@@ -150,6 +152,7 @@ pub(crate) async fn run(
         Some(_) => RecordOf::Awaited,
     };
     Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, kind)).await;
+    let source = call.call_state().origin.source.ip();
     // Dropped only now: a stop of the edge and the answer to a BYE wait for the record too.
     drop(call);
     inner.front.record_call(source);
@@ -197,7 +200,7 @@ struct Call<'a> {
     media: Option<Endpoint>,
     sdp_state: SdpState,
     /// The last re-INVITE that was answered, until its ACK.
-    reinvite: Option<AnsweredReinvite>,
+    reinvite: Option<Box<AnsweredReinvite>>,
     /// The session timer (RFC 4028), if one was agreed on.
     session: Option<Session>,
     /// The shortest session interval in seconds that the caller accepts; 0 until it has refused one with 422.
@@ -206,7 +209,7 @@ struct Call<'a> {
     dialog: Option<Box<Dialog>>,
     /// The reliable provisional response, if one was sent.
     reliable: Option<Box<Reliable>>,
-    pending_refresh: Option<PendingRefresh>,
+    pending_refresh: Option<Box<PendingRefresh>>,
     /// The connection that the next refresh waits for.
     reconnecting: Option<Reconnecting>,
     /// The caller's BYE, if it ended the call, and those that crossed the end, which the mailbox limits.
@@ -214,9 +217,20 @@ struct Call<'a> {
     /// The slot among the active calls of its account.
     account_slot: Option<Slot<i64>>,
     /// The slot among the unacknowledged answers of its source, until the ACK.
-    unacknowledged: Option<UnacknowledgedAnswer<'a>>,
+    unacknowledged: Option<Box<UnacknowledgedAnswer<'a>>>,
     /// When the call ends because its trunk's threshold allows no further charge.
     paid_until: Option<Timestamp>,
+}
+
+/// What a call is set up from. It is one pointer, because the future of the call, which lives as long as the call, has
+/// room for every value that is passed through it.
+struct Setup {
+    request: Incoming,
+    /// The media of the offer in the INVITE; `None` if the edge must make one.
+    offered: Option<Box<Media>>,
+    /// What the far end does.
+    plan: Outcome,
+    fault: Option<CallFault>,
 }
 
 /// A call that was answered with 200.
@@ -247,18 +261,11 @@ impl Call<'_> {
 
     /// Runs the call until it ends. Returns how it ended, and its INVITE if the final response is not
     /// acknowledged yet.
-    async fn run_to_end(
-        &mut self,
-        request: Incoming,
-        offered: Option<Box<Media>>,
-        plan: Outcome,
-        fault: Option<CallFault>,
-    ) -> (Ending, Option<Incoming>) {
-        let AnsweredCall { outcome, hang_up_at } =
-            match Box::pin(self.ring_and_answer(request, offered, plan, fault)).await {
-                Ok(answered) => answered,
-                Err(unanswered) => return (unanswered.ending, Some(unanswered.request)),
-            };
+    async fn run_to_end(&mut self, setup: Box<Setup>) -> (Ending, Option<Incoming>) {
+        let AnsweredCall { outcome, hang_up_at } = match Box::pin(self.ring_and_answer(setup)).await {
+            Ok(answered) => answered,
+            Err(unanswered) => return (unanswered.ending, Some(unanswered.request)),
+        };
         let (ending, owes_bye) = match outcome {
             AnswerOutcome::Acknowledged => self.run_established(hang_up_at).await,
             AnswerOutcome::Ended(ending, owes_bye) => (ending, owes_bye),
@@ -278,13 +285,8 @@ impl Call<'_> {
     ///
     /// # Errors
     /// The ending of a call that was not answered.
-    async fn ring_and_answer(
-        &mut self,
-        mut request: Incoming,
-        offered: Option<Box<Media>>,
-        plan: Outcome,
-        fault: Option<CallFault>,
-    ) -> Result<AnsweredCall, Box<Unanswered>> {
+    async fn ring_and_answer(&mut self, setup: Box<Setup>) -> Result<AnsweredCall, Box<Unanswered>> {
+        let Setup { mut request, offered, plan, fault } = *setup;
         let started = self.call_state().origin.started;
         let (bind, advertise) = self.stack.media_at(&request);
         let call_state = Arc::clone(&self.registered.call_state);
@@ -391,7 +393,7 @@ impl Call<'_> {
                         return AnswerOutcome::Ended(ended.unwrap_or(ending(Cause::NoAck)), true);
                     }
                 },
-                ack = reinvite::acknowledgement(self.reinvite.as_mut()) => {
+                ack = reinvite::acknowledgement(self.reinvite.as_deref_mut()) => {
                     if let Err(ending) = Box::pin(self.reinvite_acknowledged(ack)).await {
                         ended = ended.or(Some(ending));
                     }
@@ -449,12 +451,12 @@ impl Call<'_> {
             tokio::select! {
                 biased;
                 // Before the mailbox: a caller that sends a request after its response expects the response to count.
-                last = pending_refresh::response(self.pending_refresh.as_mut()) => {
+                last = pending_refresh::response(self.pending_refresh.as_deref_mut()) => {
                     if let Err(ending) = Box::pin(self.refreshed(last)).await {
                         return (ending, true);
                     }
                 }
-                ack = reinvite::acknowledgement(self.reinvite.as_mut()) => {
+                ack = reinvite::acknowledgement(self.reinvite.as_deref_mut()) => {
                     if let Err(ending) = Box::pin(self.reinvite_acknowledged(ack)).await {
                         return (ending, true);
                     }

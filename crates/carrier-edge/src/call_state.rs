@@ -91,7 +91,7 @@ pub(crate) struct CallState {
     requests: Bucket,
 }
 
-/// Rate of a caller's requests in its call, apart from BYE. The library keeps the answer to each for half a minute.
+/// Rate of a caller's requests in its call, apart from BYE. The answer to each is kept for half a minute.
 const REQUEST_RATE: rate::Rate = rate::Rate::per_second(50, 100);
 
 const NEVER: i64 = i64::MIN;

@@ -11,20 +11,21 @@ use trunk_rules::carrier::{
 };
 
 use super::attempt::{Parts, TWILIO_HEADER, sent_digest};
+use super::attempt_log;
 use super::billing::{FundsAt, RecordOf};
-use super::call::Channels;
+use super::call::{Channels, Start};
 use super::call_state::Origin;
 use super::calls::StopGuard;
 use super::diagnosis::refuse_unchecked;
 use super::digest_guesses::DigestAttempt;
 use super::inner::{Counters, Inner};
 use super::inspection::Header;
+use super::merged_requests::Pending;
 use super::nonce_counts::CountedNonces;
 use super::rates::RatesOf;
 use super::record::CallRecord;
 use super::refusal_record_limit::RecordDecision;
 use super::stack::{Incoming, Stack};
-use super::{attempt_log, call};
 
 /// The next step for an attempt. It borrows nothing from the INVITE.
 enum Step {
@@ -38,11 +39,23 @@ enum Step {
     WithoutChannel,
 }
 
-/// Serves an INVITE outside of a dialog until its transaction, or its call, has ended.
-pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
-    let stopwatch = || inner.core.clock.stopwatch();
-    let Some(pending) = inner.merged_requests.begin(&request, stopwatch()) else {
-        return Box::pin(refuse_unchecked(inner, request, 482, MERGED)).await;
+/// An admitted call that can run, with what it holds until its end.
+pub(crate) struct Ready<'a> {
+    pub(crate) start: Box<Start<'a>>,
+    /// Its slot among the active calls of the server.
+    pub(crate) slot: OwnedSemaphorePermit,
+    pub(crate) pending: Pending<'a>,
+}
+
+/// Serves an INVITE outside of a dialog until its transaction has ended, or returns its call.
+pub(crate) async fn serve<'a>(
+    inner: &'a Arc<Inner>,
+    stack: &Arc<Stack>,
+    mut request: Incoming,
+) -> Option<Ready<'a>> {
+    let Some(pending) = inner.merged_requests.begin(&request, inner.core.clock.stopwatch()) else {
+        Box::pin(refuse_unchecked(inner, request, 482, MERGED)).await;
+        return None;
     };
     let started = inner.core.clock.now();
     let step = inner.decide(&request, started);
@@ -55,7 +68,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
         stack.assign_messages(&request, trunk.id.as_str());
     }
     if matches!(step, Step::Drop) {
-        return;
+        return None;
     }
     // The caller receives 100, and would wait for a final response.
     let stop_guard = inner.calls.delay_stop();
@@ -70,12 +83,9 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
         // Each future is boxed, so that a short one does not take the memory of the largest.
         Step::Run(admitted, channel, slot) => {
             Counters::count(&inner.counters.admitted);
-            let channel = Channels { own: channel, shared, stop_guard };
-            let was_call = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
-            drop(slot);
-            if was_call {
-                pending.remember(stopwatch());
-            }
+            let channel = Channels { own: channel, shared: shared.map(Box::new), stop_guard };
+            let start = Box::new(Start { request, admitted, channel, started });
+            return Some(Ready { start, slot, pending });
         }
         Step::Challenge(challenge) => {
             // Some clients answer a challenge with the same `CSeq` number, which must not count as a merged
@@ -89,6 +99,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
         Step::WithoutChannel => Box::pin(refuse_unchecked(inner, request, 500, NO_CHANNEL)).await,
         Step::Drop => {}
     }
+    None
 }
 
 const MERGED: &str =

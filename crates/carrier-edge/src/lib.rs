@@ -90,6 +90,7 @@ use billing::state::Billing;
 use calls::Calls;
 use front::Front;
 use inner::Counters;
+use invite::Ready;
 use log_sums::LogSums;
 use media::host_lookups::HostLookups;
 use node_mark::NodeMark;
@@ -398,6 +399,7 @@ async fn write_log_summaries(inner: Arc<Inner>, stack: Arc<Stack>) {
         inner.front.write_log_summaries();
         inner.log_sums.write_log_summaries(clock.now());
         stack.write_log_summaries(clock);
+        stack.forget_old_answers();
     }
 }
 
@@ -418,7 +420,16 @@ async fn accept_requests(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: sta
         let Some(request) = inner.front.assign_slot(request) else { continue };
         let (inner, stack) = (Arc::clone(&inner), Arc::clone(&stack));
         let is_of_call = request.local_tag().is_some() && in_dialog::names_call(&inner, &request);
-        let serving = async move { serve(&inner, &stack, request).await };
+        let serving = async move {
+            // Its future is dropped before the call runs: a task has the memory of the largest future in it.
+            let ready = Box::pin(serve(&inner, &stack, request)).await;
+            let Some(Ready { start, slot, pending }) = ready else { return };
+            let was_call = Box::pin(call::run(&inner, &stack, start)).await;
+            drop(slot);
+            if was_call {
+                pending.remember(inner.core.clock.stopwatch());
+            }
+        };
         if is_of_call {
             // One that overtook another would make it out of order (RFC 3261 §12.2.2).
             in_order::begin_at_once(serving);
@@ -438,12 +449,12 @@ async fn refuse(inner: &Inner, request: Incoming, code: u16, why: &str) {
 
 const TOO_MANY_HOPS: &str = "Max-Forwards is 0: the request passed too many proxies, or runs in a loop";
 
-/// Serves a request until its transaction, or its call, has ended. Futures that end before a call does are boxed: the
-/// task of each call has the memory of the largest future in it.
-async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
+/// Serves a request until its transaction has ended, or returns the call that it begins. The future of a call is not
+/// part of this one. Futures that few requests need are boxed.
+async fn serve<'a>(inner: &'a Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) -> Option<Ready<'a>> {
     if request.method() == "ACK" {
         // This ACK matches no INVITE transaction, and an ACK is never answered.
-        return;
+        return None;
     }
     let starts_dialog = request.local_tag().is_none();
     if starts_dialog {
@@ -451,16 +462,19 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     }
     if request.local_tag().is_none() || request.remote_tag().is_none() {
         // Without both tags, later requests could not be matched to the dialog.
-        return Box::pin(refuse(inner, request, 400, inspection::NOT_AN_ADDRESS)).await;
+        Box::pin(refuse(inner, request, 400, inspection::NOT_AN_ADDRESS)).await;
+        return None;
     }
     if let Some((code, why)) = inspection::malformed(&request) {
-        return Box::pin(refuse(inner, request, code, why)).await;
+        Box::pin(refuse(inner, request, code, why)).await;
+        return None;
     }
     if request.max_forwards() == Ok(Some(0)) {
-        return Box::pin(refuse(inner, request, 483, TOO_MANY_HOPS)).await;
+        Box::pin(refuse(inner, request, 483, TOO_MANY_HOPS)).await;
+        return None;
     }
     match request.method() {
-        "INVITE" if starts_dialog => invite::serve(inner, stack, request).await,
+        "INVITE" if starts_dialog => return invite::serve(inner, stack, request).await,
         "INVITE" | "UPDATE" | "BYE" | "PRACK" | "INFO" => Box::pin(in_dialog::serve(inner, request)).await,
         // A proxy or a PBX asks by such a request whether the call still exists (RFC 3261 §12.2.2).
         "OPTIONS" if !starts_dialog && !in_dialog::names_call(inner, &request) => {
@@ -468,7 +482,8 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
         }
         "OPTIONS" => {
             if let Some(why) = inspection::not_supported(&request) {
-                return Box::pin(why.refuse(request)).await;
+                Box::pin(why.refuse(request)).await;
+                return None;
             }
             let headers = [("Allow", stack::ALLOW), ("Accept", ACCEPT), ("Supported", stack::SUPPORTED)];
             Box::pin(request.finish_once(200, "OK", &headers)).await;
@@ -485,4 +500,5 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
         }
         _ => Box::pin(request.finish_once(405, "Method Not Allowed", &[("Allow", stack::ALLOW)])).await,
     }
+    None
 }

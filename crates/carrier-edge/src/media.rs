@@ -133,7 +133,7 @@ impl Endpoint {
         let clock = &inner.core.clock;
         let Self { socket, is_ipv6, stream, read_budget, loss, .. } = self;
         let is_ipv6 = *is_ipv6;
-        let take = |packet: &mut [u8], from| {
+        let mut take = |packet: &mut [u8], from| {
             let echo = stream.receive(packet, from, clock.now(), clock.stopwatch(), &inner.media_bytes);
             if let Some(target) = echo
                 && !loss.as_mut().is_some_and(|loss| loss.takes_next())
@@ -142,7 +142,7 @@ impl Endpoint {
                 let _lost = socket.try_send_to(packet, of_family(target, is_ipv6));
             }
         };
-        net::receive_loop(socket, clock, read_budget, take).await;
+        net::receive_loop(socket, clock, read_budget, &mut take).await;
     }
 
     /// When the RTP timeout ends the call, unless another packet arrives.

@@ -24,7 +24,7 @@ use service_base::descriptors::Descriptors;
 use service_base::net::{self, Entered, OwnSockets, Use};
 use sip_transport::streams::{ConnectionSlots, Limits, Listener, RefusedConnections};
 use sip_transport::{
-    AckRoutes, Intake, MessageFilter, Tap, listen, serve_in_steps, shut_down, transport_layer,
+    AckRoutes, Intake, KeptAnswers, MessageFilter, Tap, listen, serve_in_steps, shut_down, transport_layer,
 };
 use tls_identity::Identity;
 use tokio::sync::mpsc;
@@ -58,6 +58,7 @@ pub(crate) struct Stack {
     contact: Mutex<Option<(SocketAddr, &'static str, Arc<str>)>>,
     refused: Arc<RefusedConnections>,
     tap: Tap,
+    answers: KeptAnswers,
     reconnections: Reconnections,
     /// Registers the listening addresses as sockets of this server, for as long as the stack exists.
     _entered: Vec<Entered>,
@@ -80,12 +81,14 @@ pub(crate) struct IncomingRequests {
     receiver: mpsc::Receiver<Transaction>,
     identity: Arc<EdgeIdentity>,
     acks: AckRoutes,
+    answers: KeptAnswers,
 }
 
 impl IncomingRequests {
     pub(crate) async fn next(&mut self) -> Option<Incoming> {
         let transaction = self.receiver.recv().await?;
-        Some(Incoming::new(transaction, Arc::clone(&self.identity), self.acks.clone()))
+        let (acks, answers) = (self.acks.clone(), self.answers.clone());
+        Some(Incoming::new(transaction, Arc::clone(&self.identity), acks, answers))
     }
 }
 
@@ -125,6 +128,7 @@ impl Stack {
         let mut copies = endpoint.incoming_transactions().map_err(why)?;
         let (transactions, receiver) = mpsc::channel(MAX_WAITING_REQUESTS);
         let (transactions_of_copies, acks) = (transactions.clone(), AckRoutes::default());
+        let answers = KeptAnswers::default();
         tokio::spawn(async move {
             // A copy of a request whose transaction ends at that moment: the intake still found it, the endpoint did
             // not.
@@ -143,6 +147,7 @@ impl Stack {
             filter: Some(filter),
             transactions: Some(transactions),
             acks: acks.clone(),
+            answers: answers.clone(),
             inspector: None,
             limits: Limits::default(),
             tap: tap.clone(),
@@ -164,7 +169,8 @@ impl Stack {
         if let Some(advertise) = config.advertise {
             sockets.advertise(advertise);
         }
-        let requests = IncomingRequests { receiver, identity: Arc::new(identity), acks };
+        let (identity, answers_of_stack) = (Arc::new(identity), answers.clone());
+        let requests = IncomingRequests { receiver, identity, acks, answers };
         let advertise = config.advertise;
         let stack = Self {
             endpoint,
@@ -176,6 +182,7 @@ impl Stack {
             contact: Mutex::default(),
             refused,
             tap,
+            answers: answers_of_stack,
             reconnections,
             _entered: entered,
         };
@@ -235,6 +242,11 @@ impl Stack {
     /// Logs how many connections were refused since the last call.
     pub(crate) fn write_log_summaries(&self, clock: &Clock) {
         self.refused.write_log_summaries(clock);
+    }
+
+    /// Forgets the answers whose time has passed, which new requests do too.
+    pub(crate) fn forget_old_answers(&self) {
+        self.answers.forget_old();
     }
 
     pub(crate) fn stop(&self) {

@@ -11,7 +11,7 @@ use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
 use rsipstack::transport::{SipConnection, TransportEvent};
 use service_base::clock::Clock;
 use sip_transport::streams::{ConnectionSlots, Listener, RefusedConnections};
-use sip_transport::{AckRoutes, Intake, MessageFilter, Tap, listen, shut_down, transport_layer};
+use sip_transport::{AckRoutes, Intake, KeptAnswers, MessageFilter, Tap, listen, shut_down, transport_layer};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +72,7 @@ impl Stack {
             filter: Some(filter),
             transactions: None,
             acks: AckRoutes::default(),
+            answers: KeptAnswers::default(),
             inspector: Some(inspect),
             limits: config.limits,
             tap,

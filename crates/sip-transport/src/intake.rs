@@ -21,6 +21,7 @@ use crate::ack_routes::AckRoutes;
 use crate::arrival::Arrival;
 use crate::framing;
 use crate::head::{Head, unfolded};
+use crate::kept_answers::KeptAnswers;
 use crate::limits::Limits;
 use crate::messages::Tap;
 use crate::readable;
@@ -67,6 +68,8 @@ pub struct Intake {
     pub transactions: Option<mpsc::Sender<Transaction>>,
     /// The transactions among them that wait for an ACK.
     pub acks: AckRoutes,
+    /// The answers of those that have ended, as far as they were sent past the library.
+    pub answers: KeptAnswers,
     /// Receives parsed messages before the library, and returns those that the library shall process.
     pub inspector: Option<Inspector>,
     /// The limits of stream connections.
@@ -176,6 +179,7 @@ impl Intake {
         let Some((message, connection)) = self.begin_transaction(message, connection)? else {
             return Ok(());
         };
+        let _lent = self.answers.lend(&message, &self.endpoint);
         match Box::pin(self.endpoint.on_received_message(message, connection, &arrival.peer())).await {
             Err(rsipstack::Error::SipMessageError(_) | rsipstack::Error::Error(_)) => Err(Unreadable::Syntax),
             // Other errors come from the network, or from a transaction that has ended meanwhile.
@@ -203,6 +207,7 @@ impl Intake {
             .map_err(|_| Unreadable::Syntax)?;
         if self.endpoint.transactions.contains_key(&key)
             || self.endpoint.finished_transactions.contains_key(&key)
+            || self.answers.contains(&key)
         {
             return Ok(Some((SipMessage::Request(request), connection)));
         }

@@ -10,6 +10,7 @@
 //! | `streams`: messages of a connection | 65,535 bytes and 32 seconds each; 16 in a row |
 //! | `streams`: responses to a peer | reading pauses while 64 of them or 64 KiB wait to be sent |
 //! | `stateless`: responses to unknown sources | the filter's limits on size and rate; sent once |
+//! | `kept_answers`: answers, for copies of their requests | 32 seconds, and 262,144 |
 //! | `messages`: stored messages | bytes and number for each call, owner and address, and in all |
 //! | `listen`: a free port for UDP and TCP | 16 attempts |
 
@@ -24,6 +25,7 @@ mod datagrams;
 mod framing;
 mod head;
 mod intake;
+mod kept_answers;
 mod limits;
 pub mod listen;
 mod messages;
@@ -47,6 +49,7 @@ pub use datagrams::Datagrams;
 pub use framing::{Frame, FramingError, body_of_datagram, next_frame};
 pub use head::{Head, unfolded};
 pub use intake::{FilterAction, Intake, MessageFilter, parse_message};
+pub use kept_answers::KeptAnswers;
 pub use messages::{CallMessages, Direction, Message, MessageLog, MessageLogLimits, Tap, masked_line};
 pub use name_addr::{is_name_addr, tag_of, uri_of};
 pub use no_names::transport_layer;

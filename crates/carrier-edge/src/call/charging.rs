@@ -19,7 +19,8 @@ impl Call<'_> {
         let (inner, call_state) = (self.inner, Arc::clone(&self.registered.call_state));
         if !call_state.has_proved_address {
             let now = inner.core.clock.now();
-            self.unacknowledged = inner.unacknowledged_answers.take(call_state.origin.source.ip(), now);
+            let unacknowledged = inner.unacknowledged_answers.take(call_state.origin.source.ip(), now);
+            self.unacknowledged = unacknowledged.map(Box::new);
             if self.unacknowledged.is_none() {
                 return Err(self.refuse_answer(request, Cause::Unacknowledged).await);
             }

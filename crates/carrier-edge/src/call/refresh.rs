@@ -87,7 +87,7 @@ impl Call<'_> {
             return self.refresh_after(REFRESH_RETRY_DELAY);
         };
         let response = Awaited::new(sent.answer());
-        self.pending_refresh = Some(PendingRefresh { response, has_offer: !offer.is_empty() });
+        self.pending_refresh = Some(Box::new(PendingRefresh { response, has_offer: !offer.is_empty() }));
     }
 
     fn refresh_after(&mut self, wait: Duration) {

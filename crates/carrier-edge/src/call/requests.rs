@@ -82,7 +82,7 @@ impl Call<'_> {
         request.respond(200, "OK", &headers, body).await;
         if request.method() == "INVITE" {
             // One of the caller's that it has not acknowledged yet is repeated in the background.
-            self.reinvite = Some(AnsweredReinvite::new(request, offers));
+            self.reinvite = Some(Box::new(AnsweredReinvite::new(request, offers)));
         } else {
             tokio::spawn(async move { request.wait_acknowledged().await });
         }

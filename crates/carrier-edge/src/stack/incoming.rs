@@ -20,7 +20,7 @@ use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 use sip_transport::address::entries;
 use sip_transport::body::{BodyRefusal, session_description};
-use sip_transport::{AckRoute, AckRoutes, Arrival, uri_of};
+use sip_transport::{AckRoute, AckRoutes, Arrival, KeptAnswers, uri_of};
 
 use super::Dialog;
 use super::dialog::contact_of;
@@ -49,6 +49,7 @@ struct Received {
     slot: Option<RequestSlot>,
     identity: Arc<EdgeIdentity>,
     acks: AckRoutes,
+    answers: KeptAnswers,
     /// Where its ACK goes, once it was answered past the library.
     ack_route: Option<AckRoute>,
     /// The repetitions of its final response, if that was sent past the library and is not acknowledged.
@@ -65,7 +66,12 @@ struct Received {
 }
 
 impl Incoming {
-    pub(super) fn new(mut transaction: Transaction, identity: Arc<EdgeIdentity>, acks: AckRoutes) -> Self {
+    pub(super) fn new(
+        mut transaction: Transaction,
+        identity: Arc<EdgeIdentity>,
+        acks: AckRoutes,
+        answers: KeptAnswers,
+    ) -> Self {
         let unknown = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
         let arrival = Arrival::of(&transaction.original);
         let arrival =
@@ -84,6 +90,7 @@ impl Incoming {
             slot: None,
             identity,
             acks,
+            answers,
             ack_route: None,
             repetition: None,
             acknowledgement: None,
@@ -344,8 +351,8 @@ impl Incoming {
     }
 
     /// Sends a final response to a request outside of calls, and keeps nothing: a repetition is answered as a new
-    /// request. The library would keep each answer for half a minute, and anybody can send such requests from the
-    /// address of a known source. An INVITE is finished as usual.
+    /// request. Each answer would be kept for half a minute, and anybody can send such requests from the address of a
+    /// known source. An INVITE is finished as usual.
     pub(crate) async fn finish_once(self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
         if self.0.transaction.original.method == Method::Invite {
             return self.finish(code, phrase, headers).await;

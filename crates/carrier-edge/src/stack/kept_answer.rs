@@ -1,13 +1,13 @@
-//! The answer to a request as the library keeps it for half a minute, of an INVITE after the ACK, in case that a copy
-//! of the request was delayed.
+//! The answer to a request as it is kept for half a minute, of an INVITE after the ACK, in case that a copy of the
+//! request was delayed.
 
 use rsipstack::sip::{Header, Response};
 
 /// Shortens an answer that the caller has acknowledged, or that needs no ACK: a copy of the request needs only what
 /// names the dialog.
 ///
-/// The library reads the `To` of a kept answer, and of its other headers none; so the lines of these are one header. A
-/// server that begins many calls a second keeps thousands of answers.
+/// Of an answer that the library itself keeps it reads the `To`, and of its other headers none; so the lines of these
+/// are one header. A server that begins many calls a second keeps thousands of answers.
 pub(super) fn shorten(response: &mut Response) {
     let (mut to, mut first, mut lines) = (None, None, String::with_capacity(512));
     for header in response.headers.iter() {
@@ -38,6 +38,31 @@ pub(super) fn shorten(response: &mut Response) {
     kept.extend(to);
     response.headers.0 = kept;
     response.body = Vec::new();
+}
+
+/// What is kept of an answer that the edge sent past the library: a response without the headers that a copy of the
+/// request has too. Of an answer without headers of its own (`is_plain`), what names the dialog is enough.
+pub(super) fn own_text(response: &Response, is_plain: bool) -> String {
+    let status = &response.status_code;
+    let mut text = format!("SIP/2.0 {} {}\r\n", status.code(), status.text());
+    for header in response.headers.iter() {
+        let is_kept = match header {
+            Header::Via(_)
+            | Header::CallId(_)
+            | Header::From(_)
+            | Header::CSeq(_)
+            | Header::RecordRoute(_) => false,
+            Header::To(_) | Header::Contact(_) => true,
+            _ => !is_plain,
+        };
+        if is_kept {
+            for part in [header.name(), ": ", header.value(), "\r\n"] {
+                text.push_str(part);
+            }
+        }
+    }
+    text.push_str("\r\n");
+    text
 }
 
 #[cfg(test)]
@@ -76,5 +101,16 @@ mod tests {
             ]
         );
         assert!(again.body.is_empty() && again.status_code.code() == 200);
+    }
+
+    #[test]
+    fn of_an_answer_that_the_edge_sent_the_headers_of_the_request_are_left_out() {
+        let text = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=f\r\n\
+                    To: <sip:b@h>;tag=t\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nRecord-Route: <sip:r;lr>\r\n\
+                    Contact: <sip:h>\r\nServer: edge\r\nAllow: INVITE\r\n\r\n";
+        let Ok(SipMessage::Response(response)) = SipMessage::try_from(text) else { panic!("{text}") };
+        let named = "SIP/2.0 200 OK\r\nTo: <sip:b@h>;tag=t\r\nContact: <sip:h>\r\n";
+        assert_eq!(own_text(&response, true), format!("{named}\r\n"));
+        assert_eq!(own_text(&response, false), format!("{named}Server: edge\r\nAllow: INVITE\r\n\r\n"));
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is where datagrams are read, with a budget")]
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,7 +32,8 @@ pub async fn receive_loop(
     socket: &UdpSocket,
     clock: &Clock,
     budget: &Budget,
-    mut take: impl FnMut(&mut [u8], SocketAddr),
+    // By reference, because a future has its parameters twice, and each call holds this one.
+    take: &mut impl FnMut(&mut [u8], SocketAddr),
 ) {
     let mut turns = Turns::default();
     loop {
@@ -50,7 +52,8 @@ pub async fn receive_loop(
     }
 }
 
-/// Waits until the socket is readable and then calls `read`, which must not wait itself. Cancel safe.
+/// Waits until the socket is readable and then calls `read`, which must not wait itself. Only one task at a time can
+/// wait for a socket. Cancel safe.
 ///
 /// # Errors
 /// An error of `read` or of the socket, except `WouldBlock`, after which it waits again.
@@ -61,7 +64,8 @@ pub async fn receive<T>(
 ) -> io::Result<T> {
     loop {
         turns.pass().await;
-        socket.readable().await?;
+        // The future of `readable` would be ten times as large, and each call holds this one.
+        poll_fn(|context| socket.poll_recv_ready(context)).await?;
         match socket.try_io(Interest::READABLE, || read(socket)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             read => return read,
@@ -81,10 +85,11 @@ mod tests {
         socket.send_to(b"round", at).await.unwrap();
         let (clock, budget) = (Clock::system(), Budget::new(u64::from(u32::MAX), u64::from(u32::MAX)));
         let mut rounds = 0_u32;
-        let receiving = receive_loop(&socket, &clock, &budget, |packet, from| {
+        let mut take = |packet: &mut [u8], from: SocketAddr| {
             rounds += 1;
             let _full = socket.try_send_to(packet, from);
-        });
+        };
+        let receiving = receive_loop(&socket, &clock, &budget, &mut take);
         // The test has one thread: the timeout only fires if the loop yields.
         assert!(tokio::time::timeout(Duration::from_millis(100), receiving).await.is_err());
         assert!(rounds > 16, "{rounds}");
@@ -97,12 +102,23 @@ mod tests {
         socket.send_to(b"round", at).await.unwrap();
         let (clock, budget) = (Clock::system(), Budget::new(1, 40));
         let mut rounds = 0_u32;
-        let receiving = receive_loop(&socket, &clock, &budget, |packet, from| {
+        let mut take = |packet: &mut [u8], from: SocketAddr| {
             rounds += 1;
             let _full = socket.try_send_to(packet, from);
-        });
+        };
+        let receiving = receive_loop(&socket, &clock, &budget, &mut take);
         assert!(tokio::time::timeout(Duration::from_millis(200), receiving).await.is_err());
         assert!((40..=80).contains(&rounds), "a burst of 40, then one after each pause: {rounds}");
+    }
+
+    /// Each call holds this future. The bound has room for another compiler, and none for the future of `readable`.
+    #[tokio::test]
+    async fn the_future_of_a_receiver_is_small() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (clock, budget) = (Clock::system(), Budget::new(1, 1));
+        let mut take = |_: &mut [u8], _: SocketAddr| {};
+        let size = size_of_val(&receive_loop(&socket, &clock, &budget, &mut take));
+        assert!(size <= 224, "{size}");
     }
 
     #[tokio::test]

@@ -40,7 +40,9 @@ impl OwnSockets {
     pub fn enter(&self, address: SocketAddr, purpose: Use) -> Entered {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let mut by_port = self.0.by_port.write().unwrap_or_else(PoisonError::into_inner);
-        by_port.entry(address.port()).or_default().push((address.ip(), purpose));
+        // Nearly every port has one socket, and a first push would take room for four.
+        let at_port = by_port.entry(address.port()).or_insert_with(|| Vec::with_capacity(1));
+        at_port.push((address.ip(), purpose));
         Entered { own: self.clone(), address, purpose }
     }
 

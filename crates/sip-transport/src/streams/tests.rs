@@ -7,6 +7,7 @@ use rsipstack::transaction::EndpointBuilder;
 use super::*;
 use crate::ack_routes::AckRoutes;
 use crate::intake::MessageFilter;
+use crate::kept_answers::KeptAnswers;
 use crate::messages::Tap;
 use crate::no_names::transport_layer;
 use crate::unreadable::Unreadable;
@@ -50,6 +51,7 @@ async fn an_idle_connection_stays_open_for_as_long_as_the_filter_needs_it() {
             filter: Some(Arc::clone(&filter) as Arc<dyn MessageFilter>),
             transactions: None,
             acks: AckRoutes::default(),
+            answers: KeptAnswers::default(),
             inspector: None,
             limits: Limits { idle_timeout: Duration::from_millis(20), ..Limits::default() },
             tap: Tap::new(None, "test"),

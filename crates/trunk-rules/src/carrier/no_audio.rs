@@ -18,7 +18,7 @@ const MAX_NAMED: usize = 3;
 /// from.
 pub fn no_audio(terms: &RtpTerms, signalling: IpAddr, facts: &MediaFacts) -> Option<String> {
     // A hold explains nothing if audio could flow before it, and did not.
-    let agreed = facts.two_way.as_ref().or(facts.agreed.as_ref())?;
+    let agreed = facts.before_hold.as_deref().or(facts.agreed.as_ref())?;
     if facts.sent.packets > 0 {
         return None;
     }

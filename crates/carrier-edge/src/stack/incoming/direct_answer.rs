@@ -1,6 +1,7 @@
 //! Answers over UDP that are sent past the library, which would copy each of them twice, write each header into a text
-//! of its own, and read the dialog out of it three times. Its transaction has them all the same, and passes them on to
-//! its endpoint, which answers delayed copies of the request with them.
+//! of its own, and read the dialog out of it three times. A refusal is left to its transaction, which passes it on to
+//! its endpoint; what delayed copies of a request need of its answer is kept in
+//! [`KeptAnswers`](sip_transport::KeptAnswers).
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -81,27 +82,23 @@ impl Incoming {
         }
     }
 
-    /// Takes the ACK of the final response. The transaction, which is dropped next, passes what is left of an answer to
-    /// the endpoint.
+    /// Takes the ACK of the final response. What copies of the INVITE need of an answer is kept, because the
+    /// transaction is dropped next.
     pub(super) fn take_ack(&mut self, ack: &Request, source: Option<IpAddr>) {
         self.0.repetition = None;
         self.0.acknowledgement = Some(Acknowledgement::of(ack, source));
-        let response = self.0.transaction.last_response.as_mut();
-        if let Some(response) = response.filter(|response| response.status_code.code() < 300) {
-            kept_answer::shorten(response);
+        let Received { transaction, answers, .. } = &mut *self.0;
+        let is_answer = |response: &mut Response| response.status_code.code() < 300;
+        if let Some(answer) = transaction.last_response.take_if(is_answer) {
+            answers.keep(&transaction.key, &kept_answer::own_text(&answer, true));
         }
     }
 
-    /// Answers a request other than INVITE, and ends its transaction. The library keeps the answer for half a minute,
-    /// for copies of the request; `is_plain` is whether it has no header of its own, so that what names the dialog is
-    /// enough of it.
-    pub(super) async fn answer(mut self, mut response: Response, is_plain: bool) {
+    /// Answers a request other than INVITE, and ends its transaction. The answer is kept for half a minute, for copies
+    /// of the request; `is_plain` is whether it has no header of its own, so that what names the dialog is enough.
+    pub(super) async fn answer(self, response: Response, is_plain: bool) {
         self.send_directly(&response).await;
-        if is_plain {
-            kept_answer::shorten(&mut response);
-        }
-        // The transaction passes it to the endpoint when it is dropped.
-        self.0.transaction.last_response = Some(response);
+        self.0.answers.keep(&self.0.transaction.key, &kept_answer::own_text(&response, is_plain));
     }
 
     async fn send_directly(&self, response: &Response) {

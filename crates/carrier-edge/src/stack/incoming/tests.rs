@@ -12,7 +12,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::stack::InviteEvent;
+use crate::stack::{IncomingRequests, InviteEvent};
+
+fn identity() -> Arc<EdgeIdentity> {
+    Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None })
+}
 
 #[tokio::test]
 async fn of_an_answer_outside_of_calls_nothing_is_kept() {
@@ -24,17 +28,18 @@ async fn of_an_answer_outside_of_calls_nothing_is_kept() {
     let mut requests = endpoint.incoming_transactions().unwrap();
     let tap = Tap::new(None, "test");
     let (udp, _tcp, address) = listen::sockets("127.0.0.1:0".parse().unwrap(), &token, &tap).unwrap();
+    let (identity, answers) = (identity(), KeptAnswers::default());
     let intake = Intake {
         endpoint: endpoint.inner.clone(),
         filter: None,
         transactions: None,
         acks: AckRoutes::default(),
+        answers: answers.clone(),
         inspector: None,
         limits: Limits::default(),
         tap,
     };
     tokio::spawn(udp.serve(intake));
-    let identity = Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None });
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let own = socket.local_addr().unwrap();
     for is_kept in [false, true] {
@@ -43,8 +48,9 @@ async fn of_an_answer_outside_of_calls_nothing_is_kept() {
              To: <sip:edge>\r\nCall-ID: a\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
         );
         socket.send_to(text.as_bytes(), address).await.unwrap();
-        let mut request =
-            Incoming::new(requests.recv().await.unwrap(), Arc::clone(&identity), AckRoutes::default());
+        let transaction = requests.recv().await.unwrap();
+        let (identity, acks) = (Arc::clone(&identity), AckRoutes::default());
+        let mut request = Incoming::new(transaction, identity, acks, answers.clone());
         request.set_local_tag("edge");
         if is_kept {
             request.finish(200, "OK", &[]).await;
@@ -54,9 +60,16 @@ async fn of_an_answer_outside_of_calls_nothing_is_kept() {
         let mut answer = [0; 2_048];
         let length = socket.recv(&mut answer).await.unwrap();
         assert!(answer[..length].starts_with(b"SIP/2.0 200 OK\r\n"));
-        let kept = endpoint.inner.finished_transactions.with_mut(|kept| kept.len());
-        assert_eq!(kept, usize::from(is_kept));
+        assert!(endpoint.inner.finished_transactions.is_empty());
         assert_eq!(endpoint.inner.transactions.with_mut(|open| open.len()), 0);
+        socket.send_to(text.as_bytes(), address).await.unwrap();
+        if is_kept {
+            let length = socket.recv(&mut answer).await.unwrap();
+            let again = String::from_utf8_lossy(&answer[..length]);
+            assert!(again.starts_with("SIP/2.0 200 OK\r\n") && again.contains(";tag=edge\r\n"), "{again}");
+        } else {
+            assert!(requests.recv().await.is_some(), "a copy is a new request");
+        }
     }
     token.cancel();
 }
@@ -64,19 +77,19 @@ async fn of_an_answer_outside_of_calls_nothing_is_kept() {
 /// Maximum number of transactions that wait in these tests.
 const MAX_WAITING: usize = 4;
 
-/// An endpoint that listens over UDP, the transactions that begin there, the routes of their ACKs, and its address.
+/// An endpoint that listens over UDP, the requests that arrive there, and its address.
 fn listening(
     token: &CancellationToken,
     option: EndpointOption,
     filter: Option<Arc<dyn MessageFilter>>,
-) -> (Endpoint, mpsc::Receiver<Transaction>, AckRoutes, SocketAddr) {
+) -> (Endpoint, IncomingRequests, SocketAddr) {
     let endpoint = EndpointBuilder::new()
         .with_option(option)
         .with_transport_layer(transport_layer(token.clone()))
         .with_cancel_token(token.clone())
         .build();
-    let (transactions, begun) = mpsc::channel(MAX_WAITING);
-    let acks = AckRoutes::default();
+    let (transactions, receiver) = mpsc::channel(MAX_WAITING);
+    let (acks, answers) = (AckRoutes::default(), KeptAnswers::default());
     let tap = Tap::new(None, "test");
     let (udp, _tcp, address) = listen::sockets("127.0.0.1:0".parse().unwrap(), token, &tap).unwrap();
     let intake = Intake {
@@ -84,12 +97,13 @@ fn listening(
         filter,
         transactions: Some(transactions),
         acks: acks.clone(),
+        answers: answers.clone(),
         inspector: None,
         limits: Limits::default(),
         tap,
     };
     tokio::spawn(udp.serve(intake));
-    (endpoint, begun, acks, address)
+    (endpoint, IncomingRequests { receiver, identity: identity(), acks, answers }, address)
 }
 
 /// A request from a caller at an address.
@@ -106,15 +120,14 @@ async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_shor
     // Without repetitions, so that each response after the first is one to a copy of the INVITE.
     let hour = Duration::from_hours(1);
     let option = EndpointOption { t1: hour, t1x64: 64 * hour, ..EndpointOption::default() };
-    let (endpoint, mut begun, acks, address) = listening(&token, option, None);
-    let identity = Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None });
+    let (endpoint, mut requests, address) = listening(&token, option, None);
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let own = socket.local_addr().unwrap();
     let request =
         |method: &str, branch: usize, to: &str, number: u32| request(own, method, branch, to, number);
     for (code, branch) in [(200, 1), (486, 2)] {
         socket.send_to(request("INVITE", branch, "", 1).as_bytes(), address).await.unwrap();
-        let mut invite = Incoming::new(begun.recv().await.unwrap(), Arc::clone(&identity), acks.clone());
+        let mut invite = requests.next().await.unwrap();
         invite.set_local_tag("edge");
         let body = if code == 200 { "v=0\r\n" } else { "" };
         invite.respond(code, "Busy Here", &[("Contact", "<sip:edge>")], body).await;
@@ -141,30 +154,36 @@ async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_shor
         assert_eq!(endpoint.inner.transactions.with_mut(|open| open.len()), 0, "{code}");
         assert!(endpoint.inner.waiting_ack.is_empty(), "{code}");
     }
-    let kept: Vec<usize> = endpoint.inner.finished_transactions.with_mut(|kept| {
-        let responses = kept.values().filter_map(|kept| match kept {
-            Some(SipMessage::Response(response)) if response.status_code.code() == 200 => {
-                Some(response.headers.len() + response.body.len())
-            }
-            _ => None,
+    let refusals = endpoint.inner.finished_transactions.with_mut(|kept| {
+        let mut codes = kept.values().map(|kept| match kept {
+            Some(SipMessage::Response(response)) => response.status_code.code(),
+            _ => 0,
         });
-        responses.collect()
+        codes.all(|code| code == 486)
     });
-    assert_eq!(kept, [2], "an answer is kept as two headers without its description");
+    assert!(refusals, "the answer is not kept by the library");
+    // A copy of the answered INVITE receives what is kept, and a CANCEL of it an answer of its own.
+    for (method, end) in [("INVITE", "\r\nContact: <sip:edge>\r\nContent-Length: 0\r\n"), ("CANCEL", "")] {
+        socket.send_to(request(method, 1, "", 1).as_bytes(), address).await.unwrap();
+        let mut answer = [0; 2_048];
+        let length = socket.recv(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]);
+        assert!(answer.starts_with("SIP/2.0 200 OK\r\n") && answer.contains(";tag=edge\r\n"), "{answer}");
+        assert!(answer.contains(end) && !answer.contains("v=0"), "{answer}");
+    }
     token.cancel();
 }
 
 #[tokio::test]
 async fn a_cancel_from_another_address_is_ignored_behind_another_event_too() {
     let token = CancellationToken::new();
-    let (_endpoint, mut begun, acks, address) = listening(&token, EndpointOption::default(), None);
-    let identity = Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None });
+    let (_endpoint, mut requests, address) = listening(&token, EndpointOption::default(), None);
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let stranger = UdpSocket::bind("127.0.0.2:0").await.unwrap();
     let own = socket.local_addr().unwrap();
     let [invite, cancel] = ["INVITE", "CANCEL"].map(|method| request(own, method, 1, "", 1));
     socket.send_to(invite.as_bytes(), address).await.unwrap();
-    let mut received = Incoming::new(begun.recv().await.unwrap(), identity, acks);
+    let mut received = requests.next().await.unwrap();
     received.set_local_tag("edge");
     for (from, text) in [(&socket, &invite), (&stranger, &cancel)] {
         let waiting = received.0.transaction.tu_receiver.len();
@@ -207,7 +226,7 @@ async fn a_request_beyond_those_that_may_wait_is_dropped_and_its_repetition_is_t
     let token = CancellationToken::new();
     let arrived = Arc::new(Counter::default());
     let filter = Some(Arc::clone(&arrived) as Arc<dyn MessageFilter>);
-    let (_endpoint, mut begun, _acks, edge) = listening(&token, EndpointOption::default(), filter);
+    let (_endpoint, mut requests, edge) = listening(&token, EndpointOption::default(), filter);
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let own = socket.local_addr().unwrap();
     // One more than may wait, and another one, which arrives after that was handled.
@@ -217,18 +236,18 @@ async fn a_request_beyond_those_that_may_wait_is_dropped_and_its_repetition_is_t
     while arrived.0.load(Ordering::SeqCst) < MAX_WAITING + 2 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(begun.len(), MAX_WAITING);
+    assert_eq!(requests.receiver.len(), MAX_WAITING);
     let is_of = |transaction: &Transaction, branch: usize| {
         transaction.original.to_string().contains(&format!("z9hG4bK{branch}\r\n"))
     };
     for branch in 0..MAX_WAITING {
-        assert!(is_of(&begun.recv().await.unwrap(), branch), "{branch}");
+        assert!(is_of(&requests.receiver.recv().await.unwrap(), branch), "{branch}");
     }
     socket.send_to(request(own, "OPTIONS", MAX_WAITING, "", 1).as_bytes(), edge).await.unwrap();
     // The last of the others may have found a place meanwhile.
-    let mut next = begun.recv().await.unwrap();
+    let mut next = requests.receiver.recv().await.unwrap();
     if is_of(&next, MAX_WAITING + 1) {
-        next = begun.recv().await.unwrap();
+        next = requests.receiver.recv().await.unwrap();
     }
     assert!(is_of(&next, MAX_WAITING), "its repetition is taken");
     token.cancel();
@@ -237,14 +256,13 @@ async fn a_request_beyond_those_that_may_wait_is_dropped_and_its_repetition_is_t
 #[tokio::test]
 async fn while_a_refusal_waits_for_its_ack_its_invite_is_kept_short() {
     let token = CancellationToken::new();
-    let (_endpoint, mut begun, acks, address) = listening(&token, EndpointOption::default(), None);
-    let identity = Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None });
+    let (_endpoint, mut requests, address) = listening(&token, EndpointOption::default(), None);
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let own = socket.local_addr().unwrap();
     let further = format!("X-Long: {}\r\nContent-Length: 4\r\n\r\nbody", "x".repeat(9_000));
     let text = request(own, "INVITE", 1, "", 1).replace("Content-Length: 0\r\n\r\n", &further);
     socket.send_to(text.as_bytes(), address).await.unwrap();
-    let mut invite = Incoming::new(begun.recv().await.unwrap(), identity, acks.clone());
+    let mut invite = requests.next().await.unwrap();
     invite.set_local_tag("edge");
     assert_eq!((invite.body(), invite.value("X-Long").map(str::len)), (&b"body"[..], Some(9_000)));
     invite.respond(486, "Busy Here", &[], "").await;

@@ -2,7 +2,7 @@
 
 use rsipstack::transaction::EndpointBuilder;
 use service_base::net::Use;
-use sip_transport::{AckRoutes, Tap, transport_layer};
+use sip_transport::{AckRoutes, KeptAnswers, Tap, transport_layer};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -87,6 +87,7 @@ fn reconnections(token: &CancellationToken) -> Reconnections {
         filter: None,
         transactions: None,
         acks: AckRoutes::default(),
+        answers: KeptAnswers::default(),
         inspector: None,
         limits: Limits::default(),
         tap: Tap::new(None, "test"),
