@@ -297,9 +297,10 @@ impl Call {
         if state.supports_update {
             let (origin, dialog) = (Arc::clone(&self.origin), state.dialog.clone());
             // If the call ends before the response, a task waits for it, at most until the endpoint ends.
-            state.update = Some(Awaited::new(async move {
-                dialog.send_request(&origin, Method::Update, further).await
-            }));
+            state.update =
+                Some(Awaited::new(
+                    async move { dialog.send_request(&origin, Method::Update, further).await },
+                ));
             return;
         }
         if self.reinvite.is_some() {

@@ -55,9 +55,9 @@ impl fmt::Display for Outcome {
             Self::NotSent(why) => write!(f, "the INVITE was not sent: {why}"),
             Self::NoResponse(seconds) => write!(f, "no response to the INVITE within {seconds} seconds"),
             Self::ConnectionClosed => f.write_str("the connection was closed before a response"),
-            Self::ConnectionLost => {
-                f.write_str("the connection was closed before the answer, which no other one can bring over TLS")
-            }
+            Self::ConnectionLost => f.write_str(
+                "the connection was closed before the answer, which no other one can bring over TLS",
+            ),
             Self::Silent => f.write_str("the carrier did not respond"),
             Self::Refused(code) => write!(f, "the carrier refused the call with {code}"),
             Self::NoCredentials(code) => {

@@ -134,7 +134,7 @@ mod tests {
             is_plain: true,
             unencrypted_rtcp: false,
         })
-            .unwrap()
+        .unwrap()
     }
 
     /// A packet with the tag that its sender would append.

@@ -110,9 +110,9 @@ impl fmt::Display for Ending {
             Self::Cancelled => f.write_str("the caller hung up before an answer"),
             Self::CallerHungUp => f.write_str("the caller hung up"),
             Self::CalleeHungUp => f.write_str("the trunk's side hung up"),
-            Self::SessionExpired => {
-                f.write_str("the trunk's side did not refresh the session, or did not respond within the call")
-            }
+            Self::SessionExpired => f.write_str(
+                "the trunk's side did not refresh the session, or did not respond within the call",
+            ),
             Self::TooLong(_) => f.write_str("the call reached the longest duration of a call"),
             Self::Stopped(_) => f.write_str("the server stopped, or its records were reset"),
             Self::Interrupted(_) => f.write_str("the server was killed during the call"),

@@ -177,8 +177,9 @@ impl Incoming {
     /// the library would take them first, among them requests that are ignored here. The results of sending would
     /// each take the memory of an event in the future that calls this.
     fn put_back(&mut self, event: TransactionEvent) {
-        let Received { transaction: Transaction { tu_receiver, tu_sender, key, .. }, behind, markers, .. } =
-            &mut *self.0;
+        let Received {
+            transaction: Transaction { tu_receiver, tu_sender, key, .. }, behind, markers, ..
+        } = &mut *self.0;
         *markers += 1;
         while let Ok(next) = tu_receiver.try_recv() {
             behind.push_back(next);

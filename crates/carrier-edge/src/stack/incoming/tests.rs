@@ -6,7 +6,9 @@ use std::time::Duration;
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, EndpointBuilder};
 use sip_transport::streams::Limits;
-use sip_transport::{FilterAction, Intake, MessageFilter, Tap, Unreadable, listen, shut_down, transport_layer};
+use sip_transport::{
+    FilterAction, Intake, MessageFilter, Tap, Unreadable, listen, shut_down, transport_layer,
+};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
