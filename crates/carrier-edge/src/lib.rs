@@ -55,6 +55,7 @@ mod record;
 mod record_retention;
 mod refusal_record_limit;
 mod request_slots;
+mod serving;
 mod stack;
 mod stored_text;
 #[cfg(test)]
@@ -78,11 +79,10 @@ use service_base::slots::Slots;
 use service_core::channels::{self, SharedChannels};
 use service_core::jobs::JobSet;
 use service_core::{Core, nodes};
-use sip_transport::body::ACCEPT;
 use sip_transport::{MessageFilter, Ports, SocketAccounting};
 use tls_identity::Identity;
 use tokio::sync::Semaphore;
-use trunk_rules::carrier::{Check, NonceKey, TrunkTerms, reason_phrase};
+use trunk_rules::carrier::{Check, NonceKey, TrunkTerms};
 use trunk_store::Interest;
 
 use attempts::{Attempts, UnansweredChallenges};
@@ -90,12 +90,11 @@ use billing::state::Billing;
 use calls::Calls;
 use front::Front;
 use inner::Counters;
-use invite::Ready;
 use log_sums::LogSums;
 use media::host_lookups::HostLookups;
 use node_mark::NodeMark;
 use refusal_record_limit::RefusalRecordLimit;
-use stack::{Incoming, Stack};
+use stack::Stack;
 use trunks::Trunks;
 use unacknowledged_answers::UnacknowledgedAnswers;
 
@@ -200,7 +199,7 @@ impl Edge {
         billing::charge_lost(&inner).await?;
         let stack = Arc::new(stack);
         let mut tasks = vec![
-            tokio::spawn(accept_requests(Arc::clone(&inner), Arc::clone(&stack), incoming)),
+            tokio::spawn(serving::accept_requests(Arc::clone(&inner), Arc::clone(&stack), incoming)),
             tokio::spawn(changes::run(Arc::clone(&inner), wakes, hang_ups)),
             tokio::spawn(write_log_summaries(Arc::clone(&inner), Arc::clone(&stack))),
             tokio::spawn(attempt_log::watch_challenges(Arc::clone(&inner))),
@@ -411,94 +410,4 @@ async fn share_channels(inner: Arc<Inner>, channels: Arc<SharedChannels>) {
         terms.and_then(|terms| terms.capacity)
     };
     channels::run(&channels, &*inner.core.store, inner.core.store.write_health(), limit_of).await;
-}
-
-/// Accepts requests until the SIP stack stops.
-async fn accept_requests(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: stack::IncomingRequests) {
-    while let Some(request) = incoming.next().await {
-        // A source without a free slot loses the request, as a datagram may be lost: its sender repeats it.
-        let Some(request) = inner.front.assign_slot(request) else { continue };
-        let (inner, stack) = (Arc::clone(&inner), Arc::clone(&stack));
-        let is_of_call = request.local_tag().is_some() && in_dialog::names_call(&inner, &request);
-        let serving = async move {
-            // Its future is dropped before the call runs: a task has the memory of the largest future in it.
-            let ready = Box::pin(serve(&inner, &stack, request)).await;
-            let Some(Ready { start, slot, pending }) = ready else { return };
-            let was_call = Box::pin(call::run(&inner, &stack, start)).await;
-            drop(slot);
-            if was_call {
-                pending.remember(inner.core.clock.stopwatch());
-            }
-        };
-        if is_of_call {
-            // One that overtook another would make it out of order (RFC 3261 §12.2.2).
-            in_order::begin_at_once(serving);
-        } else {
-            tokio::spawn(serving);
-        }
-    }
-}
-
-/// Refuses a request that cannot be served whatever its sender. An INVITE that would start a call is traced.
-async fn refuse(inner: &Inner, request: Incoming, code: u16, why: &str) {
-    if request.method() == "INVITE" && request.starts_dialog() {
-        return Box::pin(diagnosis::refuse_unchecked(inner, request, code, why)).await;
-    }
-    request.finish_once(code, reason_phrase(code), &[]).await;
-}
-
-const TOO_MANY_HOPS: &str = "Max-Forwards is 0: the request passed too many proxies, or runs in a loop";
-
-/// Serves a request until its transaction has ended, or returns the call that it begins. The future of a call is not
-/// part of this one. Futures that few requests need are boxed.
-async fn serve<'a>(inner: &'a Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) -> Option<Ready<'a>> {
-    if request.method() == "ACK" {
-        // This ACK matches no INVITE transaction, and an ACK is never answered.
-        return None;
-    }
-    let starts_dialog = request.local_tag().is_none();
-    if starts_dialog {
-        request.set_local_tag(&inner.core.ids.tag());
-    }
-    if request.local_tag().is_none() || request.remote_tag().is_none() {
-        // Without both tags, later requests could not be matched to the dialog.
-        Box::pin(refuse(inner, request, 400, inspection::NOT_AN_ADDRESS)).await;
-        return None;
-    }
-    if let Some((code, why)) = inspection::malformed(&request) {
-        Box::pin(refuse(inner, request, code, why)).await;
-        return None;
-    }
-    if request.max_forwards() == Ok(Some(0)) {
-        Box::pin(refuse(inner, request, 483, TOO_MANY_HOPS)).await;
-        return None;
-    }
-    match request.method() {
-        "INVITE" if starts_dialog => return invite::serve(inner, stack, request).await,
-        "INVITE" | "UPDATE" | "BYE" | "PRACK" | "INFO" => Box::pin(in_dialog::serve(inner, request)).await,
-        // A proxy or a PBX asks by such a request whether the call still exists (RFC 3261 §12.2.2).
-        "OPTIONS" if !starts_dialog && !in_dialog::names_call(inner, &request) => {
-            Box::pin(in_dialog::refuse_without_call(inner, request)).await;
-        }
-        "OPTIONS" => {
-            if let Some(why) = inspection::not_supported(&request) {
-                Box::pin(why.refuse(request)).await;
-                return None;
-            }
-            let headers = [("Allow", stack::ALLOW), ("Accept", ACCEPT), ("Supported", stack::SUPPORTED)];
-            Box::pin(request.finish_once(200, "OK", &headers)).await;
-        }
-        "REGISTER" => {
-            let hint = "outbound trunks do not register; send INVITEs";
-            let warning = format!("399 {} \"{hint}\"", inner.config.server_name);
-            let source = request.source();
-            if inner.log_sums.registrations.admits(source.ip(), inner.core.clock.now()) {
-                tracing::info!(%source, hint, "REGISTER refused");
-            }
-            let headers = [("Allow", stack::ALLOW), ("Warning", &warning)];
-            Box::pin(request.finish_once(405, "Method Not Allowed", &headers)).await;
-        }
-        _ => Box::pin(request.finish_once(405, "Method Not Allowed", &[("Allow", stack::ALLOW)])).await,
-    }
-    None
 }
