@@ -281,13 +281,12 @@ async fn while_a_refusal_waits_for_its_ack_its_invite_is_kept_short() {
 #[tokio::test]
 async fn the_wait_for_an_ack_ends_with_the_endpoint_and_not_with_an_event_before() {
     let token = CancellationToken::new();
-    let (endpoint, mut begun, acks, address) = listening(&token, EndpointOption::default(), None);
-    let identity = Arc::new(EdgeIdentity { server_name: "edge".to_owned(), advertise: None });
+    let (endpoint, mut requests, address) = listening(&token, EndpointOption::default(), None);
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     // Inside a dialog, so that the library repeats the answer.
     let text = request(socket.local_addr().unwrap(), "INVITE", 1, ";tag=edge", 2);
     socket.send_to(text.as_bytes(), address).await.unwrap();
-    let mut invite = Incoming::new(begun.recv().await.unwrap(), identity, acks);
+    let mut invite = requests.next().await.unwrap();
     invite.respond(200, "OK", &[("Contact", "<sip:edge>")], "").await;
     socket.send_to(text.as_bytes(), address).await.unwrap();
     let waits = tokio::time::timeout(Duration::from_millis(200), invite.wait_acknowledged()).await;
