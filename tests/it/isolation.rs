@@ -10,6 +10,7 @@ use trunk_server::TestServerBuilder;
 use trunk_server::control::{NewAccount, NewDid};
 use uuid::Uuid;
 
+use crate::sip::edge::until;
 use crate::support::api::{Answer, Api, NEW, OLD};
 use crate::support::engine;
 use crate::support::fixture::Fixture;
@@ -57,6 +58,12 @@ impl Neighbours {
 
     /// Everything that the other account can read of its own records.
     async fn theirs(&self) -> String {
+        // A job makes the exports, whose state is part of the text.
+        let is_made = |text: &String| !text.contains(r#""status":"pending","url":null"#);
+        until("the exports are made", async || Some(self.read_theirs().await).filter(is_made)).await
+    }
+
+    async fn read_theirs(&self) -> String {
         let mut texts = String::new();
         for spec in REGISTRY.iter().filter(|spec| spec.has(Verb::List) && !spec.global) {
             let version: ApiVersion = NEW.parse().unwrap();

@@ -413,7 +413,7 @@ impl Call<'_> {
                 },
                 // An echo needs no proof of the address: it goes to the host that its packet came from, if at all, and
                 // is no larger, so that the sender of a forged INVITE could send the same itself.
-                () = receive_media(self.media.as_mut(), self.inner) => {}
+                () = receive_media(self.media.as_mut(), self.inner), if !self.sdp_state.awaits_answer => {}
             }
         }
     }

@@ -327,12 +327,13 @@ pub(super) async fn check_unlinked(
     if targets.is_empty() {
         return Ok(());
     }
-    // The limit of one for each keeps the server from joining all links of the database.
+    // The limit of one for each, and the account as a value of its own, keep the server from joining: it would read all
+    // records of an account for each target.
     let select = "SELECT 1 FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::bool[]) \
                   AS g (target, relationship, account, is_shared) CROSS JOIN LATERAL \
-                  (SELECT 1 FROM link l JOIN record o ON o.number = l.owner \
-                  WHERE l.target = g.target AND l.relationship = g.relationship \
-                  AND (g.is_shared OR o.account = g.account) LIMIT 1) found LIMIT 1";
+                  (SELECT 1 FROM link l WHERE l.target = g.target AND l.relationship = g.relationship \
+                  AND (g.is_shared OR (SELECT account FROM record WHERE number = l.owner) = g.account) LIMIT 1) found \
+                  LIMIT 1";
     let parameters: [Parameter<'_>; 4] = [
         (&targets, Type::INT8_ARRAY),
         (&relationships, Type::INT8_ARRAY),
