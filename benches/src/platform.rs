@@ -31,7 +31,10 @@ impl Platform {
         let config = work.join("platform.toml");
         std::fs::write(
             &config,
-            format!("[voipbin]\nprobe_interval = 0\ncalls_per_customer = 20000\n{table}"),
+            // The rounds of creates together are more than an account may have.
+            format!(
+                "[accounts]\nrecord_quota = 0\n[voipbin]\nprobe_interval = 0\ncalls_per_customer = 20000\n{table}"
+            ),
         )?;
         let mut command = trunk::command(&work.join(database))?;
         command.args(["--voipbin-admin", "admin:secret", "--config"]).arg(&config);

@@ -14,6 +14,8 @@ pub(crate) enum Target {
     AtMost(f64, f64),
     /// No target; the figure is only reported.
     Reported,
+    /// There is no figure, because the measurement failed.
+    Failed,
 }
 
 /// The unit of a row that counts crates.
@@ -56,12 +58,27 @@ impl Row {
         }
     }
 
+    /// A row without a figure.
+    pub(crate) fn failed(name: &'static str) -> Self {
+        let none = || "–".to_owned();
+        Self {
+            name,
+            ours: none(),
+            reference: none(),
+            figure: f64::NAN,
+            spread: None,
+            unit: "",
+            target: Target::Failed,
+        }
+    }
+
     /// Whether the row meets its required figure.
     pub(crate) fn is_reached(&self) -> bool {
         match self.target {
             Target::AtLeast(must, _) => self.figure >= must,
             Target::AtMost(must, _) => self.figure <= must,
             Target::Reported => true,
+            Target::Failed => false,
         }
     }
 
@@ -70,6 +87,7 @@ impl Row {
             Target::AtLeast(_, aim) => self.figure >= aim,
             Target::AtMost(_, aim) => self.figure <= aim,
             Target::Reported => return "–",
+            Target::Failed => return "**failed**",
         };
         match (self.is_reached(), aimed) {
             (true, true) => "aim reached",
@@ -82,7 +100,7 @@ impl Row {
         match self.target {
             Target::AtLeast(must, aim) => (format!("≥ {must}{}", self.unit), format!("{aim}{}", self.unit)),
             Target::AtMost(must, aim) => (format!("≤ {must}{}", self.unit), format!("{aim}{}", self.unit)),
-            Target::Reported => ("–".to_owned(), "–".to_owned()),
+            Target::Reported | Target::Failed => ("–".to_owned(), "–".to_owned()),
         }
     }
 
@@ -94,7 +112,10 @@ impl Row {
             CRATES => 0,
             _ => 1,
         };
-        let figure = format!("{:.decimals$}{}", self.figure, self.unit);
+        let figure = match self.target {
+            Target::Failed => "–".to_owned(),
+            _ => format!("{:.decimals$}{}", self.figure, self.unit),
+        };
         let spread = self.spread.map(|(low, high)| format!("{low:.decimals$} to {high:.decimals$}"));
         let spread = spread.unwrap_or_else(|| "–".to_owned());
         format!(
@@ -243,5 +264,12 @@ mod tests {
     fn a_figure_that_was_measured_once_has_no_quartiles() {
         let line = row(3.0, None, Target::AtMost(2.0, 1.0)).line();
         assert_eq!(line, "| GET | 1/s | 2/s | **3.00** | – | ≤ 2 | 1 | **missed** |");
+    }
+
+    #[test]
+    fn a_row_whose_measurement_failed_says_so_and_reaches_nothing() {
+        let row = Row::failed("a / b");
+        assert_eq!(row.line(), "| a / b | – | – | **–** | – | – | – | **failed** |");
+        assert!(!row.is_reached());
     }
 }
