@@ -5,7 +5,7 @@
 //! as there is too little behind it. The places are those of this process: they decide which records are found first,
 //! not how many are found.
 //!
-//! Bound: [`MAX_PLACES`].
+//! Bound: `MAX_PLACES`.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
