@@ -58,6 +58,20 @@ impl Row {
         }
     }
 
+    /// A row with two times in seconds and their ratio, shown in microseconds with as many decimals.
+    pub(crate) fn times(name: &'static str, compared: &Compared, decimals: usize, target: Target) -> Self {
+        let micros = |seconds: f64| format!("{:.decimals$} µs", seconds * 1e6);
+        Self {
+            name,
+            ours: micros(compared.ours),
+            reference: micros(compared.reference),
+            figure: compared.ratio,
+            spread: Some(compared.spread),
+            unit: "",
+            target,
+        }
+    }
+
     /// A row without a figure.
     pub(crate) fn failed(name: &'static str) -> Self {
         let none = || "–".to_owned();

@@ -89,15 +89,7 @@ fn beside(plan: &Plan, name: &'static str, [small, large]: [Places; 2], filter: 
     ours()?;
     theirs()?;
     let compared = compare(plan.rounds * 2, ours, theirs)?;
-    Ok(Row {
-        name,
-        ours: format!("{:.0} µs", compared.ours * 1e6),
-        reference: format!("{:.0} µs", compared.reference * 1e6),
-        figure: compared.ratio,
-        spread: Some(compared.spread),
-        unit: "",
-        target: Target::AtMost(1.2, 1.1),
-    })
+    Ok(Row::times(name, &compared, 0, Target::AtMost(1.2, 1.1)))
 }
 
 /// A server with these places, which an earlier start read from a file of reference data. It stays filled for the next

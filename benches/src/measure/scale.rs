@@ -39,15 +39,7 @@ fn beside(plan: &Plan, name: &'static str, query: fn(u64, u64) -> String, target
     turn(&with_large, large)?;
     turn(&with_small, small)?;
     let compared = compare(plan.rounds * 2, || turn(&with_large, large), || turn(&with_small, small))?;
-    Ok(Row {
-        name,
-        ours: format!("{:.0} µs", compared.ours * 1e6),
-        reference: format!("{:.0} µs", compared.reference * 1e6),
-        figure: compared.ratio,
-        spread: Some(compared.spread),
-        unit: "",
-        target,
-    })
+    Ok(Row::times(name, &compared, 0, target))
 }
 
 /// The median time of a request, in seconds.

@@ -112,13 +112,5 @@ pub(crate) fn get(plan: &Plan, name: &'static str) -> Outcome<Row> {
     ours()?;
     theirs()?;
     let compared = compare(plan.rounds * 20, ours, theirs)?;
-    Ok(Row {
-        name,
-        ours: format!("{:.1} µs", compared.ours * 1e6),
-        reference: format!("{:.1} µs", compared.reference * 1e6),
-        figure: compared.ratio,
-        spread: Some(compared.spread),
-        unit: "",
-        target: Target::AtMost(1.05, 1.02),
-    })
+    Ok(Row::times(name, &compared, 1, Target::AtMost(1.05, 1.02)))
 }
