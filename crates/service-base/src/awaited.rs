@@ -10,8 +10,9 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Work that advances while its owner waits for the [`result`](Self::result).
 ///
-/// An owner that selects the result before the messages that it receives knows it before each message that arrived after it: a task
-/// would pass the result on at some later time. The work of an owner that is dropped before is finished by a task.
+/// An owner that selects the result before the messages that it receives knows it before each message that arrived after
+/// it: a task would pass the result on at some later time. The work of an owner that is dropped before is finished by a
+/// task.
 // The mutex is never locked: it makes this `Sync`, which a future alone is not.
 pub struct Awaited<T: Send + 'static>(Option<Mutex<Work<T>>>);
 

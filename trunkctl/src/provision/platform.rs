@@ -167,7 +167,7 @@ fn known(entry: &PartEntry) -> Result<(), String> {
     }
 }
 
-/// The name that an entry gives its record, if it is another one than its key.
+/// The name that an entry has for its record, if it is another one than its key.
 fn renamed(entry: &PartEntry) -> Option<&str> {
     entry.members.get("name").and_then(Value::as_str).filter(|name| *name != entry.key && !name.is_empty())
 }

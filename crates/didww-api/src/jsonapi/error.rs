@@ -77,7 +77,7 @@ impl ApiError {
         Self::new(ErrorCode::NotFound, "Not Found", "Not Found")
     }
 
-    /// As [`no_route`](Self::no_route), whoever sends the request, with the cause for the log.
+    /// As [`no_route`](Self::no_route), for a request of any sender, with the cause for the log.
     pub(crate) fn no_path(cause: &str) -> Self {
         Self { is_of_anyone: true, ..Self::no_route().because(cause) }
     }
