@@ -52,7 +52,8 @@ struct Received {
     answers: KeptAnswers,
     /// Where its ACK goes, once it was answered past the library.
     ack_route: Option<AckRoute>,
-    /// The repetitions of its final response, if that was sent past the library and is not acknowledged.
+    /// The repetitions of its final response, if that was sent past the library, or could not be sent, and is not
+    /// acknowledged.
     repetition: Option<Repetition>,
     acknowledgement: Option<Acknowledgement>,
     /// True if a fault loses each ACK on its way here.
@@ -290,6 +291,9 @@ impl Incoming {
         }
         if let Err(error) = Box::pin(self.0.transaction.respond(response)).await {
             tracing::debug!(code, %error, "a response was not sent");
+            if code >= 200 {
+                self.count_as_lost();
+            }
         }
         if code >= 300 && self.0.transaction.original.method == Method::Invite {
             // For each refusal of an INVITE the library stores where its ACK would go. It never uses that entry, and

@@ -46,6 +46,23 @@ impl Incoming {
         transaction.last_response = Some(response);
     }
 
+    /// Treats a final response that could not be sent as one that was lost. The library starts no timer for it: a call
+    /// whose caller closed its connection before the answer would wait for the ACK forever.
+    pub(super) fn count_as_lost(&mut self) {
+        let Transaction { original, state, endpoint_inner, .. } = &self.0.transaction;
+        if !matches!(state, TransactionState::Trying | TransactionState::Proceeding) {
+            return;
+        }
+        if original.method != Method::Invite {
+            // It has no ACK.
+            self.0.transaction.state = TransactionState::Terminated;
+            return;
+        }
+        let repetition = Repetition::of(now(), &endpoint_inner.option);
+        self.0.ack_route = self.route_ack();
+        self.0.repetition = Some(repetition);
+    }
+
     /// Returns true while the final response that was sent past the library waits for its ACK.
     pub(super) fn awaits_ack_directly(&self) -> bool {
         self.0.repetition.is_some()

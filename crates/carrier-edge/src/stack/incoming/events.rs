@@ -11,13 +11,16 @@ use crate::stack::invite_event::{Acknowledgement, InviteEvent};
 use crate::stack::kept_answer;
 use crate::stack::named_headers::NamedHeaders;
 
+/// The most bytes of the headers of a refused INVITE that are kept until its ACK, apart from their names.
+const MAX_KEPT_BYTES: usize = 16_384;
+
 impl Incoming {
     /// Waits until a refusal needs no more repetition: it was acknowledged, its time ran out, or it was sent
     /// over a stream, which loses nothing. Returns true unless the time ran out. The library answers later
     /// repetitions of the request from its own memory.
     ///
-    /// If too many refusals of the source wait, the response is not repeated, and the decision on a repeated request is
-    /// made again.
+    /// If too many refusals of the source wait, or the headers of the request are very long, the response is not
+    /// repeated, and the decision on a repeated request is made again.
     pub(crate) async fn wait_refusal_delivered(&mut self) -> bool {
         if self.0.arrival.transport != Transport::Udp {
             return true;
@@ -30,6 +33,11 @@ impl Incoming {
             }
         }
         self.shorten_request();
+        let kept = self.headers().iter().map(|header| header.value().len());
+        if kept.sum::<usize>() > MAX_KEPT_BYTES {
+            self.0.transaction.last_response = None;
+            return true;
+        }
         self.wait_acknowledged().await
     }
 

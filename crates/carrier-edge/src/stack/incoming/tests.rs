@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rsipstack::transaction::endpoint::EndpointOption;
+use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::{Endpoint, EndpointBuilder};
+use rsipstack::transport::channel::ChannelConnection;
 use sip_transport::streams::Limits;
 use sip_transport::{
     FilterAction, Intake, MessageFilter, Tap, Unreadable, listen, shut_down, transport_layer,
@@ -295,4 +297,55 @@ async fn the_wait_for_an_ack_ends_with_the_endpoint_and_not_with_an_event_before
     shut_down(&endpoint, None);
     let ended = tokio::time::timeout(Duration::from_secs(10), invite.wait_acknowledged()).await;
     assert_eq!(ended, Ok(false));
+}
+
+#[tokio::test]
+async fn a_refusal_whose_headers_are_very_long_is_sent_once_and_not_kept() {
+    let token = CancellationToken::new();
+    let (endpoint, mut requests, address) = listening(&token, EndpointOption::default(), None);
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let long = format!("From: \"{}\" ", "x".repeat(17_000));
+    let text = request(socket.local_addr().unwrap(), "INVITE", 1, "", 1).replace("From: ", &long);
+    for _ in 0..2 {
+        socket.send_to(text.as_bytes(), address).await.unwrap();
+        // A copy is a new request.
+        let mut invite = requests.next().await.unwrap();
+        invite.set_local_tag("edge");
+        let refusal = invite.finish(513, "Message Too Large", &[]);
+        tokio::time::timeout(Duration::from_secs(10), refusal).await.expect("no ACK is waited for");
+        let mut answer = vec![0; 65_535];
+        let length = socket.recv(&mut answer).await.unwrap();
+        assert!(answer[..length].starts_with(b"SIP/2.0 513 Message Too Large\r\n"));
+    }
+    assert!(endpoint.inner.finished_transactions.is_empty());
+    token.cancel();
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_sent_ends_as_one_that_was_lost() {
+    let token = CancellationToken::new();
+    let t1 = Duration::from_millis(1);
+    let option = EndpointOption { t1, t1x64: 64 * t1, ..EndpointOption::default() };
+    let (endpoint, requests, address) = listening(&token, option, None);
+    let IncomingRequests { identity, acks, answers, .. } = requests;
+    for method in ["INVITE", "UPDATE"] {
+        let text = request(address, method, 1, ";tag=edge", 1);
+        let Ok(SipMessage::Request(original)) = SipMessage::try_from(text.as_bytes()) else {
+            panic!("{text}")
+        };
+        let key = TransactionKey::from_request(&original, TransactionRole::Server).unwrap();
+        // The connection has ended: nothing takes what is sent over it.
+        let (outgoing, _) = mpsc::unbounded_channel();
+        let (_, incoming) = mpsc::unbounded_channel();
+        let peer = SipAddr { r#type: Some(Transport::Tcp), addr: address.into() };
+        let connection = ChannelConnection::create_connection(incoming, outgoing, peer, None).await.unwrap();
+        let connection = Some(SipConnection::Channel(connection));
+        let transaction = Transaction::new_server(key, original, endpoint.inner.clone(), connection);
+        let identity = Arc::clone(&identity);
+        let mut received = Incoming::new(transaction, identity, acks.clone(), answers.clone());
+        received.respond(200, "OK", &[("Contact", "<sip:edge>")], "").await;
+        let ended = tokio::time::timeout(Duration::from_secs(10), received.wait_acknowledged()).await;
+        assert_eq!(ended, Ok(false), "{method}");
+    }
+    token.cancel();
 }
