@@ -254,6 +254,8 @@ impl Call {
             }
             200..300 => {
                 state.dialog.retarget(&self.origin, &response.headers).await;
+                // The response came over another connection if that of the INVITE was closed.
+                state.dialog.reconnect(&self.origin).await;
                 // With the credentials of its INVITE (RFC 3261 §13.2.2.4).
                 let ack = state.dialog.request(
                     &self.origin,
@@ -268,6 +270,11 @@ impl Call {
                 log_unacceptable(self.apply_refresh_answer(described.unwrap_or_default()).await);
             }
             _ => {
+                if !invite.hop.is_open()
+                    && let Some(hop) = self.origin.reconnected(&invite.hop).await
+                {
+                    invite.hop = hop;
+                }
                 let ack = invite.ack(response);
                 self.acks.send(invite.sequence, remote_tag(response), &ack, &invite.hop).await;
             }

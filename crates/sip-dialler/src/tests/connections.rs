@@ -8,8 +8,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 use super::carrier::{Carrier, Message, description};
 use super::{
-    Connections, Dialler, DiallerConfig, EVENT_TIMEOUT, Leg, LegEnd, LegEvent, Limits, ROUND_TRIP, config,
-    ended, hang_up, invitation, next, start,
+    Clock, Connections, Dialler, DiallerConfig, EVENT_TIMEOUT, Ids, Leg, LegEnd, LegEvent, Limits, ROUND_TRIP,
+    config, ended, hang_up, invitation, next, start,
 };
 
 fn with(limits: impl FnOnce(&mut Limits)) -> DiallerConfig {
@@ -179,6 +179,39 @@ async fn a_call_over_tcp_whose_connection_closes_while_it_rings_is_cancelled_ove
     carrier.answer(&cancel, "200 OK", "", "").await;
     carrier.answer(&invite, "487 Request Terminated", "", "").await;
     assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
+}
+
+#[tokio::test]
+async fn a_refresh_over_tcp_whose_connection_closes_is_acknowledged_over_another_one() {
+    let clock = Clock::system();
+    clock.freeze(None);
+    let dialler = Dialler::start(config(), clock.clone(), Ids::system()).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
+    for status in ["200 OK", "488 Not Acceptable Here"] {
+        let mut leg = dialler.call(invitation(&uri));
+        let mut carrier = Carrier::accept(&listener).await;
+        let invite = carrier.expect("INVITE").await;
+        carrier.pick_up(&invite, "Session-Expires: 90;refresher=uac\r\n", 4000).await;
+        carrier.expect("ACK").await;
+        assert_eq!(next(&mut leg).await, LegEvent::Answered);
+        clock.advance(Duration::from_secs(45));
+        let refresh = carrier.expect("INVITE").await;
+        drop(carrier);
+        is_disconnected(&dialler).await;
+        let mut other = Carrier::connect(dialler.address()).await;
+        let body = if status == "200 OK" { description(4000) } else { String::new() };
+        other.answer(&refresh, status, "", &body).await;
+        let mut carrier = Carrier::accept(&listener).await;
+        let ack = carrier.expect("ACK").await;
+        assert_eq!(ack.header("CSeq"), "2 ACK");
+        leg.hang_up();
+        let bye = carrier.await_next("BYE").await;
+        carrier.answer(&bye, "200 OK", "", "").await;
+        assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+        drop(carrier);
+        is_disconnected(&dialler).await;
+    }
 }
 
 /// A dialler that accepts one connection.
