@@ -65,7 +65,8 @@ impl Call {
 
 /// Sends the PRACK requests of a dialog one after the other.
 async fn send_in_order(origin: Arc<Origin>, mut pracks: mpsc::Receiver<(Dialog, Vec<Header>)>) {
-    while let Some((dialog, further)) = pracks.recv().await {
+    while let Some((mut dialog, further)) = pracks.recv().await {
+        dialog.reconnect(&origin).await;
         // If it remains unanswered, the far end retransmits the response or ends the call.
         let _unanswered = dialog.send_request(&origin, Method::PRack, further).await;
     }

@@ -182,6 +182,31 @@ async fn a_call_over_tcp_whose_connection_closes_while_it_rings_is_cancelled_ove
 }
 
 #[tokio::test]
+async fn a_prack_over_tcp_goes_over_another_connection_after_that_of_the_invite_was_closed() {
+    let dialler = start(config()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
+    let mut leg = dialler.call(invitation(&uri));
+    let mut carrier = Carrier::accept(&listener).await;
+    let invite = carrier.expect("INVITE").await;
+    let contact = carrier.contact();
+    let reliable = |number: u32| format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
+    carrier.answer(&invite, "180 Ringing", &reliable(1), "").await;
+    let prack = carrier.expect("PRACK").await;
+    carrier.answer(&prack, "200 OK", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    drop(carrier);
+    is_disconnected(&dialler).await;
+    let mut other = Carrier::connect(dialler.address()).await;
+    other.answer(&invite, "183 Session Progress", &reliable(2), "").await;
+    let mut carrier = Carrier::accept(&listener).await;
+    let prack = carrier.expect("PRACK").await;
+    assert_eq!(prack.header("RAck"), "2 1 INVITE");
+    carrier.answer(&prack, "200 OK", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+}
+
+#[tokio::test]
 async fn a_refresh_over_tcp_whose_connection_closes_is_acknowledged_over_another_one() {
     let clock = Clock::system();
     clock.freeze(None);
