@@ -37,13 +37,15 @@ pub(crate) async fn count(core: &Core, differences: BTreeMap<Uuid, i64>) -> Resu
 /// # Errors
 /// If the store fails.
 pub(crate) async fn clear(core: &Core, account: i64, deletes: bool) -> Result<(), StoreError> {
-    Retries::REQUEST
+    let cleared = Retries::REQUEST
         .run(|| async move {
             let changes = return_to_stock(core, account).await?;
             core.store.reset_with(changes, Some(account), deletes).await?;
             Ok(())
         })
-        .await
+        .await;
+    core.stock.begin_anew();
+    cleared
 }
 
 /// The changes that return the numbers of an account to the stock, and the conditions on which they depend.

@@ -2,8 +2,8 @@
 //!
 //! Numbers are sold one after the other, so the first ones of a group are sold already. A search therefore begins where
 //! the last one found its first record. What is in stock before that place, because it was given back, is found as soon
-//! as there is too little behind it. The places are those of this process: they decide which records are found first,
-//! not how many are found.
+//! as there is too little behind it, or once a reset begins the searches anew. The places are those of this process:
+//! they decide which records are found first, not how many are found.
 //!
 //! Bound: `MAX_PLACES`.
 
@@ -51,6 +51,12 @@ impl StockSearch {
             self.keep(selection, first.number - 1);
         }
         Ok(found)
+    }
+
+    /// Lets the next searches begin at the first record. A tester who resets an account then receives the same records
+    /// again.
+    pub fn begin_anew(&self) {
+        self.places().clear();
     }
 
     /// The number after which a search begins.
@@ -133,6 +139,8 @@ mod tests {
         assert_eq!(two().await, [12, 13]);
         take(&store, [12, 13]).await;
         assert_eq!(two().await, [14, 15], "what was given back is not needed yet");
+        search.begin_anew();
+        assert_eq!(two().await, [10, 14]);
         take(&store, [14, 10]).await;
         assert_eq!(two().await, [15]);
         store.commit(vec![Change::Delete { scope: scope(DidReservation::SPEC), id }]).await.unwrap();

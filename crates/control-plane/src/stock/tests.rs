@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use didww_types::resources::Balance;
+use didww_types::resources::{Balance, DidReservation};
 
 use super::*;
 use crate::fixture::{self, ACCOUNT, insert, own, shared};
@@ -94,4 +94,30 @@ async fn a_number_that_was_released_before_its_group_was_read_is_not_counted_twi
     check_ordered(&core, ACCOUNT, &numbers).await.unwrap();
     core.store.commit(vec![Change::Delete { scope: own(Did::SPEC), id: ORDERED }]).await.unwrap();
     assert_eq!(check_ordered(&core, ACCOUNT, &numbers).await, Err(StoreError::Conflict));
+}
+
+#[tokio::test]
+async fn the_first_numbers_are_found_again_after_a_reset() {
+    let core = core().await;
+    let numbers = [20, 21, 22].map(Uuid::from_u128);
+    let in_stock = numbers.map(|id| {
+        let links = vec![(AvailableDid::DID_GROUP.as_str(), vec![GROUP])];
+        let number = json!({ "number": id.as_u128().to_string() });
+        insert(&core, shared(AvailableDid::SPEC), id, &number, links, None)
+    });
+    core.store.commit(in_stock.into()).await.unwrap();
+    let first = async || {
+        let links = vec![(AvailableDid::DID_GROUP.as_str(), GROUP)];
+        let found = core.stock.find(&*core.store, shared(AvailableDid::SPEC), links, 1).await.unwrap();
+        found.first().map(|record| record.id)
+    };
+    for number in numbers {
+        assert_eq!(first().await, Some(number));
+        let links = vec![(DidReservation::AVAILABLE_DID.as_str(), vec![number])];
+        let id = Uuid::from_u128(number.as_u128() + 100);
+        let taken = insert(&core, own(DidReservation::SPEC), id, &json!({}), links, None);
+        core.store.commit(vec![taken]).await.unwrap();
+    }
+    clear(&core, ACCOUNT, false).await.unwrap();
+    assert_eq!(first().await, Some(numbers[0]));
 }

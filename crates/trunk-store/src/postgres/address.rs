@@ -254,7 +254,7 @@ async fn prepare(client: &Client, freshness: &Freshness) -> Result<(), HookError
 
 /// Sets the time limit and the isolation of statements outside of transactions; each transaction sets its own. A pooler
 /// may pass the settings on to other connections of the same user and database, which have them anyway; nothing depends
-/// on them, since the client has a limit too, and such statements only read.
+/// on them, since the client has a limit too, and such statements only read, or delete old rows and are repeated.
 async fn limit_statements(client: &Client) -> Result<(), Error> {
     let settings = format!("{ISOLATED}; SET statement_timeout = {}", STATEMENT_LIMIT.as_millis());
     client.batch_execute(&settings).await

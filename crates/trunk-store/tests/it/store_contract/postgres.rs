@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use trunk_store::{Events as _, Jobs as _, PostgresOptions, PostgresStore};
+use trunk_store::{Accounts as _, Events as _, Jobs as _, PostgresOptions, PostgresStore};
 
 use super::{Factory, accounts, callback_secrets, channels, feed, nodes, rate_shares};
 use crate::support::postgres::{Database, Pooler, server};
+use crate::support::records::{account, key};
 use crate::support::within;
 
 /// Opens the engine on a database of its own.
@@ -60,6 +61,18 @@ async fn of_two_nodes_that_change_an_account_none_undoes_what_the_other_one_chan
     let database = server().migrated().await;
     let (one, other) = (database.node(0).await, database.node(1).await);
     accounts::no_change_of_an_account_undoes_another_one(&one, &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_was_moved_here_with_a_name_that_is_refused_by_now_is_changed() {
+    let database = server().migrated().await;
+    database.node(0).await.create_account(account(1, "first"), key(11, "key-1")).await.unwrap();
+    database.execute("UPDATE account SET name = repeat('x', 2049)");
+    let store = database.node(1).await;
+    let before = store.accounts().await.unwrap().remove(0);
+    let mut after = (*before).clone();
+    after.record_quota = Some(5);
+    assert_eq!(store.save_account(before, after).await.map(|saved| saved.record_quota), Ok(Some(5)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

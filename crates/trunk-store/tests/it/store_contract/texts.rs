@@ -61,6 +61,10 @@ pub(super) async fn a_key_of_a_document_has_no_nul_and_at_most_2048_bytes(store:
     let unique = vec![("name", longest.clone())];
     put(store, None, &NewDocument { keys, unique, ..document(1, "{}") }).await.unwrap();
     assert!(store.document_by(kind, "name", longest).await.unwrap().is_some());
+    // The document of an older release whose key is refused by now.
+    let keys = vec![("customer", "a\0b".to_owned())];
+    let deleted = NewDocument { deleted: true, keys, ..document(1, "{}") };
+    assert_eq!(put(store, Some(0), &deleted).await, Ok(()));
 }
 
 pub(super) async fn an_indexed_text_of_a_record_has_at_most_2048_bytes(store: &impl Store) {
