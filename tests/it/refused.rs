@@ -108,6 +108,20 @@ async fn requests_of_strangers_for_paths_that_do_not_exist_are_a_few_lines_with_
 }
 
 #[tokio::test]
+async fn refused_requests_of_strangers_for_a_type_without_credentials_are_a_few_lines() {
+    let binary = Binary::start(&["--ephemeral", "--api-key", "canary-key"]);
+    for _ in 0..12 {
+        let answer = ask(Method::GET, format!("{}/public_keys?sort=key", binary.base), &[], "").await;
+        assert_eq!(answer.status, 400, "{}", answer.text);
+    }
+    logged(&binary, &["request refused", "status=400", "/v3/public_keys", "not a valid sort criteria"]);
+    assert_eq!(ask(Method::GET, format!("{}/dids", binary.base), &[], "").await.status, 401);
+    logged(&binary, &["request refused", "status=401"]);
+    let lines = binary.log().lines().filter(|line| line.contains("status=400")).count();
+    assert!((1..=6).contains(&lines), "{}", binary.log());
+}
+
+#[tokio::test]
 async fn refusals_of_the_platform_and_its_login_are_logged_with_their_causes() {
     let binary = start();
     let base = binary.base.trim_end_matches("/v3").to_owned();

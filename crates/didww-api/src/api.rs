@@ -14,7 +14,7 @@ use http_listener::idempotency::IDEMPOTENCY_REPLAYED;
 use http_listener::{BodyError, BodyLimits, Exchange, OverTls, Panicked, cors, named_authority, read_body};
 use service_core::audit::{Actor, with_actor};
 use token_service::{Scope, is_token_path, respond_to_token_request};
-use trunk_store::{Asker, IdempotencyScope};
+use trunk_store::{Asker, IdempotencyScope, NO_ACCOUNT};
 
 use crate::authentication::{Caller, authenticate, nobody, requested_version};
 use crate::download::Download;
@@ -147,6 +147,7 @@ async fn serve(
         }
         outcome => outcome?,
     };
+    let is_of_anyone = key.account.number == NO_ACCOUNT;
     let (core, rules, base) = (&*api.core, api.rules, link_base(api, parts));
     // Requests of the operator for an owner have no key.
     let actor = if key.id.is_nil() { Actor::Staff } else { Actor::Key(key.id) };
@@ -155,6 +156,7 @@ async fn serve(
     let outcome = serve_account(api, context, (scope, actor), parts, target, body).await;
     outcome.map_err(|error| match unheeded_version {
         Some(was_sent) => error.with_version_note(version, was_sent),
+        None if is_of_anyone => error.of_anyone(),
         None => error,
     })
 }

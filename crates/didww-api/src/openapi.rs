@@ -109,14 +109,18 @@ mod tests {
 
     #[test]
     fn a_document_states_the_defaults_of_its_version() {
-        let of_create = "/components/schemas/voice_out_trunks_create/properties/attributes/properties";
-        let default = |version| {
-            let document = document(version);
-            document.pointer(&format!("{of_create}/threshold_amount/default")).cloned()
+        let defaults = |kind: &str, attribute: &str| {
+            let of_create = format!("/components/schemas/{kind}_create/properties/attributes/properties");
+            VERSIONS.map(|version| {
+                document(version).pointer(&format!("{of_create}/{attribute}/default")).cloned()
+            })
         };
         let threshold = Some(json!("3000.0"));
         let expected = [Some(Value::Null), Some(Value::Null), threshold.clone(), threshold];
-        assert_eq!(VERSIONS.map(default), expected);
+        assert_eq!(defaults("voice_out_trunks", "threshold_amount"), expected);
+        // Older versions permit null, and have the same default.
+        let none = [0, 0, 0, 0].map(|channels| Some(json!(channels)));
+        assert_eq!(defaults("shared_capacity_groups", "metered_channels_count"), none);
     }
 
     #[test]

@@ -20,8 +20,9 @@ static UNAVAILABLE: LogLimiter = LogLimiter::new("requests were answered 503");
 /// Counts the 401 and 429 responses by the address of the client, which can send any number of such requests.
 static UNAUTHORIZED: LogLimiter = LogLimiter::new("requests were answered 401 or 429");
 
-/// Counts the responses to requests for paths that no version has, which need no credential either.
-static NO_PATH: LogLimiter = LogLimiter::new("requests for paths that do not exist were answered 404");
+/// Counts the other refusals of requests that need no credential: for paths that no version has, and for types that are
+/// open to anyone.
+static OF_ANYONE: LogLimiter = LogLimiter::new("requests that need no credential were refused");
 
 /// Logs that a request was refused or failed after `runtime`, and builds its response.
 pub(crate) fn refused(api: &Api, exchange: &Exchange, runtime: Duration, error: &ApiError) -> Response {
@@ -58,7 +59,7 @@ pub(crate) fn error_response(error: &ApiError, parts: &Parts, runtime: Duration)
 fn is_summed_by_client(api: &Api, error: &ApiError, parts: &Parts) -> bool {
     let limiter = match error.status() {
         StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => &UNAUTHORIZED,
-        _ if error.is_of_anyone => &NO_PATH,
+        _ if error.is_of_anyone => &OF_ANYONE,
         _ => return false,
     };
     !limiter.admits(origin(Client::of(&parts.extensions)), api.core.clock.now())

@@ -75,6 +75,8 @@ pub(crate) struct Attr {
     /// The last version before them whose answers show the attribute too.
     pub(crate) shown_until: Option<TokenStream>,
     pub(crate) default: Option<TokenStream>,
+    /// The first version with the default: in older ones it is null.
+    pub(crate) default_since: Option<TokenStream>,
     pub(crate) unique: bool,
     pub(crate) unique_everywhere: bool,
     /// The name under which several types share the values of the attribute, each of which only one record can have.

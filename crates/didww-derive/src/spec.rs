@@ -84,6 +84,7 @@ fn attribute(attr: &Attr) -> TokenStream {
     let shown = attr.shown_since.as_ref().map(|version| quote!(.shown_since(#version)));
     let shown_before = attr.shown_until.as_ref().map(|version| quote!(.shown_until(#version)));
     let default = attr.default.as_ref().map(|value| quote!(.default(#value)));
+    let default_since = attr.default_since.as_ref().map(|version| quote!(.default_since(#version)));
     let unique = attr.unique.then(|| quote!(.unique()));
     let everywhere = attr.unique_everywhere.then(|| quote!(.unique_everywhere()));
     let among = attr.unique_among.as_ref().map(|space| {
@@ -105,7 +106,7 @@ fn attribute(attr: &Attr) -> TokenStream {
     let sums = (!attr.sums.is_empty()).then(|| quote!(.sums(&[#(#parts),*])));
     let terms = &attr.total;
     let total = (!terms.is_empty()).then(|| quote!(.total(&[#(#terms),*])));
-    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #shown #shown_before #default #unique #everywhere #among #parameter #merged #sort #write_only #sums #total #revised #values_need }
+    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #shown #shown_before #default #default_since #unique #everywhere #among #parameter #merged #sort #write_only #sums #total #revised #values_need }
 }
 
 fn relationship(rel: &Rel) -> TokenStream {

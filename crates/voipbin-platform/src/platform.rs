@@ -46,7 +46,8 @@ pub struct Platform {
     pub directory: Directory,
     /// Providers and outbound configs that were read before.
     pub(crate) cache: Arc<EntityCache>,
-    /// Must be locked while the control API changes a customer, or a record that belongs to one.
+    /// Must be locked while the control API changes a customer, or a record that belongs to one, and while a number
+    /// takes a flow.
     pub changes: Mutex<()>,
     /// The calls that have not ended.
     pub active_calls: ActiveCalls,

@@ -105,6 +105,8 @@ async fn a_group_has_a_name_a_pool_and_whole_numbers_of_channels() {
     }
     let older = world.api.at(Some(OLD)).post(SHARED, &metered(json!(null))).await;
     assert_eq!((older.status, older.at("/data/attributes/metered_channels_count")), (201, Value::Null));
+    let unnamed = world.api.at(Some(OLD)).post(SHARED, &group("C", &pool, 1)).await;
+    assert_eq!((unnamed.status, unnamed.at("/data/attributes/metered_channels_count")), (201, json!(0)));
 }
 
 #[tokio::test]

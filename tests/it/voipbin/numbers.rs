@@ -143,6 +143,21 @@ async fn a_flow_that_is_deleted_while_a_number_takes_it_is_not_named_afterwards(
 }
 
 #[tokio::test]
+async fn any_number_of_numbers_take_one_flow_at_once() {
+    let (stage, customer, caller, _) = ready().await;
+    let body = json!({ "call_flow_id": flow(&caller).await });
+    let mut paths = Vec::new();
+    for last in 0..80 {
+        let number = stage.number(customer, &format!("+1202555{last:04}")).await;
+        paths.push(format!("/numbers/{number}"));
+    }
+    let updates = paths.iter().map(|path| caller.put(path, &body));
+    for answer in futures_util::future::join_all(updates).await {
+        assert_eq!(answer.ok()["call_flow_id"], body["call_flow_id"]);
+    }
+}
+
+#[tokio::test]
 async fn case_109_both_flows_of_a_number_are_replaced_unchecked() {
     let (_stage, _, caller, number) = ready().await;
     let (flow, path) = (flow(&caller).await, format!("{number}/flow_ids"));

@@ -25,7 +25,8 @@ pub(crate) struct ApiError {
     pub challenge: Option<&'static str>,
     /// True for a response without a body.
     pub is_bare: bool,
-    /// True if the request was refused before its sender was looked up: anyone can cause any number of such errors.
+    /// True if the request needs no credential, or was refused before its sender was looked up: anyone can cause any
+    /// number of such errors.
     pub is_of_anyone: bool,
 }
 
@@ -79,7 +80,12 @@ impl ApiError {
 
     /// As [`no_route`](Self::no_route), for a request of any sender, with the cause for the log.
     pub(crate) fn no_path(cause: &str) -> Self {
-        Self { is_of_anyone: true, ..Self::no_route().because(cause) }
+        Self::no_route().because(cause).of_anyone()
+    }
+
+    /// The same error, of a request that needs no credential.
+    pub(crate) fn of_anyone(self) -> Self {
+        Self { is_of_anyone: true, ..self }
     }
 
     /// 401 without a body: the version needs an access token, and the request has none.

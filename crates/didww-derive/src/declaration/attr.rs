@@ -22,6 +22,7 @@ impl Attr {
             shown_since: None,
             shown_until: None,
             default: None,
+            default_since: None,
             unique: false,
             unique_everywhere: false,
             unique_among: None,
@@ -55,6 +56,8 @@ impl Attr {
             self.shown_until = Some(version(&meta.value()?.parse()?)?);
         } else if meta.path.is_ident("default") {
             self.default = Some(default_value(meta.value()?)?);
+        } else if meta.path.is_ident("default_since") {
+            self.default_since = Some(version(&meta.value()?.parse()?)?);
         } else if meta.path.is_ident("unique") {
             self.unique = true;
         } else if meta.path.is_ident("unique_everywhere") {
@@ -90,9 +93,9 @@ impl Attr {
             *filter = Some(filter_options(meta)?);
         } else {
             return Err(meta.error(
-                "unknown option; known: create, update, since, shown_since, shown_until, default, unique, \
-                 unique_everywhere, unique_among, parameter, merged, write_only, sort, value, revised, values_need, \
-                 sum, referred, total, filter",
+                "unknown option; known: create, update, since, shown_since, shown_until, default, default_since, \
+                 unique, unique_everywhere, unique_among, parameter, merged, write_only, sort, value, revised, \
+                 values_need, sum, referred, total, filter",
             ));
         }
         Ok(())

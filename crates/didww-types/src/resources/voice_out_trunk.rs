@@ -126,7 +126,13 @@ pub struct VoiceOutTrunk {
     pub threshold_reached: bool,
     /// The spending threshold for a rolling 24 hours, 0.0 to 100000.0 US dollars. None is no threshold; it can be set
     /// before 2026-04-16 only.
-    #[attr(create, update, default = "3000.0", revised(since = "2026-04-16", value = ThresholdAmount))]
+    #[attr(
+        create,
+        update,
+        default = "3000.0",
+        default_since = "2026-04-16",
+        revised(since = "2026-04-16", value = ThresholdAmount)
+    )]
     pub threshold_amount: Option<ThresholdAmount>,
     /// The encryption of media.
     #[attr(create, update, default = "disabled", filter)]

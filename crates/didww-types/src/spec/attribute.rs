@@ -81,6 +81,8 @@ pub struct AttributeSpec {
     pub before: &'static str,
     /// The value of a create request that leaves the attribute out; `None` if there is no default.
     pub default: Option<DefaultValue>,
+    /// The first version with the default: in older ones it is null. `None` if every version has it.
+    pub default_since: Option<ApiVersion>,
     /// Whether the value must be unique among the records of an account.
     pub unique: bool,
     /// Whether the value must be unique among the records of all accounts; null values are exempt.
@@ -131,6 +133,7 @@ impl AttributeSpec {
             until: None,
             before: "",
             default: if T::NULLABLE { Some(DefaultValue::Null) } else { None },
+            default_since: None,
             unique: false,
             unique_everywhere: false,
             unique_among: None,
@@ -196,11 +199,9 @@ impl AttributeSpec {
         self.revision.filter(|revision| version >= revision.since).map_or(first, |revision| revision.value)
     }
 
-    /// The value of a create request of a version that leaves the attribute out; `None` if there is no default. It is
-    /// null in the versions that permit null, if a later one does not.
+    /// The value of a create request of a version that leaves the attribute out; `None` if there is no default.
     pub fn default_at(&self, version: ApiVersion) -> Option<DefaultValue> {
-        let later = self.revision.filter(|revision| version < revision.since);
-        let was_null = self.nullable && later.is_some_and(|revision| !revision.value.nullable);
+        let was_null = self.default_since.is_some_and(|first| version < first);
         if was_null { Some(DefaultValue::Null) } else { self.default }
     }
 
@@ -262,6 +263,13 @@ impl AttributeSpec {
     #[must_use]
     pub const fn default(mut self, value: DefaultValue) -> Self {
         self.default = Some(value);
+        self
+    }
+
+    /// Sets the first version with the default.
+    #[must_use]
+    pub const fn default_since(mut self, version: ApiVersion) -> Self {
+        self.default_since = Some(version);
         self
     }
 

@@ -58,6 +58,11 @@ enum Update {
 }
 
 impl Update {
+    /// Whether the number may take a flow that is written with it.
+    fn names_flow(&self) -> bool {
+        matches!(self, Self::All(body) if !body.call_flow_id.is_nil() || !body.message_flow_id.is_nil())
+    }
+
     /// Applies the update to a number. Returns the kept flows that the number did not run before.
     ///
     /// # Errors
@@ -111,6 +116,9 @@ async fn own(request: &RequestContext, id: Uuid) -> Result<Entity<PhoneNumbers>,
 /// Changes a number, and reports the change to the customer's webhook.
 async fn change(request: &RequestContext, id: Uuid, update: &Update) -> ApiResult {
     let platform = &request.platform;
+    // Numbers of this server that take one flow at once write it in turn: each write makes all others begin again, and
+    // they do so a limited number of times.
+    let _turn = if update.names_flow() { Some(platform.changes.lock().await) } else { None };
     Retries::REQUEST
         .run(|| async move {
             let mut number = own(request, id).await?;
