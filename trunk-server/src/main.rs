@@ -250,10 +250,7 @@ fn check_health(health: trunk_server::cli::Health) -> ExitCode {
         Err(error) => return fail(&error, 1),
     };
     match runtime.block_on(health.check()) {
-        Ok(()) => {
-            println!("ready");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => print_all("ready\n", 0),
         Err(error @ (HealthError::Config(_) | HealthError::NoPort(_))) => fail(&error, 2),
         Err(error) => fail(&error, 1),
     }
