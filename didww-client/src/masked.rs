@@ -1,6 +1,6 @@
 //! Records as JSON for logs: without secrets.
 
-use didww_types::{Resource, ResourceObject, hidden_in_url, hiding_secrets, names_secret};
+use didww_types::{Resource, ResourceObject, hidden_in_url, hiding_secrets, names_secret, text_holds_secret};
 use serde::ser::{Error as _, SerializeStruct as _};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -11,9 +11,11 @@ use crate::{Page, Single};
 const HIDDEN: &str = "(hidden)";
 /// Objects of text message trunks whose members are named by the customer, and may be credentials.
 const CHOSEN: [&str; 2] = ["headers", "query_parameters"];
+/// The member of text message trunks with the body of requests to the customer: members, or a text with placeholders.
+const BODY: &str = "body";
 
 /// A record that is serialised as a JSON:API resource object in which every secret is `(hidden)`, including the user,
-/// the password and the secret parameters of a URL.
+/// the password and the secret parameters of a URL, and a body of requests to the customer that has a secret.
 ///
 /// [`Single`] and [`Page`] are serialised in the same way. It is for logs: the output cannot be sent back.
 ///
@@ -79,6 +81,7 @@ fn hide_value(name: &str, value: &mut Value) {
                 *text = hidden;
             }
         }
+        Value::String(text) if name == BODY && text_holds_secret(text) => HIDDEN.clone_into(text),
         _ => {}
     }
 }

@@ -609,6 +609,25 @@ fn the_program_begins_with_a_world_and_leaves_a_database_that_has_it() {
 }
 
 #[test]
+fn the_configured_key_stays_that_of_the_account_that_the_file_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("world.json");
+    let arguments = ["--ephemeral", "--world", file.to_str().unwrap(), "--api-key", "test-key"];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let digest = "62af8704764faf8ea82fc61ce9c4c3908b6cb97d463a634e9e587d7c885db0ef";
+    for key in [json!({ "api_key": "test-key" }), json!({ "sha256": digest })] {
+        let mut world = with_trunks("first", &["A"]);
+        world["accounts"].as_array_mut().unwrap().push(json!({ "name": "second", "keys": [key] }));
+        std::fs::write(&file, world.to_string()).unwrap();
+        let binary = Binary::start(&arguments);
+        runtime.block_on(async {
+            let trunks = Api::new(binary.base.clone(), "test-key").at(Some(NEW)).get(TRUNKS).await;
+            assert_eq!(trunks.at("/meta/total_records"), 0, "{}", trunks.text);
+        });
+    }
+}
+
+#[test]
 fn a_world_that_is_wrong_stops_the_start_with_its_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("world.json");

@@ -66,8 +66,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error, 2),
     };
     if print {
-        print!("{}", config.to_toml());
-        return ExitCode::SUCCESS;
+        return print_all(&config.to_toml(), 0);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -117,10 +116,7 @@ fn explain(question: trunk_server::cli::Explain) -> ExitCode {
         Err(error) => return fail(&error, 1),
     };
     match runtime.block_on(question.request()) {
-        Ok(explained) => {
-            print!("{}", explained.text);
-            ExitCode::from(if explained.admitted { 0 } else { 3 })
-        }
+        Ok(explained) => print_all(&explained.text, if explained.admitted { 0 } else { 3 }),
         Err(error) => fail(&error, 1),
     }
 }
@@ -133,10 +129,7 @@ fn place(call: trunk_server::cli::PlaceCall) -> ExitCode {
         Err(error) => return fail(&error, 2),
     };
     match runtime.block_on(call.place()) {
-        Ok(placed) => {
-            print!("{}", placed.text);
-            ExitCode::from(u8::from(!placed.answered))
-        }
+        Ok(placed) => print_all(&placed.text, u8::from(!placed.answered)),
         Err(error) => fail(&error, 2),
     }
 }
@@ -153,10 +146,7 @@ fn transfer(run: impl Future<Output = Result<String, trunk_store::transfer::Tran
         run.await
     });
     match outcome {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(text) => print_all(&text, 0),
         Err(error) => fail(&error, 1),
     }
 }
@@ -182,7 +172,8 @@ fn serve_exchanges(
         let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
         let (mut terminate, mut interrupt) = (signals.0?, signals.1?);
         let (listener, text) = start.await?;
-        print!("{text}");
+        // A reader that has gone does not end the program.
+        let _lost = std::io::stdout().lock().write_all(text.as_bytes());
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -259,10 +250,7 @@ fn check_health(health: trunk_server::cli::Health) -> ExitCode {
         Err(error) => return fail(&error, 1),
     };
     match runtime.block_on(health.check()) {
-        Ok(()) => {
-            println!("ready");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => print_all("ready\n", 0),
         Err(error @ (HealthError::Config(_) | HealthError::NoPort(_))) => fail(&error, 2),
         Err(error) => fail(&error, 1),
     }

@@ -1,6 +1,6 @@
 //! Secrets in values that are printed.
 
-use didww_client::{hidden_in_url, names_secret};
+use didww_client::{hidden_in_url, names_secret, text_holds_secret};
 use serde_json::{Map, Value};
 
 /// The replacement of a secret.
@@ -8,6 +8,8 @@ pub(crate) const HIDDEN: &str = "(hidden)";
 /// The members whose own members have names of the customer's choice, and may be credentials: those of text message
 /// trunks.
 const CHOSEN: [&str; 2] = ["headers", "query_parameters"];
+/// The member of text message trunks with the body of requests to the customer: members, or a text with placeholders.
+const BODY: &str = "body";
 
 /// Hides the secrets of an object, at any depth. Null and empty values stay.
 pub(crate) fn hide(members: &mut Map<String, Value>) {
@@ -28,6 +30,7 @@ pub(crate) fn hide_value(name: &str, value: &mut Value) {
                 *text = hidden;
             }
         }
+        Value::String(text) if name == BODY && text_holds_secret(text) => HIDDEN.clone_into(text),
         _ => {}
     }
 }
@@ -47,14 +50,18 @@ fn is_url(name: &str) -> bool {
 /// Whether a member is a secret, or contains one that cannot be separated from the rest of it.
 pub(crate) fn holds_secret(name: &str, value: &Value) -> bool {
     match value {
-        Value::Object(inner) => names_secret(name) || CHOSEN.contains(&name) && !inner.is_empty(),
+        Value::Object(inner) => {
+            let is_in_body = name == BODY && inner.iter().any(|(name, value)| holds_secret(name, value));
+            names_secret(name) || is_in_body || CHOSEN.contains(&name) && !inner.is_empty()
+        }
+        Value::String(text) if name == BODY => text_holds_secret(text),
         Value::String(text) if is_url(name) => names_secret(name) || hidden_in_url(text).is_some(),
         _ => names_secret(name),
     }
 }
 
-/// Removes the placeholders of secrets from members that were printed before, and returns their paths. Headers and
-/// parameters of which some are hidden are left out as a whole, because those that are sent replace all.
+/// Removes the placeholders of secrets from members that were printed before, and returns their paths. Headers,
+/// parameters and bodies of which a part is hidden are left out as a whole, because those that are sent replace all.
 pub(crate) fn leave_out_hidden(members: &mut Map<String, Value>) -> Vec<String> {
     let mut paths = Vec::new();
     leave_out_below("", members, &mut paths);
@@ -87,10 +94,11 @@ pub(crate) fn first_hidden(members: &Map<String, Value>) -> Option<String> {
 fn is_hidden(name: &str, value: &Value) -> bool {
     match value {
         Value::String(text) => {
-            let stands_for_all = text == HIDDEN && names_secret(name);
+            let stands_for_all = text == HIDDEN && (names_secret(name) || name == BODY);
             stands_for_all || is_url(name) && text.contains(HIDDEN)
         }
         Value::Object(inner) if CHOSEN.contains(&name) => inner.values().any(|value| value == HIDDEN),
+        Value::Object(inner) if name == BODY => first_hidden(inner).is_some(),
         _ => false,
     }
 }
@@ -122,7 +130,8 @@ mod tests {
     fn what_was_hidden_is_left_out_of_what_is_sent_and_the_rest_is_not() {
         let mut members = json!({"name": HIDDEN, "callback_url": "https://(hidden)@h/", "capacity_limit": 1, "password": "new",
             "configuration": {"type": "sip_configurations", "attributes": {"auth_user": "u", "auth_password": HIDDEN,
-            "incoming_auth_password": null}}, "headers": {"X-A": HIDDEN, "X-B": "b"}, "query_parameters": {"to": "1"}});
+            "incoming_auth_password": null}}, "headers": {"X-A": HIDDEN, "X-B": "b"}, "query_parameters": {"to": "1"},
+            "body": {"to": "1", "api_key": HIDDEN}, "list": {"body": HIDDEN}, "other": {"body": {"to": HIDDEN}}});
         let first = first_hidden(members.as_object().unwrap());
         let left_out = leave_out_hidden(members.as_object_mut().unwrap());
         assert_eq!(first.as_ref(), left_out.first());
@@ -130,10 +139,30 @@ mod tests {
         assert_eq!(
             members,
             json!({"name": HIDDEN, "capacity_limit": 1, "password": "new", "configuration": {"type": "sip_configurations",
-                "attributes": {"auth_user": "u", "incoming_auth_password": null}}, "query_parameters": {"to": "1"}})
+                "attributes": {"auth_user": "u", "incoming_auth_password": null}}, "query_parameters": {"to": "1"},
+                "list": {}, "other": {"body": {"to": HIDDEN}}})
         );
         let mut sorted = left_out;
         sorted.sort();
-        assert_eq!(sorted, ["callback_url", "configuration.attributes.auth_password", "headers"]);
+        assert_eq!(
+            sorted,
+            ["body", "callback_url", "configuration.attributes.auth_password", "headers", "list.body"]
+        );
+    }
+
+    #[test]
+    fn a_body_of_requests_has_no_secret() {
+        for (body, shown) in [
+            (json!("{ \"api_key\": \"k\", \"to\": {SMS_DST_ADDR} }"), json!(HIDDEN)),
+            (json!("to=1&token=t"), json!(HIDDEN)),
+            (json!({"token": "t", "to": "1"}), json!({"token": HIDDEN, "to": "1"})),
+            (json!("{SMS_TEXT}"), json!("{SMS_TEXT}")),
+            (json!({"to": "1"}), json!({"to": "1"})),
+        ] {
+            let mut hidden = body.clone();
+            hide_value(BODY, &mut hidden);
+            assert_eq!((&hidden, holds_secret(BODY, &body)), (&shown, shown != body));
+            assert_eq!(is_hidden(BODY, &hidden), shown != body);
+        }
     }
 }

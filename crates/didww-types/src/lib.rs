@@ -73,6 +73,7 @@ pub use version::{ApiVersion, UnknownVersion};
 pub use violation::{Flaw, Violation};
 pub use wire_core::{
     DecodeError, Extra, Secret, UndeclaredText, UnknownText, hidden_in_url, hiding_secrets, names_secret,
+    text_holds_secret,
 };
 
 /// Paths that the derive's output refers to; not part of the public interface.

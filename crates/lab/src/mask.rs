@@ -133,19 +133,20 @@ fn push_string(shown: &mut Vec<u8>, string: &[u8]) {
 }
 
 /// A text that is a form with a secret, such as the body of a customer's requests, with its secrets hidden. Quotes
-/// around it stay.
+/// around it stay; a text with the first one alone was cut off.
 fn hidden_form(text: &str) -> Option<String> {
     let (start, inner) = text.strip_prefix('"').map_or(("", text), |rest| ("\"", rest));
     let (inner, end) = inner.strip_suffix('"').map_or((inner, ""), |rest| (rest, "\""));
-    let mut has_secret = false;
-    for pair in inner.split('&') {
-        let (name, value) = pair.split_once('=')?;
-        if name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && !b"_-.%[]".contains(&byte)) {
-            return None;
-        }
-        has_secret |= !value.is_empty() && names_secret(&decoded(name));
+    let is_cut = start.len() > end.len();
+    // The name of the last pair can lack its end.
+    let whole = if is_cut { inner.rsplit_once('&').map_or(inner, |(whole, _)| whole) } else { inner };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.%[]".contains(&byte);
+    let is_pair = |pair: &str| pair.split_once('=').is_some_and(|(name, _)| name.bytes().all(is_plain));
+    if !whole.split('&').all(is_pair) {
+        return None;
     }
-    has_secret.then(|| format!("{start}{}{end}", form(inner)))
+    let hidden = if is_cut { start_of_form(inner) } else { form(inner) };
+    (hidden != inner).then(|| format!("{start}{hidden}{end}"))
 }
 
 /// Maximum number of bytes that a cut leaves of an escape: those of a pair of surrogates, without the last one.
@@ -437,6 +438,9 @@ mod tests {
             r#"{"body":"to={SMS_DST}&api_key=(hidden)&text=x y","v":"my password=p","w":"n=1&token="}"#
         );
         assert_eq!(json(b"[\"a=\xff&token=t\"]"), "[\"a=\u{fffd}&token=(hidden)\"]");
+        assert_eq!(shown(r#"["u=https%3A%2F%2Fann%3Apw%40h&n=1"]"#), r#"["u=(hidden)&n=1"]"#);
+        assert_eq!(shown(r#"["api_key=k&te"#), r#"["api_key=(hidden)&te"#);
+        assert_eq!(shown(r#"["n=1&u=https%3A%2F%2Fann%3Ap"#), r#"["n=1&u=(hidden)"#);
     }
 
     #[test]

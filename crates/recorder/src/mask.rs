@@ -130,16 +130,23 @@ fn without_users(text: &str) -> String {
     masked
 }
 
-/// A query with its secret parameters replaced, and without the users and passwords of URLs in it.
+/// The value of a parameter without the users and passwords of URLs in it. One that is a URL with a secret parameter is
+/// replaced as a whole.
+fn masked_value(value: &str) -> String {
+    let has_secret = || value.split_once('?').is_some_and(|(_, query)| names_secret(query));
+    if value.contains("://") && has_secret() { HIDDEN.to_owned() } else { without_users(value) }
+}
+
+/// A query with its secret parameters replaced, and without the secrets of URLs in it.
 pub fn masked_query(query: &str) -> String {
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let is_plain = |(name, value): &(String, String)| !is_secret(name) && without_users(value) == *value;
+    let is_plain = |(name, value): &(String, String)| !is_secret(name) && masked_value(value) == *value;
     if pairs.iter().all(is_plain) {
         return query.to_owned();
     }
     let mut masked = form_urlencoded::Serializer::new(String::new());
     for (name, value) in pairs {
-        let value = if is_secret(&name) { HIDDEN.to_owned() } else { without_users(&value) };
+        let value = if is_secret(&name) { HIDDEN.to_owned() } else { masked_value(&value) };
         masked.append_pair(&name, &value);
     }
     masked.finish()
@@ -232,5 +239,6 @@ mod tests {
         assert_eq!(sentence.as_deref(), Some("see <http://a/?token=%28hidden%29&b=c#d>, or http://h?e=f"));
         assert_eq!(masked_url("see http://a/b@c"), None);
         assert_eq!(masked_query("u=https%3A%2F%2Fann%3Apw%40h%2F&n=1"), "u=https%3A%2F%2Fh%2F&n=1");
+        assert_eq!(masked_query("u=https%3A%2F%2Fh%3Ftoken%3Dt&n=1"), "u=%28hidden%29&n=1");
     }
 }

@@ -13,6 +13,7 @@ mod schema;
 mod secret;
 mod secret_names;
 mod text;
+mod text_secrets;
 mod timestamp;
 mod url_secrets;
 
@@ -23,6 +24,7 @@ pub use hex::{from_hex, to_hex};
 pub use secret::{Secret, hiding_secrets};
 pub use secret_names::names_secret;
 pub use text::parsed;
+pub use text_secrets::text_holds_secret;
 pub use timestamp::Precision;
 pub use url_secrets::hidden_in_url;
 

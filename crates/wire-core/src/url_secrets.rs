@@ -39,7 +39,7 @@ fn is_scheme(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-fn hidden_pair(pair: &str) -> String {
+pub(crate) fn hidden_pair(pair: &str) -> String {
     match pair.split_once('=') {
         Some((name, value)) if !value.is_empty() && names_secret(&decoded(name)) => {
             format!("{name}={HIDDEN}")

@@ -34,8 +34,9 @@ async fn a_record_and_a_page_are_serialised_without_secrets() {
 fn headers_and_parameters_whose_names_the_customer_chose_are_hidden_as_a_whole_and_urls_lose_their_credentials()
  {
     let configuration = json!({"type": "http_in", "attributes": {
-        "url": "https://ann:canary@example.com/sms?token=canary&to=1", "http_method": "get", "query_parameters": {"key": "canary-key"},
-        "headers": {"Authorization": "Bearer canary-bearer", "X-Empty": ""}}});
+        "url": "https://ann:canary@example.com/sms?token=canary&to=1", "http_method": "post", "query_parameters": {"key": "canary-key"},
+        "headers": {"Authorization": "Bearer canary-bearer", "X-Empty": ""},
+        "body_type": "raw", "body": "{ \"api_key\": \"canary-body\", \"to\": {SMS_DST_ADDR} }"}});
     let attributes = json!({"name": "Berlin", "external_reference_id": null, "blocked": false, "priority": 100,
         "allow_any_did_as_source": false, "allow_in": true, "allow_out": false, "configuration": configuration,
         "created_at": "2026-11-19T06:57:33.304Z", "updated_at": "2026-11-19T06:57:33.304Z"});
@@ -46,4 +47,5 @@ fn headers_and_parameters_whose_names_the_customer_chose_are_hidden_as_a_whole_a
     assert_eq!(shown["headers"], json!({"Authorization": "(hidden)", "X-Empty": ""}));
     assert_eq!(shown["query_parameters"], json!({"key": "(hidden)"}));
     assert_eq!(shown["url"], "https://(hidden)@example.com/sms?token=(hidden)&to=1");
+    assert_eq!(shown["body"], "(hidden)");
 }

@@ -1,5 +1,7 @@
 //! The explanation of a call agrees with the outcome of a placed call.
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use super::edge::{Edge, FOREIGN_NUMBER, RINGS_THEN_ANSWERS, Trunk, credentials};
@@ -205,6 +207,12 @@ async fn the_command_says_the_verdict_in_words_and_by_its_exit_code() {
     assert!(said.starts_with("403 Forbidden: refused by the check `source`, cause 110\n"), "{said}");
     assert!(said.contains("nearest allowed:  198.51.100.0/24"), "{said}");
     assert_eq!(code, Some(3));
+    // A reader that ends early, such as `head`, is no failure of the question.
+    let mut unread = crate::support::binary::command();
+    unread.args(["explain", "--control-listen", control, "--source", "198.51.101.7", "--to", "1"]);
+    let mut unread = unread.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(unread.stdout.take());
+    assert_eq!(unread.wait().unwrap().code(), Some(3));
 
     let (said, _, code) =
         command(control, &["--source", "198.51.100.7", "--to", RINGS_THEN_ANSWERS, "--json"]);

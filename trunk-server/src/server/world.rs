@@ -30,7 +30,7 @@ pub(super) async fn prepare_world(
         return Ok(None);
     }
     let mut keys = world.accounts.iter().flat_map(|account| &account.keys);
-    let is_named = keys.any(|known| known.api_key.is_some() && known.api_key == config.api_key);
+    let is_named = config.api_key.as_ref().is_some_and(|key| keys.any(|known| known.is(key)));
     if let (Some(key), Some(first)) = (&config.api_key, world.accounts.first_mut())
         && !is_named
         && control.account_of_key(key).await?.is_none()

@@ -6,7 +6,7 @@ use didww_client::{ApiVersion, AttributeSpec, RelationshipSpec, ResourceSpec, Ve
 use serde_json::{Map, Value};
 
 use super::clients::Clients;
-use super::existing::{Existing, Records, Selection, is_not_enabled};
+use super::existing::{Existing, Records, Selection};
 use super::mark::{ATTRIBUTE, Mark, Owner};
 use super::part::Part;
 use super::platform;
@@ -55,13 +55,10 @@ pub async fn dump(
         // A service may not serve a type that is not declared.
         let writable = writable.filter(|found| find(found.target).is_some());
         let relationships: BTreeSet<&'static str> = writable.map(|found| found.name).collect();
-        let records = match Records::read(client, spec, &Selection::All, &relationships, None).await {
-            // The service enables some types for an account, and has none of its records otherwise.
-            Err(failure) if is_not_enabled(spec, &failure) => {
-                dump.notes.push(format!("{}: not enabled for the account, and left out", spec.name));
-                continue;
-            }
-            records => records?,
+        let read = Records::read_if_enabled(client, spec, &Selection::All, &relationships, None).await?;
+        let Some(records) = read else {
+            dump.notes.push(format!("{}: not enabled for the account, and left out", spec.name));
+            continue;
         };
         let of_type = OfType { spec, version: records.version, records: &records, owner, is_full };
         let found = of_type.write(&mut dump.notes);

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use super::mark::{ATTRIBUTE, Mark};
 use super::projection::Projection;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::resource::{Handle, identifiers, is_id, linked};
 use crate::service_error::failure;
 use crate::terminal::Progress;
@@ -89,6 +89,37 @@ impl Records {
         relationships: &BTreeSet<&'static str>,
         projection: Option<Projection>,
     ) -> Result<Self, Failure> {
+        let read = Self::read_permitted(client, spec, selection, relationships, projection).await;
+        read.map_err(|error| failure(&error))
+    }
+
+    /// As [`read`](Self::read); `None` if the service enables the type for some accounts alone, and not for this one,
+    /// which has none of its records then.
+    ///
+    /// # Errors
+    /// The failures of requests.
+    pub(super) async fn read_if_enabled(
+        client: &Client,
+        spec: &'static ResourceSpec,
+        selection: &Selection,
+        relationships: &BTreeSet<&'static str>,
+        projection: Option<Projection>,
+    ) -> Result<Option<Self>, Failure> {
+        match Self::read_permitted(client, spec, selection, relationships, projection).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if is_not_enabled(spec, &error) => Ok(None),
+            Err(error) => Err(failure(&error)),
+        }
+    }
+
+    /// Reads the records with those of the relationships that the account can include.
+    async fn read_permitted(
+        client: &Client,
+        spec: &'static ResourceSpec,
+        selection: &Selection,
+        relationships: &BTreeSet<&'static str>,
+        projection: Option<Projection>,
+    ) -> Result<Self, Error> {
         let mut relationships = relationships.clone();
         let projection = projection.map(Arc::new);
         loop {
@@ -102,7 +133,7 @@ impl Records {
             let version = client.api_version();
             relationships.retain(|path| !refused.contains(&spec.include_at(version, path)));
             if relationships.len() == before {
-                return Err(failure(&error));
+                return Err(error);
             }
         }
     }
@@ -212,10 +243,11 @@ fn decode(
     read.map_or_else(|| answer.document(), Ok)
 }
 
-/// Whether a list was refused because the service enables the type for some accounts alone. The account has none of its
-/// records then.
-pub(super) fn is_not_enabled(spec: &ResourceSpec, failure: &Failure) -> bool {
-    failure.exit == Exit::Denied && (spec.list_needs.is_some() || spec.needs.is_some())
+/// Whether a list was refused because the service enables the type for some accounts alone. A key that is not accepted
+/// has another status, and says nothing about the account.
+fn is_not_enabled(spec: &ResourceSpec, error: &Error) -> bool {
+    let is_forbidden = error.status().is_some_and(|status| status.as_u16() == 403);
+    is_forbidden && (spec.list_needs.is_some() || spec.needs.is_some())
 }
 
 /// The paths of a refused request that its account cannot include.

@@ -11,7 +11,7 @@ use super::action::{Action, Change, Operation, Request};
 use super::begun::Begun;
 use super::clients::Clients;
 use super::declaration::{Declaration, Entry, invalid};
-use super::existing::{Existing, FEW, Ids, Records, Selection, can_be_named, is_not_enabled};
+use super::existing::{Existing, FEW, Ids, Records, Selection, can_be_named};
 use super::links::linked_ids;
 use super::mark::{ATTRIBUTE, Mark, Owner};
 use super::mirror::leave_out_mirrors;
@@ -100,11 +100,14 @@ pub(crate) async fn plan_with(
         };
         let records = match read {
             Some(records) => records,
-            None => match Records::read(clients.didww()?, spec, &selection, &relationships, needed).await {
+            None if entries.is_empty() => {
+                let client = clients.didww()?;
+                let read = Records::read_if_enabled(client, spec, &selection, &relationships, needed).await?;
                 // None is declared, and the account has none that was.
-                Err(failure) if entries.is_empty() && is_not_enabled(spec, &failure) => continue,
-                read => read?,
-            },
+                let Some(records) = read else { continue };
+                records
+            }
+            None => Records::read(clients.didww()?, spec, &selection, &relationships, needed).await?,
         };
         let of_type = OfType {
             spec,

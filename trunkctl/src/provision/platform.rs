@@ -52,8 +52,8 @@ pub(super) async fn compare(
     };
     for entry in entries {
         let compared = match entry.part {
-            Part::Providers => provider(entry, &providers),
-            Part::Routes => route(entry, &routes, &ids),
+            Part::Providers => provider(entry, entries, &providers),
+            Part::Routes => route(entry, entries, &routes, &ids),
         };
         match compared {
             Ok(compared) => {
@@ -80,7 +80,7 @@ fn provider_ids(entries: &[PartEntry], providers: &[Provider]) -> HashMap<String
     }
     for entry in entries.iter().filter(|entry| entry.part == Part::Providers) {
         // One that is not the only one is a problem of its own.
-        let Ok(existing) = existing_provider(entry, providers) else { continue };
+        let Ok(existing) = existing_provider(entry, entries, providers) else { continue };
         let id = existing
             .map_or_else(|| pending(entry.part.as_str(), &entry.key), |provider| provider.id.to_string());
         ids.insert(entry.key.clone(), Some(id));
@@ -172,22 +172,33 @@ fn renamed(entry: &PartEntry) -> Option<&str> {
     entry.members.get("name").and_then(Value::as_str).filter(|name| *name != entry.key && !name.is_empty())
 }
 
-/// The provider of an entry: the one with its key as the id or the name, else the one that has been renamed.
+/// Whether the key of an entry is the name or the id of a record.
+fn is_key_of(entry: &PartEntry, name: &str, id: Uuid) -> bool {
+    entry.key == name || id_of(&entry.key) == Some(id)
+}
+
+/// The provider of an entry: the one with its key as the id or the name, else the one that has been renamed, unless
+/// that is another entry's by its key.
 fn existing_provider<'a>(
     entry: &PartEntry,
+    entries: &[PartEntry],
     providers: &'a [Provider],
 ) -> Result<Option<&'a Provider>, String> {
-    let id = id_of(&entry.key);
-    let is_meant = |found: &&Provider| found.name == entry.key || Some(found.id) == id;
-    match (only(&entry.key, providers.iter().filter(is_meant))?, renamed(entry)) {
-        (None, Some(name)) => only(name, providers.iter().filter(|found| found.name == name)),
+    let is_of = |entry: &PartEntry, found: &Provider| {
+        entry.part == Part::Providers && is_key_of(entry, &found.name, found.id)
+    };
+    match (only(&entry.key, providers.iter().filter(|found| is_of(entry, found)))?, renamed(entry)) {
+        (None, Some(name)) => {
+            let is_free = |found: &&Provider| !entries.iter().any(|other| is_of(other, found));
+            only(name, providers.iter().filter(|found| found.name == name).filter(is_free))
+        }
         (existing, _) => Ok(existing),
     }
 }
 
-fn provider(entry: &PartEntry, providers: &[Provider]) -> Result<Compared, String> {
+fn provider(entry: &PartEntry, entries: &[PartEntry], providers: &[Provider]) -> Result<Compared, String> {
     known(entry)?;
-    let existing = existing_provider(entry, providers)?;
+    let existing = existing_provider(entry, entries, providers)?;
     let before = match existing {
         Some(provider) => object(ProviderBody::from(provider.clone())),
         None => object(ProviderBody::sip(entry.key.as_str(), "")),
@@ -203,31 +214,47 @@ fn provider(entry: &PartEntry, providers: &[Provider]) -> Result<Compared, Strin
     Ok(Compared { id: existing.map(|provider| provider.id.to_string()), before, after: object(body) })
 }
 
+/// The customer that the entry of a route names.
+fn customer_of(entry: &PartEntry) -> Result<Option<Uuid>, String> {
+    let Some(value) = entry.members.get("customer") else { return Ok(None) };
+    let text = value.as_str().unwrap_or_default();
+    text.parse::<Uuid>().map(Some).map_err(|_| format!("customer: `{text}` is not an id"))
+}
+
+/// The route of an entry, found as a provider is, among those of the customer that the entry names.
+fn existing_route<'a>(
+    entry: &PartEntry,
+    entries: &[PartEntry],
+    routes: &'a [Route],
+) -> Result<Option<&'a Route>, String> {
+    let is_of_customer = |entry: &PartEntry, found: &Route| {
+        // An entry with a wrong customer is a problem of its own.
+        customer_of(entry).unwrap_or_default().is_none_or(|customer| found.customer_id == customer)
+    };
+    let is_of = |entry: &PartEntry, found: &Route| {
+        entry.part == Part::Routes && is_key_of(entry, &found.name, found.id) && is_of_customer(entry, found)
+    };
+    match (only(&entry.key, routes.iter().filter(|found| is_of(entry, found)))?, renamed(entry)) {
+        (None, Some(name)) => {
+            let is_meant = |found: &&Route| found.name == name && is_of_customer(entry, found);
+            let is_free = |found: &&Route| !entries.iter().any(|other| is_of(other, found));
+            only(name, routes.iter().filter(is_meant).filter(is_free))
+        }
+        (existing, _) => Ok(existing),
+    }
+}
+
 fn route(
     entry: &PartEntry,
+    entries: &[PartEntry],
     routes: &[Route],
     ids: &HashMap<String, Option<String>>,
 ) -> Result<Compared, String> {
     known(entry)?;
+    let customer = customer_of(entry)?;
     let mut members = entry.members.clone();
-    let customer = match members.remove("customer") {
-        None => None,
-        Some(value) => {
-            let text = value.as_str().unwrap_or_default();
-            Some(text.parse::<Uuid>().map_err(|_| format!("customer: `{text}` is not an id"))?)
-        }
-    };
-    let id = id_of(&entry.key);
-    let is_of_customer = |found: &&Route| customer.is_none_or(|customer| found.customer_id == customer);
-    let is_meant = |found: &&Route| found.name == entry.key || Some(found.id) == id;
-    let meant = routes.iter().filter(is_of_customer).filter(is_meant);
-    let existing = match (only(&entry.key, meant)?, renamed(entry)) {
-        (None, Some(name)) => {
-            let same = routes.iter().filter(is_of_customer).filter(|found| found.name == name);
-            only(name, same)?
-        }
-        (existing, _) => existing,
-    };
+    members.remove("customer");
+    let existing = existing_route(entry, entries, routes)?;
     let provider = match members.remove("provider") {
         None => existing.map(|route| route.provider_id.to_string()),
         Some(value) => {

@@ -85,6 +85,8 @@ fn what_is_missing_or_wrong_has_its_exit_code_and_says_what_to_do() {
     let wrong = [("TRUNKCTL_URL", url.as_str()), ("TRUNKCTL_API_KEY", "s3cret-key")];
     let denied = run(&wrong, &["dids", "list"]).fails(5);
     assert!(!denied.contains("s3cret"), "{denied}");
+    // The type needs a feature of the account, of which a wrong key says nothing.
+    run(&wrong, &["dump", "voice-out-trunks"]).fails(5);
     let closed = [("TRUNKCTL_URL", "http://127.0.0.1:1/v3"), ("TRUNKCTL_API_KEY", "k")];
     assert!(run(&closed, &["dids", "list"]).fails(7).contains("127.0.0.1:1"));
     service.file("config.toml", "[contexts.a]\napi_key = \"s3cret-key\"\n");

@@ -106,6 +106,21 @@ fn providers_of_one_name_are_dumped_by_their_ids_and_named_by_them() {
 }
 
 #[test]
+fn what_another_entry_has_by_its_key_is_not_found_by_a_declared_name() {
+    let service = Service::start();
+    let token = admin_token(&service);
+    let run = |arguments: &[&str]| run_with(&service, &token, arguments);
+    let first = "[providers.a]\nhostname = \"one.example\"\n\
+                 [routes.all]\nprovider = \"a\"\ntarget = \"all\"\n";
+    run(&["apply", "-f", &service.file("first.toml", first), "--yes"]).ok();
+    let second = "[providers.b]\nname = \"a\"\nhostname = \"two.example\"\n\
+                  [routes.gb]\nname = \"all\"\nprovider = \"a\"\ntarget = \"+44\"\n";
+    let both = service.file("both.toml", &format!("{first}{second}"));
+    let plan = run(&["plan", "-f", &both]).ok();
+    assert!(plan.contains("2 to create, 0 to update"), "{plan}");
+}
+
+#[test]
 fn a_token_of_the_environment_overrides_the_key_of_a_context() {
     let service = Service::start();
     let token = admin_token(&service);

@@ -5,7 +5,7 @@ use std::fmt;
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Secret};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use trunk_store::account::Environment;
+use trunk_store::account::{Environment, KeyDigest};
 use uuid::Uuid;
 
 use super::digest::HexDigest;
@@ -98,6 +98,12 @@ impl WorldKey {
     /// A key that may be used from anywhere.
     pub fn named(key: impl Into<Secret>) -> Self {
         Self { api_key: Some(key.into()), ..Self::default() }
+    }
+
+    /// Whether it is this key, of which a file can have the digest alone.
+    pub fn is(&self, key: &Secret) -> bool {
+        let is_digest = |digest: HexDigest| digest.0 == KeyDigest::of(key.expose());
+        self.api_key.as_ref() == Some(key) || self.sha256.is_some_and(is_digest)
     }
 }
 
