@@ -222,6 +222,17 @@ fn the_script_of_releases_packs_files_that_exist() {
     assert!(script.contains("--mode=u+rw,go+rX,go-w "));
 }
 
+#[test]
+fn the_script_of_the_book_installs_and_makes_nothing_for_a_wrong_option() {
+    for arguments in [&["--server"][..], &["--serve", "--open"]] {
+        // Without the folder of rustup, so that a script which goes on finds no cargo.
+        let mut script = Command::new(path("scripts/book"));
+        let refused = script.args(arguments).env("PATH", "/usr/bin:/bin").output().unwrap();
+        let error = String::from_utf8_lossy(&refused.stderr);
+        assert!(refused.status.code() == Some(2) && error.contains("scripts/book --serve"), "{error}");
+    }
+}
+
 /// What cargo prints with these arguments, and its complaints.
 fn cargo(arguments: &[&str]) -> (String, String) {
     let cargo = std::env::var_os("CARGO").expect("cargo runs this test");
