@@ -220,6 +220,8 @@ fn the_script_of_releases_packs_files_that_exist() {
     assert!(script.contains("cargo build --locked --profile dist"));
     // Whatever the umask of the machine is, its folders can be entered: it is unpacked over those of the system.
     assert!(script.contains("--mode=u+rw,go+rX,go-w "));
+    // A second run must not compile what cargo kept of the first.
+    assert!(script.contains("--target-dir \"$target/packages\"") && script.contains("/registry/src/-*/"));
 }
 
 #[test]
