@@ -102,6 +102,8 @@ def main(folder):
     summary += "".join(f"- [{name}]({at})\n" for name, at in further)
     book.files["docs/SUMMARY.md"] = summary.encode()
     book.files["book.toml"] = (ROOT / "book.toml").read_bytes()
+    # mdBook watches nothing that git ignores, by the nearest file of this name. The repository's has `/target`.
+    book.files[".gitignore"] = b""
     for at, contents in book.files.items():
         path = folder / at
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,27 +9,41 @@ use serde_json::{Value, json};
 use crate::docs::pages::{path, read};
 use crate::support::binary::command;
 
-/// The output of `cargo metadata` for the target of this machine.
-fn metadata() -> Vec<u8> {
+/// The target of this machine.
+fn host() -> String {
     let cargo = std::env::var_os("CARGO").expect("cargo runs this test");
     let rustc = std::path::Path::new(&cargo).with_file_name("rustc");
     let version = Command::new(rustc).arg("-vV").output().unwrap();
     let version = String::from_utf8(version.stdout).unwrap();
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-    let output = Command::new(cargo)
-        .args(["metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", host])
-        .current_dir(path(""))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
+    version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
 }
 
-/// Runs `scripts/sbom.py` with this metadata and a lock file.
-fn bill(metadata: &[u8], lock: &str, programs: &[&str]) -> Output {
+/// The output of `cargo metadata` for the target of this machine.
+fn metadata() -> Vec<u8> {
+    let host = host();
+    let arguments =
+        ["metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", &host];
+    cargo(&arguments).0.into_bytes()
+}
+
+/// What both programs consist of, as `scripts/release` asks for it.
+fn tree() -> String {
+    let host = host();
+    let mut arguments = vec!["tree", "--locked", "--offline", "--color", "never", "--target", &host];
+    arguments.extend(["--edges", "normal", "--prefix", "none", "--format", "{p}"]);
+    arguments.extend(["--package", "trunk-server", "--package", "trunkctl"]);
+    cargo(&arguments).0
+}
+
+/// Runs `scripts/sbom.py` with this metadata, a lock file and this tree.
+fn bill(metadata: &[u8], lock: &str, tree: &str, programs: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let tree_file = folder.path().join("tree");
+    std::fs::write(&tree_file, tree).unwrap();
     let mut child = Command::new("python3")
         .arg(path("scripts/sbom.py"))
         .arg(lock)
+        .arg(tree_file)
         .args(programs)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::piped())
@@ -49,10 +63,10 @@ fn name(package: &Value) -> String {
 #[test]
 fn the_bill_of_materials_has_every_package_of_the_lock_file_that_cargo_names() {
     let metadata = metadata();
-    let lock = path("Cargo.lock");
-    let made = bill(&metadata, lock.to_str().unwrap(), &["trunk-server", "trunkctl"]);
+    let (lock, tree) = (path("Cargo.lock"), tree());
+    let made = bill(&metadata, lock.to_str().unwrap(), &tree, &["trunk-server", "trunkctl"]);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let again = bill(&metadata, lock.to_str().unwrap(), &["trunk-server", "trunkctl"]);
+    let again = bill(&metadata, lock.to_str().unwrap(), &tree, &["trunk-server", "trunkctl"]);
     assert_eq!(made.stdout, again.stdout, "the same input has the same bill");
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
     assert_eq!((&made["bomFormat"], &made["specVersion"]), (&json!("CycloneDX"), &json!("1.5")));
@@ -89,17 +103,41 @@ fn the_bill_of_materials_has_every_package_of_the_lock_file_that_cargo_names() {
     for name in ["trunk-server", "trunkctl", "didww-types", "tokio", "rustls", "rusqlite"] {
         assert_eq!(scope(name), "required", "{name}");
     }
-    for name in ["trunk-tests", "proptest"] {
+    // The examples ask for a feature of the SDK that brings `rsa`, and no program does.
+    for name in ["trunk-tests", "proptest", "rsa"] {
         assert_eq!(scope(name), "excluded", "{name}");
     }
-    // Every reference leads to a component.
-    let known: BTreeSet<&str> =
-        components.iter().map(|component| component["bom-ref"].as_str().unwrap()).collect();
+    // Every reference leads to a component, and from what the programs contain to what they contain.
+    let scopes: BTreeMap<&str, &Value> = components
+        .iter()
+        .map(|component| (component["bom-ref"].as_str().unwrap(), &component["scope"]))
+        .collect();
     for entry in made["dependencies"].as_array().unwrap() {
+        let from = scopes.get(entry["ref"].as_str().unwrap());
+        let is_required = from.is_some_and(|scope| *scope == "required");
         for reference in entry["dependsOn"].as_array().unwrap() {
-            assert!(known.contains(reference.as_str().unwrap()), "{reference}");
+            let scope = scopes.get(reference.as_str().unwrap()).expect("a component");
+            assert!(!is_required || *scope == "required", "{}: {reference}", entry["ref"]);
         }
     }
+}
+
+#[test]
+fn the_script_of_releases_prints_the_bill_wherever_it_is_called() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let cargo = std::env::var_os("CARGO").expect("cargo runs this test");
+    let toolchain = std::path::Path::new(&cargo).parent().unwrap().to_str().unwrap();
+    let printed = Command::new(path("scripts/release"))
+        .arg("--sbom")
+        .current_dir(elsewhere.path())
+        .env("CARGO_NET_OFFLINE", "true")
+        .env("PATH", format!("{toolchain}:{}", std::env::var("PATH").unwrap()))
+        .output()
+        .unwrap();
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    let lock = path("Cargo.lock");
+    let made = bill(&metadata(), lock.to_str().unwrap(), &tree(), &["trunk-server", "trunkctl"]);
+    assert!(made.stdout == printed.stdout, "the script asks cargo for something else than these tests");
 }
 
 #[test]
@@ -119,17 +157,25 @@ fn a_bill_without_its_lock_file_or_program_is_refused() {
         "workspace_members": ["own"],
         "resolve": { "nodes": [node("own")] },
     });
-    let made = bill(metadata.to_string().as_bytes(), lock, &["own"]);
+    let tree = "own v1.0.0 (/a folder/of one)\n\nown v1.0.0 (/a folder/of one) (*)\n";
+    let made = bill(metadata.to_string().as_bytes(), lock, tree, &["own"]);
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
     assert_eq!(made["components"][0]["licenses"][0]["expression"], "MIT OR Apache-2.0");
-    let refused = bill(metadata.to_string().as_bytes(), lock, &["other"]);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("no package of the workspace: other"));
+    for (tree, programs, reason) in [
+        (tree, ["other"], "no package of the workspace: other"),
+        ("own v1.0.0\nnew v1.0.0\n", ["own"], "cargo metadata has not: new 1.0.0"),
+        ("", ["own"], "cargo tree has not: own"),
+    ] {
+        let refused = bill(metadata.to_string().as_bytes(), lock, tree, &programs);
+        let error = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && error.contains(reason), "{error}");
+    }
     let foreign = json!({
         "packages": [package("own", Value::Null), package("new", json!("registry+https://example.com"))],
         "workspace_members": ["own"],
         "resolve": { "nodes": [node("own"), node("new")] },
     });
-    let refused = bill(foreign.to_string().as_bytes(), lock, &["own"]);
+    let refused = bill(foreign.to_string().as_bytes(), lock, tree, &["own"]);
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("Cargo.lock has not: pkg:cargo/new@1.0.0"));
 }
@@ -174,6 +220,19 @@ fn the_script_of_releases_packs_files_that_exist() {
     assert!(script.contains("cargo build --locked --profile dist"));
     // Whatever the umask of the machine is, its folders can be entered: it is unpacked over those of the system.
     assert!(script.contains("--mode=u+rw,go+rX,go-w "));
+    // A second run must not compile what cargo kept of the first.
+    assert!(script.contains("--target-dir \"$target/packages\"") && script.contains("/registry/src/-*/"));
+}
+
+#[test]
+fn the_script_of_the_book_installs_and_makes_nothing_for_a_wrong_option() {
+    for arguments in [&["--server"][..], &["--serve", "--open"]] {
+        // Without the folder of rustup, so that a script which goes on finds no cargo.
+        let mut script = Command::new(path("scripts/book"));
+        let refused = script.args(arguments).env("PATH", "/usr/bin:/bin").output().unwrap();
+        let error = String::from_utf8_lossy(&refused.stderr);
+        assert!(refused.status.code() == Some(2) && error.contains("scripts/book --serve"), "{error}");
+    }
 }
 
 /// What cargo prints with these arguments, and its complaints.

@@ -56,6 +56,8 @@ fn the_source_of_the_book_has_every_file_that_its_pages_link_to() {
     assert!(staged.status.success(), "{}", String::from_utf8_lossy(&staged.stderr));
     let docs = folder.path().join("docs");
     assert!(folder.path().join("book.toml").exists());
+    // The nearest list of what git ignores, by which mdBook would else see no change of a page below `target`.
+    assert_eq!(std::fs::read(folder.path().join(".gitignore")).unwrap(), b"");
     let mut pages = vec![docs.clone()];
     let (mut links_seen, mut outside) = (0, 0);
     while let Some(page) = pages.pop() {
