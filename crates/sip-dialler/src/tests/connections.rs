@@ -8,8 +8,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 use super::carrier::{Carrier, Message, description};
 use super::{
-    Clock, Connections, Dialler, DiallerConfig, EVENT_TIMEOUT, Ids, Leg, LegEnd, LegEvent, Limits, ROUND_TRIP,
-    config, ended, hang_up, invitation, next, start,
+    Clock, Connections, Dialler, DiallerConfig, EVENT_TIMEOUT, Ids, Leg, LegEnd, LegEvent, Limits,
+    ROUND_TRIP, config, ended, hang_up, invitation, next, start,
 };
 
 fn with(limits: impl FnOnce(&mut Limits)) -> DiallerConfig {
