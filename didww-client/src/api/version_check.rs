@@ -28,6 +28,19 @@ fn include(spec: &'static ResourceSpec, version: ApiVersion, path: &str) -> Resu
     Ok(())
 }
 
+/// Checks that the version has the attribute or the relationship. A relationship of older versions can have the name of
+/// the attribute that replaced it: then the version has one of both.
+fn field(spec: &'static ResourceSpec, version: ApiVersion, name: &str) -> Result<(), VersionError> {
+    let attribute = spec.attribute(name);
+    let attribute = attribute.map(|found| within(spec, version, name, (found.since, found.until)));
+    let relationship = spec.relationship(name);
+    let relationship = relationship.map(|found| within(spec, version, name, (found.since, found.until)));
+    match (attribute, relationship) {
+        (Some(Ok(())), _) | (_, Some(Ok(()))) | (None, None) => Ok(()),
+        (Some(refused), _) | (None, Some(refused)) => refused,
+    }
+}
+
 /// Checks that the version has every include path, sort attribute and field of a query. Returns the query with the
 /// names of the version.
 pub(super) fn parameters(
@@ -47,10 +60,7 @@ pub(super) fn parameters(
         }
     }
     for name in sorts.chain(fields) {
-        relationship(spec, version, name)?;
-        if let Some(attribute) = spec.attribute(name) {
-            within(spec, version, name, (attribute.since, attribute.until))?;
-        }
+        field(spec, version, name)?;
     }
     let mut named = parameters.clone();
     for path in &mut named.include {
@@ -102,4 +112,42 @@ fn within(
         _ => return Ok(()),
     };
     Err(VersionError { resource: spec.name, member: member.to_owned(), version, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::Resource as _;
+    use didww_types::resources::{DidGroup, VoiceInTrunk};
+
+    use super::*;
+
+    fn fields(
+        spec: &'static ResourceSpec,
+        version: ApiVersion,
+        names: &[&str],
+    ) -> Result<Parameters, VersionError> {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let selected = Parameters { fields: vec![(spec.name.to_owned(), names)], ..Parameters::default() };
+        parameters(spec, version, &selected)
+    }
+
+    #[test]
+    fn a_field_that_was_a_relationship_and_is_an_attribute_now_can_be_selected_in_every_version() {
+        for version in ApiVersion::ALL {
+            let named = fields(VoiceInTrunk::SPEC, version, &["name", "pop"]).unwrap();
+            assert_eq!(named.fields[0].1, ["name", "pop"], "{version}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_the_version_lacks_is_refused_with_the_versions_that_have_it() {
+        let (before, newest) = (ApiVersion::V2026_04_16, ApiVersion::V2026_11_19);
+        for (version, name, reason) in [
+            (before, "number_type", "it exists since 2026-11-19"),
+            (newest, "did_group_type", "it exists until 2026-04-16"),
+        ] {
+            let refused = fields(DidGroup::SPEC, version, &["prefix", name]).unwrap_err();
+            assert_eq!((refused.member.as_str(), refused.reason.as_str()), (name, reason));
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use trunk_server::control::RecordMembers;
+use uuid::Uuid;
 
 use crate::support::api::{Answer, Api, TOKENS};
 use crate::support::world::*;
@@ -383,6 +384,22 @@ async fn a_verification_of_staff_is_set_to_one_trunk_that_sends_and_has_none_of_
     assert_eq!(api.delete(&format!("{SMS}/{esme}")).await.status, 204);
     let left = api.get(&format!("{SENDERS}/{one}/relationships/sms_trunk")).await;
     assert_eq!(left.at("/data"), Value::Null);
+}
+
+#[tokio::test]
+async fn the_senders_of_a_closed_verification_are_free_for_another_one_on_its_trunk() {
+    let (world, api) = start().await;
+    let kind = "sender_id_verifications";
+    let old = verified(&world, "Old", "active", json!(["SHOP"])).await;
+    let new = verified(&world, "New", "active", json!(["SHOP"])).await;
+    let trunk = identifier("sms_trunks", &made(&api, SMS, &esme("S")).await);
+    assert_eq!(link(&api, SENDERS, kind, &old, "sms_trunk", trunk.clone()).await.status, 200);
+    let taken = link(&api, SENDERS, kind, &new, "sms_trunk", trunk.clone()).await;
+    refused(&taken, &[relationship("sms_trunk", "has already been taken")]);
+    let closed = RecordMembers::default().attribute("status", "closed");
+    let (owner, id): (_, Uuid) = (Some(world.server.account()), old.parse().unwrap());
+    world.server.control().put_record(owner, kind, Some(id), closed).await.unwrap();
+    assert_eq!(link(&api, SENDERS, kind, &new, "sms_trunk", trunk).await.status, 200);
 }
 
 #[tokio::test]

@@ -49,13 +49,14 @@ impl Begun {
     /// records are needed.
     pub(crate) fn of(client: &Client, spec: &'static ResourceSpec, text: &str) -> Option<Self> {
         let text = sample(text);
-        let relationships = spec.relationships.iter().filter(|found| found.update);
+        let version = client.api_version();
+        let relationships = spec.sent_relationships_at(version).filter(|found| found.update);
         let relationships: BTreeSet<&'static str> =
             relationships.map(|found| found.name).filter(|name| text.contains(*name)).collect();
         let attributes = spec.attributes.iter().filter(|attribute| attribute.update);
         let attributes = attributes.map(|attribute| attribute.name).filter(|name| text.contains(*name));
         let members = attributes.chain(relationships.iter().copied());
-        let projection = Projection::of(spec, client.api_version(), members)?;
+        let projection = Projection::of(spec, version, members)?;
         let (client, links, of_each) = (client.clone(), relationships.clone(), projection.clone());
         let reading =
             async move { Records::read(&client, spec, &Selection::All, &links, Some(of_each)).await };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
-use didww_client::{ResourceSpec, Verb, find};
+use didww_client::{ApiVersion, RelationshipSpec, ResourceSpec, Verb, find};
 use serde_json::Value;
 
 use super::action::pending;
@@ -21,7 +21,7 @@ use crate::resource::{Handle, is_id};
 /// # Errors
 /// When several records have a name, and the failures of requests.
 pub(super) async fn linked_ids(clients: &Clients, declaration: &Declaration) -> Result<Ids, Failure> {
-    let wanted = wanted(declaration);
+    let wanted = wanted(declaration, clients.version());
     let (mut ids, mut problems) = (Ids::new(), Vec::new());
     if wanted.is_empty() {
         return Ok(ids);
@@ -41,12 +41,21 @@ pub(super) async fn linked_ids(clients: &Clients, declaration: &Declaration) -> 
     Ok(ids)
 }
 
+/// The relationship of this name in the requests of a version: in another one the name can be that of an attribute.
+pub(super) fn relationship_at(
+    spec: &ResourceSpec,
+    version: ApiVersion,
+    name: &str,
+) -> Option<&'static RelationshipSpec> {
+    spec.relationship(name).filter(|relationship| relationship.is_sent_in(version))
+}
+
 /// The names in declared relationships, by the types of the records.
-fn wanted(declaration: &Declaration) -> BTreeMap<&'static str, BTreeSet<String>> {
+fn wanted(declaration: &Declaration, version: ApiVersion) -> BTreeMap<&'static str, BTreeSet<String>> {
     let mut wanted: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
     for entry in &declaration.entries {
         for (name, value) in &entry.members {
-            let Some(relationship) = entry.spec.relationship(name) else { continue };
+            let Some(relationship) = relationship_at(entry.spec, version, name) else { continue };
             let texts = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter();
             let names = texts.filter_map(Value::as_str).filter(|text| !is_id(text)).map(str::to_owned);
             wanted.entry(relationship.target).or_default().extend(names);

@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::iter;
 
-use didww_client::{ApiVersion, AttributeSpec, ResourceSpec, Verb, find};
+use didww_client::{ApiVersion, AttributeSpec, RelationshipSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
 use super::action::{Action, Change, Operation, Request};
@@ -12,7 +12,7 @@ use super::begun::Begun;
 use super::clients::Clients;
 use super::declaration::{Declaration, Entry, invalid};
 use super::existing::{Existing, FEW, Ids, Records, Selection, can_be_named};
-use super::links::linked_ids;
+use super::links::{linked_ids, relationship_at};
 use super::mark::{ATTRIBUTE, Mark, Owner};
 use super::mirror::leave_out_mirrors;
 use super::platform;
@@ -93,7 +93,7 @@ pub(crate) async fn plan_with(
         let members = entries.iter().flat_map(|entry| entry.members.keys().map(String::as_str));
         let needed = Projection::of(spec, version, members);
         let selection = selection(declaration, spec, version, &entries);
-        let relationships = relationships(spec, &entries);
+        let relationships = relationships(spec, version, &entries);
         let read = match begun.take_if(|begun| begun.is_of(spec)) {
             Some(begun) => begun.records(&selection, &relationships, needed.as_ref()).await,
             None => None,
@@ -176,9 +176,14 @@ fn selection(
 }
 
 /// The relationships that entries declare.
-fn relationships(spec: &'static ResourceSpec, entries: &[&Entry]) -> BTreeSet<&'static str> {
+fn relationships(
+    spec: &'static ResourceSpec,
+    version: ApiVersion,
+    entries: &[&Entry],
+) -> BTreeSet<&'static str> {
     let names = entries.iter().flat_map(|entry| entry.members.keys());
-    names.filter_map(|name| spec.relationship(name)).map(|relationship| relationship.name).collect()
+    let declared = names.filter_map(|name| relationship_at(spec, version, name));
+    declared.map(|relationship| relationship.name).collect()
 }
 
 /// The comparison of one type.
@@ -317,7 +322,7 @@ impl<'a> OfType<'a> {
         for (name, value) in &body.attributes {
             changes.push(Change { member: name.clone(), before: None, after: self.normal(name, value) });
         }
-        for name in members.keys().filter(|name| self.spec.relationship(name).is_some()) {
+        for name in members.keys().filter(|name| self.relationship(name).is_some()) {
             let after = self.shown(members.get(name).unwrap_or(&Value::Null));
             changes.push(Change { member: name.clone(), before: None, after });
         }
@@ -377,7 +382,7 @@ impl<'a> OfType<'a> {
             }
         }
         for (name, value) in &members {
-            let Some(relationship) = self.spec.relationship(name) else { continue };
+            let Some(relationship) = self.relationship(name) else { continue };
             let before = existing.linked(self.spec, name, self.version).unwrap_or_default();
             let after: BTreeSet<String> = texts(value).map(str::to_owned).collect();
             if before != after {
@@ -425,7 +430,7 @@ impl<'a> OfType<'a> {
     fn with_ids(&self, entry: &Entry) -> Result<Map<String, Value>, String> {
         let mut members = entry.members.clone();
         for (name, value) in &mut members {
-            let Some(relationship) = self.spec.relationship(name) else { continue };
+            let Some(relationship) = self.relationship(name) else { continue };
             let items = match value {
                 Value::Array(items) => items.as_mut_slice(),
                 single => std::slice::from_mut(single),
@@ -441,6 +446,10 @@ impl<'a> OfType<'a> {
             }
         }
         Ok(members)
+    }
+
+    fn relationship(&self, name: &str) -> Option<&'static RelationshipSpec> {
+        relationship_at(self.spec, self.version, name)
     }
 
     fn body(&self, place: &str, write: Write, members: &Map<String, Value>) -> Result<Body, String> {

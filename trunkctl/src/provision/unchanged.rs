@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::declaration::Entry;
 use super::existing::{Existing, Ids};
+use super::links::relationship_at;
 use super::mark::{ATTRIBUTE, Mark, Owner};
 use crate::resource::{Handle, identifiers, is_id, linked};
 
@@ -88,7 +89,7 @@ impl Member<'_> {
     fn of(spec: &'static ResourceSpec, version: ApiVersion, name: &str) -> Self {
         let mut sent = spec.sent_relationships_at(version);
         let sent = sent.find(|found| found.name == name || found.name_at(version) == name);
-        match (sent, spec.relationship(name), spec.attribute(name)) {
+        match (sent, relationship_at(spec, version, name), spec.attribute(name)) {
             (Some(sent), Some(named), _) if sent.name == named.name && sent.update => {
                 Self::Relationship(sent)
             }

@@ -26,6 +26,7 @@ pub(super) fn filter_words(spec: &'static ResourceSpec) -> Vec<String> {
 /// The values of `--sort`.
 pub(super) fn sort_words(spec: &'static ResourceSpec) -> Vec<String> {
     let names = spec.attributes.iter().filter(|attribute| attribute.sort).map(|attribute| attribute.name);
+    let names = names.chain(spec.sorts.iter().map(|sort| sort.name));
     names.flat_map(|name| [name.to_owned(), format!("-{name}")]).collect()
 }
 
@@ -85,8 +86,11 @@ fn example(spec: &'static ResourceSpec) -> String {
 
 fn unknown_filter(spec: &'static ResourceSpec, version: ApiVersion, name: &str) -> Failure {
     if let Some(filter) = spec.filters.iter().find(|filter| filter.name == name) {
-        let text = format!("--filter {name}: exists since {}, and requests ask for {version}", filter.since);
-        return Failure::usage(text);
+        let exists = match filter.until.filter(|last| version > *last) {
+            Some(last) => format!("exists up to {last}"),
+            None => format!("exists since {}", filter.since),
+        };
+        return Failure::usage(format!("--filter {name}: {exists}, and requests ask for {version}"));
     }
     let known: Vec<&str> =
         spec.filters_at(version).filter(|filter| !filter.legacy).map(|filter| filter.name).collect();
@@ -103,12 +107,7 @@ pub(super) fn sort(
     given: &[String],
     parameters: &mut Parameters,
 ) -> Result<(), Failure> {
-    let known: Vec<&str> = spec
-        .attributes_at(version)
-        .into_iter()
-        .filter(|attribute| attribute.sort)
-        .map(|attribute| attribute.name)
-        .collect();
+    let known: Vec<&str> = spec.sorts_at(version).collect();
     for text in given {
         let name = text.strip_prefix('-').unwrap_or(text);
         if !known.contains(&name) {
@@ -139,7 +138,7 @@ pub(super) fn include(
             let Some(known) = owner else { break };
             let found = super::body::relationship(known, version, name).ok_or_else(|| {
                 let names: Vec<&str> =
-                    known.relationships.iter().map(|relationship| relationship.name).collect();
+                    known.relationships_at(version).map(|relationship| relationship.name).collect();
                 let right = suggested(&names, name);
                 Failure::usage(format!(
                     "--include {path}: {} have no relationship {name}; {right}",
@@ -190,5 +189,31 @@ mod tests {
         assert!(refused("status").contains("NAME=VALUE"));
         let old = trunks(&["authentication_method.type=twilio"], ApiVersion::V2022_05_10).unwrap_err();
         assert!(old.contains("exists since 2026-04-16"), "{old}");
+    }
+
+    #[test]
+    fn what_ended_is_refused_with_its_last_version() {
+        let spec = find("did_groups").unwrap();
+        let given = ["did_group_type.id=1".to_owned()];
+        let refused = filters(spec, ApiVersion::NEWEST, &given, &mut Parameters::default()).unwrap_err();
+        assert!(refused.text.contains("exists up to 2026-04-16"), "{}", refused.text);
+        let trunks = find("voice_in_trunks").unwrap();
+        let given = ["pop".to_owned()];
+        let refused = include(trunks, ApiVersion::NEWEST, &given, &mut Parameters::default()).unwrap_err();
+        assert!(!refused.text.contains("is pop meant?"), "{}", refused.text);
+        assert!(include(trunks, ApiVersion::V2026_04_16, &given, &mut Parameters::default()).is_ok());
+    }
+
+    #[test]
+    fn every_criterion_of_the_version_sorts() {
+        let spec = find("did_groups").unwrap();
+        let sorted = |version, name: &str| {
+            let mut parameters = Parameters::default();
+            sort(spec, version, &[name.to_owned()], &mut parameters).map(|()| parameters.sort)
+        };
+        assert_eq!(sorted(ApiVersion::NEWEST, "-country.name").unwrap(), ["-country.name"]);
+        assert!(sorted(ApiVersion::V2026_04_16, "did_group_type.name").is_ok());
+        assert!(sorted(ApiVersion::NEWEST, "did_group_type.name").is_err());
+        assert!(sort_words(spec).contains(&"-country.name".to_owned()));
     }
 }

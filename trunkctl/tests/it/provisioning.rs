@@ -261,6 +261,26 @@ fn new_records_that_refer_to_each_other_and_have_other_names_than_in_the_file_ar
 }
 
 #[test]
+fn the_place_of_an_inbound_trunk_is_declared_as_an_attribute_since_it_is_one() {
+    let service = Service::start();
+    let declared = |pop: Value| {
+        let configuration = json!({"type": "pstn_configurations", "attributes": {"dst": "442079460018"}});
+        json!({"voice_in_trunks": {"Berlin": {"pop": pop, "configuration": configuration}}}).to_string()
+    };
+    let file = service.file("trunk.json", &declared(json!("FRA")));
+    let plan = service.run(&["plan", "-f", &file]).ok();
+    assert!(plan.contains("1 to create") && plan.matches("pop: ").count() == 1, "{plan}");
+    service.run(&["apply", "-f", &file, "--yes"]).ok();
+    service.run(&["drift", "-f", &file]).ok();
+    for pop in [json!("AMS"), Value::Null] {
+        let file = service.file("changed.json", &declared(pop));
+        let applied = service.run(&["apply", "-f", &file, "--yes"]);
+        assert!(applied.err.contains("applied: 1 of 1"), "{}{}", applied.out, applied.err);
+        service.run(&["drift", "-f", &file]).ok();
+    }
+}
+
+#[test]
 fn an_account_without_a_feature_is_provisioned_all_the_same() {
     let service = Service::start();
     let mut patch = trunk_server::control::AccountPatch::default();

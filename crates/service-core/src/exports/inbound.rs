@@ -8,7 +8,7 @@ use serde_json::Value;
 use trunk_rules::inbound::caller_country;
 use trunk_rules::prices::country_name;
 
-use super::lines::{Columns, line, second};
+use super::lines::{Columns, is_same_number, line, second};
 use crate::inbound_records::{InboundRecord, InboundRecordAttempt};
 
 /// The value for a call or an attempt that the trunk's side ended.
@@ -74,15 +74,6 @@ fn text_of(filters: &ExportFilters, name: &str) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
-}
-
-/// Whether two numbers are equal, regardless of a plus sign.
-fn is_same_number(one: &str, other: &str) -> bool {
-    without_plus(one.trim()) == without_plus(other)
-}
-
-fn without_plus(number: &str) -> &str {
-    number.strip_prefix('+').unwrap_or(number)
 }
 
 /// The outcome of an attempt that was followed by another one. Only the time of its final response is known.

@@ -158,7 +158,8 @@ pub(super) fn outbound(
             Some(Value::Number(wanted)) => wanted.to_string(),
             _ => continue,
         };
-        if wanted != text(member) {
+        // Many programs send the caller's number with a plus sign, and the record has it as it was sent.
+        if !is_same_number(&wanted, &text(member)) {
             return None;
         }
     }
@@ -185,6 +186,15 @@ pub(super) fn outbound(
         text("p_charge_info"),
         text("call_id"),
     ]))
+}
+
+/// Whether two numbers are equal, regardless of a plus sign.
+pub(super) fn is_same_number(one: &str, other: &str) -> bool {
+    without_plus(one.trim()) == without_plus(other)
+}
+
+fn without_plus(number: &str) -> &str {
+    number.strip_prefix('+').unwrap_or(number)
 }
 
 /// A time without its fraction, such as `2026-11-29 12:00:00`; empty for an empty text.
@@ -263,6 +273,12 @@ mod tests {
         };
         assert!(of("source", "1202") && of("destination", "44") && of("voice_out_trunk.id", "x"));
         assert!(!of("source", "1203") && !of("cli", "1202") && !of("destination", "4"));
+        assert!(of("source", "+1202") && of("destination", "+44") && !of("cli", "+1202"));
+        let mut sent_with_plus = record();
+        sent_with_plus["original_src_number"] = json!("+1202");
+        let all = times("2026-11-29T00:00:00Z", "2026-11-30T00:00:00Z");
+        let filters = ExportFilters::default().with("source", "1202");
+        assert!(outbound(&sent_with_plus.to_string(), &filters, all).is_some());
         let at = |from, to| outbound(&text, &ExportFilters::default(), times(from, to)).is_some();
         assert!(at("2026-11-29T12:00:00.250Z", "2026-11-29T12:00:00.251Z"));
         assert!(!at("2026-11-29T12:00:00.251Z", "2026-11-30T00:00:00Z"));

@@ -36,6 +36,10 @@ impl Rules for SenderIdVerification {
         let own: HashSet<&str> = before.sender_ids.as_slice().iter().map(Name::as_str).collect();
         for other in context.stored(VERIFICATIONS).iter().filter(|other| other.id != stored.id) {
             let Some(other) = other.decode::<Self>()? else { continue };
+            // Its senders are in use no more, and no request can take it off the trunk.
+            if other.status == Some(SenderIdStatus::Closed) {
+                continue;
+            }
             let senders = other.sender_ids.unwrap_or_default();
             if senders.as_slice().iter().any(|sender| own.contains(sender.as_str())) {
                 let refusal = Refusal::relationship(TRUNK, Violation::Taken);
