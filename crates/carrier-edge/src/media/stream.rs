@@ -204,7 +204,10 @@ impl Stream {
         }
         if self.audio_types.contains(&payload_type) {
             facts.reception.count(ssrc, sequence, timestamp, arrival, self.codec.clock_rate());
-        } else if self.telephone_event == Some(payload_type) {
+            return true;
+        }
+        facts.reception.count_other(ssrc, sequence);
+        if self.telephone_event == Some(payload_type) {
             facts.dtmf.event(ssrc, timestamp, rtp_payload(packet).filter(|_| self.echo));
         } else if payload_type != COMFORT_NOISE && !self.audio_types.is_empty() {
             facts.dropped.payload_type += 1;

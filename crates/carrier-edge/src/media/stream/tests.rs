@@ -279,3 +279,17 @@ fn telephone_events_are_counted_as_keys_and_echoed() {
     let facts = stage.facts.lock();
     assert_eq!((facts.dtmf.telephone_events, facts.dtmf.digits.as_deref()), (3, Some("5#A")));
 }
+
+#[test]
+fn the_packets_of_a_key_and_comfort_noise_are_not_missing_among_those_of_the_audio() {
+    let mut stage = Stage::of(CALLER, &json!({}));
+    stage.stream.telephone_event = Some(101);
+    for (sequence, payload_type) in (1..).zip([8, 101, 101, 101, 8, 13, 8, 8, 18, 8]) {
+        let mut packet = packet(sequence);
+        packet[1] = payload_type;
+        if sequence != 7 {
+            stage.hears(packet, CALLER, Duration::ZERO);
+        }
+    }
+    assert_eq!(stage.facts.lock().reception.lost(), 1, "the seventh");
+}
