@@ -24,6 +24,11 @@ impl Identity {
         Self { id: 1 + (random >> 12), version: 0, last_hash: 0 }
     }
 
+    /// Whether a description has differed from the first one.
+    pub fn has_changed(&self) -> bool {
+        self.version > 1
+    }
+
     /// The complete description; `rest` is the text after the `c=` line.
     fn describe(&mut self, at: SocketAddr, rest: &str) -> String {
         let mut hasher = DefaultHasher::new();
