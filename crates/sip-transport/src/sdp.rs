@@ -54,7 +54,7 @@ pub fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key: &str)
             let profile = words.nth(2).unwrap_or("RTP/AVP");
             let event = media.telephone_event.map(|payload| format!(" {payload}")).unwrap_or_default();
             let _ = write!(text, "m=audio {} {profile} {}{event}\r\n", at.port(), media.payload_type);
-            let _ = write!(text, "a=rtpmap:{} {}\r\n", media.payload_type, media.codec.encoding());
+            let _ = write!(text, "a=rtpmap:{} {}\r\n", media.payload_type, media.encoding);
             // Received media is echoed, so the offerer's parameters apply to both directions.
             if let Some(parameters) = &media.format_parameters {
                 let _ = write!(text, "a=fmtp:{} {parameters}\r\n", media.payload_type);

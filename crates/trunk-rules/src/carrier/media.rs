@@ -80,6 +80,8 @@ pub struct Media {
     pub codec: Codec,
     /// The RTP payload type of the codec.
     pub payload_type: u8,
+    /// The value of the codec's `a=rtpmap`, which the answer repeats. Some clients offer a codec under another name.
+    pub encoding: &'static str,
     /// The payload types that the offerer may send audio in: that of the selected codec, and in an answer to
     /// an offer of the edge those of all codecs of the answer.
     pub payload_types: Vec<u8>,
@@ -181,6 +183,7 @@ fn choose(mode: &MediaEncryptionMode, codecs: &[Codec], stream: &Stream<'_>) -> 
         rtcp_mux: stream.rtcp_mux,
         codec,
         payload_type,
+        encoding: stream.encoding_of(payload_type, codec),
         payload_types: vec![payload_type],
         format_parameters: stream.format_parameters_of(payload_type).map(str::to_owned),
         telephone_event: telephone_event.map(|(number, _)| number),

@@ -55,8 +55,8 @@ impl Reception {
         });
     }
 
-    /// Counts a packet of the source of the audio that is no audio, such as telephone events and comfort noise. Its number
-    /// is one of the source's (RFC 3550 §5.1), so that it is not missing among those of the audio.
+    /// Counts a packet of the source of the audio that is no audio, such as telephone events and comfort noise. Its
+    /// number is one of the source's (RFC 3550 §5.1), so that it is not missing among those of the audio.
     pub fn count_other(&mut self, ssrc: u32, sequence: u16) {
         if let Some(source) = self.current.as_mut().filter(|source| source.ssrc == ssrc)
             && source.follow(sequence)

@@ -135,8 +135,8 @@ pub struct OwnOffer<'a> {
     pub profile: Profile,
     /// The codecs with their payload types, the preferred one first.
     pub codecs: Vec<(u8, Codec)>,
-    /// The value of `a=fmtp` of the preferred codec. Without `annexb=no`, G.729 would be another codec for some gateways
-    /// (RFC 4856 §2.1.9).
+    /// The value of `a=fmtp` of the preferred codec. Without `annexb=no`, G.729 would be another codec for some
+    /// gateways (RFC 4856 §2.1.9).
     pub format_parameters: Option<&'a str>,
     /// The payload type of telephone events.
     pub telephone_event: u8,
