@@ -243,7 +243,11 @@ impl<'a> OwnOffer<'a> {
             _ => {
                 let lines: Vec<String> = streams.iter().map(|stream| stream.line.to_owned()).collect();
                 let payload_types = stream.payload_types_of(&codecs);
-                Ok(self.completed(Media { stream: at, lines, payload_types, ..media }))
+                let own = self.telephone_event;
+                let is_other = media.telephone_event.is_some_and(|event| event != own);
+                let offered_telephone_event = (is_other && !payload_types.contains(&own)).then_some(own);
+                let media = Media { stream: at, lines, payload_types, offered_telephone_event, ..media };
+                Ok(self.completed(media))
             }
         }
     }
