@@ -300,7 +300,8 @@ fn events_with_the_number_of_our_offer_count_and_are_echoed_with_that_of_its_ans
     let mode = trunk(&json!({})).media_encryption_mode.clone();
     let settings = Settings::default();
     let offer = OwnOffer::new(&mode, &settings, None);
-    let sdp = "v=0\r\nc=IN IP4 127.0.0.9\r\nm=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000\r\n";
+    let sdp =
+        "v=0\r\nc=IN IP4 127.0.0.9\r\nm=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000\r\n";
     let answer = offer.take_answer(&mode, Some(sdp.as_bytes())).unwrap();
     stage.stream.apply(&answer, Some(at(CALLER)), now());
     for (timestamp, payload_type) in [(1, 101), (2, 96), (3, 0x80 | 101)] {
