@@ -325,8 +325,10 @@ impl Call<'_> {
             Err(ending) => return Err(Box::new(Unanswered { ending, request })),
         };
         let hang_up_at = talk_time.map(|time| answered.after(time));
-        // If the edge made the offer and the caller answered it in PRACK, the 200 carries no description.
-        let has_description = offered.is_some() || self.sdp_state.awaits_answer;
+        // If the edge made the offer and the caller answered it in PRACK, the 200 carries no description; nor does it if
+        // a PRACK or an UPDATE has changed the first one, which some callers take from the 200 (RFC 3261 §13.2.1).
+        let is_first = !self.sdp_state.identity.has_changed();
+        let has_description = self.sdp_state.awaits_answer || (offered.is_some() && is_first);
         if loses_ack {
             request.lose_acknowledgements();
         }

@@ -24,6 +24,11 @@ impl Identity {
         Self { id: 1 + (random >> 12), version: 0, last_hash: 0 }
     }
 
+    /// Whether a description has differed from the first one.
+    pub fn has_changed(&self) -> bool {
+        self.version > 1
+    }
+
     /// The complete description; `rest` is the text after the `c=` line.
     fn describe(&mut self, at: SocketAddr, rest: &str) -> String {
         let mut hasher = DefaultHasher::new();
@@ -49,7 +54,7 @@ pub fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key: &str)
             let profile = words.nth(2).unwrap_or("RTP/AVP");
             let event = media.telephone_event.map(|payload| format!(" {payload}")).unwrap_or_default();
             let _ = write!(text, "m=audio {} {profile} {}{event}\r\n", at.port(), media.payload_type);
-            let _ = write!(text, "a=rtpmap:{} {}\r\n", media.payload_type, media.codec.encoding());
+            let _ = write!(text, "a=rtpmap:{} {}\r\n", media.payload_type, media.encoding);
             // Received media is echoed, so the offerer's parameters apply to both directions.
             if let Some(parameters) = &media.format_parameters {
                 let _ = write!(text, "a=fmtp:{} {parameters}\r\n", media.payload_type);
@@ -109,13 +114,24 @@ pub fn offer(
     let codecs = codecs.iter().map(|codec| (codec.offered_payload_type(), *codec)).collect();
     let suite = (profile == Profile::Savp).then_some(OFFERED_SUITE);
     let direction = Direction::SendRecv;
-    let offer = OwnOffer { stream: 0, others: &[], profile, codecs, telephone_event: 101, direction, suite };
+    let offer = OwnOffer {
+        stream: 0,
+        others: &[],
+        profile,
+        codecs,
+        format_parameters: None,
+        telephone_event: 101,
+        telephone_event_rate: 8_000,
+        direction,
+        suite,
+    };
     own_offer(identity, at, &offer, key)
 }
 
 /// The text of an offer that was decided on. `key` is our SRTP key.
 pub fn own_offer(identity: &mut Identity, at: SocketAddr, offer: &OwnOffer<'_>, key: &str) -> String {
-    let OwnOffer { stream, others, profile, codecs, telephone_event: event, direction, suite } = offer;
+    let OwnOffer { stream, others, profile, codecs, format_parameters, direction, suite, .. } = offer;
+    let (event, rate) = (offer.telephone_event, offer.telephone_event_rate);
     let (before, after) = others.split_at_checked(*stream).unwrap_or_default();
     let mut text = "t=0 0\r\n".to_owned();
     for other in before {
@@ -129,7 +145,10 @@ pub fn own_offer(identity: &mut Identity, at: SocketAddr, offer: &OwnOffer<'_>, 
     for (number, codec) in codecs {
         let _ = write!(text, "a=rtpmap:{number} {}\r\n", codec.encoding());
     }
-    let _ = write!(text, "a=rtpmap:{event} telephone-event/8000\r\na=fmtp:{event} 0-15\r\n");
+    if let (Some((number, _)), Some(parameters)) = (codecs.first(), format_parameters) {
+        let _ = write!(text, "a=fmtp:{number} {parameters}\r\n");
+    }
+    let _ = write!(text, "a=rtpmap:{event} telephone-event/{rate}\r\na=fmtp:{event} 0-15\r\n");
     if let Some(suite) = suite {
         let _ = write!(text, "a=crypto:1 {suite} inline:{key}\r\n");
     } else if matches!(profile, Profile::DtlsSavp | Profile::DtlsSavpf) {
@@ -200,5 +219,19 @@ mod tests {
         assert!(text.contains("\r\nm=audio 4000 RTP/SAVP 0 101\r\n"), "{text}");
         assert!(text.contains("\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEY\r\n"), "{text}");
         assert!(text.contains("\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm="), "{text}");
+    }
+
+    #[test]
+    fn a_later_offer_has_the_parameters_of_its_codec_and_the_clock_rate_of_its_events() {
+        let offer = OwnOffer {
+            codecs: vec![(18, Codec::G729), (0, Codec::Pcmu)],
+            format_parameters: Some("annexb=no"),
+            telephone_event: 110,
+            telephone_event_rate: 48_000,
+            ..OwnOffer::new(&MediaEncryptionMode::Disabled, &Settings::default(), None)
+        };
+        let text = own_offer(&mut Identity::new(7), ([192, 0, 2, 1], 4000).into(), &offer, "");
+        let lines = "a=rtpmap:0 PCMU/8000\r\na=fmtp:18 annexb=no\r\na=rtpmap:110 telephone-event/48000\r\n";
+        assert!(text.contains(lines), "{text}");
     }
 }

@@ -200,7 +200,8 @@ async fn a_re_invite_without_an_offer_is_offered_the_streams_and_the_codec_of_th
     call.offer = call
         .offer
         .replace("m=audio", "m=video 5004 RTP/AVP 97\r\nm=audio")
-        .replace("RTP/AVP 8 0 101", "RTP/AVP 18 101");
+        .replace("RTP/AVP 8 0 101", "RTP/AVP 18 101")
+        + "a=fmtp:18 annexb=no\r\n";
     assert_eq!(call.attempt().await.code(), 200);
     call.acknowledge().await;
     call.acknowledgement = call.offer.clone();
@@ -209,6 +210,7 @@ async fn a_re_invite_without_an_offer_is_offered_the_streams_and_the_codec_of_th
     let lines: Vec<&str> = offer.body.lines().filter(|line| line.starts_with("m=")).collect();
     assert_eq!(lines[0], "m=video 0 RTP/AVP 97", "a session has never fewer streams than before");
     assert!(lines.len() == 2 && lines[1].ends_with(" RTP/AVP 18 8 0 101"), "{lines:?}");
+    assert!(offer.body.contains("\r\na=fmtp:18 annexb=no\r\n"), "{}", offer.body);
     assert_eq!(call.request("UPDATE", &[], "").await.code(), 200, "the answer fits");
     call.hang_up().await;
     assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Bye");

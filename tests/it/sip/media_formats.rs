@@ -26,6 +26,8 @@ async fn opus_g722_and_ilbc_are_accepted_after_the_documented_codecs_and_echoed_
             97,
             "RTP/AVP 97\r\na=rtpmap:97 iLBC/8000\r\na=fmtp:97 mode=20\r\n",
         ),
+        ("9 18", "a=rtpmap:18 G729a/8000\r\n", 18, "RTP/AVP 18\r\na=rtpmap:18 G729a/8000\r\n"),
+        ("9", "a=rtpmap:9 g722/16000\r\n", 9, "RTP/AVP 9\r\na=rtpmap:9 G722/16000\r\n"),
         ("96 9 8", "a=rtpmap:96 opus/48000/2\r\n", 8, "RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n"),
     ] {
         let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
@@ -43,10 +45,10 @@ async fn opus_g722_and_ilbc_are_accepted_after_the_documented_codecs_and_echoed_
         call.hang_up().await;
     }
     let codecs: Vec<_> = {
-        edge.record(&trunk, 4).await;
+        edge.record(&trunk, 6).await;
         edge.records(&trunk).await.iter().rev().map(|record| record["media"]["codec"].clone()).collect()
     };
-    assert_eq!(codecs, ["opus", "G722", "iLBC", "PCMA"]);
+    assert_eq!(codecs, ["opus", "G722", "iLBC", "G729", "G722", "PCMA"]);
 }
 
 #[tokio::test]

@@ -73,6 +73,34 @@ async fn a_call_with_early_media_is_answered_when_that_was_confirmed() {
 }
 
 #[tokio::test]
+async fn an_answer_does_not_undo_what_an_update_changed_while_the_call_rang() {
+    let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nring = 60\nearly_media = true\n").await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({})).await;
+    for changes in [false, true] {
+        let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
+        call.headers.push("Supported: 100rel".to_owned());
+        let progress = rings(&mut call, &trunk, 183).await;
+        assert_eq!(confirms(&mut call, progress.header("RSeq").unwrap(), 0).await, 200);
+        let invite = call.sequence;
+        call.sequence += 1;
+        let formats = if changes { "RTP/AVP 0" } else { "RTP/AVP 8 0 101" };
+        let offer = call.offer.replace("RTP/AVP 8 0 101", formats);
+        let updated = call.request("UPDATE", &[], &offer).await;
+        assert_eq!((updated.code(), updated.body != progress.body), (200, changes), "{updated:?}");
+        call.sequence = invite;
+        edge.advance(60).await;
+        let answer = call.answer().await;
+        let expected = if changes { "" } else { progress.body.as_str() };
+        assert_eq!((answer.code(), answer.body.as_str()), (200, expected));
+        call.acknowledge().await;
+        call.sequence += 9;
+        call.hang_up().await;
+    }
+    assert_eq!(edge.record(&trunk, 2).await["media"]["codec"], "PCMU");
+}
+
+#[tokio::test]
 async fn a_call_whose_ringing_is_never_confirmed_is_given_up() {
     let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
     let trunk = edge.trunk(json!({ "capacity_limit": 1 })).await;

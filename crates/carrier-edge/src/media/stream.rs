@@ -39,7 +39,9 @@ pub(super) struct Stream {
     payload_type: u8,
     /// The payload types in which the caller may send audio; empty before a description was agreed on.
     audio_types: Box<[u8]>,
-    telephone_event: Option<u8>,
+    /// The payload types of telephone events: that of the caller's description, and that of the edge's offer if it is
+    /// another one.
+    telephone_events: [Option<u8>; 2],
     codec: Codec,
     /// Limits the packets to the rate of the codec.
     packets: Budget,
@@ -71,7 +73,7 @@ impl Stream {
             ping_is_due: false,
             payload_type: DEFAULT_PAYLOAD_TYPE,
             audio_types: Box::default(),
-            telephone_event: None,
+            telephone_events: [None; 2],
             codec,
             packets: budget(codec),
             ssrc: u32::from_be_bytes([s1, s2, s3, s4]),
@@ -89,7 +91,7 @@ impl Stream {
         self.echo = media.protection == Protection::Plain;
         self.payload_type = media.payload_type;
         self.audio_types = media.payload_types.as_slice().into();
-        self.telephone_event = media.telephone_event;
+        self.telephone_events = [media.telephone_event, media.offered_telephone_event];
         if media.codec != self.codec {
             self.codec = media.codec;
             self.packets = budget(media.codec);
@@ -183,6 +185,12 @@ impl Stream {
         let sequence = self.next_sequence();
         facts.sent.count(packet.len());
         let [_, payload, n1, n2, _, _, _, _, s1, s2, s3, s4, ..] = packet else { return None };
+        if let [Some(wanted), Some(offered)] = self.telephone_events
+            && header.payload_type == offered
+        {
+            // The caller receives events under the number in its own description.
+            *payload = (*payload & 0x80) | wanted;
+        }
         *payload |= u8::from(begins) << 7;
         [*n1, *n2] = sequence.to_be_bytes();
         [*s1, *s2, *s3, *s4] = self.ssrc.to_be_bytes();
@@ -204,7 +212,10 @@ impl Stream {
         }
         if self.audio_types.contains(&payload_type) {
             facts.reception.count(ssrc, sequence, timestamp, arrival, self.codec.clock_rate());
-        } else if self.telephone_event == Some(payload_type) {
+            return true;
+        }
+        facts.reception.count_other(ssrc, sequence);
+        if self.telephone_events.contains(&Some(payload_type)) {
             facts.dtmf.event(ssrc, timestamp, rtp_payload(packet).filter(|_| self.echo));
         } else if payload_type != COMFORT_NOISE && !self.audio_types.is_empty() {
             facts.dropped.payload_type += 1;

@@ -80,6 +80,8 @@ pub struct Media {
     pub codec: Codec,
     /// The RTP payload type of the codec.
     pub payload_type: u8,
+    /// The value of the codec's `a=rtpmap`, which the answer repeats. Some clients offer a codec under another name.
+    pub encoding: &'static str,
     /// The payload types that the offerer may send audio in: that of the selected codec, and in an answer to
     /// an offer of the edge those of all codecs of the answer.
     pub payload_types: Vec<u8>,
@@ -87,6 +89,9 @@ pub struct Media {
     pub format_parameters: Option<String>,
     /// The payload type of telephone events, if offered.
     pub telephone_event: Option<u8>,
+    /// The payload type of telephone events in an offer of the edge which this answers, if it is another one: the
+    /// answerer sends its events with that (RFC 3264 §5.1).
+    pub offered_telephone_event: Option<u8>,
     /// The clock rate of telephone events in Hz; without meaning if there are none.
     pub telephone_event_rate: u32,
     /// The packet time that the offerer requests, in milliseconds.
@@ -181,9 +186,11 @@ fn choose(mode: &MediaEncryptionMode, codecs: &[Codec], stream: &Stream<'_>) -> 
         rtcp_mux: stream.rtcp_mux,
         codec,
         payload_type,
+        encoding: stream.encoding_of(payload_type, codec),
         payload_types: vec![payload_type],
         format_parameters: stream.format_parameters_of(payload_type).map(str::to_owned),
         telephone_event: telephone_event.map(|(number, _)| number),
+        offered_telephone_event: None,
         telephone_event_rate: telephone_event.map_or(codec.clock_rate(), |(_, rate)| rate),
         packet_time: stream.packet_time,
         time: match stream.time {

@@ -55,6 +55,16 @@ impl Reception {
         });
     }
 
+    /// Counts a packet of the source of the audio that is no audio, such as telephone events and comfort noise. Its
+    /// number is one of the source's (RFC 3550 §5.1), so that it is not missing among those of the audio.
+    pub fn count_other(&mut self, ssrc: u32, sequence: u16) {
+        if let Some(source) = self.current.as_mut().filter(|source| source.ssrc == ssrc)
+            && source.follow(sequence)
+        {
+            source.received += 1;
+        }
+    }
+
     /// Packets that did not arrive: those between the lowest and the highest sequence number of each source.
     pub fn lost(&self) -> u64 {
         let lost = self.current.as_ref().map_or(0, |source| {
@@ -132,6 +142,27 @@ mod tests {
         assert_eq!(reception.lost(), 2);
         reception.count(1, 4, 640, at(121), 8_000);
         assert_eq!(reception.lost(), 1);
+    }
+
+    #[test]
+    fn events_and_comfort_noise_between_audio_are_no_loss_and_no_jitter() {
+        let mut reception = Reception::default();
+        // Before the audio, its numbers are not known.
+        reception.count_other(1, 9);
+        for number in 10..14_u16 {
+            reception.count(1, number, u32::from(number) * 160, at(20 * u64::from(number)), 8_000);
+        }
+        // A key of nine packets, of which one is lost, and those of another source.
+        for number in (14..23).filter(|number| *number != 17) {
+            reception.count_other(1, number);
+            reception.count_other(2, 40_000 + number);
+        }
+        // Numbers that do not continue those of the audio.
+        reception.count_other(1, 30_000);
+        for number in 23..30_u16 {
+            reception.count(1, number, u32::from(number) * 160, at(20 * u64::from(number)), 8_000);
+        }
+        assert_eq!((reception.lost(), reception.jitter_millis()), (1, Some(0.0)));
     }
 
     #[test]

@@ -212,6 +212,15 @@ pub enum SdpError {
     NoConnection,
 }
 
+/// The other encodings under which codecs are offered: their name, clock rate and value of `a=rtpmap`. The packets of
+/// the annexes of G.729 are those of G.729, and some clients state the sampling rate of G.722 for its clock rate.
+const OTHER_ENCODINGS: [(&str, u32, &str, Codec); 4] = [
+    ("G729a", 8_000, "G729a/8000", Codec::G729),
+    ("G729b", 8_000, "G729b/8000", Codec::G729),
+    ("G729ab", 8_000, "G729ab/8000", Codec::G729),
+    ("G722", 16_000, "G722/16000", Codec::G722),
+];
+
 /// The kind of the only streams that are accepted.
 const AUDIO: &str = "audio";
 
@@ -390,7 +399,24 @@ impl Stream<'_> {
         let fits = |codec: &&Codec| {
             name.eq_ignore_ascii_case(codec.name()) && rate.parse() == Ok(codec.clock_rate())
         };
-        accepted.iter().find(fits).copied()
+        accepted.iter().find(fits).copied().or_else(|| {
+            let (_, codec) = self.other_encoding(number)?;
+            accepted.contains(&codec).then_some(codec)
+        })
+    }
+
+    /// The value of `a=rtpmap` and the codec of a payload type, if it has another encoding than that of the codec.
+    fn other_encoding(&self, number: u8) -> Option<(&'static str, Codec)> {
+        let (name, rate) = self.encoding(number)?;
+        let known = OTHER_ENCODINGS.into_iter().find(|(other, other_rate, ..)| {
+            name.eq_ignore_ascii_case(other) && rate.parse() == Ok(*other_rate)
+        });
+        known.map(|(_, _, encoding, codec)| (encoding, codec))
+    }
+
+    /// The value of `a=rtpmap` with which an answer repeats a payload type of this codec.
+    pub(super) fn encoding_of(&self, number: u8, codec: Codec) -> &'static str {
+        self.other_encoding(number).map_or(codec.encoding(), |(encoding, _)| encoding)
     }
 
     /// The first offered codec that is accepted, with its payload type. A codec that DIDWW documents comes

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 use service_base::net::Use;
-use trunk_rules::carrier::{MediaHost, Settings, negotiate};
+use trunk_rules::carrier::{MediaHost, OwnOffer, Settings, negotiate};
 
 use super::*;
 use crate::test_trunk::trunk;
@@ -278,4 +278,38 @@ fn telephone_events_are_counted_as_keys_and_echoed() {
     assert!(stage.hears(packet, CALLER, Duration::ZERO).is_some());
     let facts = stage.facts.lock();
     assert_eq!((facts.dtmf.telephone_events, facts.dtmf.digits.as_deref()), (3, Some("5#A")));
+}
+
+#[test]
+fn the_packets_of_a_key_and_comfort_noise_are_not_missing_among_those_of_the_audio() {
+    let mut stage = Stage::of(CALLER, &json!({}));
+    stage.stream.telephone_events = [Some(101), None];
+    for (sequence, payload_type) in (1..).zip([8, 101, 101, 101, 8, 13, 8, 8, 18, 8]) {
+        let mut packet = packet(sequence);
+        packet[1] = payload_type;
+        if sequence != 7 {
+            stage.hears(packet, CALLER, Duration::ZERO);
+        }
+    }
+    assert_eq!(stage.facts.lock().reception.lost(), 1, "the seventh");
+}
+
+#[test]
+fn events_with_the_number_of_our_offer_count_and_are_echoed_with_that_of_its_answer() {
+    let mut stage = Stage::of(CALLER, &json!({}));
+    let mode = trunk(&json!({})).media_encryption_mode.clone();
+    let settings = Settings::default();
+    let offer = OwnOffer::new(&mode, &settings, None);
+    let sdp =
+        "v=0\r\nc=IN IP4 127.0.0.9\r\nm=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000\r\n";
+    let answer = offer.take_answer(&mode, Some(sdp.as_bytes())).unwrap();
+    stage.stream.apply(&answer, Some(at(CALLER)), now());
+    for (timestamp, payload_type) in [(1, 101), (2, 96), (3, 0x80 | 101)] {
+        let mut packet = vec![0x80, payload_type, 0, 1, 0, 0, 0, timestamp, 0, 0, 0, 7];
+        packet.extend([5, 0x0a, 0, 160]);
+        let (echo, _) = stage.hears(packet, CALLER, Duration::ZERO).unwrap();
+        assert_eq!(echo[1] & 0x7f, 96);
+    }
+    let facts = stage.facts.lock();
+    assert_eq!((facts.dtmf.telephone_events, facts.dropped.payload_type), (3, 0));
 }

@@ -13,8 +13,8 @@ use crate::carrier::{Codec, Direction, Profile, Settings, sdp};
 const MAX_STREAMS: usize = 8;
 /// The longest `m=` value of a disabled stream that is kept.
 const MAX_DISABLED_BYTES: usize = 64;
-/// The usual payload type of telephone events.
-const TELEPHONE_EVENT: u8 = 101;
+/// The usual payload type and clock rate of telephone events.
+const TELEPHONE_EVENT: (u8, u32) = (101, 8_000);
 
 /// The agreements of a session that later offers must keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,9 @@ pub struct Agreed {
     profile: Profile,
     payload_type: u8,
     codec: Codec,
-    telephone_event: Option<u8>,
+    format_parameters: Option<Box<str>>,
+    /// The payload type and the clock rate.
+    telephone_event: Option<(u8, u32)>,
     suite: Option<&'static str>,
 }
 
@@ -43,10 +45,13 @@ impl Agreed {
             Protection::Sdes { suite, .. } => Some(*suite),
             _ => None,
         };
+        let telephone_event = media.telephone_event.map(|number| (number, media.telephone_event_rate));
         let new = OwnOffer::new(mode, settings, None);
         let is_kept = others.is_empty()
             && new.profile == media.profile
             && new.suite == suite
+            && media.format_parameters.is_none()
+            && telephone_event.is_none_or(|event| event == (new.telephone_event, new.telephone_event_rate))
             && new.codecs.contains(&(media.payload_type, media.codec));
         (!is_kept).then(|| {
             Box::new(Self {
@@ -55,7 +60,8 @@ impl Agreed {
                 profile: media.profile,
                 payload_type: media.payload_type,
                 codec: media.codec,
-                telephone_event: media.telephone_event,
+                format_parameters: media.format_parameters.as_deref().map(Box::from),
+                telephone_event,
                 suite,
             })
         })
@@ -129,8 +135,13 @@ pub struct OwnOffer<'a> {
     pub profile: Profile,
     /// The codecs with their payload types, the preferred one first.
     pub codecs: Vec<(u8, Codec)>,
+    /// The value of `a=fmtp` of the preferred codec. Without `annexb=no`, G.729 would be another codec for some
+    /// gateways (RFC 4856 §2.1.9).
+    pub format_parameters: Option<&'a str>,
     /// The payload type of telephone events.
     pub telephone_event: u8,
+    /// The clock rate of telephone events in Hz.
+    pub telephone_event_rate: u32,
     /// The direction, from the edge's point of view.
     pub direction: Direction,
     /// The SRTP suite of the key in the offer, under the tag 1; `None` without a key.
@@ -155,21 +166,44 @@ impl<'a> OwnOffer<'a> {
         }
         let direction = Direction::SendRecv;
         let Some(agreed) = agreed else {
-            let telephone_event = TELEPHONE_EVENT;
-            return Self { stream: 0, others: &[], profile, codecs, telephone_event, direction, suite };
+            let (telephone_event, telephone_event_rate) = TELEPHONE_EVENT;
+            return Self {
+                stream: 0,
+                others: &[],
+                profile,
+                codecs,
+                format_parameters: None,
+                telephone_event,
+                telephone_event_rate,
+                direction,
+                suite,
+            };
         };
-        let Agreed { stream, others, profile, payload_type, codec, telephone_event, suite } = agreed;
+        let Agreed {
+            stream,
+            others,
+            profile,
+            payload_type,
+            codec,
+            format_parameters,
+            telephone_event,
+            suite,
+        } = agreed;
         // A payload type keeps its codec for as long as the session lasts (RFC 3264 §8.3.2).
         codecs.retain(|(number, known)| number != payload_type && known != codec);
         codecs.insert(0, (*payload_type, *codec));
         let is_free = |number: &u8| codecs.iter().all(|(taken, _)| taken != number);
-        let telephone_event =
-            telephone_event.filter(is_free).or_else(|| (TELEPHONE_EVENT..=127).find(is_free));
+        let (usual, rate) = TELEPHONE_EVENT;
+        let (telephone_event, telephone_event_rate) = telephone_event
+            .filter(|(number, _)| is_free(number))
+            .unwrap_or_else(|| ((usual..=127).find(is_free).unwrap_or(usual), rate));
         Self {
             stream: *stream,
             others,
             profile: *profile,
-            telephone_event: telephone_event.unwrap_or(TELEPHONE_EVENT),
+            format_parameters: format_parameters.as_deref(),
+            telephone_event,
+            telephone_event_rate,
             direction,
             codecs,
             suite: *suite,
@@ -209,7 +243,11 @@ impl<'a> OwnOffer<'a> {
             _ => {
                 let lines: Vec<String> = streams.iter().map(|stream| stream.line.to_owned()).collect();
                 let payload_types = stream.payload_types_of(&codecs);
-                Ok(self.completed(Media { stream: at, lines, payload_types, ..media }))
+                let own = self.telephone_event;
+                let is_other = media.telephone_event.is_some_and(|event| event != own);
+                let offered_telephone_event = (is_other && !payload_types.contains(&own)).then_some(own);
+                let media = Media { stream: at, lines, payload_types, offered_telephone_event, ..media };
+                Ok(self.completed(media))
             }
         }
     }
@@ -234,5 +272,41 @@ impl<'a> OwnOffer<'a> {
         let audio = lines.get(at).cloned();
         let before = before.iter().map(ToString::to_string);
         before.chain(audio).chain(after.iter().map(ToString::to_string)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::carrier::negotiate;
+
+    const MODE: MediaEncryptionMode = MediaEncryptionMode::Disabled;
+
+    /// What is kept of an offer whose audio stream has these formats and lines.
+    fn agreed(stream: &str) -> Option<Box<Agreed>> {
+        let sdp = format!("v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP {stream}\r\n");
+        let media = negotiate(&MODE, &Settings::default(), Some(sdp.as_bytes())).unwrap().unwrap();
+        Agreed::of(&media, &MODE, &Settings::default())
+    }
+
+    #[test]
+    fn a_later_offer_keeps_the_parameters_of_the_codec_and_the_number_of_the_telephone_events() {
+        for (stream, parameters, event) in [
+            ("18\r\na=fmtp:18 annexb=no", Some("annexb=no"), (101, 8_000)),
+            ("8 0 96\r\na=rtpmap:96 telephone-event/8000", None, (96, 8_000)),
+            (
+                "111 110\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\n\
+                 a=rtpmap:110 telephone-event/48000",
+                Some("useinbandfec=1"),
+                (110, 48_000),
+            ),
+        ] {
+            let known = agreed(stream).unwrap();
+            let own = OwnOffer::new(&MODE, &Settings::default(), Some(&known));
+            assert_eq!(own.format_parameters, parameters, "{stream}");
+            assert_eq!((own.telephone_event, own.telephone_event_rate), event, "{stream}");
+        }
+        let usual = "8 0 101\r\na=rtpmap:101 telephone-event/8000";
+        assert_eq!(agreed(usual), None, "a new offer is as good");
     }
 }

@@ -417,6 +417,9 @@ fn codecs_are_known_by_static_number_and_by_name() {
         ("4", &[], Codec::G723),
         ("3", &[], Codec::Gsm),
         ("97", &["rtpmap:97 pcmu/8000/1"], Codec::Pcmu),
+        ("18", &["rtpmap:18 G729a/8000"], Codec::G729),
+        ("96", &["rtpmap:96 g729AB/8000"], Codec::G729),
+        ("9", &["rtpmap:9 G722/16000/1"], Codec::G722),
     ] {
         assert_eq!(check(&mode, &offer("RTP/AVP", payloads, attributes)).unwrap().codec, codec);
     }
