@@ -56,6 +56,16 @@ pub enum Kind {
     Object,
 }
 
+impl Kind {
+    /// Whether a text is cast to a value that is no text.
+    const fn is_cast(self) -> bool {
+        matches!(
+            self,
+            Self::Integer { .. } | Self::Decimal { .. } | Self::Boolean | Self::Timestamp | Self::Date
+        )
+    }
+}
+
 /// A type that an attribute of a resource can have.
 ///
 /// Deserialisation is tolerant and is meant for values that a service returns. [`validate`](Self::validate) is
@@ -100,8 +110,11 @@ impl<T: Attribute> Attribute for Option<T> {
     const KIND: Kind = T::KIND;
     const NULLABLE: bool = true;
 
+    // The framework behind the API casts a blank text to null where it casts texts, and the official Go SDK sends
+    // one for a day that is not set.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
-        if sent.is_null() { Ok(Value::Null) } else { T::validate(sent) }
+        let is_blank = || sent.as_str().is_some_and(|text| text.trim().is_empty());
+        if sent.is_null() || (T::KIND.is_cast() && is_blank()) { Ok(Value::Null) } else { T::validate(sent) }
     }
 
     fn when_missing() -> Option<Self> {

@@ -148,3 +148,29 @@ async fn the_least_of_what_the_official_sdks_send_for_emergency_settings_works()
     let answer = world.api.patch(&path, &linking(off, "emergency_dids", dids(&[&did]))).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
+
+#[tokio::test]
+async fn a_blank_text_is_null_for_a_day_a_number_and_an_amount() {
+    let world = World::start().await;
+    // An identity of the official Go SDK, whose day of birth is not set.
+    let person = json!({
+        "first_name": "Ada", "last_name": "Lovelace", "phone_number": "442071234567", "id_number": null,
+        "birth_date": "", "company_name": null, "company_reg_number": null, "vat_id": null,
+        "description": null, "personal_tax_id": null, "identity_type": "personal",
+        "external_reference_id": null, "contact_email": null,
+    });
+    let person = world.api.post("/identities", &resource("identities", person)).await;
+    assert_eq!(person.status, 201, "{}", person.text);
+    assert_eq!(person.at("/data/attributes/birth_date"), Value::Null);
+    let blank = json!({ "capacity_limit": "", "threshold_amount": " " });
+    let trunk = world.api.at(Some(OLD)).post(TRUNKS, &with(flat("A"), blank)).await;
+    assert_eq!(trunk.status, 201, "{}", trunk.text);
+    for name in ["capacity_limit", "threshold_amount"] {
+        assert_eq!(trunk.at(&format!("/data/attributes/{name}")), Value::Null, "{name}");
+    }
+    // Null is none of their values.
+    for (name, message) in [("rtp_timeout", "is not a number"), ("rtp_ping", "is not included in the list")] {
+        let body = with(credentials("B"), json!({ name: "" }));
+        refused(&world.api.post(TRUNKS, &body).await, &[attribute(name, message)]);
+    }
+}

@@ -225,6 +225,27 @@ async fn each_type_has_its_filters_from_its_version_on() {
 }
 
 #[tokio::test]
+async fn times_are_read_as_the_official_sdks_send_them_and_shown_by_the_second_in_utc() {
+    let (_world, api) = start().await;
+    for version in [NEW, TOKENS] {
+        let api = api.at(Some(version));
+        for (from, to) in [
+            ("2026-11-01T00:00:00.000Z", "2026-11-29T11:59:59.000Z"),
+            ("2026-11-01T00:00:00Z", "2026-11-29T11:59:59Z"),
+            ("2026-11-01T00:00:00", "2026-11-29T11:59:59.900"),
+            ("2026-11-01T02:00:00+02:00", "2026-11-29 11:59:59"),
+        ] {
+            let body = export("cdr_in", json!({ "from": from, "to": to }));
+            let shown = api.get(&format!("{EXPORTS}/{}", made(&api, &body).await)).await;
+            let kept = json!({ "from": "2026-11-01 00:00:00", "to": "2026-11-29 11:59:59" });
+            assert_eq!(shown.at("/data/attributes/filters"), kept, "{version}: {from} to {to}");
+        }
+    }
+    let late = export("cdr_in", json!({ "to": "2026-11-29T12:00:00-01:00" }));
+    refused(&api.post(EXPORTS, &late).await, &[of_filters("to not valid")]);
+}
+
+#[tokio::test]
 async fn an_export_of_an_older_version_shows_its_filters_from_2026_04_16_on() {
     let (_world, api) = start().await;
     for version in [OLD, "2022-05-10"] {

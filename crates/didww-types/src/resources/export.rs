@@ -120,6 +120,24 @@ fn second(at: Timestamp) -> String {
     format!("{} {}", part(0, 10), part(11, 19))
 }
 
+/// The filters with their times in the form that answers have. Official SDKs send ISO 8601. A text that names no
+/// instant is kept, for the rules to refuse.
+fn in_utc(mut members: Map<String, Value>) -> Map<String, Value> {
+    for name in ["from", "to"] {
+        if let Some(Value::String(text)) = members.get_mut(name)
+            && let Some(at) = instant(text)
+        {
+            *text = second(at);
+        }
+    }
+    members
+}
+
+/// A day and a time of ISO 8601, with a `T` or a space between them. It is in UTC unless it names an offset.
+fn instant(text: &str) -> Option<Timestamp> {
+    text.parse::<Timestamp>().or_else(|_| format!("{text}Z").parse()).ok()
+}
+
 impl Attribute for ExportFilters {
     const KIND: Kind = Kind::Object;
 
@@ -139,7 +157,11 @@ impl Attribute for ExportFilters {
                     Value::Array(items) => items.iter().all(is_plain),
                     value => is_plain(value),
                 });
-                if is_valid { Ok(sent.clone()) } else { Err(Violation::Invalid.into()) }
+                if is_valid {
+                    Ok(Value::Object(in_utc(members.clone())))
+                } else {
+                    Err(Violation::Invalid.into())
+                }
             }
             Value::Null => Err(Violation::Blank.into()),
             _ => Err(Violation::Invalid.into()),
@@ -283,5 +305,23 @@ mod tests {
             let refused = ExportFilters::validate(&json!({ "a": wrong }));
             assert_eq!(refused, Err(Vec::from(Violation::Invalid)), "{wrong}");
         }
+    }
+    #[test]
+    fn times_of_filters_are_read_as_iso_8601_and_written_by_the_second_in_utc() {
+        for (sent, kept) in [
+            ("2026-11-01 00:00:00", "2026-11-01 00:00:00"),
+            ("2026-11-01T00:00:00", "2026-11-01 00:00:00"),
+            ("2026-11-01T00:00:00.000Z", "2026-11-01 00:00:00"),
+            ("2026-11-01T00:00:59.999Z", "2026-11-01 00:00:59"),
+            ("2026-11-01T00:00:00+02:00", "2026-10-31 22:00:00"),
+            ("2026-11-01", "2026-11-01"),
+            ("yesterday", "yesterday"),
+            ("", ""),
+        ] {
+            let filters = |text: &str| json!({ "from": text, "to": text });
+            assert_eq!(ExportFilters::validate(&filters(sent)), Ok(filters(kept)), "{sent}");
+        }
+        let others = json!({ "did_number": "2026-11-01T00:00:00Z", "from": 2026 });
+        assert_eq!(ExportFilters::validate(&others), Ok(others));
     }
 }

@@ -5,8 +5,8 @@ use didww_types::resources::{
     VoiceOutTrunkStatus,
 };
 use didww_types::values::{
-    AbsoluteCallbackUrl, BillingCycles, CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks,
-    RtpTimeout, TechPrefix, ThresholdAmount, TwilioAccountSid, ValueError,
+    AbsoluteCallbackUrl, BillingCycles, CallbackUrl, CapacityLimit, Date, DstPrefix, ExternalReference,
+    IpNetworks, RtpTimeout, TechPrefix, ThresholdAmount, TwilioAccountSid, ValueError,
 };
 use didww_types::{Attribute, Feature, Flaw, Timestamp, Violation};
 use serde_json::{Value, json};
@@ -359,6 +359,21 @@ fn booleans_and_texts_are_cast_as_the_service_casts_them() {
     assert_eq!(flaw::<String>(Value::Null), "can't be blank");
     assert_eq!(validated::<Timestamp>(json!("2026-04-08T08:57:33+02:00")), "2026-04-08T06:57:33.000Z");
     assert_eq!(flaw::<Timestamp>(json!("tomorrow")), "is invalid");
+}
+
+#[test]
+fn a_blank_text_is_null_where_texts_are_cast_and_null_is_valid() {
+    for blank in ["", " "] {
+        assert_eq!(validated::<Option<CapacityLimit>>(json!(blank)), Value::Null);
+        assert_eq!(validated::<Option<ThresholdAmount>>(json!(blank)), Value::Null);
+        assert_eq!(validated::<Option<bool>>(json!(blank)), Value::Null);
+        assert_eq!(validated::<Option<Date>>(json!(blank)), Value::Null);
+        assert_eq!(validated::<Option<Timestamp>>(json!(blank)), Value::Null);
+        assert_eq!(validated::<Option<ExternalReference>>(json!(blank)), blank);
+        assert_eq!(flaw::<CapacityLimit>(json!(blank)), "is not a number");
+        assert_eq!(flaw::<Option<OnCliMismatchAction>>(json!(blank)), "is not included in the list");
+    }
+    assert_eq!(flaw::<Option<Date>>(json!("x")), "is invalid");
 }
 
 #[test]
