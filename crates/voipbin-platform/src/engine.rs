@@ -3,6 +3,8 @@
 //! A call follows its leg at the dialler, its flow, and the commands of requests. Bounds: a call ends after
 //! the longest duration of the configuration; it tries each of its providers once.
 
+mod commands;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +13,14 @@ use service_base::mailbox::Receiver;
 use sip_dialler::{Invitation, Leg, LegEnd, LegEvent};
 use tokio::sync::oneshot;
 use tracing::Span;
-use trunk_rules::outbound::{Ending, NextRoute, hangup, is_before_answer, may_become, next_route};
+use trunk_rules::outbound::{Ending, NextRoute, hangup, may_become, next_route};
 use trunk_store::{Change, DocumentKind, DocumentQuery, KeyUse, StoreError, with_key_use};
 use uuid::Uuid;
 use voipbin_types::{Action, CallStatus};
 
 use crate::active_calls::{CallSlot, Command, NoCapacity};
 use crate::entity::Entity;
-use crate::error::{ApiError, ApiResult};
+use crate::error::ApiError;
 use crate::flow_cursor::{FlowCursor, Step};
 use crate::invite;
 use crate::platform::Platform;
@@ -144,6 +146,10 @@ impl Running<'_> {
     /// Tries the providers in their order until one accepts the call, and follows the call to its end.
     async fn dial(&mut self) -> Ending {
         loop {
+            if self.obey_waiting().await {
+                self.tries.conclude(&mut self.call.private.tries, &NextRoute::HungUp.to_string());
+                return Ending::OurSide;
+            }
             self.tries.begin(&self.call.private.tries);
             let ending = match (Box::pin(self.invitation()).await, self.platform.dialler.get()) {
                 (Ok(invitation), Some(dialler)) => {
@@ -156,7 +162,10 @@ impl Running<'_> {
                 (Ok(_), None) => self.undialled("the dialler has not started".to_owned()),
             };
             let CallPrivate { current, providers, .. } = &self.call.private;
-            let next = next_route(&self.call.public.status, ending, *current, providers.len());
+            let mut next = next_route(&self.call.public.status, ending, *current, providers.len());
+            if matches!(next, NextRoute::Tried(_)) && self.obey_waiting().await {
+                next = NextRoute::HungUp;
+            }
             self.tries.conclude(&mut self.call.private.tries, &next.to_string());
             self.tries.log(&self.call.private.tries, self.call.id);
             let NextRoute::Tried(next) = next else { return ending };
@@ -236,29 +245,7 @@ impl Running<'_> {
                     }
                     None => return self.forced_ending.take().unwrap_or(Ending::OurSide),
                 },
-                command = self.slot.commands.recv() => match command {
-                    Some(Command::HangUp(reply)) => {
-                        Box::pin(self.hang_up(leg)).await;
-                        // Fails only if the client has disconnected.
-                        let _disconnected = reply.send(self.acknowledgement());
-                    }
-                    Some(Command::Delete(reply)) => {
-                        Box::pin(self.hang_up(leg)).await;
-                        let answer = if self.call.deleted {
-                            Err(ApiError::state_invalid())
-                        } else {
-                            self.call.mark_deleted(self.platform.timestamps.next());
-                            Box::pin(self.save("call_deleted")).await;
-                            self.acknowledgement()
-                        };
-                        let _disconnected = reply.send(answer);
-                    }
-                    Some(Command::Tries(reply)) => {
-                        self.note_tries(leg);
-                        let _disconnected = reply.send(self.call.private.tries.clone());
-                    }
-                    Some(Command::Stop) | None => Box::pin(self.hang_up(leg)).await,
-                },
+                command = self.slot.commands.recv() => Box::pin(self.obey(command, Some(&*leg))).await,
                 () = clock.sleep_until(next) => {
                     if clock.now() >= self.deadline {
                         self.flow.end();
@@ -294,28 +281,8 @@ impl Running<'_> {
                 self.save("call_updated").await;
             }
             Step::Wait => {}
-            Step::End => self.hang_up(leg).await,
+            Step::End => self.hang_up(Some(&*leg)).await,
         }
-    }
-
-    /// The reply to a command: the call, or an error if the call's current state could not be written.
-    fn acknowledgement(&self) -> ApiResult {
-        if self.unwritten.is_empty() && !self.is_removed {
-            Ok(self.call.public_json())
-        } else {
-            Err(ApiError::busy())
-        }
-    }
-
-    /// Hangs up. Does nothing if this server hangs up already.
-    async fn hang_up(&mut self, leg: &Leg) {
-        let status = if is_before_answer(&self.call.public.status) {
-            CallStatus::Canceling
-        } else {
-            CallStatus::Terminating
-        };
-        self.become_status(status).await;
-        leg.hang_up();
     }
 
     /// Changes the call's status and returns true, or returns false if the rules do not permit the change.

@@ -1,11 +1,13 @@
 //! Decoding of JSON as Go does it, where that differs from serde: an array is not a struct, `null` is a
-//! struct without members, of a member that occurs twice the last one counts, and half of a surrogate pair is U+FFFD,
-//! as are bytes that are not UTF-8.
+//! struct without members, the names of a struct's members are read in any case, of a member that occurs twice the last
+//! one counts, and half of a surrogate pair is U+FFFD, as are bytes that are not UTF-8.
 //!
 //! serde decodes an array into a struct, member by member in their order, so that `{"source":[]}` would be an
 //! empty source. A deserializer that wraps another one prevents this for every struct of a body at any depth.
 //! serde itself decodes the members of a `#[serde(flatten)]` field, so a flattened struct must not contain
 //! another struct.
+
+mod lower_case;
 
 use std::fmt;
 
@@ -13,8 +15,11 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::Value;
 
+use lower_case::LowerCase;
+
 /// Decodes JSON as the service does: an array is not accepted for an object, `null` is an empty one, and the last of
-/// several members with one name counts. Text that is not Unicode is replaced by U+FFFD.
+/// several members with one name counts. `Source` is the member `source`; the names in a map, such as those of
+/// variables, are kept. Text that is not Unicode is replaced by U+FFFD.
 ///
 /// ```
 /// # mod voipbin_client { pub use voipbin_types as types; }
@@ -28,7 +33,7 @@ use serde_json::Value;
 /// Returns an error when the text is not JSON, does not have the shape of `T`, or continues after the value.
 pub fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    match T::deserialize(Strict(&mut deserializer)) {
+    match T::deserialize(Decoder { inner: &mut deserializer, is_body: true }) {
         Ok(read) => {
             deserializer.end()?;
             Ok(read)
@@ -41,7 +46,7 @@ pub fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_jso
 /// Decodes a text in which a member occurs twice, or that is not Unicode. A `Value` keeps the last of several members.
 fn read_what_serde_refuses<'a, T: Deserialize<'a>>(bytes: &[u8]) -> Option<T> {
     let value: Value = serde_json::from_str(&with_replacements(bytes)?).ok()?;
-    T::deserialize(Strict(value)).ok()
+    T::deserialize(Decoder { inner: value, is_body: true }).ok()
 }
 
 /// The text with U+FFFD in place of each byte that is not UTF-8, and its escape in place of those of lone surrogates.
@@ -75,10 +80,21 @@ fn surrogate(text: &str) -> Option<u16> {
     u16::from_str_radix(digits, 16).ok().filter(|unit| (0xd800..=0xdfff).contains(unit))
 }
 
-/// A wrapper of a deserializer, or of a part of one, that decodes structs only from objects and `null`.
-struct Strict<T>(T);
+/// A wrapper of a deserializer that decodes structs only from objects and `null`.
+struct Decoder<D> {
+    inner: D,
+    /// Whether it decodes a whole body, which is a struct of the service. Here it can be a map: serde decodes a struct
+    /// with a flattened field as one.
+    is_body: bool,
+}
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
+impl<D> Decoder<D> {
+    fn of_part(inner: D) -> Self {
+        Self { inner, is_body: false }
+    }
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Decoder<D> {
     type Error = D::Error;
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -87,19 +103,19 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.deserialize_map(visitor)
+        self.inner.deserialize_any(Object { visitor, is_struct: true })
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_any(Object(visitor))
+        self.inner.deserialize_any(Object { visitor, is_struct: self.is_body })
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_any(Strict(visitor))
+        self.inner.deserialize_any(Strict(visitor))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_option(Strict(visitor))
+        self.inner.deserialize_option(Strict(visitor))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -107,7 +123,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_newtype_struct(name, Strict(visitor))
+        self.inner.deserialize_newtype_struct(name, Strict(visitor))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -116,11 +132,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_enum(name, variants, visitor)
+        self.inner.deserialize_enum(name, variants, visitor)
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_ignored_any(visitor)
+        self.inner.deserialize_ignored_any(visitor)
     }
 
     // In JSON the text determines the type of a value, so these all forward to `deserialize_any`.
@@ -129,6 +145,9 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         tuple_struct identifier
     }
 }
+
+/// A wrapper of a part of a deserializer, whose values a [`Decoder`] decodes.
+struct Strict<T>(T);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<V> {
     type Value = V::Value;
@@ -174,11 +193,11 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.0.visit_some(Strict(deserializer))
+        self.0.visit_some(Decoder::of_part(deserializer))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.0.visit_newtype_struct(Strict(deserializer))
+        self.0.visit_newtype_struct(Decoder::of_part(deserializer))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<V::Value, A::Error> {
@@ -222,12 +241,15 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Strict<S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        self.0.deserialize(Strict(deserializer))
+        self.0.deserialize(Decoder::of_part(deserializer))
     }
 }
 
 /// A wrapper of the visitor of a struct or map. It accepts an object, or `null` as an object without members.
-struct Object<V>(V);
+struct Object<V> {
+    visitor: V,
+    is_struct: bool,
+}
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Object<V> {
     type Value = V::Value;
@@ -237,11 +259,34 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Object<V> {
     }
 
     fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
-        self.0.visit_map(NoMembers(std::marker::PhantomData))
+        self.visitor.visit_map(NoMembers(std::marker::PhantomData))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Strict(members))
+        if self.is_struct {
+            self.visitor.visit_map(Members(members))
+        } else {
+            self.visitor.visit_map(Strict(members))
+        }
+    }
+}
+
+/// The members of a struct.
+struct Members<A>(A);
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+        self.0.next_key_seed(LowerCase(seed))
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.0.next_value_seed(Strict(seed))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.0.size_hint()
     }
 }
 
@@ -346,6 +391,24 @@ mod tests {
             let error = from_json::<CallCreate>(text.as_bytes()).unwrap_err();
             assert!(error.is_data() && error.line() == 1, "{error}");
         }
+    }
+
+    #[test]
+    fn the_names_of_members_are_read_in_any_case_and_those_in_maps_are_kept() {
+        let text = br#"{"Source":{"Type":"tel","TARGET":"+1"},"Destinations":[{"type":"tel","Target_Name":"B"}],
+            "Actions":[{"Type":"talk","Option":{"Text":"Hello"}}],"Variables":{"Name":"Ann"}}"#;
+        let read: CallCreate = from_json(text).unwrap();
+        assert_eq!(read.source, Some(Address::tel("+1")));
+        assert_eq!(read.destinations, [Address::tel("").target_name("B")]);
+        let action = &read.actions[0];
+        assert_eq!((action.kind.as_str(), &action.option["Text"]), ("talk", &json!("Hello")));
+        assert_eq!(read.variables["Name"], "Ann");
+        // serde decodes these as maps, and the text a second time.
+        let text = br#"{"Hostname":"a","Hostname":"h","TECH_HEADERS":{"X-A":"1"}}"#;
+        let provider: ProviderBody = from_json(text).unwrap();
+        assert_eq!((provider.hostname.as_str(), provider.tech_headers["X-A"].as_str()), ("h", "1"));
+        let route: RouteCreate = from_json(br#"{"Priority":2,"Target":"all"}"#).unwrap();
+        assert_eq!((route.route.priority, route.route.target.as_str()), (2, "all"));
     }
 
     #[test]

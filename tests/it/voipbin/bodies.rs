@@ -67,6 +67,30 @@ async fn of_a_member_that_occurs_twice_the_last_one_counts() {
 }
 
 #[tokio::test]
+async fn the_names_of_members_are_read_in_any_case() {
+    let stage = Stage::start().await;
+    stage.allow().await;
+    let provider = json!({ "Name": "p", "Hostname": "nowhere.invalid", "Tech_Headers": { "X-A": "1" } });
+    let provider = stage.sa.post("/providers", &provider).await.ok();
+    assert_eq!((&provider["name"], &provider["hostname"]), (&json!("p"), &json!("nowhere.invalid")));
+    assert_eq!(provider["tech_headers"], json!({ "X-A": "1" }));
+    let route = json!({ "Customer_ID": BASIC, "Target": "all", "Priority": 2 });
+    let route = stage.sa.post("/routes", &route).await.ok();
+    assert_eq!((&route["customer_id"], &route["priority"]), (&json!(BASIC), &json!(2)));
+    let config = stage.sa.put("/outbound_config", &json!({ "Codecs": "PCMA" })).await.ok();
+    assert_eq!(config["codecs"], "PCMA");
+    let talk = json!({ "Type": "talk", "Option": { "Text": "Hello" } });
+    let flow = stage.sa.post("/flows", &json!({ "Name": "f", "Actions": [talk] })).await.ok();
+    assert_eq!((&flow["name"], &flow["actions"][0]["type"]), (&json!("f"), &json!("talk")));
+    // The names in an option are the client's own.
+    assert_eq!(flow["actions"][0]["option"], json!({ "Text": "Hello" }));
+    let number = json!({ "Type": "tel", "Target": US });
+    let call = json!({ "Provider_ID": provider["id"], "Source": number, "Destinations": [number] });
+    let record = stage.sa.post("/providercalls", &call).await.ok();
+    assert_eq!((&record["source"], &record["destinations"]), (&tel(US), &json!([tel(US)])));
+}
+
+#[tokio::test]
 async fn half_of_a_surrogate_pair_is_replaced() {
     let stage = Stage::start().await;
     // A text that a client cut in the middle of a character.
