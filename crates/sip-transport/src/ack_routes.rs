@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rsipstack::sip::{Header, Method, Request, Uri, Version};
+use rsipstack::sip::{Header, Headers, Host, HostWithPort, Method, Request, Uri, Version};
 use rsipstack::transaction::transaction::{TransactionEvent, TransactionEventSender};
 use rsipstack::transport::SipConnection;
 
@@ -54,14 +55,14 @@ impl AckRoutes {
         if head.method().is_none_or(|method| method != b"ACK") {
             return false;
         }
-        let Some((waiting, ack)) = self.waiting_for(head, arrival) else { return false };
+        let Some(waiting) = self.waiting_for(head) else { return false };
         // A transaction that has just ended needs no ACK.
-        let _ended = waiting.send(TransactionEvent::Received(ack.into(), None));
+        let _ended = waiting.send(TransactionEvent::Received(unread(arrival.source.ip()).into(), None));
         true
     }
 
-    /// The transaction that waits for an ACK, and the ACK as far as the transaction looks at it.
-    fn waiting_for(&self, head: &Head<'_>, arrival: &Arrival) -> Option<(TransactionEventSender, Request)> {
+    /// The transaction that waits for an ACK.
+    fn waiting_for(&self, head: &Head<'_>) -> Option<TransactionEventSender> {
         let [call_id, from, to, sequence] =
             head.first_values([["Call-ID", "i"], ["From", "f"], ["To", "t"], ["CSeq", ""]]);
         let (call_id, from, to, sequence) = (call_id?, from?, to?, sequence?);
@@ -69,17 +70,7 @@ impl AckRoutes {
         let (from, to) = (std::str::from_utf8(&from).ok()?, std::str::from_utf8(&to).ok()?);
         let sequence = std::str::from_utf8(&sequence).ok()?;
         let hash = self.hash(call_id, (tag_of(from)?, tag_of(to)?), number_in(sequence)?);
-        let waiting = self.lock().get(&hash).cloned()?;
-        let headers = vec![Header::To(to.into()), Header::CSeq(sequence.into())];
-        let mut ack = Request {
-            method: Method::Ack,
-            uri: Uri::default(),
-            headers: headers.into(),
-            version: Version::V2,
-            body: Vec::new(),
-        };
-        arrival.mark(&mut ack, b"");
-        Some((waiting, ack))
+        self.lock().get(&hash).cloned()
     }
 
     /// Passes an ACK to the transaction that waits for it. Returns it if there is none.
@@ -121,6 +112,23 @@ impl AckRoutes {
 impl Drop for AckRoute {
     fn drop(&mut self) {
         self.routes.lock().remove(&self.hash);
+    }
+}
+
+/// An ACK of which nothing was read but what found its transaction: it has no header, which no received message lacks,
+/// and its URI is the source. Nothing of it is allocated.
+fn unread(source: IpAddr) -> Request {
+    let host_with_port = HostWithPort { host: Host::IpAddr(source), port: None };
+    let uri = Uri { scheme: None, auth: None, host_with_port, params: Vec::new(), headers: Vec::new() };
+    Request { method: Method::Ack, uri, headers: Headers::default(), version: Version::V2, body: Vec::new() }
+}
+
+/// The source of an ACK without a body that was passed to its transaction unread: its dialog and its number are those
+/// that the transaction was entered with. `None` for any other request.
+pub fn source_of_unread_ack(request: &Request) -> Option<IpAddr> {
+    match request.uri.host_with_port.host {
+        Host::IpAddr(source) if request.method == Method::Ack && request.headers.0.is_empty() => Some(source),
+        _ => None,
     }
 }
 
@@ -167,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ack_that_is_not_read_has_what_its_transaction_looks_at() {
+    fn an_ack_that_is_not_read_has_its_source_and_no_other_request_is_taken_for_one() {
         let routes = AckRoutes::default();
         let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
         let _route = routes.enter("id", ("a", "b"), 7, sender);
@@ -191,8 +199,9 @@ mod tests {
             panic!("it was passed")
         };
         assert!(events.try_recv().is_err(), "it alone");
-        assert_eq!((ack.method, Arrival::of(&ack)), (Method::Ack, Some(arrival)));
-        let values: Vec<&str> = ack.headers.iter().take(2).map(Header::value).collect();
-        assert_eq!((tag_of(values[0]), values[1]), (Some("b"), "7 ACK"));
+        assert_eq!((ack.method, source_of_unread_ack(&ack)), (Method::Ack, Some(arrival.source.ip())));
+        let text = "ACK sip:192.0.2.1 SIP/2.0\r\nTo: <sip:b@h>;tag=b\r\n\r\n";
+        let Ok(SipMessage::Request(read)) = SipMessage::try_from(text) else { panic!("{text}") };
+        assert_eq!(source_of_unread_ack(&read), None);
     }
 }

@@ -43,7 +43,7 @@ mod unreadable;
 mod verbatim;
 mod via;
 
-pub use ack_routes::{AckRoute, AckRoutes};
+pub use ack_routes::{AckRoute, AckRoutes, source_of_unread_ack};
 pub use arrival::Arrival;
 pub use datagrams::Datagrams;
 pub use framing::{Frame, FramingError, body_of_datagram, next_frame};

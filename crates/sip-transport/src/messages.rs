@@ -5,12 +5,12 @@
 //! are found by the `Call-ID`; under it, the messages exchanged with different addresses are separate
 //! records, so that a sender who learns the `Call-ID` of another one's call cannot displace its messages.
 //! A record belongs to a named owner, such as a trunk, once the stack has named one, and to its source
-//! address until then. Secrets are masked before a message is stored (`mask`).
+//! address until then. Secrets are masked when a message is read (`mask`): until then nothing shows its bytes.
 //!
 //! All bounds are fixed when the log is created, see [`MessageLogLimits`]: a record, an owner, an address
 //! without an owner, all records with owners, and all without, have their own. Beyond a bound, the record
-//! that was used least recently is dropped, of the owner that occupies the most; within a record, the first
-//! and the last messages are kept. A flood from unknown addresses thus cannot displace a customer's
+//! that was used least recently is dropped, of the owner that occupies the most (in steps of 4 KiB); within a record,
+//! the first and the last messages are kept. A flood from unknown addresses thus cannot displace a customer's
 //! messages, and one customer's not another's.
 
 mod calls;
@@ -36,14 +36,13 @@ use service_base::clock::Clock;
 use crate::arrival::Arrival;
 use crate::head::Head;
 use calls::Calls;
+use message::{Stored, first_bytes};
 use newest::Newest;
 
 pub use calls::MessageLogLimits;
 pub use mask::masked_line;
 pub use message::{CallMessages, Direction, Message};
 
-/// Maximum number of bytes that are stored of a message.
-const MAX_MESSAGE_BYTES: usize = 8_192;
 /// Messages with a longer `Call-ID` are not stored.
 const MAX_CALL_ID_BYTES: usize = 512;
 
@@ -62,16 +61,16 @@ impl MessageLog {
 
     /// The messages with a `Call-ID`, oldest first; `None` if none are stored.
     pub fn of(&self, call_id: &str) -> Option<CallMessages> {
-        // Copied under the lock, which shares the bytes; sorted outside of it.
+        // Copied under the lock, which shares the bytes; masked and sorted outside of it.
         let (messages, omitted) = self.lock().of(call_id)?;
-        Some(CallMessages::new(call_id.to_owned(), messages, omitted))
+        Some(CallMessages::new(call_id.to_owned(), masked(messages), omitted))
     }
 
     /// The messages with a `Call-ID` that one stack exchanged, such as `dialler`, oldest first; `None` if none are
     /// stored.
     pub fn of_stack(&self, call_id: &str, stack: &str) -> Option<CallMessages> {
         let (messages, omitted) = self.lock().of_stack(call_id, stack)?;
-        Some(CallMessages::new(call_id.to_owned(), messages, omitted))
+        Some(CallMessages::new(call_id.to_owned(), masked(messages), omitted))
     }
 
     /// The newest messages that `selects` accepts, each with its `Call-ID`, the newest first; at most `most`, of those
@@ -91,6 +90,7 @@ impl MessageLog {
             // It was dropped meanwhile.
             let Some((messages, _)) = stored else { continue };
             for message in messages {
+                let message = message.masked();
                 if message.elapsed <= began && selects(&message) {
                     newest.add(&call_id, message);
                 }
@@ -204,10 +204,14 @@ impl Tap {
                 _ => "UDP",
             },
             length: bytes.len(),
-            bytes: mask::masked(bytes, Some(&head), MAX_MESSAGE_BYTES),
+            bytes: first_bytes(bytes).into(),
         };
-        log.lock().add(&call_id, party, message);
+        log.lock().add(&call_id, party, Stored::new(message));
     }
+}
+
+fn masked(messages: Vec<Stored>) -> Vec<Message> {
+    messages.into_iter().map(Stored::masked).collect()
 }
 
 /// The `Call-ID` of a message, if it has one that can be stored.

@@ -1,4 +1,7 @@
 //! The parts of a `From`, `To`, `Contact` or `Route` value: `name-addr` and `addr-spec` of RFC 3261 §20.10.
+//!
+//! Each message has several, so they are examined by bytes: all separators are ASCII, of which no other character has a
+//! byte.
 
 /// The `tag` parameter of a `From` or `To` value; `None` if it is absent or empty.
 ///
@@ -7,30 +10,40 @@
 pub fn tag_of(value: &str) -> Option<&str> {
     let (uri, parameters) = parts(value)?;
     // The value must at least resemble an address.
-    if !uri.contains(':') {
+    if !uri.as_bytes().contains(&b':') {
         return None;
     }
+    let mut rest = parameters;
+    loop {
+        rest = rest.get(unquoted_semicolon(rest)? + 1..)?;
+        let parameter = rest.get(..unquoted_semicolon(rest).unwrap_or(rest.len()))?;
+        let Some(equals) = parameter.bytes().position(|byte| byte == b'=') else { continue };
+        let (name, value) = parameter.split_at(equals);
+        if name.trim().eq_ignore_ascii_case("tag") {
+            let tag = value.get(1..)?.trim();
+            return (!tag.is_empty()).then_some(tag);
+        }
+    }
+}
+
+/// Where the first `;` outside of quotes stands.
+fn unquoted_semicolon(text: &str) -> Option<usize> {
     let mut quoted = false;
-    let parameters = parameters.split(|character| {
-        quoted ^= character == '"';
-        character == ';' && !quoted
-    });
-    let tag = parameters.skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("tag").then(|| value.trim())
-    })?;
-    (!tag.is_empty()).then_some(tag)
+    text.bytes().position(|byte| {
+        quoted ^= byte == b'"';
+        byte == b';' && !quoted
+    })
 }
 
 /// Whether a value is an address: quotes and brackets are closed, and the URI has a scheme. Its other syntax
 /// is not checked, because real peers send many display names that the grammar does not permit.
 pub fn is_name_addr(value: &str) -> bool {
     let (mut quoted, mut escaped) = (false, false);
-    for character in value.chars() {
-        match character {
+    for byte in value.bytes() {
+        match byte {
             _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
             _ => {}
         }
     }
@@ -52,20 +65,23 @@ pub fn uri_of(value: &str) -> &str {
 /// The URI, and the header's parameters with what precedes them; `None` if a bracket is not closed.
 fn parts(value: &str) -> Option<(&str, &str)> {
     let (mut quoted, mut escaped) = (false, false);
-    let bracket = value.find(|character| {
+    let bracket = value.bytes().position(|byte| {
         let is_literal = std::mem::take(&mut escaped);
-        match character {
+        match byte {
             _ if is_literal => {}
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
             _ => {}
         }
-        character == '<' && !quoted && !is_literal
+        byte == b'<' && !quoted && !is_literal
     });
+    let place = |text: &str, sought: u8| text.bytes().position(|byte| byte == sought);
     if let Some(start) = bracket {
-        return value.get(start + 1..)?.split_once('>');
+        let inside = value.get(start + 1..)?;
+        let end = place(inside, b'>')?;
+        return Some((inside.get(..end)?, inside.get(end + 1..)?));
     }
-    let (uri, parameters) = value.split_at(value.find(';').unwrap_or(value.len()));
+    let (uri, parameters) = value.split_at(place(value, b';').unwrap_or(value.len()));
     Some((uri.trim(), parameters))
 }
 
@@ -85,6 +101,7 @@ mod tests {
         assert_eq!(tag_of("<sip:a@b>;tag="), None);
         assert_eq!(tag_of("<sip:a@b;tag;tag=x"), None);
         assert_eq!(tag_of(";tag=x"), None);
+        assert_eq!(tag_of("\"\u{fc};\" <sip:\u{e9}@b;tag=\u{fc}>;\u{e9}=\"\u{e9};\";tag=\u{e9}"), Some("\u{e9}"));
     }
 
     #[test]

@@ -63,7 +63,10 @@ pub(crate) fn names_its_source(line: &str, source: SocketAddr) -> bool {
 /// The host and the port of a line with one value of this form alone, which many peers send:
 /// `SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa`.
 fn plain_address(line: &str) -> Option<&str> {
-    let (address, branch) = line.strip_prefix("SIP/2.0/UDP ")?.split_once(";branch=")?;
+    let value = line.strip_prefix("SIP/2.0/UDP ")?;
+    // An address has no semicolon. To search for the whole name would prepare a search first.
+    let (address, parameters) = value.split_at(value.bytes().position(|byte| byte == b';')?);
+    let branch = parameters.strip_prefix(";branch=")?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     let is_address = |byte: u8| is_plain(byte) || byte == b':';
     let has_both = !address.is_empty() && !branch.is_empty();

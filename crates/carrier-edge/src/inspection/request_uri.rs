@@ -7,7 +7,7 @@ pub(crate) fn malformed(uri: &str) -> Option<Malformed> {
     let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
     let is = |known: &str| scheme.eq_ignore_ascii_case(known);
     // A text with brackets or quotes is not a URI of another scheme.
-    if uri.chars().any(|character| "<>\"".contains(character) || character.is_ascii_whitespace()) {
+    if uri.bytes().any(|byte| matches!(byte, b'<' | b'>' | b'"') || byte.is_ascii_whitespace()) {
         return Some((400, "the Request-URI has brackets, quotes or blanks"));
     }
     if is("tel") {

@@ -55,6 +55,8 @@ struct Received {
     /// The repetitions of its final response, if that was sent past the library, or could not be sent, and is not
     /// acknowledged.
     repetition: Option<Repetition>,
+    /// The code and the text of its challenge, if that was sent past the library.
+    challenge: Option<(u16, String)>,
     acknowledgement: Option<Acknowledgement>,
     /// True if a fault loses each ACK on its way here.
     loses_acknowledgements: bool,
@@ -94,6 +96,7 @@ impl Incoming {
             answers,
             ack_route: None,
             repetition: None,
+            challenge: None,
             acknowledgement: None,
             loses_acknowledgements: false,
             ends_with_ack: false,
@@ -282,13 +285,18 @@ impl Incoming {
 
     /// Sends a response. A failure to send is logged and otherwise ignored: the caller's timers handle it.
     pub(crate) async fn respond(&mut self, code: u16, phrase: &str, headers: &[(&str, &str)], body: &str) {
-        let response = self.response(code, phrase, headers, body);
         if code >= 200
             && self.can_be_answered_directly()
             && let Some(route) = self.route_ack()
         {
+            if self.0.ends_with_ack {
+                let challenge = self.text(code, phrase, headers, body);
+                return self.challenge_directly(code, challenge, route).await;
+            }
+            let response = self.response(code, phrase, headers, body);
             return self.answer_invite(response, route).await;
         }
+        let response = self.response(code, phrase, headers, body);
         if let Err(error) = Box::pin(self.0.transaction.respond(response)).await {
             tracing::debug!(code, %error, "a response was not sent");
             if code >= 200 {
@@ -340,6 +348,34 @@ impl Incoming {
         }
     }
 
+    /// The text of a response, as the library would write [`response`](Self::response): none of its headers is copied
+    /// before.
+    fn text(&self, code: u16, phrase: &str, headers: &[(&str, &str)], body: &str) -> String {
+        let mut text = String::with_capacity(1_024);
+        let known = StatusCode::from(code);
+        let _infallible = write!(text, "SIP/2.0 {code} ");
+        text.push_str(if code < 300 { known.text() } else { phrase });
+        text.push_str("\r\n");
+        let mut add = |name: &str, value: &str| {
+            for part in [name, ": ", value, "\r\n"] {
+                text.push_str(part);
+            }
+        };
+        for header in self.headers().iter().filter(|header| is_copied(header)) {
+            add(header.name(), header.value());
+        }
+        let of_dialog = |name: &str| matches!(name, "Contact" | "Record-Route");
+        for (name, value) in headers.iter().filter(|(name, _)| of_dialog(name)) {
+            add(name, value);
+        }
+        add("Server", &self.0.identity.server_name);
+        for (name, value) in headers.iter().filter(|(name, _)| !of_dialog(name)) {
+            add(name, value);
+        }
+        let _infallible = write!(text, "Content-Length: {}\r\n\r\n{body}", body.len());
+        text
+    }
+
     /// Sends a final response, and keeps the transaction until the response needs no more repetition.
     /// Over a stream, where a request other than INVITE is not repeated, nothing is kept.
     pub(crate) async fn finish(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
@@ -347,8 +383,8 @@ impl Incoming {
             if self.0.arrival.transport != Transport::Udp {
                 return self.send_once(code, phrase, headers).await;
             }
-            let response = self.response(code, phrase, headers, "");
-            return self.answer(response, headers.is_empty()).await;
+            let response = self.text(code, phrase, headers, "");
+            return self.answer(code, &response, headers.is_empty()).await;
         }
         self.respond(code, phrase, headers, "").await;
         self.wait_refusal_delivered().await;
@@ -380,7 +416,7 @@ impl Incoming {
     pub(crate) async fn challenge(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
         self.0.ends_with_ack = true;
         self.respond(code, phrase, headers, "").await;
-        if self.wait_refusal_delivered().await {
+        if self.wait_refusal_delivered().await || self.0.challenge.is_some() {
             self.0.transaction.last_response = None;
         }
     }

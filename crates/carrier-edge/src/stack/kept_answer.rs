@@ -40,29 +40,40 @@ pub(super) fn shorten(response: &mut Response) {
     response.body = Vec::new();
 }
 
-/// What is kept of an answer that the edge sent past the library: a response without the headers that a copy of the
-/// request has too. Of an answer without headers of its own (`is_plain`), what names the dialog is enough.
-pub(super) fn own_text(response: &Response, is_plain: bool) -> String {
+/// What is kept of an answer to an INVITE that the edge sent past the library: a response with what names the dialog,
+/// without the headers that a copy of the request has too.
+pub(super) fn own_text(response: &Response) -> String {
     let status = &response.status_code;
     let mut text = format!("SIP/2.0 {} {}\r\n", status.code(), status.text());
-    for header in response.headers.iter() {
-        let is_kept = match header {
-            Header::Via(_)
-            | Header::CallId(_)
-            | Header::From(_)
-            | Header::CSeq(_)
-            | Header::RecordRoute(_) => false,
-            Header::To(_) | Header::Contact(_) => true,
-            _ => !is_plain,
-        };
-        if is_kept {
-            for part in [header.name(), ": ", header.value(), "\r\n"] {
-                text.push_str(part);
-            }
+    let is_kept = |header: &&Header| matches!(header, Header::To(_) | Header::Contact(_));
+    for header in response.headers.iter().filter(is_kept) {
+        for part in [header.name(), ": ", header.value(), "\r\n"] {
+            text.push_str(part);
         }
     }
     text.push_str("\r\n");
     text
+}
+
+/// The same of the text of an answer without a body. Of one that has headers of its own (`is_plain` is false) all are
+/// kept that a copy of the request lacks.
+pub(super) fn own_lines(answer: &str, is_plain: bool) -> String {
+    let mut own = String::with_capacity(answer.len());
+    let mut is_kept = true;
+    for (at, line) in answer.split_inclusive('\n').enumerate() {
+        let is_continued = line.starts_with([' ', '\t']);
+        if at > 0 && !is_continued {
+            is_kept = match line.split(':').next().unwrap_or_default() {
+                "Via" | "Call-ID" | "From" | "CSeq" | "Record-Route" => false,
+                "To" | "Contact" | "\r\n" => true,
+                _ => !is_plain,
+            };
+        }
+        if is_kept {
+            own.push_str(line);
+        }
+    }
+    own
 }
 
 #[cfg(test)]
@@ -110,7 +121,10 @@ mod tests {
                     Contact: <sip:h>\r\nServer: edge\r\nAllow: INVITE\r\n\r\n";
         let Ok(SipMessage::Response(response)) = SipMessage::try_from(text) else { panic!("{text}") };
         let named = "SIP/2.0 200 OK\r\nTo: <sip:b@h>;tag=t\r\nContact: <sip:h>\r\n";
-        assert_eq!(own_text(&response, true), format!("{named}\r\n"));
-        assert_eq!(own_text(&response, false), format!("{named}Server: edge\r\nAllow: INVITE\r\n\r\n"));
+        assert_eq!(own_text(&response), format!("{named}\r\n"));
+        assert_eq!(own_lines(text, true), format!("{named}\r\n"));
+        assert_eq!(own_lines(text, false), format!("{named}Server: edge\r\nAllow: INVITE\r\n\r\n"));
+        let folded = text.replace(";tag=f", "\r\n ;tag=f").replace(";tag=t", "\r\n ;tag=t");
+        assert_eq!(own_lines(&folded, true), format!("{named}\r\n").replace(";tag=t", "\r\n ;tag=t"));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::message::Message;
+use super::message::Stored;
 
 /// The memory in bytes that a stored message takes beside its bytes.
 const MESSAGE_OVERHEAD: usize = 192;
@@ -56,6 +56,14 @@ const fn records(bytes: usize) -> usize {
     bytes / 4_096
 }
 
+/// Owners are sorted by their bytes in steps of this size, so that few messages change the place of one.
+const STEP_BYTES: usize = 4_096;
+
+/// Whether records exceed a limit in bytes, or the number of records that it allows.
+const fn is_full(bytes: usize, count: usize, max_bytes: usize) -> bool {
+    bytes > max_bytes || count > records(max_bytes)
+}
+
 /// Maximum number of messages that are kept from the beginning of a record, and as many from its end.
 const MAX_HALF: usize = 32;
 
@@ -77,8 +85,8 @@ struct Record {
     used: u64,
     /// The use under which its group lists it: the last one, or an earlier one.
     listed: u64,
-    first: Vec<Message>,
-    last: VecDeque<Message>,
+    first: Vec<Stored>,
+    last: VecDeque<Stored>,
     /// The bytes of `first`, and of all messages.
     first_bytes: usize,
     bytes: usize,
@@ -94,13 +102,19 @@ struct Group {
     records: BTreeMap<u64, (Arc<str>, Party)>,
 }
 
+impl Group {
+    fn steps(&self) -> usize {
+        self.bytes / STEP_BYTES
+    }
+}
+
 /// The records with named owners, or those without.
 #[derive(Debug)]
 struct Pool {
     max_bytes: usize,
     max_group_bytes: usize,
     groups: HashMap<Owner, Group>,
-    /// The owners by their bytes.
+    /// The owners by the [`Group::steps`] of their records.
     sizes: BTreeSet<(usize, Owner)>,
     bytes: usize,
     records: usize,
@@ -115,12 +129,11 @@ impl Pool {
     /// Adds a record that was used at `used`.
     fn insert(&mut self, owner: &Owner, used: u64, key: (Arc<str>, Party), bytes: usize) {
         let group = self.groups.entry(owner.clone()).or_default();
-        if !group.records.is_empty() {
-            self.sizes.remove(&(group.bytes, owner.clone()));
-        }
+        let had = (!group.records.is_empty()).then(|| group.steps());
         group.records.insert(used, key);
         group.bytes += bytes;
-        self.sizes.insert((group.bytes, owner.clone()));
+        let has = group.steps();
+        sort(&mut self.sizes, owner, had, Some(has));
         self.bytes += bytes;
         self.records += 1;
     }
@@ -131,28 +144,28 @@ impl Pool {
         if group.records.remove(&listed).is_none() {
             return;
         }
-        self.sizes.remove(&(group.bytes, owner.clone()));
+        let had = group.steps();
         group.bytes -= bytes;
+        let has = (!group.records.is_empty()).then(|| group.steps());
+        sort(&mut self.sizes, owner, Some(had), has);
+        if has.is_none() {
+            self.groups.remove(owner);
+        }
         self.bytes -= bytes;
         self.records -= 1;
-        if group.records.is_empty() {
-            self.groups.remove(owner);
-        } else {
-            self.sizes.insert((group.bytes, owner.clone()));
-        }
     }
 
-    /// Counts the bytes that a record of the pool gained.
-    fn resize(&mut self, owner: &Owner, before: usize, after: usize) {
-        if before == after {
-            return;
-        }
-        let Some(group) = self.groups.get_mut(owner) else { return };
-        let size = group.bytes - before + after;
+    /// Counts the bytes that a record of the pool gained or lost. Returns true if a limit is exceeded now.
+    fn resize(&mut self, owner: &Owner, before: usize, after: usize) -> bool {
+        let Some(group) = self.groups.get_mut(owner) else { return false };
+        let had = group.steps();
+        group.bytes = group.bytes - before + after;
         self.bytes = self.bytes - before + after;
-        self.sizes.remove(&(group.bytes, owner.clone()));
-        group.bytes = size;
-        self.sizes.insert((size, owner.clone()));
+        let has = group.steps();
+        let exceeds = is_full(group.bytes, group.records.len(), self.max_group_bytes)
+            || is_full(self.bytes, self.records, self.max_bytes);
+        sort(&mut self.sizes, owner, Some(had), Some(has));
+        exceeds
     }
 
     /// Lists a record under its last use.
@@ -165,7 +178,6 @@ impl Pool {
 
     /// The first record of the group that exceeds a limit, if one does; `owner` is the one whose records changed.
     fn excess(&self, owner: &Owner) -> Option<Listed> {
-        let is_full = |bytes, count, max| bytes > max || count > records(max);
         let own = self.groups.get_key_value(owner);
         let own = own.filter(|(_, group)| is_full(group.bytes, group.records.len(), self.max_group_bytes));
         let largest = || {
@@ -176,6 +188,19 @@ impl Pool {
         let (owner, group) = own.or_else(largest)?;
         let (under, (call_id, party)) = group.records.first_key_value()?;
         Some(Listed { owner: owner.clone(), under: *under, call_id: Arc::clone(call_id), party: *party })
+    }
+}
+
+/// Moves an owner from the place of the steps that it had to that of those that it has now; `None` is no place.
+fn sort(sizes: &mut BTreeSet<(usize, Owner)>, owner: &Owner, had: Option<usize>, has: Option<usize>) {
+    if had == has {
+        return;
+    }
+    if let Some(had) = had {
+        sizes.remove(&(had, owner.clone()));
+    }
+    if let Some(has) = has {
+        sizes.insert((has, owner.clone()));
     }
 }
 
@@ -216,12 +241,12 @@ impl Calls {
     }
 
     /// The messages with a `Call-ID`, and the number of dropped ones.
-    pub(super) fn of(&self, call_id: &str) -> Option<(Vec<Message>, u64)> {
+    pub(super) fn of(&self, call_id: &str) -> Option<(Vec<Stored>, u64)> {
         messages_of(self.by_call_id.get(call_id)?.iter())
     }
 
     /// Those that a stack exchanged.
-    pub(super) fn of_stack(&self, call_id: &str, stack: &str) -> Option<(Vec<Message>, u64)> {
+    pub(super) fn of_stack(&self, call_id: &str, stack: &str) -> Option<(Vec<Stored>, u64)> {
         messages_of(self.by_call_id.get(call_id)?.iter().filter(|record| record.party.0 == stack))
     }
 
@@ -236,42 +261,48 @@ impl Calls {
     }
 
     /// Adds a message to its record, which is created if necessary.
-    pub(super) fn add(&mut self, call_id: &str, party: Party, message: Message) {
+    pub(super) fn add(&mut self, call_id: &str, party: Party, message: Stored) {
         let max_bytes = self.max_record_bytes;
-        self.change(call_id, party, |record| record.push(message, max_bytes));
+        let records = self.by_call_id.get_mut(call_id);
+        let known = records.and_then(|records| records.iter_mut().find(|record| record.party == party));
+        let Some(record) = known else {
+            return self.create(call_id, party, |record| record.push(message, max_bytes));
+        };
+        let had = record.bytes;
+        record.push(message, max_bytes);
+        self.uses += 1;
+        record.used = self.uses;
+        let pool = match &record.owner {
+            Owner::Named(_) => &mut self.owned,
+            Owner::Address(_) => &mut self.unowned,
+        };
+        if pool.resize(&record.owner, had, record.bytes) {
+            let owner = record.owner.clone();
+            self.drop_excess(&owner);
+        }
     }
 
     /// Assigns a record to an owner. It is created if necessary.
     pub(super) fn assign(&mut self, call_id: &str, party: Party, owner: &str) {
-        self.change(call_id, party, |record| {
-            if !matches!(&record.owner, Owner::Named(name) if **name == *owner) {
-                record.owner = Owner::Named(owner.into());
-            }
-        });
-    }
-
-    /// Changes a record, which is created if necessary, and drops records beyond the limits. Nothing happens
-    /// if too many other addresses with owners use the `Call-ID`.
-    fn change(&mut self, call_id: &str, party: Party, change: impl FnOnce(&mut Record)) {
         let records = self.by_call_id.get_mut(call_id);
         let known = records.and_then(|records| records.iter_mut().find(|record| record.party == party));
-        let Some(record) = known else { return self.create(call_id, party, change) };
-        let (before, listed, had) = (record.owner.clone(), record.listed, record.bytes);
-        change(record);
+        let named = || Owner::Named(owner.into());
+        let Some(record) = known else { return self.create(call_id, party, |record| record.owner = named()) };
         self.uses += 1;
         record.used = self.uses;
-        let (owner, used, bytes) = (record.owner.clone(), record.used, record.bytes);
-        if before == owner {
-            // Nearly every message is one of a record that keeps its owner.
-            self.pool(&owner).resize(&owner, had, bytes);
-        } else {
-            record.listed = used;
-            self.pool(&before).remove(&before, listed, had);
-            self.list(call_id, party, &owner, (used, bytes));
+        if matches!(&record.owner, Owner::Named(name) if **name == *owner) {
+            return;
         }
+        let (owner, used, bytes) = (named(), record.used, record.bytes);
+        let before = std::mem::replace(&mut record.owner, owner.clone());
+        let listed = std::mem::replace(&mut record.listed, used);
+        self.pool(&before).remove(&before, listed, bytes);
+        self.list(call_id, party, &owner, (used, bytes));
         self.drop_excess(&owner);
     }
 
+    /// Creates a record, changes it, and drops records beyond the limits. Nothing happens if too many other addresses
+    /// with owners use the `Call-ID`.
     fn create(&mut self, call_id: &str, party: Party, change: impl FnOnce(&mut Record)) {
         if !self.has_room(call_id, party) {
             return;
@@ -352,7 +383,7 @@ impl Calls {
 }
 
 /// The messages of records, and the number of dropped ones; `None` without a record.
-fn messages_of<'a>(records: impl Iterator<Item = &'a Record>) -> Option<(Vec<Message>, u64)> {
+fn messages_of<'a>(records: impl Iterator<Item = &'a Record>) -> Option<(Vec<Stored>, u64)> {
     let (mut messages, mut omitted, mut has_any) = (Vec::new(), 0, false);
     for record in records {
         messages.extend(record.first.iter().chain(&record.last).cloned());
@@ -379,8 +410,8 @@ impl Record {
 
     /// Adds a message. The first half of the record's room is for its first messages, the other half for its
     /// last ones.
-    fn push(&mut self, message: Message, max_bytes: usize) {
-        let cost = |message: &Message| message.bytes.len() + MESSAGE_OVERHEAD;
+    fn push(&mut self, message: Stored, max_bytes: usize) {
+        let cost = |message: &Stored| message.size() + MESSAGE_OVERHEAD;
         let (half, size) = (max_bytes / 2, cost(&message));
         self.bytes += size;
         if self.last.is_empty() && self.first.len() < MAX_HALF && self.first_bytes + size <= half {
@@ -406,7 +437,7 @@ impl Calls {
         let records = || self.by_call_id.values().flatten();
         let bytes = |record: &Record| {
             let messages = record.first.iter().chain(&record.last);
-            let messages: usize = messages.map(|message| message.bytes.len() + MESSAGE_OVERHEAD).sum();
+            let messages: usize = messages.map(|message| message.size() + MESSAGE_OVERHEAD).sum();
             messages + RECORD_OVERHEAD
         };
         let is_right = |record: &Record| {
@@ -424,7 +455,7 @@ impl Calls {
         let is_right_group = |pool: &Pool, owner: &Owner, group: &Group| {
             let own = records().filter(|record| record.owner == *owner);
             group.bytes == own.map(|record| record.bytes).sum::<usize>()
-                && pool.sizes.contains(&(group.bytes, owner.clone()))
+                && pool.sizes.contains(&(group.steps(), owner.clone()))
         };
         let pools =
             [(&self.owned, limits.all, limits.owner), (&self.unowned, limits.unowned, limits.address)];

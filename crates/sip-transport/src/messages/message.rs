@@ -1,10 +1,17 @@
 //! A stored message, and the messages of a call.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use memchr::memrchr;
+
+use super::mask;
+
+/// Maximum number of bytes that are stored of a message.
+const MAX_MESSAGE_BYTES: usize = 8_192;
 
 /// Whether this server received or sent a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +69,43 @@ impl Message {
     pub fn is_cut(&self) -> bool {
         self.bytes.len() < self.length
     }
+}
+
+/// A message in the log. It still has its secrets, which are masked when it is read: nearly all messages are dropped
+/// unread. So nothing but [`masked`](Self::masked) returns its bytes.
+#[derive(Clone)]
+pub(super) struct Stored(Message);
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored").field("length", &self.0.length).finish_non_exhaustive()
+    }
+}
+
+impl Stored {
+    /// A message whose bytes are the [first ones](first_bytes) as they were sent or received.
+    pub(super) fn new(unmasked: Message) -> Self {
+        Self(unmasked)
+    }
+
+    /// The number of bytes that are stored.
+    pub(super) fn size(&self) -> usize {
+        self.0.bytes.len()
+    }
+
+    /// The message, with its secrets masked.
+    pub(super) fn masked(self) -> Message {
+        Message { bytes: mask::masked(&self.0.bytes), ..self.0 }
+    }
+}
+
+/// The bytes that are stored of a message. One that is cut ends with a whole line, since a part of a secret might not
+/// be recognised.
+pub(super) fn first_bytes(message: &[u8]) -> &[u8] {
+    message.get(..MAX_MESSAGE_BYTES).map_or(message, |cut| {
+        let end = memrchr(b'\n', cut).map_or(0, |at| at + 1);
+        cut.get(..end).unwrap_or_default()
+    })
 }
 
 /// The stored messages with a `Call-ID`.

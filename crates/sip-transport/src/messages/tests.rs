@@ -50,6 +50,30 @@ fn messages_are_found_by_their_call_id_in_order_with_their_secrets_masked() {
 }
 
 #[test]
+fn a_secret_is_stored_and_nothing_that_reads_the_log_shows_it() {
+    let (log, tap) = log_of(MessageLogLimits::default());
+    let further = "Contact: <sip:a:secret@h>\r\n\r\n";
+    received(&tap, &message("INVITE sip:x SIP/2.0", "a", further), "198.51.100.9:5060");
+    let is_masked = |message: &Message| String::from_utf8_lossy(&message.bytes).contains("<sip:a:000000@h>");
+    let recent = log.recent(1, is_masked);
+    let recent = recent.into_iter().map(|(_, message)| message);
+    let found = [log.of("a").unwrap(), log.of_stack("a", "edge").unwrap()];
+    let read: Vec<Message> = found.into_iter().flat_map(|found| found.messages).chain(recent).collect();
+    assert!(read.len() == 3 && read.iter().all(is_masked), "{read:?}");
+    let shown = format!("{log:?}");
+    let digits = format!("{:?}", b"secret");
+    assert!(shown.contains("length") && !shown.contains(digits.trim_matches(['[', ']'])), "{shown}");
+}
+
+#[test]
+fn a_cut_message_ends_with_a_whole_line() {
+    let text = format!("INVITE sip:x SIP/2.0\r\n{}\r\n", "Contact: <sip:a:secret@h>\r\n".repeat(400));
+    let kept = first_bytes(text.as_bytes());
+    assert!(kept.len() > 8_100 && kept.len() <= 8_192 && kept.ends_with(b"secret@h>\r\n"), "{}", kept.len());
+    assert_eq!(first_bytes(b"INVITE"), b"INVITE");
+}
+
+#[test]
 fn the_newest_messages_of_all_calls_are_listed_first() {
     let (log, tap) = log_of(MessageLogLimits::default());
     for call in ["a", "b", "c"] {

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use rsipstack::sip::{Method, Request, Response, SipMessage};
+use rsipstack::sip::{Header, Method, Request, Response, SipMessage, StatusCode, Version};
 use rsipstack::transaction::TransactionState;
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::SipConnection;
@@ -37,7 +37,28 @@ impl Incoming {
     pub(super) async fn answer_invite(&mut self, response: Response, route: AckRoute) {
         // Before it is sent, because the ACK may arrive at once.
         self.0.ack_route = Some(route);
-        self.send_directly(&response).await;
+        self.send_directly(response.status_code.code(), &bytes_of(&response)).await;
+        self.await_ack(response);
+    }
+
+    /// Sends a challenge, which is repeated like an answer. The library has the `To` of it alone, which it needs for a
+    /// CANCEL: it must not keep it.
+    pub(super) async fn challenge_directly(&mut self, code: u16, challenge: String, route: AckRoute) {
+        self.0.ack_route = Some(route);
+        self.send_directly(code, challenge.as_bytes()).await;
+        let is_to = |header: &&Header| matches!(header, Header::To(_));
+        let to: Vec<Header> = self.headers().iter().filter(is_to).cloned().collect();
+        self.0.challenge = Some((code, challenge));
+        self.await_ack(Response {
+            status_code: StatusCode::from(code),
+            wire_reason: None,
+            version: Version::V2,
+            headers: to.into(),
+            body: Vec::new(),
+        });
+    }
+
+    fn await_ack(&mut self, response: Response) {
         let Received { transaction, repetition, .. } = &mut *self.0;
         *repetition = Some(Repetition::of(now(), &transaction.endpoint_inner.option));
         // The state decides how the library handles a CANCEL and a copy of the INVITE.
@@ -75,8 +96,14 @@ impl Incoming {
             self.0.transaction.state = TransactionState::Terminated;
             return;
         }
-        if let Some(response) = &self.0.transaction.last_response {
-            self.send_directly(response).await;
+        self.send_again().await;
+    }
+
+    async fn send_again(&self) {
+        if let Some((code, challenge)) = &self.0.challenge {
+            self.send_directly(*code, challenge.as_bytes()).await;
+        } else if let Some(response) = &self.0.transaction.last_response {
+            self.send_directly(response.status_code.code(), &bytes_of(response)).await;
         }
     }
 
@@ -92,10 +119,9 @@ impl Incoming {
     /// Sends a refusal again for a copy of its INVITE, whose sender may have lost it (RFC 3261 §17.2.1). An answer is
     /// repeated by its timer alone (RFC 6026 §7.1).
     pub(super) async fn answer_copy(&self) {
-        if let Some(response) = &self.0.transaction.last_response
-            && response.status_code.code() >= 300
-        {
-            self.send_directly(response).await;
+        let last = self.0.transaction.last_response.as_ref();
+        if last.is_some_and(|response| response.status_code.code() >= 300) {
+            self.send_again().await;
         }
     }
 
@@ -107,22 +133,21 @@ impl Incoming {
         let Received { transaction, answers, .. } = &mut *self.0;
         let is_answer = |response: &mut Response| response.status_code.code() < 300;
         if let Some(answer) = transaction.last_response.take_if(is_answer) {
-            answers.keep(&transaction.key, &kept_answer::own_text(&answer, true));
+            answers.keep(&transaction.key, &kept_answer::own_text(&answer));
         }
     }
 
     /// Answers a request other than INVITE, and ends its transaction. The answer is kept for half a minute, for copies
     /// of the request; `is_plain` is whether it has no header of its own, so that what names the dialog is enough.
-    pub(super) async fn answer(self, response: Response, is_plain: bool) {
-        self.send_directly(&response).await;
-        self.0.answers.keep(&self.0.transaction.key, &kept_answer::own_text(&response, is_plain));
+    pub(super) async fn answer(self, code: u16, response: &str, is_plain: bool) {
+        self.send_directly(code, response.as_bytes()).await;
+        self.0.answers.keep(&self.0.transaction.key, &kept_answer::own_lines(response, is_plain));
     }
 
-    async fn send_directly(&self, response: &Response) {
+    async fn send_directly(&self, code: u16, response: &[u8]) {
         let Transaction { connection, destination, .. } = &self.0.transaction;
         let (Some(SipConnection::Udp(socket)), Some(peer)) = (connection, destination) else { return };
-        let code = response.status_code.code();
-        if let Err(error) = socket.send_raw(&bytes_of(response), peer).await {
+        if let Err(error) = socket.send_raw(response, peer).await {
             tracing::debug!(code, %error, "a response was not sent");
         }
     }

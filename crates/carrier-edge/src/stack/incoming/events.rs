@@ -3,7 +3,7 @@
 use rsipstack::sip::prelude::HeadersExt as _;
 use rsipstack::sip::{Method, SipMessage, Transport, Uri};
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
-use sip_transport::{Arrival, tag_of};
+use sip_transport::{Arrival, source_of_unread_ack, tag_of};
 
 use super::repetition::Repetition;
 use super::{Incoming, Received, is_copied};
@@ -94,6 +94,23 @@ impl Incoming {
                 // The library would absorb it.
                 drop(event);
                 self.answer_copy().await;
+                continue;
+            }
+            if let TransactionEvent::Received(SipMessage::Request(ack), _) = &event
+                && let Some(source) = source_of_unread_ack(ack)
+            {
+                // It carries the local tag and the number of this request, by which it was found.
+                if self.0.loses_acknowledgements {
+                    continue;
+                }
+                if self.0.ends_with_ack {
+                    return InviteEvent::Acknowledged;
+                }
+                if self.awaits_ack_directly() {
+                    self.take_ack(ack, Some(source));
+                    return InviteEvent::Acknowledged;
+                }
+                // It is a copy.
                 continue;
             }
             let source = match &event {

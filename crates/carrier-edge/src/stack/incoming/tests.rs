@@ -179,6 +179,46 @@ async fn an_answer_to_an_invite_waits_for_the_ack_of_its_dialog_and_is_kept_shor
 }
 
 #[tokio::test]
+async fn a_challenge_is_sent_again_for_a_copy_names_its_tag_to_a_cancel_and_is_not_kept() {
+    let token = CancellationToken::new();
+    let hour = Duration::from_hours(1);
+    let option = EndpointOption { t1: hour, t1x64: 64 * hour, ..EndpointOption::default() };
+    let (endpoint, mut requests, address) = listening(&token, option, None);
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let own = socket.local_addr().unwrap();
+    let [invite, cancel] = ["INVITE", "CANCEL"].map(|method| request(own, method, 1, "", 1));
+    socket.send_to(invite.as_bytes(), address).await.unwrap();
+    let mut received = requests.next().await.unwrap();
+    received.set_local_tag("edge");
+    let serving = tokio::spawn(async move {
+        let headers = [("WWW-Authenticate", "Digest realm=\"r\""), ("Contact", "<sip:edge>")];
+        received.challenge(401, "Unauthorized", &headers).await;
+    });
+    let mut answers = Vec::new();
+    for text in [None, Some(&invite), Some(&cancel)] {
+        if let Some(text) = text {
+            socket.send_to(text.as_bytes(), address).await.unwrap();
+        }
+        let mut answer = [0; 2_048];
+        let length = tokio::time::timeout(Duration::from_secs(10), socket.recv(&mut answer)).await;
+        let length = length.expect("each is answered").unwrap();
+        answers.push(String::from_utf8_lossy(&answer[..length]).into_owned());
+    }
+    let challenge = format!(
+        "SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=a\r\n\
+         To: <sip:edge>;tag=edge\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\nContact: <sip:edge>\r\nServer: edge\r\n\
+         WWW-Authenticate: Digest realm=\"r\"\r\nContent-Length: 0\r\n\r\n"
+    );
+    assert_eq!(answers[..2], [challenge.clone(), challenge]);
+    assert!(answers[2].starts_with("SIP/2.0 200 ") && answers[2].contains(";tag=edge\r\n"), "{answers:?}");
+    socket.send_to(request(own, "ACK", 1, ";tag=edge", 1).as_bytes(), address).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), serving).await.expect("its ACK ends it").unwrap();
+    assert!(endpoint.inner.finished_transactions.is_empty());
+    assert_eq!(endpoint.inner.transactions.with_mut(|open| open.len()), 0);
+    token.cancel();
+}
+
+#[tokio::test]
 async fn a_cancel_from_another_address_is_ignored_behind_another_event_too() {
     let token = CancellationToken::new();
     let (_endpoint, mut requests, address) = listening(&token, EndpointOption::default(), None);
