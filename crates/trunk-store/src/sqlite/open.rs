@@ -231,9 +231,9 @@ fn copy_of_empty() -> rusqlite::Result<Connection> {
 }
 
 /// Writes the first page of an empty file, which says that the database has a write-ahead log, and flushes it unless
-/// the caller does. In the other modes the engine would first write a journal from which the empty file can be restored:
-/// three more flushes and a file that is deleted again, on a start that is all flushes, for a page that says nothing
-/// else. Everything after it is written through the log, once the page is flushed.
+/// the caller does. In the other modes the engine would first write a journal from which the empty file can be
+/// restored: three more flushes and a file that is deleted again, on a start that is all flushes, for a page that says
+/// nothing else. Everything after it is written through the log, once the page is flushed.
 pub(super) fn write_first_page(writer: &Connection, flushes: bool) -> rusqlite::Result<()> {
     writer.execute_batch(if flushes { "PRAGMA synchronous = FULL;" } else { "PRAGMA synchronous = OFF;" })?;
     writer.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA journal_mode = WAL;")
