@@ -94,6 +94,22 @@ fn a_new_file_is_flushed_once_and_without_a_journal_before_its_log() {
     assert_eq!(trace.lines().filter(|line| *line == "trace sync faults.db").count(), 1, "{trace}");
 }
 
+/// A server that is killed before it has flushed the first page leaves a page that looks like a flushed one.
+#[test]
+fn a_file_of_one_page_is_flushed_before_its_log_by_the_next_start() {
+    let disk = Disk::empty();
+    disk.start().kill();
+    assert_eq!(fs::metadata(disk.database()).unwrap().len(), 4_096);
+    disk.set("trace");
+    let binary = disk.start();
+    let trace = disk.faults();
+    drop(binary);
+    let first = |wanted: &str| trace.lines().position(|line| line == wanted);
+    let flushed =
+        first("trace sync faults.db").unwrap_or_else(|| panic!("the page is not flushed:\n{trace}"));
+    assert!(first("trace write faults.db-wal").is_none_or(|logged| flushed < logged), "{trace}");
+}
+
 /// Runs a subcommand on a disk.
 fn run(disk: &Disk, subcommand: &str, backup: &Path) {
     let served = disk.command();

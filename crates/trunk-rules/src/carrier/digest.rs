@@ -7,10 +7,9 @@ use std::borrow::Cow;
 
 use md5::Md5;
 use sha2::Sha256;
-use subtle::ConstantTimeEq as _;
 
 use super::authorization::{Credentials, HeaderFlaw, Parameter};
-use super::digest_response::{Algorithm, Hex, hash, response};
+use super::digest_response::{Algorithm, Hex, hash, is_same, response};
 use super::uri::hex_value;
 use super::{NonceState, Nonces, PasswordHash, Settings};
 
@@ -331,7 +330,7 @@ fn response_matches<D: sha2::Digest>(
     for (to, from) in received.iter_mut().zip(sent.response.raw()) {
         *to = from.to_ascii_lowercase();
     }
-    received.get(..expected.length).is_some_and(|received| received.ct_eq(expected.text()).into())
+    received.get(..expected.length).is_some_and(|received| is_same(received, expected.text()))
 }
 
 #[cfg(test)]

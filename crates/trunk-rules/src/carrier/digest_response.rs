@@ -3,6 +3,7 @@
 use didww_types::Secret;
 use md5::Md5;
 use sha2::Sha256;
+use subtle::{Choice, ConstantTimeEq as _};
 
 /// A hash algorithm for digests. Its session variant (`-sess`) is accepted wherever the algorithm is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -136,6 +137,17 @@ pub(super) fn hash<D: sha2::Digest>(parts: &[&[u8]]) -> sha2::digest::Output<D> 
     hasher.finalize()
 }
 
+/// Whether two texts are equal. The time depends on their lengths alone, and not on where they differ.
+// By words: each comparison ends with a barrier that the compiler cannot see through, which takes longer than comparing
+// a byte.
+pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    let are_same = words.iter().zip(other_words).fold(Choice::from(1), |are_same, (one, other)| {
+        are_same & u64::from_ne_bytes(*one).ct_eq(&u64::from_ne_bytes(*other))
+    });
+    one.len() == other.len() && bool::from(are_same & rest.ct_eq(other_rest))
+}
+
 /// A hash as hexadecimal text, without a heap allocation.
 pub(super) struct Hex {
     bytes: [u8; 64],
@@ -170,6 +182,19 @@ mod tests {
         ) {
             let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
             prop_assert_eq!(hash::<Md5>(&slices), <Md5 as sha2::Digest>::digest(parts.concat()));
+        }
+
+        #[test]
+        fn texts_are_the_same_if_no_byte_of_them_differs(
+            one in proptest::collection::vec(any::<u8>(), 0..70), place in 0usize..70, bits in any::<u8>()
+        ) {
+            let mut other = one.clone();
+            if let Some(byte) = other.get_mut(place) {
+                *byte ^= bits;
+            }
+            prop_assert_eq!(is_same(&one, &other), one == other);
+            other.push(bits);
+            prop_assert!(!is_same(&one, &other) && !is_same(&other, &one));
         }
     }
 }

@@ -8,9 +8,8 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use subtle::ConstantTimeEq as _;
 
-use super::digest_response::Hex;
+use super::digest_response::{Hex, is_same};
 
 const TIMESTAMP_BYTES: usize = 8;
 const SALT_BYTES: usize = 8;
@@ -79,7 +78,7 @@ impl NonceKey {
             return NonceState::Foreign;
         };
         let Some((salt, mac)) = rest.split_first_chunk::<SALT_BYTES>() else { return NonceState::Foreign };
-        if !bool::from(self.mac(*timestamp, *salt).ct_eq(mac)) {
+        if !is_same(&self.mac(*timestamp, *salt), mac) {
             return NonceState::Foreign;
         }
         let age = now.as_unix_millis().abs_diff(i64::from_be_bytes(*timestamp));

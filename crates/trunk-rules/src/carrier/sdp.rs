@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use memchr::memchr;
+
 /// A codec that the edge accepts. It does not transcode: media is echoed in its codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
@@ -262,11 +264,29 @@ pub(super) fn parse(sdp: &[u8]) -> Result<Vec<Stream<'_>>, SdpError> {
     // Nearly all bodies are text as a whole. Session names and information lines may be in any character set; the lines
     // parsed here are ASCII.
     match std::str::from_utf8(sdp) {
-        Ok(text) => parse_lines(text.split('\n').map(|line| Some(line.trim_ascii()))),
+        Ok(text) => parse_lines(lines(text).map(|line| Some(line.trim_ascii()))),
         Err(_) => parse_lines(
             sdp.split(|byte| *byte == b'\n').map(|line| std::str::from_utf8(line.trim_ascii()).ok()),
         ),
     }
+}
+
+/// Splits a text at each line feed, as [`str::split`] does.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let parts = split_once(text, b'\n');
+        rest = parts.map(|(_, after)| after);
+        Some(parts.map_or(text, |(line, _)| line))
+    })
+}
+
+/// As [`str::split_once`], at an ASCII character: every call has some twenty lines and values to split, and a byte is
+/// found quicker than a character.
+fn split_once(text: &str, ascii: u8) -> Option<(&str, &str)> {
+    let at = memchr(ascii, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// Parses lines without the spaces around them; those that are not text are `None`.
@@ -311,7 +331,7 @@ fn parse_lines<'a>(lines: impl Iterator<Item = Option<&'a str>>) -> Result<Vec<S
 /// Whether a value is a start and a stop time that an answer can repeat.
 fn is_time(value: &str) -> bool {
     let is_number = |word: &str| (1..=20).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit());
-    value.split_once(' ').is_some_and(|(begin, end)| is_number(begin) && is_number(end))
+    split_once(value, b' ').is_some_and(|(begin, end)| is_number(begin) && is_number(end))
 }
 
 fn media_line(value: &str) -> Option<Stream<'_>> {
@@ -349,17 +369,17 @@ fn connection(value: &str) -> Option<MediaHost> {
 }
 
 fn attribute<'a>(section: &mut Stream<'a>, text: &'a str) {
-    let (name, value) = text.split_once(':').unwrap_or((text, ""));
+    let (name, value) = split_once(text, b':').unwrap_or((text, ""));
     match name {
         "rtpmap" => {
-            if let Some((number, encoding)) = value.split_once(' ')
+            if let Some((number, encoding)) = split_once(value, b' ')
                 && let Ok(number) = number.parse()
             {
                 section.rtpmaps.push((number, encoding.trim()));
             }
         }
         "fmtp" => {
-            if let Some((number, parameters)) = value.split_once(' ')
+            if let Some((number, parameters)) = split_once(value, b' ')
                 && let Ok(number) = number.parse()
             {
                 section.format_parameters.push((number, parameters.trim()));
@@ -471,5 +491,20 @@ impl Stream<'_> {
             })
             .collect();
         names.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_text_is_split_as_the_standard_library_splits_it(text in "[a:é\n ]{0,12}") {
+            prop_assert_eq!(lines(&text).collect::<Vec<_>>(), text.split('\n').collect::<Vec<_>>());
+            prop_assert_eq!(split_once(&text, b':'), text.split_once(':'));
+        }
     }
 }

@@ -135,6 +135,13 @@ pub(super) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
 
 /// As [`text_of`], with this maximum of characters.
 pub(super) fn text_within(bytes: &[u8], max_chars: usize) -> Cow<'_, str> {
+    // Nearly every text, and each number.
+    if bytes.len() <= max_chars
+        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return Cow::Borrowed(text);
+    }
     // A character has at most four bytes, so one that is cut here is beyond the maximum.
     let text = String::from_utf8_lossy(bytes.get(..4 * max_chars).unwrap_or(bytes));
     if text.len() <= max_chars && !text.contains(char::is_control) {

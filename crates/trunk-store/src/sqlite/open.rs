@@ -1,5 +1,6 @@
 //! Opens a database: creates a new one, migrates an older one, and refuses files that are not databases of this server.
 
+use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use didww_types::{REGISTRY, ResourceSpec};
 use rusqlite::backup::Backup;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, ffi};
 use service_base::clock::Clock;
 use tokio::sync::watch;
 
@@ -98,17 +99,24 @@ impl SqliteStore {
         let is_new = files.length().map_err(access)? == 0;
         if !is_new {
             identify(&canonical, path, false)?;
+            if files.length().map_err(access)? <= FIRST_PAGE_BYTES {
+                // The first page alone: its server may have been killed before it was flushed.
+                files.database().sync_data().map_err(access)?;
+            }
         }
         files.make_private();
 
         let mut writer =
             Connection::open_with_flags(&canonical, OpenFlags::SQLITE_OPEN_READ_WRITE | NO_MUTEX)
                 .map_err(engine)?;
-        if is_new && let Err(error) = write_first_page(&writer) {
+        let abandon = |writer: Connection, error: rusqlite::Error| {
             drop(writer);
             // The next start then finds an empty file. If this fails too, it says what the file is.
             let _is_emptied = files.database().set_len(0);
-            return Err(engine(error));
+            Err(engine(error))
+        };
+        if is_new && let Err(error) = write_first_page(&writer, false) {
+            return abandon(writer, error);
         }
         writer
             .execute_batch(
@@ -117,8 +125,15 @@ impl SqliteStore {
                  PRAGMA temp_store = MEMORY;",
             )
             .map_err(engine)?;
-        let declared = if is_new { declare_unflushed(&mut writer) } else { declare(&mut writer, REGISTRY) };
-        let (symbols, found) = declared.map_err(engine)?;
+        let declared = if is_new {
+            declare_unflushed(&mut writer, files.database())
+        } else {
+            declare(&mut writer, REGISTRY)
+        };
+        let (symbols, found) = match declared {
+            Err(error) if is_failed_flush(&error) && is_new => return abandon(writer, error),
+            declared => declared.map_err(engine)?,
+        };
         if let Some(Duplicates { attribute, values, records }) = found {
             return Err(OpenError::Duplicates { file: path.to_owned(), attribute, values, records });
         }
@@ -215,13 +230,13 @@ fn copy_of_empty() -> rusqlite::Result<Connection> {
     Ok(copy)
 }
 
-/// Writes the first page of an empty file, which says that the database has a write-ahead log, and flushes it. In the
-/// other modes the engine would first write a journal from which the empty file can be restored: three more flushes and
-/// a file that is deleted again, on a start that is all flushes, for a page that says nothing else. Everything after it
-/// is written through the log.
-pub(super) fn write_first_page(writer: &Connection) -> rusqlite::Result<()> {
-    writer
-        .execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = MEMORY; PRAGMA journal_mode = WAL;")
+/// Writes the first page of an empty file, which says that the database has a write-ahead log, and flushes it unless
+/// the caller does. In the other modes the engine would first write a journal from which the empty file can be
+/// restored: three more flushes and a file that is deleted again, on a start that is all flushes, for a page that says
+/// nothing else. Everything after it is written through the log, once the page is flushed.
+pub(super) fn write_first_page(writer: &Connection, flushes: bool) -> rusqlite::Result<()> {
+    writer.execute_batch(if flushes { "PRAGMA synchronous = FULL;" } else { "PRAGMA synchronous = OFF;" })?;
+    writer.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA journal_mode = WAL;")
 }
 
 /// Converts an error of the engine, which may mean that the file is not a database or is damaged.
@@ -336,28 +351,62 @@ pub(super) fn identify(canonical: &Path, path: &Path, is_target: bool) -> Result
     Ok(())
 }
 
+/// The symbols, and duplicates of an attribute that became unique.
+type Declared = (Arc<Symbols>, Option<Duplicates>);
+
 /// Brings the schema, the symbols and the index in line with this server's, in one transaction as far as no stored
 /// record is involved. Returns the symbols, and duplicates of an attribute that became unique.
 pub(super) fn declare(
     connection: &mut Connection,
     registry: &'static [&'static ResourceSpec],
-) -> rusqlite::Result<(Arc<Symbols>, Option<Duplicates>)> {
+) -> rusqlite::Result<Declared> {
+    declare_once(connection, registry, || Ok(()))
+}
+
+/// As [`declare`], and commits once `may_commit` has returned.
+fn declare_once(
+    connection: &mut Connection,
+    registry: &'static [&'static ResourceSpec],
+    may_commit: impl FnOnce() -> rusqlite::Result<()>,
+) -> rusqlite::Result<Declared> {
     let transaction = migrate(connection)?;
     let symbols = symbols::intern(&transaction, registry)?;
     let unfinished = indexing::begin(&transaction, &symbols)?;
+    may_commit()?;
     transaction.commit()?;
     let duplicates = indexing::finish(connection, &symbols, unfinished)?;
     Ok((Arc::new(symbols), duplicates))
 }
 
-/// As [`declare`], for a new database, and without a flush: the flush of the first commit after it is one of the whole
-/// log, and nothing is answered before that one. After a power cut in between, the next start finds an empty database,
-/// as this one did.
-fn declare_unflushed(writer: &mut Connection) -> rusqlite::Result<(Arc<Symbols>, Option<Duplicates>)> {
+/// As [`declare`], for a new database whose first page is written, and without a flush of the log: the flush of the
+/// first commit after it is one of the whole log, and nothing is answered before that one. After a power cut in
+/// between, the next start finds an empty database, as this one did.
+///
+/// The first page is flushed while the schema is made in memory. It is flushed before anything is in the log: behind a
+/// page that a power cut may take, the log would be lost too.
+fn declare_unflushed(writer: &mut Connection, database: &File) -> rusqlite::Result<Declared> {
     writer.execute_batch("PRAGMA synchronous = OFF;")?;
-    let declared = declare(writer, REGISTRY)?;
+    let flush = || database.sync_data();
+    let declared = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("store-flush".to_owned()).spawn_scoped(scope, flush);
+        let flushed = move || match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|_| Err(std::io::Error::other("the flush panicked"))),
+            Err(_no_thread) => flush(),
+        };
+        declare_once(writer, REGISTRY, || flushed().map_err(failed_flush))
+    })?;
     writer.execute_batch("PRAGMA synchronous = FULL;")?;
     Ok(declared)
+}
+
+/// The engine's error for a flush of the database that failed.
+fn failed_flush(error: std::io::Error) -> rusqlite::Error {
+    let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
+    rusqlite::Error::SqliteFailure(code, Some(format!("its first page could not be flushed: {error}")))
+}
+
+fn is_failed_flush(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_FSYNC)
 }
 
 /// Brings the schema up to date. Returns the transaction, so that the caller's changes become durable with it.
@@ -391,7 +440,7 @@ fn rewrite(connection: &Connection) -> rusqlite::Result<()> {
     if is_busy {
         let why =
             "another program reads the database, so that its log cannot be emptied; stop it and start again";
-        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        let code = ffi::Error::new(ffi::SQLITE_BUSY);
         return Err(rusqlite::Error::SqliteFailure(code, Some(why.to_owned())));
     }
     Ok(())

@@ -24,11 +24,10 @@ use std::os::unix::fs::FileExt as _;
 
 use rusqlite::Connection;
 
-/// Number of frames not yet checkpointed that make a checkpoint due while writes arrive (about 16 MiB): a page that
-/// several commits changed is copied once.
-const CHECKPOINT_FRAMES: u64 = 4_000;
-/// As [`CHECKPOINT_FRAMES`], while no write arrives. Reads are quicker from the database than from the log.
-const IDLE_CHECKPOINT_FRAMES: u64 = 1_000;
+/// Number of frames not yet checkpointed that make a checkpoint due (about 4 MiB). Writes that arrive during a
+/// checkpoint wait for its copies and its flush, so a longer log makes the slowest writes slower. It would hardly copy
+/// fewer pages: most pages of the log are new ones, each of which is copied once in any case.
+const CHECKPOINT_FRAMES: u64 = 1_000;
 /// From this number of frames (about 64 MiB), checkpoints are frequent, so that the log restarts from its beginning as
 /// soon as no reader needs it.
 const LONG_LOG_FRAMES: u64 = 16_000;
@@ -69,15 +68,10 @@ impl Wal {
     }
 
     /// Whether a checkpoint is due.
-    pub(super) fn is_due(connection: &Connection, is_idle: bool) -> bool {
+    pub(super) fn is_due(connection: &Connection) -> bool {
         frames(connection).is_ok_and(|frames| {
-            let threshold = if frames.all >= LONG_LOG_FRAMES {
-                LONG_LOG_CHECKPOINT_FRAMES
-            } else if is_idle {
-                IDLE_CHECKPOINT_FRAMES
-            } else {
-                CHECKPOINT_FRAMES
-            };
+            let threshold =
+                if frames.all >= LONG_LOG_FRAMES { LONG_LOG_CHECKPOINT_FRAMES } else { CHECKPOINT_FRAMES };
             frames.all.saturating_sub(frames.checkpointed) >= threshold
         })
     }
@@ -136,4 +130,42 @@ fn frames(connection: &Connection) -> rusqlite::Result<Frames> {
     connection
         .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
         .query_row([], |row| Ok(Frames { all: number(row, 1)?, checkpointed: number(row, 2)? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connects to a new database with a write-ahead log that is checkpointed by nothing but a test.
+    fn logged(folder: &tempfile::TempDir) -> Connection {
+        let connection = Connection::open(folder.path().join("one.db")).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (a BLOB NOT NULL);",
+            )
+            .unwrap();
+        connection
+    }
+
+    /// Adds at least this number of frames to the log, in one commit.
+    fn add_frames(connection: &Connection, number: u64) {
+        connection.execute("INSERT INTO t VALUES (zeroblob(4096 * ?1))", [number.cast_signed()]).unwrap();
+    }
+
+    #[test]
+    fn a_checkpoint_is_due_after_some_megabytes_and_then_the_log_begins_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = logged(&folder);
+        add_frames(&connection, CHECKPOINT_FRAMES / 2);
+        assert!(!Wal::is_due(&connection));
+        add_frames(&connection, CHECKPOINT_FRAMES / 2);
+        assert!(Wal::is_due(&connection));
+        let length = || std::fs::metadata(folder.path().join("one.db-wal")).unwrap().len();
+        let longest = length();
+        assert!(longest < 5 << 20, "writes wait while {longest} bytes are copied");
+        Wal::checkpoint(&connection).unwrap();
+        assert!(!Wal::is_due(&connection));
+        add_frames(&connection, CHECKPOINT_FRAMES / 2);
+        assert_eq!((length(), Wal::is_due(&connection)), (longest, false));
+    }
 }

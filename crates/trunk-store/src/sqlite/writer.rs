@@ -100,7 +100,7 @@ impl Writer {
         if let Err(group) = self.run_without_savepoints(group, writes) {
             self.run_with_savepoints(group);
         }
-        self.checkpoint_if_due(false);
+        self.checkpoint_if_due();
     }
 
     /// Takes a write that arrived while a group of `group` writes ran, so that it shares the commit of the group
@@ -325,11 +325,11 @@ impl Writer {
         }
     }
 
-    /// Checkpoints the log if it is long. All of its writes are answered already, so no caller waits for this.
-    fn checkpoint_if_due(&mut self, is_idle: bool) {
+    /// Checkpoints the log if it is long. All of its writes are answered already; those that arrive meanwhile wait.
+    fn checkpoint_if_due(&mut self) {
         if self.health.has_ended()
             || self.clock.stopwatch() < self.next_checkpoint
-            || !Wal::is_due(&self.connection, is_idle)
+            || !Wal::is_due(&self.connection)
         {
             return;
         }
@@ -365,7 +365,7 @@ impl Writer {
         if self.health.is_full() {
             self.test_for_space();
         }
-        self.checkpoint_if_due(true);
+        self.checkpoint_if_due();
     }
 
     /// Tests with a write of 64 KiB, more than the smallest write needs, whether the disk has space again, and then

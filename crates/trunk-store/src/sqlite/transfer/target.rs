@@ -61,7 +61,7 @@ impl SqliteTarget {
         let mut connection = Connection::open_with_flags(&path, flags).map_err(engine)?;
         // Without a journal: if this process is killed meanwhile, a repetition does not find one, which it could not
         // read before it has identified the file.
-        if is_new && let Err(error) = open::write_first_page(&connection) {
+        if is_new && let Err(error) = open::write_first_page(&connection, true) {
             drop(connection);
             let _is_emptied = files.database().set_len(0);
             return Err(engine(error));
