@@ -101,7 +101,10 @@ mod tests {
         assert_eq!(tag_of("<sip:a@b>;tag="), None);
         assert_eq!(tag_of("<sip:a@b;tag;tag=x"), None);
         assert_eq!(tag_of(";tag=x"), None);
-        assert_eq!(tag_of("\"\u{fc};\" <sip:\u{e9}@b;tag=\u{fc}>;\u{e9}=\"\u{e9};\";tag=\u{e9}"), Some("\u{e9}"));
+        assert_eq!(
+            tag_of("\"\u{fc};\" <sip:\u{e9}@b;tag=\u{fc}>;\u{e9}=\"\u{e9};\";tag=\u{e9}"),
+            Some("\u{e9}")
+        );
     }
 
     #[test]

@@ -395,7 +395,8 @@ mod tests {
 
     #[test]
     fn the_names_of_members_are_read_in_any_case_and_those_in_maps_are_kept() {
-        let text = br#"{"Source":{"Type":"tel","TARGET":"+1"},"Destinations":[{"type":"tel","Target_Name":"B"}],
+        let text =
+            br#"{"Source":{"Type":"tel","TARGET":"+1"},"Destinations":[{"type":"tel","Target_Name":"B"}],
             "Actions":[{"Type":"talk","Option":{"Text":"Hello"}}],"Variables":{"Name":"Ann"}}"#;
         let read: CallCreate = from_json(text).unwrap();
         assert_eq!(read.source, Some(Address::tel("+1")));
