@@ -393,14 +393,14 @@ fn declare_unflushed(writer: &mut Connection, database: &File) -> rusqlite::Resu
             Ok(thread) => thread.join().unwrap_or_else(|_| Err(std::io::Error::other("the flush panicked"))),
             Err(_no_thread) => flush(),
         };
-        declare_once(writer, REGISTRY, || flushed().map_err(failed_flush))
+        declare_once(writer, REGISTRY, || flushed().map_err(|error| failed_flush(&error)))
     })?;
     writer.execute_batch("PRAGMA synchronous = FULL;")?;
     Ok(declared)
 }
 
 /// The engine's error for a flush of the database that failed.
-fn failed_flush(error: std::io::Error) -> rusqlite::Error {
+fn failed_flush(error: &std::io::Error) -> rusqlite::Error {
     let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
     rusqlite::Error::SqliteFailure(code, Some(format!("its first page could not be flushed: {error}")))
 }

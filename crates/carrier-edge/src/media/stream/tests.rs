@@ -304,7 +304,7 @@ fn events_with_the_number_of_our_offer_count_and_are_echoed_with_that_of_its_ans
         "v=0\r\nc=IN IP4 127.0.0.9\r\nm=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000\r\n";
     let answer = offer.take_answer(&mode, Some(sdp.as_bytes())).unwrap();
     stage.stream.apply(&answer, Some(at(CALLER)), now());
-    for (timestamp, payload_type) in [(1, 101), (2, 96), (3, 0x80 | 101)] {
+    for (timestamp, payload_type) in [(1, 101), (2, 96), (3, 0x80 | 0x65)] {
         let mut packet = vec![0x80, payload_type, 0, 1, 0, 0, 0, timestamp, 0, 0, 0, 7];
         packet.extend([5, 0x0a, 0, 160]);
         let (echo, _) = stage.hears(packet, CALLER, Duration::ZERO).unwrap();

@@ -1,7 +1,9 @@
 //! The events of a request's transaction: copies of it, its ACK, its CANCEL, and its end.
 
+use std::net::IpAddr;
+
 use rsipstack::sip::prelude::HeadersExt as _;
-use rsipstack::sip::{Method, SipMessage, Transport, Uri};
+use rsipstack::sip::{Method, Request, SipMessage, Transport, Uri};
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use sip_transport::{Arrival, source_of_unread_ack, tag_of};
 
@@ -70,6 +72,24 @@ impl Incoming {
         }
     }
 
+    /// Whether an ACK ends the wait for one; `None` if the library handles it. One that is not read carries the local tag
+    /// and the number of this request, by which it was found.
+    fn is_acknowledged_by(&mut self, ack: &Request, source: Option<IpAddr>, is_unread: bool) -> Option<bool> {
+        if self.0.loses_acknowledgements {
+            return Some(false);
+        }
+        if !self.0.ends_with_ack && !self.awaits_ack_directly() {
+            // One that is not read is a copy.
+            return is_unread.then_some(false);
+        }
+        let is_ours = is_unread || (self.carries_local_tag(ack) && self.has_number_of(ack));
+        // The library would wait for copies of the ACK of a challenge. The transaction is dropped, so it is not asked.
+        if is_ours && !self.0.ends_with_ack {
+            self.take_ack(ack, source);
+        }
+        Some(is_ours)
+    }
+
     /// Waits for the next event of the transaction. Cancel safe.
     pub(crate) async fn next_event(&mut self) -> InviteEvent {
         loop {
@@ -96,23 +116,6 @@ impl Incoming {
                 self.answer_copy().await;
                 continue;
             }
-            if let TransactionEvent::Received(SipMessage::Request(ack), _) = &event
-                && let Some(source) = source_of_unread_ack(ack)
-            {
-                // It carries the local tag and the number of this request, by which it was found.
-                if self.0.loses_acknowledgements {
-                    continue;
-                }
-                if self.0.ends_with_ack {
-                    return InviteEvent::Acknowledged;
-                }
-                if self.awaits_ack_directly() {
-                    self.take_ack(ack, Some(source));
-                    return InviteEvent::Acknowledged;
-                }
-                // It is a copy.
-                continue;
-            }
             let source = match &event {
                 TransactionEvent::Received(SipMessage::Request(request), _) => {
                     Arrival::of(request).map(|arrival| arrival.source.ip())
@@ -134,22 +137,11 @@ impl Incoming {
             if let TransactionEvent::Received(SipMessage::Request(request), _) = &event
                 && request.method == Method::Ack
             {
-                if self.0.loses_acknowledgements {
-                    continue;
-                }
-                if self.0.ends_with_ack {
-                    // The library would wait for copies of the ACK. The transaction is dropped, so it is not asked.
-                    if self.carries_local_tag(request) && self.has_number_of(request) {
-                        return InviteEvent::Acknowledged;
-                    }
-                    continue;
-                }
-                if self.awaits_ack_directly() {
-                    if self.carries_local_tag(request) && self.has_number_of(request) {
-                        self.take_ack(request, source);
-                        return InviteEvent::Acknowledged;
-                    }
-                    continue;
+                let unread = source_of_unread_ack(request);
+                match self.is_acknowledged_by(request, unread.or(source), unread.is_some()) {
+                    Some(true) => return InviteEvent::Acknowledged,
+                    Some(false) => continue,
+                    None => {}
                 }
             }
             if matches!(event, TransactionEvent::Terminate(_)) {
