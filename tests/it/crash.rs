@@ -144,7 +144,7 @@ async fn write(api: &Api, writer: usize, dids: &[String], ledger: &Mutex<Ledger>
     let path = format!("/voice_out_trunks/{id}");
     let (method, path, body, after) = match act {
         5 | 6 => {
-            let capacity = json!(dice.roll(1_000));
+            let capacity = json!(1 + dice.roll(1_000));
             let attributes = json!({ "status": "blocked", "capacity_limit": capacity });
             let body = json!({ "data": { "type": "voice_out_trunks", "id": id, "attributes": attributes } });
             let after = Content { status: "blocked".to_owned(), capacity, ..before.clone() };
