@@ -50,6 +50,7 @@ mod settings;
 mod slot_table;
 mod source_table;
 mod spending;
+mod split;
 mod srtp_authentication;
 mod subnet_set;
 mod terms;

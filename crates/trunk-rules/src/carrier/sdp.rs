@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use memchr::memchr;
+use super::split::{lines, split_once};
 
 /// A codec that the edge accepts. It does not transcode: media is echoed in its codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -271,24 +271,6 @@ pub(super) fn parse(sdp: &[u8]) -> Result<Vec<Stream<'_>>, SdpError> {
     }
 }
 
-/// Splits a text at each line feed, as [`str::split`] does.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(text);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let parts = split_once(text, b'\n');
-        rest = parts.map(|(_, after)| after);
-        Some(parts.map_or(text, |(line, _)| line))
-    })
-}
-
-/// As [`str::split_once`], at an ASCII character: every call has some twenty lines and values to split, and a byte is
-/// found quicker than a character.
-fn split_once(text: &str, ascii: u8) -> Option<(&str, &str)> {
-    let at = memchr(ascii, text.as_bytes())?;
-    Some((text.get(..at)?, text.get(at + 1..)?))
-}
-
 /// Parses lines without the spaces around them; those that are not text are `None`.
 fn parse_lines<'a>(lines: impl Iterator<Item = Option<&'a str>>) -> Result<Vec<Stream<'a>>, SdpError> {
     let mut lines = lines.skip_while(|line| *line == Some(""));
@@ -491,20 +473,5 @@ impl Stream<'_> {
             })
             .collect();
         names.join(" ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_text_is_split_as_the_standard_library_splits_it(text in "[a:é\n ]{0,12}") {
-            prop_assert_eq!(lines(&text).collect::<Vec<_>>(), text.split('\n').collect::<Vec<_>>());
-            prop_assert_eq!(split_once(&text, b':'), text.split_once(':'));
-        }
     }
 }
