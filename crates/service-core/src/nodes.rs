@@ -11,13 +11,16 @@
 //!
 //! A database in a file has one node, and nothing here runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use service_base::clock::Stopwatch;
+use tokio::sync::Semaphore;
 use trunk_store::{Calls, Node, Nodes, RunningCalls, StoreError};
 
 use crate::Core;
@@ -32,6 +35,9 @@ const RETRY_DELAY: Duration = Duration::from_millis(500);
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(4);
 /// The longest time between two observations after which the earlier ones still count.
 const MAX_GAP: Duration = Duration::from_secs(8);
+/// Maximum number of dead nodes that are taken over or removed at once. Heartbeats use the same few connections: behind
+/// all nodes that died in a series of restarts, one would wait until this node seems dead.
+const MAX_TAKEOVERS: usize = 2;
 
 /// Ends the calls of this node, and settles those of dead nodes.
 pub trait CallKeeper: Send + Sync {
@@ -115,10 +121,10 @@ async fn live<S: Nodes + Calls + ?Sized>(
     keeper: &impl CallKeeper,
     live_nodes: &AtomicU32,
 ) {
-    let is_heard = AtomicBool::new(true);
+    let (is_heard, since) = (AtomicBool::new(true), Stopwatch::start());
     tokio::select! {
         () = beat(store, now, &is_heard) => {}
-        () = watch(store, keeper, &is_heard, live_nodes) => {}
+        () = watch(store, keeper, &is_heard, live_nodes, || since.elapsed()) => {}
     }
 }
 
@@ -137,22 +143,40 @@ async fn beat<S: Nodes + ?Sized>(store: &S, now: impl Fn() -> Timestamp, is_hear
     }
 }
 
+/// Observes the nodes, and settles the calls of dead ones meanwhile: however long that takes, another node that dies is
+/// found in time, and its channels are free as soon as it has an heir. `now` is the time of a stopwatch.
 async fn watch<S: Nodes + Calls + ?Sized>(
     store: &S,
     keeper: &impl CallKeeper,
     is_heard: &AtomicBool,
     live_nodes: &AtomicU32,
+    now: impl Fn() -> Duration,
 ) {
-    let (mut watched, since) = (Watched::default(), Stopwatch::start());
+    let (mut watched, turns) = (Watched::default(), Semaphore::new(MAX_TAKEOVERS));
+    let (mut inherited, mut settling) = (HashSet::new(), FuturesUnordered::new());
     loop {
-        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
-        let dead = find_dead(store, &mut watched, is_heard, || since.elapsed()).await;
+        let mut next = pin!(tokio::time::sleep(HEARTBEAT_INTERVAL));
+        loop {
+            tokio::select! {
+                () = &mut next => break,
+                Some(number) = settling.next() => {
+                    inherited.remove(&number);
+                }
+            }
+        }
+        let dead = find_dead(store, &mut watched, is_heard, &now).await;
         if let Some(living) = watched.living {
             live_nodes.store(living, Ordering::Relaxed);
         }
-        // Concurrently: the channels of a dead node are free as soon as it has an heir, however many calls another one
-        // had.
-        join_all(dead.into_iter().map(|dead| inherit(store, keeper, dead))).await;
+        for dead in dead {
+            if inherited.insert(dead.number) {
+                let turns = &turns;
+                settling.push(async move {
+                    inherit(store, keeper, dead, turns).await;
+                    dead.number
+                });
+            }
+        }
     }
 }
 
@@ -173,12 +197,20 @@ async fn find_dead<S: Nodes + ?Sized>(
 }
 
 /// Becomes the heir of a dead node, settles its calls and removes it, if no other node does.
-async fn inherit<S: Nodes + Calls + ?Sized>(store: &S, keeper: &impl CallKeeper, dead: Node) {
+async fn inherit<S: Nodes + Calls + ?Sized>(
+    store: &S,
+    keeper: &impl CallKeeper,
+    dead: Node,
+    turns: &Semaphore,
+) {
     let number = dead.number;
+    let turn = turns.acquire().await;
     if !keeper.can_settle() && has_calls(store, number).await {
         return;
     }
-    let calls = match store.take_over_calls(dead).await {
+    let taken_over = store.take_over_calls(dead).await;
+    drop(turn);
+    let calls = match taken_over {
         Ok(calls) => calls,
         Err(StoreError::Conflict) => return,
         Err(error) => {
@@ -191,6 +223,7 @@ async fn inherit<S: Nodes + Calls + ?Sized>(store: &S, keeper: &impl CallKeeper,
     if let Err(error) = keeper.settle(calls).await {
         return tracing::warn!(%error, number, "calls of a dead node are not settled yet");
     }
+    let _turn = turns.acquire().await;
     match store.remove_node(number).await {
         Ok(true) => tracing::info!(number, "a dead node was removed"),
         // The next observation finds the remaining calls.
