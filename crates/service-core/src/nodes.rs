@@ -90,6 +90,27 @@ pub async fn begin(core: &Core) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Does a part of the start that can take long, between [`begin`] and [`run`], with heartbeats meanwhile: without them
+/// another node would find this one dead before it serves, and so after each further start.
+pub async fn beating<T>(core: &Core, work: impl Future<Output = T>) -> T {
+    if core.store.is_shared() { beat_during(&*core.store, || core.clock.now(), work).await } else { work.await }
+}
+
+async fn beat_during<S: Nodes + ?Sized, T>(
+    store: &S,
+    now: impl Fn() -> Timestamp,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    loop {
+        if let Ok(done) = tokio::time::timeout(HEARTBEAT_INTERVAL, &mut work).await {
+            return done;
+        }
+        let beat = tokio::time::timeout(ATTEMPT_LIMIT, store.heartbeat(now())).await;
+        tracing::debug!(?beat, "the start of this node takes long");
+    }
+}
+
 /// Removes this node, which stops in order. If it still has calls without a record, it remains, and others find it
 /// dead.
 pub async fn leave(core: &Core) {

@@ -192,6 +192,18 @@ async fn of_many_dead_nodes_few_are_taken_over_at_once() {
     assert_eq!((state.takeovers, state.most_at_once), (20, MAX_TAKEOVERS));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_start_takes_long_has_heartbeats_meanwhile() {
+    let database = Database::default();
+    let start = async {
+        tokio::time::sleep(DEAD_AFTER + Duration::from_secs(1)).await;
+        "started"
+    };
+    let now = || Timestamp::from_unix_millis(0);
+    assert_eq!(beat_during(&database, now, start).await, "started");
+    assert_eq!(database.state().beats, 5);
+}
+
 /// Never ends to settle calls.
 struct Stuck;
 
