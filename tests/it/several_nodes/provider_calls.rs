@@ -167,26 +167,33 @@ fn refuse_end(id: Uuid) -> String {
 async fn the_calls_of_a_killed_server_end_although_a_row_of_its_edge_is_unreadable_and_one_end_fails() {
     let mut stage = Stage::start().await;
     let mut calls = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..4 {
         calls.push(stage.call_at(&stage.one).await);
     }
     let running = "SELECT count(*) FROM running_call";
-    until("the edge has the calls", async || (stage.pair.database.ask(running) == "3").then_some(())).await;
+    until("the edge has the calls", async || (stage.pair.database.ask(running) == "4").then_some(())).await;
+    kill(&mut stage.pair.one).await;
+    let (unreadable, unwritable) = (calls[0], calls[1]);
     // The edge cannot settle it, so the killed server stays listed.
     stage.pair.database.ask(
         "UPDATE running_call SET attributes = 'x' WHERE number = (SELECT min(number) FROM running_call)",
     );
-    let unwritable = calls.remove(2);
+    let spoil = format!("UPDATE document SET body = 'x' WHERE kind = 9 AND id = '{unreadable}'");
+    stage.pair.database.ask(&spoil);
     stage.pair.database.ask(&refuse_end(unwritable));
-    kill(&mut stage.pair.one).await;
-    let left = "SELECT string_agg(id::text, ' ') FROM document WHERE kind = 9 AND live";
+    let live = "SELECT string_agg(id::text, ' ' ORDER BY id) FROM document WHERE kind = 9 AND live";
+    let mut left = [unreadable, unwritable].map(|id| id.to_string());
+    left.sort();
     let ended = async {
-        while stage.pair.database.ask(left) != unwritable.to_string() {
+        while stage.pair.database.ask(live) != left.join(" ") {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
     let ended = tokio::time::timeout(ENDS_OF_THE_DEAD_WITHIN, ended).await;
-    assert!(ended.is_ok(), "{unwritable} cannot end; live are {}", stage.pair.database.ask(left));
+    assert!(ended.is_ok(), "{left:?} cannot end; live are {}", stage.pair.database.ask(live));
     let listed = stage.pair.database.ask("SELECT count(*) FROM node WHERE heir IS NOT NULL AND NOT removed");
     assert_eq!(listed, "1", "its edge's call is not settled");
+    // They keep the server from no reset either.
+    stage.pair.other.control_request("/reset", "POST", &serde_json::json!({})).await;
+    assert_eq!(stage.pair.database.ask("SELECT count(*) FROM document WHERE kind = 9"), "0");
 }
