@@ -176,15 +176,6 @@ async fn watch<S: Nodes + Calls + ?Sized>(
     let (mut watched, turns) = (Watched::default(), Semaphore::new(MAX_TAKEOVERS));
     let (mut inherited, mut settling) = (HashSet::new(), FuturesUnordered::new());
     loop {
-        let mut next = pin!(tokio::time::sleep(HEARTBEAT_INTERVAL));
-        loop {
-            tokio::select! {
-                () = &mut next => break,
-                Some(number) = settling.next() => {
-                    inherited.remove(&number);
-                }
-            }
-        }
         let dead = find_dead(store, &mut watched, is_heard, &now).await;
         if let Some(living) = watched.living {
             live_nodes.store(living, Ordering::Relaxed);
@@ -196,6 +187,15 @@ async fn watch<S: Nodes + Calls + ?Sized>(
                     inherit(store, keeper, dead, turns).await;
                     dead.number
                 });
+            }
+        }
+        let mut next = pin!(tokio::time::sleep(HEARTBEAT_INTERVAL));
+        loop {
+            tokio::select! {
+                () = &mut next => break,
+                Some(number) = settling.next() => {
+                    inherited.remove(&number);
+                }
             }
         }
     }
