@@ -93,7 +93,10 @@ pub async fn begin(core: &Core) -> Result<(), StoreError> {
 /// Does a part of the start that can take long, between [`begin`] and [`run`], with heartbeats meanwhile: without them
 /// another node would find this one dead before it serves, and so after each further start.
 pub async fn beating<T>(core: &Core, work: impl Future<Output = T>) -> T {
-    if core.store.is_shared() { beat_during(&*core.store, || core.clock.now(), work).await } else { work.await }
+    if !core.store.is_shared() {
+        return work.await;
+    }
+    beat_during(&*core.store, || core.clock.now(), work).await
 }
 
 async fn beat_during<S: Nodes + ?Sized, T>(

@@ -329,8 +329,12 @@ fn unwritten(place: &Place, page: &Page, position: u64, failure: Failure) -> Tra
 fn refused_text(table: Table, row: &Row) -> Option<(&'static str, &'static str)> {
     table.columns().iter().zip(&row.0).find_map(|(column, cell)| {
         let Cell::Text(text) = cell else { return None };
-        let finds = matches!(table, Table::Account | Table::DocumentKey | Table::DocumentUnique | Table::Call);
-        let is_indexed = finds && ["name", "value", "call_id"].contains(&column.name);
+        let is_indexed = matches!(
+            (table, column.name),
+            (Table::Account, "name")
+                | (Table::DocumentKey | Table::DocumentUnique, "value")
+                | (Table::Call, "call_id")
+        );
         let check = if is_indexed { check_indexed } else { check_characters };
         match check(column.name, text) {
             Err(StoreError::Unstorable { what, flaw }) => Some((what, flaw)),
