@@ -127,11 +127,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Renewal<T, E> {
 
     /// Stores the result of an attempt, unless another request has done so. If it failed, a credential that has not
     /// expired is used on.
-    fn conclude(
-        &self,
-        number: u64,
-        outcome: Result<Arc<Credential<T>>, E>,
-    ) -> Result<Arc<Credential<T>>, E> {
+    fn conclude(&self, number: u64, outcome: Result<Arc<Credential<T>>, E>) -> Result<Arc<Credential<T>>, E> {
         let now = clock::now();
         let mut state = self.lock();
         let is_first = state.concluded < number;

@@ -73,7 +73,8 @@ impl Api<Order> {
     /// # }
     /// ```
     pub fn wait_until_carried_out(&self, id: &Id<Order>) -> Waiting<Order> {
-        self.wait_for(id, |order| order.status != OrderStatus::Pending)
+        // Not every other status than `pending`: one that this crate does not know need not be an end.
+        self.wait_for(id, |order| matches!(order.status, OrderStatus::Completed | OrderStatus::Canceled))
     }
 }
 

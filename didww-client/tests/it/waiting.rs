@@ -32,6 +32,17 @@ async fn an_order_is_read_until_it_is_carried_out() {
 }
 
 #[tokio::test]
+async fn an_order_with_a_status_of_a_later_version_is_not_carried_out() {
+    let server = MockServer::start().await;
+    answers(&server, 1, &order("in_review")).await;
+    answers(&server, 9, &order("canceled")).await;
+    let waiting = client(&server).orders().wait_until_carried_out(&id("1"));
+    let order = waiting.every(Duration::from_millis(1)).await.unwrap();
+    assert_eq!(order.status, OrderStatus::Canceled);
+    assert_eq!(received(&server).await, ["GET /v3/orders/1"; 2]);
+}
+
+#[tokio::test]
 async fn a_wait_ends_at_its_deadline_with_the_time_that_passed() {
     let server = MockServer::start().await;
     answers(&server, u64::MAX, &order("pending")).await;
