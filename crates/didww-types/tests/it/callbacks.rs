@@ -164,6 +164,30 @@ fn the_recorded_callback_of_a_trunk_is_received_as_its_events() {
     assert_eq!(receive(&[], URL, received(&signature)), Err(CallbackError::Signature));
 }
 
+/// Such a callback must not be taken for one of trunks, nor be refused, since the service would repeat it.
+#[test]
+fn an_array_with_an_event_of_an_unknown_type_is_kept_as_it_is() {
+    let trunk = r#"{"id":"1","type":"voice_out_trunks","status":"blocked","threshold_reached":true,
+        "created_at":"2017-06-25T08:21:41.795Z"}"#;
+    let similar = trunk.replace("voice_out_trunks", "sms_trunks");
+    for other in [similar.as_str(), r#"{"type":"faxes","pages":3}"#] {
+        for body in [format!("[{other}]"), format!("[{trunk},{other}]"), other.to_owned()] {
+            let payload = Payload::from_json(body.as_bytes()).unwrap();
+            let signature = sign(&key(), URL, &payload);
+            let received = Received {
+                is_get: false,
+                query: "",
+                media_type: "application/json",
+                body: body.as_bytes(),
+                signature: &signature,
+            };
+            let read = receive(&[key()], URL, received);
+            let Ok(Callback::UnknownEvents(events)) = read else { panic!("{body}: {read:?}") };
+            assert_eq!(Payload::Events(events), payload);
+        }
+    }
+}
+
 #[test]
 fn a_signed_callback_that_lacks_its_id_is_an_error_with_the_name() {
     let Err(CallbackError::Body(error)) = posted(&[("type", "orders"), ("status", "completed")]) else {
