@@ -110,6 +110,33 @@ fn the_fragment_of_the_configured_url_of_a_get_is_signed_behind_the_query() {
     }
 }
 
+/// The official SDKs differ in it, and the service may follow any of them.
+#[test]
+fn a_url_without_a_path_is_signed_with_an_empty_one_or_a_slash() {
+    let parameters = [("id", "1"), ("status", "completed"), ("type", "orders")];
+    let body = form(&parameters);
+    let accepts = |configured: &str, signed: &str, is_get: bool| {
+        let query = if is_get { body.as_str() } else { "" };
+        let signature = sign(&key(), signed, &payload(&parameters));
+        let received =
+            Received { is_get, query, media_type: FORM, body: body.as_bytes(), signature: &signature };
+        receive(&[key()], configured, received).is_ok()
+    };
+    for (configured, signed) in [
+        ("https://a.example", "https://a.example/"),
+        ("https://u:w@a.example:8443?tenant=7#x", "https://u:w@a.example:8443/?tenant=7#x"),
+        ("a.example", "http://a.example:80/"),
+    ] {
+        assert!(accepts(configured, configured, false) && accepts(configured, signed, false), "{configured}");
+    }
+    for signed in [format!("https://a.example?{body}"), format!("https://a.example/?{body}")] {
+        assert!(accepts("https://a.example", &signed, true), "{signed}");
+    }
+    assert!(!accepts("https://a.example", "https://b.example/", false));
+    assert!(!accepts("https://a.example/x", "https://a.example/x/", false));
+    assert!(!accepts("https://a.example/", "https://a.example", false));
+}
+
 #[test]
 fn each_kind_has_its_type_and_keeps_what_is_not_known() {
     let order = posted(&[("id", "1"), ("type", "orders"), ("status", "Canceled"), ("new", "x")]).unwrap();
