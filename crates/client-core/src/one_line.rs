@@ -1,7 +1,7 @@
 //! Texts of a service in the errors of an SDK, which programs write to logs.
 
-/// The text on one line, without control characters, and cut behind this number of characters. Services quote what their
-/// clients send, which a program may have from its own users: a line of a log must not be theirs.
+/// The text on one line, without control characters, and cut behind this number of characters. Services quote what
+/// their clients send, which a program may have from its own users: a line of a log must not be theirs.
 pub fn one_line(text: &str, most: usize) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(most).collect()
 }

@@ -1,11 +1,11 @@
 //! A credential that expires: obtained once for all who wait for it, and renewed before it expires.
 //!
-//! The first request that needs the credential asks for it, and concurrent requests wait for the result, even if it is a
-//! failure. A short time before the credential expires, one request renews it while the others use the old one;
+//! The first request that needs the credential asks for it, and concurrent requests wait for the result, even if it is
+//! a failure. A short time before the credential expires, one request renews it while the others use the old one;
 //! if that fails, they do so until it has expired. The time is Tokio's, so that tests can pause it.
 //!
-//! All who wait drive the attempt. A future that began it and is dropped, or is not polled while its task awaits another
-//! request, as in a loop with `select!` or over a buffered stream, does not stop the others.
+//! All who wait drive the attempt. A future that began it and is dropped, or is not polled while its task awaits
+//! another request, as in a loop with `select!` or over a buffered stream, does not stop the others.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -83,8 +83,8 @@ impl<T> Credential<T> {
 }
 
 impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Renewal<T, E> {
-    /// Returns the credential. If there is none, or it is time for a new one, `obtain` makes a future that asks for one,
-    /// and returns it with its life.
+    /// Returns the credential. If there is none, or it is time for a new one, `obtain` makes a future that asks for
+    /// one, and returns it with its life.
     ///
     /// # Errors
     /// The failure of the attempt, of this request or of the one that it waited for.
@@ -96,7 +96,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Renewal<T, E> {
             Step::Use(credential) => return Ok(credential),
             Step::Wait(number, attempt) => (number, attempt),
         };
-        // This clone is kept until the result is stored, so that a request which comes meanwhile begins no other attempt.
+        // This clone is kept until the result is stored: a request that comes meanwhile begins no other attempt.
         let outcome = attempt.clone().await;
         self.conclude(number, outcome)
     }
