@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::time::Instant;
+pub use tokio::time::Instant;
 
 /// The current time on Tokio's clock, which measures the waits and which tests can pause.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
