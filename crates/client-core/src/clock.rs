@@ -15,6 +15,11 @@ pub async fn sleep(wait: Duration) {
     tokio::time::sleep(wait).await;
 }
 
+/// The output of a future; `None` if it does not have one within the limit, on Tokio's clock.
+pub async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    tokio::time::timeout(limit, future).await.ok()
+}
+
 /// Milliseconds since 1970 on the system clock; 0 before 1970. Only used to evaluate a `Retry-After` with a
 /// date when the response has no `Date` header.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]

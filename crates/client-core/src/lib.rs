@@ -33,7 +33,7 @@ mod unreadable;
 
 pub use address::url_below;
 pub use channel::{Answered, Body, Channel, Outgoing};
-pub use clock::{Instant, now, sleep};
+pub use clock::{Instant, now, sleep, within};
 pub use endless::Endless;
 pub use exchange::Exchange;
 pub use failure::{TransportError, TransportKind};

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer};
 
-use crate::support::{client, document, error, id, received, response};
+use crate::raw_server::raw_server;
+use crate::support::{builder, client, document, error, id, received, response};
 
 fn order(status: &str) -> Value {
     document(&json!({"id": "1", "type": "orders", "attributes": {"amount": "1.0", "status": status,
@@ -58,6 +59,17 @@ async fn a_wait_ends_at_its_deadline_with_the_time_that_passed() {
     );
     let at_once = orders.wait_until_carried_out(&id("1")).timeout(Duration::ZERO).await;
     assert!(matches!(at_once, Err(Error::Overdue(_))));
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_prolongs_a_wait_by_one_request_at_most() {
+    let base = raw_server(Vec::new()).await;
+    let client = builder(&base).timeout(Duration::from_millis(400)).build().unwrap();
+    let waiting = client.orders().wait_until_carried_out(&id("1")).timeout(Duration::from_millis(100));
+    let overdue = waiting.await;
+    // Four attempts would take 1.6 s.
+    let Err(Error::Overdue(overdue)) = overdue else { panic!("{overdue:?}") };
+    assert!(overdue.waited >= Duration::from_millis(500), "{overdue}");
 }
 
 #[tokio::test]
