@@ -205,6 +205,19 @@ impl AttributeSpec {
         if was_null { Some(DefaultValue::Null) } else { self.default }
     }
 
+    /// Whether a request of a version can have null for the attribute: as its value, or, if the request creates a
+    /// record, for the default.
+    pub fn takes_null(&self, version: ApiVersion, creates: bool) -> bool {
+        let is_value = self.create != Access::Required && self.value_at(version).check(&Value::Null).is_ok();
+        is_value || (creates && self.null_is_default(version))
+    }
+
+    /// Whether null stands for the default in a create request of a version, as it does before 2026-04-16 for an
+    /// enumeration with a default (documented for `status`).
+    pub fn null_is_default(&self, version: ApiVersion) -> bool {
+        !version.has_corrected_rules() && self.default.is_some() && matches!(self.kind, Kind::Enumeration(_))
+    }
+
     /// The value as the service stores it in a version, so that two values that the service takes for the same are
     /// equal: addresses with their prefix length, decimals without needless zeros, lists without repetitions. In a
     /// `{"type", "attributes"}` object, the members that only the service sets are left out, and so are null members,
