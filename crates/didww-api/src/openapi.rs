@@ -64,11 +64,14 @@ pub fn document(version: ApiVersion) -> Value {
         paths.extend(paths::of(spec, version));
         schemas.extend(schemas::of(spec, version));
     }
-    let (scheme_name, scheme) = if version.uses_tokens() {
-        ("bearer", json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" }))
-    } else {
-        ("apiKey", json!({ "type": "apiKey", "in": "header", "name": "Api-Key" }))
-    };
+    let mut schemes = Map::new();
+    // From 2026-11-19 on, files alone can be downloaded with a key.
+    schemes.insert("apiKey".to_owned(), json!({ "type": "apiKey", "in": "header", "name": "Api-Key" }));
+    let scheme = if version.uses_tokens() { "bearer" } else { "apiKey" };
+    if version.uses_tokens() {
+        let bearer = json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" });
+        schemes.insert(scheme.to_owned(), bearer);
+    }
     json!({
         "openapi": "3.0.3",
         "info": {
@@ -79,10 +82,10 @@ pub fn document(version: ApiVersion) -> Value {
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/v3" }],
-        "security": [{ (scheme_name): [] }],
+        "security": [{ (scheme): [] }],
         "paths": paths,
         "components": {
-            "securitySchemes": { (scheme_name): scheme },
+            "securitySchemes": schemes,
             "schemas": schemas,
         },
     })

@@ -70,6 +70,10 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     if !record.is_empty() {
         paths.insert(format!("/{path}/{{id}}"), Value::Object(record));
     }
+    if let Some(ending) = spec.downloads_below(path) {
+        let get = download(spec, version);
+        paths.insert(format!("/{path}/{{filename}}{ending}"), json!({ "get": get }));
+    }
     if spec.has_at(Verb::Get, version) && !spec.unrouted {
         for relationship in spec.relationships_at(version) {
             paths.extend(relationship_paths(spec, version, relationship, &id()));
@@ -198,6 +202,25 @@ fn operation(
     if spec.open {
         // No credential is needed.
         operation.insert("security".into(), json!([]));
+    }
+    Value::Object(operation)
+}
+
+/// The download of a file, whose address is in the `url` of its record. It takes either credential.
+fn download(spec: &ResourceSpec, version: ApiVersion) -> Value {
+    let parameter = json!({
+        "name": "filename", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" },
+    });
+    let file = json!({ "content": { "application/gzip": { "schema": { "type": "string", "format": "binary" } } } });
+    let mut operation = Map::from_iter([
+        ("operationId".to_owned(), json!(format!("{}_download", spec.name))),
+        ("tags".to_owned(), json!([spec.name])),
+        ("summary".to_owned(), json!("The file of a record, which the record has in `url` once it is made.")),
+        ("parameters".to_owned(), json!([parameter])),
+        ("responses".to_owned(), responses(&[("200", Some(&file))])),
+    ]);
+    if version.uses_tokens() {
+        operation.insert("security".to_owned(), json!([{ "bearer": [] }, { "apiKey": [] }]));
     }
     Value::Object(operation)
 }
