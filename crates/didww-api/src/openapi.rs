@@ -242,6 +242,31 @@ mod tests {
     }
 
     #[test]
+    fn a_relationship_has_the_identifiers_of_its_records() {
+        for (version, name, kind) in [
+            (ApiVersion::V2021_12_15, "voice_in_trunk", "voice_in_trunks"),
+            (ApiVersion::NEWEST, "sms_trunk_group", "sms_trunk_groups"),
+        ] {
+            let described = document(version);
+            let of = |schema: &str| {
+                let relationships = &described["components"]["schemas"][schema]["properties"]["relationships"];
+                relationships["properties"][name].clone()
+            };
+            for schema in ["dids", "dids_update"] {
+                let data = &of(schema)["properties"]["data"];
+                assert_eq!(data["properties"]["type"]["enum"], json!([kind]), "{version} {schema}");
+                assert_eq!(data["nullable"], true, "{version} {schema}");
+            }
+            assert_eq!(of("dids_update")["required"], json!(["data"]));
+            assert_eq!(of("dids")["properties"]["links"]["type"], "object");
+        }
+        let described = document(ApiVersion::NEWEST);
+        let body = &described["components"]["schemas"]["voice_out_trunks_create"]["properties"];
+        let dids = &body["relationships"]["properties"]["dids"]["properties"]["data"];
+        assert_eq!((&dids["type"], &dids["items"]["required"]), (&json!("array"), &json!(["type", "id"])));
+    }
+
+    #[test]
     fn the_text_of_a_document_is_built_once() {
         for version in ApiVersion::ALL {
             let first = text(version);

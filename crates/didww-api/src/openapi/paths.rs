@@ -6,7 +6,7 @@ use didww_types::{
 };
 use serde_json::{Map, Value, json};
 
-use super::schemas::{kind_schema, word_at};
+use super::schemas::{kind_schema, linkage_schema, word_at};
 
 /// Builds the path items of a resource and of its relationships in a version.
 pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String, Value> {
@@ -163,24 +163,6 @@ fn related(
     };
     parameters.extend(shape_parameters(target, version));
     (document(&data, relationship.many.then_some(target)), parameters)
-}
-
-fn linkage_schema(relationship: &RelationshipSpec, version: ApiVersion) -> Value {
-    let mut identifier = json!({
-        "type": "object",
-        "required": ["type", "id"],
-        "properties": {
-            "type": { "type": "string", "enum": relationship.targets_at(version).collect::<Vec<_>>() },
-            "id": { "type": "string", "format": "uuid" },
-        },
-    });
-    if relationship.many {
-        return json!({ "type": "array", "items": identifier });
-    }
-    if let Some(identifier) = identifier.as_object_mut() {
-        identifier.insert("nullable".to_owned(), json!(true));
-    }
-    identifier
 }
 
 fn operation(

@@ -131,7 +131,7 @@ fn members(
             .sent_relationships_at(version)
             .filter(|relationship| relationships(relationship))
             .map(|relationship| {
-                let mut schema = json!({ "type": "object", "description": relationship.doc });
+                let mut schema = relationship_schema(relationship, version, place);
                 if let (true, Some(object)) = (relationship.write_only, schema.as_object_mut()) {
                     object.insert("writeOnly".to_owned(), json!(true));
                 }
@@ -139,6 +139,18 @@ fn members(
             })
             .collect(),
     }
+}
+
+/// A relationship in a document: in answers its links, and its members if they are included; in requests the members.
+fn relationship_schema(relationship: &RelationshipSpec, version: ApiVersion, place: Place) -> Value {
+    let (doc, data) = (relationship.doc, linkage_schema(relationship, version));
+    if place != Place::Record {
+        let properties = json!({ "data": data });
+        return json!({ "type": "object", "description": doc, "required": ["data"], "properties": properties });
+    }
+    let link = || json!({ "type": "string", "format": "uri" });
+    let links = json!({ "type": "object", "properties": { "self": link(), "related": link() } });
+    json!({ "type": "object", "description": doc, "properties": { "links": links, "data": data } })
 }
 
 fn record(spec: &ResourceSpec, version: ApiVersion, members: &Members, writable: bool) -> Value {
@@ -299,6 +311,25 @@ pub(super) fn word_at(
         Some(word) => word,
         None => json!(text),
     }
+}
+
+/// Builds the schema of the resource identifiers of a relationship.
+pub(super) fn linkage_schema(relationship: &RelationshipSpec, version: ApiVersion) -> Value {
+    let mut identifier = json!({
+        "type": "object",
+        "required": ["type", "id"],
+        "properties": {
+            "type": { "type": "string", "enum": relationship.targets_at(version).collect::<Vec<_>>() },
+            "id": { "type": "string", "format": "uuid" },
+        },
+    });
+    if relationship.many {
+        return json!({ "type": "array", "items": identifier });
+    }
+    if let Some(identifier) = identifier.as_object_mut() {
+        identifier.insert("nullable".to_owned(), json!(true));
+    }
+    identifier
 }
 
 /// Builds the schema of an attribute's or filter's value.
