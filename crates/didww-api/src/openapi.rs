@@ -249,7 +249,8 @@ mod tests {
         ] {
             let described = document(version);
             let of = |schema: &str| {
-                let relationships = &described["components"]["schemas"][schema]["properties"]["relationships"];
+                let relationships =
+                    &described["components"]["schemas"][schema]["properties"]["relationships"];
                 relationships["properties"][name].clone()
             };
             for schema in ["dids", "dids_update"] {
