@@ -162,7 +162,8 @@ async fn items_are_refused_with_their_place() {
     // The service makes the items of these types.
     for other in [
         json!({ "type": "generic_order_items", "attributes": {} }),
-        json!({ "type": "emergency_order_items", "attributes": { "emergency_calling_service_id": UNKNOWN, "qty": 1 } }),
+        json!({ "type": "emergency_order_items", "attributes":
+            { "emergency_calling_service_id": UNKNOWN, "qty": 1 } }),
     ] {
         refused(&shop.post(json!({ "items": [other] })).await, &[at("type", "is invalid")]);
     }
