@@ -242,6 +242,25 @@ mod tests {
     }
 
     #[test]
+    fn a_body_has_the_types_of_objects_that_a_request_may_send() {
+        let newest = document(ApiVersion::NEWEST);
+        let of = |schema, attribute, place| of_attribute(&newest, schema, attribute).pointer(place).cloned();
+        let method = "/properties/type/enum";
+        let sent = Some(json!(["credentials_and_ip", "twilio"]));
+        for schema in ["voice_out_trunks_create", "voice_out_trunks_update"] {
+            let mut types = of(schema, "authentication_method", method);
+            types.as_mut().and_then(Value::as_array_mut).unwrap().sort_by_key(Value::to_string);
+            assert_eq!(types, sent, "{schema}");
+        }
+        let shown = of("voice_out_trunks", "authentication_method", method).unwrap();
+        assert!(shown.as_array().unwrap().contains(&json!("ip_only")));
+        let items = "/items/properties/type/enum";
+        let bought = of("orders_create", "items", items).unwrap();
+        assert_eq!(bought.as_array().unwrap().len(), 2, "{bought}");
+        assert_eq!(of("orders", "items", items).unwrap().as_array().unwrap().len(), 4);
+    }
+
+    #[test]
     fn a_relationship_has_the_identifiers_of_its_records() {
         for (version, name, kind) in [
             (ApiVersion::V2021_12_15, "voice_in_trunk", "voice_in_trunks"),

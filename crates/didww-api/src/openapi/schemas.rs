@@ -145,8 +145,8 @@ fn members(
 fn relationship_schema(relationship: &RelationshipSpec, version: ApiVersion, place: Place) -> Value {
     let (doc, data) = (relationship.doc, linkage_schema(relationship, version));
     if place != Place::Record {
-        let properties = json!({ "data": data });
-        return json!({ "type": "object", "description": doc, "required": ["data"], "properties": properties });
+        let members = json!({ "data": data });
+        return json!({ "type": "object", "description": doc, "required": ["data"], "properties": members });
     }
     let link = || json!({ "type": "string", "format": "uri" });
     let links = json!({ "type": "object", "properties": { "self": link(), "related": link() } });
@@ -251,6 +251,11 @@ fn sent_schema(attribute: &AttributeSpec, version: ApiVersion) -> Value {
     };
     if let (Some(name), Some(object)) = (needs_one, schema.as_object_mut()) {
         object.insert(name.to_owned(), json!(1));
+    }
+    let types = if matches!(value.kind, Kind::List { .. }) { "/items" } else { "" };
+    let types = schema.pointer_mut(&format!("{types}/properties/type/enum")).and_then(Value::as_array_mut);
+    if let Some(types) = types {
+        types.retain(|name| !attribute.answered.iter().any(|answered| name == answered));
     }
     schema
 }

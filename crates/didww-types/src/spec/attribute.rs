@@ -117,6 +117,8 @@ pub struct AttributeSpec {
     /// Texts of an enumeration that an account without the feature can neither write nor, where the corrected rules
     /// hold, filter by.
     pub values_need: &'static [(&'static str, Feature)],
+    /// Types of `{"type", "attributes"}` objects that only answers have: no request can send them.
+    pub answered: &'static [&'static str],
 }
 
 impl AttributeSpec {
@@ -148,6 +150,7 @@ impl AttributeSpec {
             validate: T::validate,
             revision: None,
             values_need: &[],
+            answered: &[],
         }
     }
 
@@ -184,6 +187,13 @@ impl AttributeSpec {
     #[must_use]
     pub const fn values_need(mut self, features: &'static [(&'static str, Feature)]) -> Self {
         self.values_need = features;
+        self
+    }
+
+    /// Sets the types of objects that only answers have.
+    #[must_use]
+    pub const fn answered(mut self, types: &'static [&'static str]) -> Self {
+        self.answered = types;
         self
     }
 
