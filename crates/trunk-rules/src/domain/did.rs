@@ -134,8 +134,8 @@ fn shared_capacity(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
     }
 }
 
-/// A DID takes channels only of a pool that has its country. The text and the pointer, which is that of a column, are in
-/// test data of the official Ruby SDK.
+/// A DID takes channels only of a pool that has its country. The text and the pointer, which is that of a column, are
+/// in test data of the official Ruby SDK.
 fn pool_country(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
     let WriteKind::Update(stored) = context.kind else { return };
     for name in [CAPACITY_POOL, Did::SHARED_CAPACITY_GROUP.as_str()] {

@@ -75,8 +75,8 @@ fn needs_of_country(did: &str, read: &[Found]) -> Vec<Need> {
     std::iter::once(group).chain(country).collect()
 }
 
-/// Whether a DID is in a country that the pool does not have. It is not if either is unknown: a DID without a DID group,
-/// or a pool without countries.
+/// Whether a DID is in a country that the pool does not have. It is not if either is unknown: a DID without a DID
+/// group, or a pool without countries.
 pub(super) fn is_elsewhere(did: &str, read: &[Found]) -> bool {
     let first = |need: &Need| found(read, need).and_then(<[_]>::first);
     let country = first(&group_of(did)).and_then(|group| first(&country_of(&group.id)));
