@@ -172,6 +172,41 @@ mod tests {
     }
 
     #[test]
+    fn the_limits_of_a_body_are_those_of_the_validation() {
+        for version in VERSIONS {
+            let described = document(version);
+            let mut seen = 0;
+            for spec in resources(version) {
+                for attribute in spec.attributes_at(version) {
+                    let limits = attribute.value_at(version);
+                    for verb in ["create", "update"] {
+                        let name = format!("{}_{verb}", spec.name_at(version));
+                        let schema = of_attribute(&described, &name, attribute.name);
+                        let place = format!("{version} {name} {}", attribute.name);
+                        let texts = schema["enum"].as_array().into_iter().flatten();
+                        for text in texts.filter(|text| !text.is_null()) {
+                            assert!(limits.check(text).is_ok(), "{place}: {text}");
+                            seen += 1;
+                        }
+                        for (name, beyond) in [("minimum", -1), ("maximum", 1)] {
+                            let Some(bound) = schema[name].as_i64() else { continue };
+                            assert!(limits.check(&json!(bound)).is_ok(), "{place}: {bound}");
+                            assert!(limits.check(&json!(bound + beyond)).is_err(), "{place}: {bound}");
+                            seen += 1;
+                        }
+                        if let Some(most) = schema["maxLength"].as_u64() {
+                            let long = "x".repeat(usize::try_from(most).unwrap() + 1);
+                            assert!(limits.check(&json!(long)).is_err(), "{place}");
+                            seen += 1;
+                        }
+                    }
+                }
+            }
+            assert!(seen > 50, "{version}: {seen}");
+        }
+    }
+
+    #[test]
     fn a_record_may_have_what_another_version_stored() {
         let (older, newer) = (document(ApiVersion::V2022_05_10), document(ApiVersion::V2026_04_16));
         let of_record = |attribute| of_attribute(&newer, "voice_out_trunks", attribute);
