@@ -79,7 +79,7 @@ pub(super) fn placeholder(attribute: &AttributeSpec) -> &'static str {
         Kind::Enumeration(_) => "WORD",
         Kind::Timestamp => "TIME",
         Kind::Date => "DATE",
-        Kind::Url => "URL",
+        Kind::Url { .. } => "URL",
         Kind::Uuid => "ID",
         Kind::List { .. } => "A,B",
         Kind::Variant(_) => "TYPE,MEMBER=VALUE",
