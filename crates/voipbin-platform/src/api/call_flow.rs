@@ -1,5 +1,6 @@
 //! The flow of new calls: one that the request names, or a temporary one for the actions of the request.
 
+use serde_json::{Number, Value};
 use trunk_rules::outbound;
 use trunk_store::Change;
 use uuid::Uuid;
@@ -90,8 +91,35 @@ pub(super) fn checked_actions(
     }
     outbound::Flow::new(&actions)
         .map_err(|error| ApiError::new(Status::InvalidArgument, error.reason(), error.to_string()))?;
-    for action in actions.iter_mut().filter(|action| action.id.is_nil()) {
-        action.id = platform.core.ids.request();
+    for action in &mut actions {
+        if action.id.is_nil() {
+            action.id = platform.core.ids.request();
+        }
+        action.option.values_mut().for_each(drop_empty_fractions);
     }
     Ok(actions.into_iter().map(Action::from).collect())
+}
+
+/// Replaces `1500.0` by `1500`. VoIPBIN's own platform returns a whole number in this form however it was sent, and
+/// programs decode it as an integer.
+fn drop_empty_fractions(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(whole) = without_fraction(number) {
+                *number = whole.into();
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(drop_empty_fractions),
+        Value::Object(members) => members.values_mut().for_each(drop_empty_fractions),
+        _ => {}
+    }
+}
+
+/// The integer that a floating-point number is exactly.
+fn without_fraction(number: &Number) -> Option<i64> {
+    /// Beyond 2^53, not every integer is a floating-point number.
+    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+    let float = number.as_f64().filter(|_| number.is_f64())?;
+    let is_whole = float.fract() == 0.0 && float.abs() <= MAX_EXACT;
+    if is_whole { format!("{float:.0}").parse().ok() } else { None }
 }
