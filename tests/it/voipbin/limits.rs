@@ -36,6 +36,38 @@ async fn a_request_calls_a_hundred_destinations_and_not_one_more() {
 }
 
 #[tokio::test]
+async fn the_texts_of_addresses_have_limits_because_each_call_has_a_copy() {
+    let (stage, mut carrier, body) = ready().await;
+    for (member, most, unit) in [
+        ("type", 255, "characters"),
+        ("target", 2_048, "characters"),
+        ("target_name", 255, "characters"),
+        ("name", 255, "characters"),
+        ("detail", 65_535, "bytes"),
+    ] {
+        for (whose, pointer) in [("source", "/source"), ("destinations", "/destinations/0")] {
+            let mut body = body.clone();
+            body.pointer_mut(pointer).unwrap()[member] = json!("x".repeat(most + 1));
+            let flaw =
+                format!("The request contains invalid data: {whose}.{member} has more than {most} {unit}.");
+            for path in ["/providercalls", "/calls"] {
+                stage.sa.post(path, &body).await.refused(&invalid(flaw.clone()));
+                assert_eq!(stage.sa.get(path).await.rows(), Vec::<Value>::new());
+            }
+        }
+    }
+    assert_eq!(carrier.untaken(), 0);
+    let mut longest = body;
+    for pointer in ["/source", "/destinations/0"] {
+        let address = longest.pointer_mut(pointer).unwrap();
+        (address["name"], address["detail"]) = (json!("가".repeat(255)), json!("x".repeat(65_535)));
+    }
+    let record = stage.sa.post("/providercalls", &longest).await.ok();
+    assert_eq!(record["source"], longest["source"]);
+    carrier.call().await.refuse(486).await;
+}
+
+#[tokio::test]
 async fn a_flow_has_two_hundred_actions_and_not_one_more() {
     let (stage, carrier, mut body) = ready().await;
     body["actions"] = json!(vec![json!({ "type": "answer" }); 201]);
