@@ -87,6 +87,27 @@ async fn a_flow_has_two_hundred_actions_and_not_one_more() {
 }
 
 #[tokio::test]
+async fn the_options_of_an_action_have_65535_bytes_and_not_one_more() {
+    let (stage, carrier, mut body) = ready().await;
+    let talk = |bytes: usize| {
+        let text = "x".repeat(bytes - r#"{"text":""}"#.len());
+        json!([{ "type": "answer" }, { "type": "talk", "option": { "text": text } }])
+    };
+    let refused = invalid("The options of an action have at most 65535 bytes.");
+    body["actions"] = talk(65_536);
+    for path in ["/flows", "/providercalls", "/calls"] {
+        stage.sa.post(path, &body).await.refused(&refused);
+        assert_eq!(stage.sa.get(path).await.rows(), Vec::<Value>::new());
+    }
+    assert!(stage.flows(stage.admin).await.is_empty());
+    assert_eq!(carrier.untaken(), 0);
+    body["actions"] = talk(65_535);
+    for path in ["/flows", "/providercalls", "/calls"] {
+        stage.sa.post(path, &body).await.ok();
+    }
+}
+
+#[tokio::test]
 async fn a_body_has_a_mebibyte_and_not_one_byte_more() {
     let stage = Stage::start().await;
     let body = |bytes: usize| {

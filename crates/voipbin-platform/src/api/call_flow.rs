@@ -4,7 +4,7 @@ use serde_json::{Number, Value};
 use trunk_rules::outbound;
 use trunk_store::Change;
 use uuid::Uuid;
-use voipbin_types::{Action, ActionBody, Flow, FlowKind};
+use voipbin_types::{Action, ActionBody, Flow, FlowKind, to_json};
 
 use super::flows;
 use crate::entity::Entity;
@@ -15,6 +15,9 @@ use crate::request::RequestContext;
 
 /// Maximum number of actions of a flow. VoIPBIN documents no limit.
 const MAX_ACTIONS: usize = 200;
+/// Maximum length of the options of an action in bytes of JSON. Each call that runs the action writes a copy of them each
+/// time, and so does each event of that. VoIPBIN documents no limit.
+const MAX_OPTION_BYTES: usize = 65_535;
 
 /// The flow that new calls run.
 pub(super) struct ChosenFlow {
@@ -80,7 +83,7 @@ fn temporary(
 /// The actions of a new flow. Those without an id receive one.
 ///
 /// # Errors
-/// When there are more than [`MAX_ACTIONS`], or one of them is invalid.
+/// When there are more than [`MAX_ACTIONS`], or one of them is invalid or longer than [`MAX_OPTION_BYTES`].
 pub(super) fn checked_actions(
     platform: &Platform,
     mut actions: Vec<ActionBody>,
@@ -91,6 +94,12 @@ pub(super) fn checked_actions(
     }
     outbound::Flow::new(&actions)
         .map_err(|error| ApiError::new(Status::InvalidArgument, error.reason(), error.to_string()))?;
+    let is_long =
+        |action: &ActionBody| to_json(&action.option).is_ok_and(|options| options.len() > MAX_OPTION_BYTES);
+    if actions.iter().any(is_long) {
+        let message = format!("The options of an action have at most {MAX_OPTION_BYTES} bytes.");
+        return Err(ApiError::invalid_argument(message));
+    }
     for action in &mut actions {
         if action.id.is_nil() {
             action.id = platform.core.ids.request();
