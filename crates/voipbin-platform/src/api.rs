@@ -102,6 +102,10 @@ async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Resp
     exchange.finish(response)
 }
 
+/// Maximum number of characters of a message or cause in the log: both can quote a text of the request, which can be as
+/// long as its body.
+const MAX_LOGGED_CHARS: usize = 500;
+
 /// Counts the refusals that a client without a credential can cause any number of, by its address.
 static REFUSED: LogLimiter = LogLimiter::new("requests of the communication platform were refused");
 
@@ -116,6 +120,8 @@ fn log_refusal(platform: &Platform, exchange: &Exchange, error: &ApiError) {
     if is_limited && !REFUSED.admits(origin(Client::of(&parts.extensions)), platform.core.clock.now()) {
         return;
     }
+    let excerpt = |text: &str| text.chars().take(MAX_LOGGED_CHARS).collect::<String>();
+    let (message, cause) = (excerpt(&error.message), error.cause.as_deref().map(excerpt));
     // The message can contain a value of the request, and the path an id: both are texts, which the log escapes.
     tracing::info!(
         method = parts.method.as_str(),
@@ -123,8 +129,8 @@ fn log_refusal(platform: &Platform, exchange: &Exchange, error: &ApiError) {
         status = error.http_status().as_u16(),
         request_id,
         reason = error.reason,
-        message_sent = &*error.message,
-        cause = error.cause.as_deref(),
+        message_sent = &*message,
+        cause = cause.as_deref(),
         "request refused"
     );
 }

@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::caller::Caller;
 use super::carrier::Carrier;
 use super::refusal::*;
 use super::stage::*;
+use crate::sip::edge::until;
+use crate::support::binary::Binary;
 
 /// A server that may call the United States, a carrier that does not respond, and a body that places calls.
 async fn ready() -> (Stage, Carrier, Value) {
@@ -120,6 +123,24 @@ async fn a_body_has_a_mebibyte_and_not_one_byte_more() {
 }
 
 #[tokio::test]
+async fn a_refusal_has_a_short_line_in_the_log_however_long_the_text_is_that_it_quotes() {
+    let arguments = ["--ephemeral", "--api-key", "good", "--voipbin-admin", "root:correct horse"];
+    let binary = Binary::start(&arguments);
+    let at = binary.base.trim_start_matches("http://").trim_end_matches("/v3").parse().unwrap();
+    let caller = Caller::anonymous(at).token(&log_in(at, "root", "correct horse").await);
+    let long = "x".repeat(100_000);
+    let message = format!("not supported action type: {long}");
+    let refused = error("INVALID_ARGUMENT", "INVALID_ACTION_TYPE", message);
+    caller.post("/flows", &json!({ "actions": [{ "type": long }] })).await.refused(&refused);
+    let body = format!(r#"{{"variables":{{"{long}":1}}}}"#);
+    caller.send("POST", "/calls", &body).await.refused(&invalid_body());
+    let is_logged = |log: &str| log.matches("request refused").count() == 2;
+    until("both lines", async || is_logged(&binary.log()).then_some(())).await;
+    let lengths: Vec<usize> = binary.log().lines().map(str::len).collect();
+    assert!(lengths.iter().all(|length| *length < 2_000), "{lengths:?}");
+}
+
+#[tokio::test]
 async fn what_is_nested_a_hundred_deep_is_a_body_and_what_is_nested_without_end_is_none() {
     let stage = Stage::start().await;
     let body =
@@ -165,7 +186,7 @@ async fn a_customer_has_so_many_calls_at_once_and_leaves_the_others_theirs() {
 
     let id = placed["calls"][0]["id"].as_str().unwrap();
     stage.sa.post(&format!("/calls/{id}/hangup"), &json!({})).await.ok();
-    let again = crate::sip::edge::until("a place", async || {
+    let again = until("a place", async || {
         Some(stage.sa.post("/calls", &body(1)).await).filter(|answer| answer.status == 200)
     });
     again.await.ok();
