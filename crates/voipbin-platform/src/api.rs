@@ -3,7 +3,7 @@
 //!
 //! Bounds: a body is at most as long, and takes at most as long to arrive, as `http_listener::Limits` permit; that of a
 //! login, which is read before its client is known, has at most 16 KiB. Wrong credentials and logins of an address, and
-//! requests of an address and of a customer, are limited per time.
+//! requests of an address and of a customer, are limited per time. Lists are made in turn, a few at once.
 
 mod access_keys;
 mod bounded;
@@ -40,7 +40,7 @@ use serde_json::json;
 use service_base::forwarded::{Client, origin};
 use service_base::log_limiter::LogLimiter;
 use service_base::trace;
-use trunk_store::IdempotencyScope;
+use trunk_store::{Asker, IdempotencyScope};
 use voipbin_types::Timestamp;
 
 use self::idempotency::KeyedAnswer;
@@ -181,6 +181,12 @@ async fn respond(
         ApiError::invalid_json().because("the body is too long, arrived too slowly or was cut off")
     })?;
     let operation = endpoint.operation;
+    let _turn = if endpoint.is_list() {
+        let turn = platform.lists.turn(Asker::Customer(caller.customer())).await;
+        Some(turn.ok_or_else(|| ApiError::busy().because("too many lists of the customer are waiting"))?)
+    } else {
+        None
+    };
     let key = idempotency::key(parts)?;
     let identity = idempotency::identity(parts, &caller, body.clone());
     let request = RequestContext { platform: Arc::clone(platform), caller, id: id.to_owned(), query, body };
@@ -302,3 +308,6 @@ async fn dispatch(operation: Operation, request: &RequestContext) -> ApiResult {
         Operation::DeleteAccessKey => access_keys::delete(request).await,
     }
 }
+
+#[cfg(test)]
+mod tests;
