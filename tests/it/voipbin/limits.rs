@@ -90,21 +90,26 @@ async fn a_flow_has_two_hundred_actions_and_not_one_more() {
 }
 
 #[tokio::test]
-async fn the_options_of_an_action_have_65535_bytes_and_not_one_more() {
+async fn the_options_of_an_action_and_of_a_flow_have_limits() {
     let (stage, carrier, mut body) = ready().await;
     let talk = |bytes: usize| {
         let text = "x".repeat(bytes - r#"{"text":""}"#.len());
-        json!([{ "type": "answer" }, { "type": "talk", "option": { "text": text } }])
+        json!({ "type": "talk", "option": { "text": text } })
     };
-    let refused = invalid("The options of an action have at most 65535 bytes.");
-    body["actions"] = talk(65_536);
-    for path in ["/flows", "/providercalls", "/calls"] {
-        stage.sa.post(path, &body).await.refused(&refused);
-        assert_eq!(stage.sa.get(path).await.rows(), Vec::<Value>::new());
+    let message = "The options of an action have at most 65535 bytes, and those of a flow 262144.";
+    // Four bytes less than a flow may have.
+    let longest = [talk(65_535), talk(65_535), talk(65_535), talk(65_535)];
+    let too_many: Vec<Value> = longest.iter().cloned().chain([talk(11)]).collect();
+    for actions in [json!([talk(65_536)]), json!(too_many)] {
+        body["actions"] = actions;
+        for path in ["/flows", "/providercalls", "/calls"] {
+            stage.sa.post(path, &body).await.refused(&invalid(message));
+            assert_eq!(stage.sa.get(path).await.rows(), Vec::<Value>::new());
+        }
     }
     assert!(stage.flows(stage.admin).await.is_empty());
     assert_eq!(carrier.untaken(), 0);
-    body["actions"] = talk(65_535);
+    body["actions"] = json!(longest);
     for path in ["/flows", "/providercalls", "/calls"] {
         stage.sa.post(path, &body).await.ok();
     }

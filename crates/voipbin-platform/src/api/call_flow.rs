@@ -15,9 +15,12 @@ use crate::request::RequestContext;
 
 /// Maximum number of actions of a flow. VoIPBIN documents no limit.
 const MAX_ACTIONS: usize = 200;
-/// Maximum length of the options of an action in bytes of JSON. Each call that runs the action writes a copy of them each
-/// time, and so does each event of that. VoIPBIN documents no limit.
+/// Maximum length of the options of an action in bytes of JSON. Each call that runs the action writes a copy of them
+/// each time, and so does each event of that. VoIPBIN documents no limit.
 const MAX_OPTION_BYTES: usize = 65_535;
+/// The same for all actions of a flow. Each request that names the flow has a copy of them for as long as its calls
+/// last.
+const MAX_FLOW_BYTES: usize = 262_144;
 
 /// The flow that new calls run.
 pub(super) struct ChosenFlow {
@@ -83,7 +86,7 @@ fn temporary(
 /// The actions of a new flow. Those without an id receive one.
 ///
 /// # Errors
-/// When there are more than [`MAX_ACTIONS`], or one of them is invalid or longer than [`MAX_OPTION_BYTES`].
+/// When there are more than [`MAX_ACTIONS`], one of them is invalid, or their options are too long.
 pub(super) fn checked_actions(
     platform: &Platform,
     mut actions: Vec<ActionBody>,
@@ -94,11 +97,12 @@ pub(super) fn checked_actions(
     }
     outbound::Flow::new(&actions)
         .map_err(|error| ApiError::new(Status::InvalidArgument, error.reason(), error.to_string()))?;
-    let is_long =
-        |action: &ActionBody| to_json(&action.option).is_ok_and(|options| options.len() > MAX_OPTION_BYTES);
-    if actions.iter().any(is_long) {
-        let message = format!("The options of an action have at most {MAX_OPTION_BYTES} bytes.");
-        return Err(ApiError::invalid_argument(message));
+    let length = |action: &ActionBody| to_json(&action.option).map_or(0, |options| options.len());
+    let lengths: Vec<usize> = actions.iter().map(length).collect();
+    let all: usize = lengths.iter().sum();
+    if all > MAX_FLOW_BYTES || lengths.iter().any(|length| *length > MAX_OPTION_BYTES) {
+        let limits = format!("{MAX_OPTION_BYTES} bytes, and those of a flow {MAX_FLOW_BYTES}");
+        return Err(ApiError::invalid_argument(format!("The options of an action have at most {limits}.")));
     }
     for action in &mut actions {
         if action.id.is_nil() {
