@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use didww_types::Secret;
 use http_listener::idempotency::Idempotency;
-use http_listener::{Limits, SharedLimiter};
+use http_listener::{FairLimiter, Limits, SharedLimiter};
 use serde::{Deserialize, Serialize};
 use service_base::boxed::Boxed;
 use service_base::descriptors::Share;
@@ -63,6 +63,8 @@ pub struct Platform {
     pub(crate) failed_logins: GuessLimiter,
     /// Hashes passwords, which is slow by design, on threads of its own.
     pub(crate) hashing: HashingPool,
+    /// The lists that are being made: each takes several times the memory of its response. Customers take turns.
+    pub(crate) lists: FairLimiter,
     /// The requests with an idempotency key that are in progress.
     pub(crate) idempotency: Idempotency,
 }
@@ -142,6 +144,7 @@ impl Platform {
             login_limiter: Limiter::default(),
             failed_logins: GuessLimiter::new("logins", limits.guesses),
             hashing: HashingPool::new(),
+            lists: FairLimiter::lists(),
             idempotency: Idempotency::default(),
             config,
             limits,
