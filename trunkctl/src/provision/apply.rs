@@ -17,7 +17,7 @@ use super::plan::Plan;
 use super::platform::{PROVIDER_ID, PartRequest};
 use crate::resource::Body;
 use crate::service_error::failure_of;
-use crate::terminal::Progress;
+use crate::terminal::{Progress, note};
 
 /// The outcome of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,8 @@ pub struct Pace {
     pub keeps_going: bool,
 }
 
-/// Carries out a plan. Ctrl-C stops it like a failure: it waits for the requests in progress.
+/// Carries out a plan. Ctrl-C stops it like a failure: it waits for the requests in progress. Ctrl-C again abandons
+/// these: with their retries, they can take minutes.
 pub async fn apply(clients: &Clients, plan: Plan, pace: Pace) -> Applied {
     let progress = Progress::start("apply");
     progress.of(u64::try_from(plan.actions.len()).ok());
@@ -76,7 +77,9 @@ pub async fn apply(clients: &Clients, plan: Plan, pace: Pace) -> Applied {
         created: HashMap::new(),
         waiting: HashMap::new(),
         missing: HashMap::new(),
+        begun: BTreeSet::new(),
         stops: false,
+        is_interrupted: false,
     };
     run.carry_out(changes).await;
     // A record may be deleted only when nothing refers to it any more.
@@ -100,8 +103,12 @@ struct Run<'a> {
     waiting: HashMap<String, Vec<usize>>,
     /// The number of records for which an action waits.
     missing: HashMap<usize, usize>,
+    /// The actions whose requests are in progress.
+    begun: BTreeSet<usize>,
     /// Whether no further action is begun.
     stops: bool,
+    /// Whether Ctrl-C was pressed.
+    is_interrupted: bool,
 }
 
 impl Run<'_> {
@@ -114,12 +121,20 @@ impl Run<'_> {
                 let Some(index) = ready.pop_front() else { break };
                 let Some(action) = self.actions.get(index) else { break };
                 let (clients, request) = (self.clients, self.request(action));
+                self.begun.insert(index);
                 running.push(async move { (index, send(clients, action, request).await) });
             }
             let finished = tokio::select! {
                 finished = running.next() => finished,
-                _ = &mut interrupted, if !self.stops => {
+                _ = &mut interrupted => {
                     self.stops = true;
+                    if self.is_interrupted {
+                        self.abandon();
+                        break;
+                    }
+                    self.is_interrupted = true;
+                    interrupted.set(tokio::signal::ctrl_c());
+                    note("waiting for the requests in progress; Ctrl-C again abandons them");
                     continue;
                 }
             };
@@ -127,6 +142,15 @@ impl Run<'_> {
             let Some((index, outcome)) = finished else { break };
             self.progress.add(1);
             self.finish(index, outcome, &mut ready);
+        }
+    }
+
+    /// Ends without the responses of the requests in progress.
+    fn abandon(&mut self) {
+        for index in std::mem::take(&mut self.begun) {
+            if let Some(slot) = self.outcomes.get_mut(index) {
+                *slot = Some(Outcome::Unclear("abandoned before its response arrived".to_owned()));
+            }
         }
     }
 
@@ -151,6 +175,7 @@ impl Run<'_> {
 
     /// Keeps the outcome of an action, and adds the actions that can begin after it.
     fn finish(&mut self, index: usize, outcome: Outcome, ready: &mut VecDeque<usize>) {
+        self.begun.remove(&index);
         match (&outcome, self.actions.get(index)) {
             (Outcome::Done(id), Some(action)) => {
                 let stands_for = pending(action.kind, &action.key);

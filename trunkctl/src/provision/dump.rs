@@ -93,9 +93,19 @@ impl OfType<'_> {
         for existing in &self.records.listed {
             let name = handle.and_then(|handle| handle.value(&existing.record));
             let name = name.filter(|name| times.get(name) == Some(&1));
+            if let Some(other) = self.others_mark(existing) {
+                notes.push(format!(
+                    "{}.{}: the record belongs to {}: its mark is {other}, and it is left out",
+                    self.spec.name,
+                    existing.record.id,
+                    other.owner.as_str()
+                ));
+                continue;
+            }
             let mark = self.mark(existing).map(|mark| mark.key.as_str());
-            // The name of a record can be that of another one in the owner's file.
-            let key = mark.or(name.filter(|name| !marks.contains(name))).unwrap_or(&existing.record.id);
+            // The name of a record can be that of another one in the owner's file, or too long for a mark.
+            let own = name.filter(|name| !marks.contains(name) && self.fits(name));
+            let key = mark.or(own).unwrap_or(&existing.record.id);
             let key = if found.contains_key(key) { existing.record.id.as_str() } else { key };
             let mut members = self.members(existing, &attributes, notes);
             if name == Some(key)
@@ -113,6 +123,19 @@ impl OfType<'_> {
     /// The mark of the owner, if the record has it.
     fn mark<'e>(&self, existing: &'e Existing) -> Option<&'e Mark> {
         existing.mark.as_ref().filter(|mark| Some(&mark.owner) == self.owner)
+    }
+
+    /// The mark of another owner, whose record the owner's file cannot declare.
+    fn others_mark<'e>(&self, existing: &'e Existing) -> Option<&'e Mark> {
+        existing.mark.as_ref().filter(|mark| self.owner.is_some_and(|owner| mark.owner != *owner))
+    }
+
+    /// Whether a record can have this name in the owner's file.
+    fn fits(&self, name: &str) -> bool {
+        let Some(owner) = self.owner.filter(|_| Mark::attribute(self.spec, self.version).is_some()) else {
+            return true;
+        };
+        Mark { owner: owner.clone(), key: name.to_owned() }.fits(self.spec, self.version)
     }
 
     /// The attributes that can be declared, with their defaults as the service stores them.
