@@ -12,7 +12,7 @@ use super::part::Part;
 use super::platform;
 use crate::exit::Failure;
 use crate::mask::holds_secret;
-use crate::resource::Handle;
+use crate::resource::{Handle, is_id};
 
 /// The service's records as a declaration that can be written to a file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -113,7 +113,8 @@ impl OfType<'_> {
             {
                 members.remove(handle.attribute.name);
             }
-            if !members.is_empty() || self.spec.has(Verb::Create) {
+            // Of a record without a name, such as a reservation, its id alone would declare nothing but that it exists.
+            if !members.is_empty() || (self.spec.has(Verb::Create) && !is_id(key)) {
                 found.insert(key.to_owned(), Value::Object(members));
             }
         }
@@ -212,5 +213,32 @@ impl OfType<'_> {
             Some(name) => Value::from(name),
             None => Value::from(id),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use didww_client::ResourceObject;
+    use serde_json::json;
+
+    fn written(kind: &str, record: Value) -> Value {
+        let record: ResourceObject = serde_json::from_value(record).unwrap();
+        let version = ApiVersion::NEWEST;
+        let records = Records { listed: vec![Existing::of(record)], included: HashMap::new(), version };
+        let spec = find(kind).unwrap();
+        let of_type = OfType { spec, version, records: &records, owner: None, is_full: false };
+        Value::Object(of_type.write(&mut Vec::new()))
+    }
+
+    #[test]
+    fn a_record_of_which_nothing_can_be_declared_is_left_out() {
+        let id = "0a161808-bb05-42b1-8398-7888abdfa9ef";
+        let reservation = json!({"id": id, "type": "did_reservations", "attributes": {"description": "Ann"}});
+        assert_eq!(written("did_reservations", reservation), json!({}));
+        let trunk = json!({"id": id, "type": "voice_out_trunks", "attributes": {"name": "Berlin"}});
+        assert_eq!(written("voice_out_trunks", trunk), json!({"Berlin": {}}));
     }
 }
