@@ -17,7 +17,7 @@ use super::plan::Plan;
 use super::platform::{PROVIDER_ID, PartRequest};
 use crate::resource::Body;
 use crate::service_error::failure_of;
-use crate::terminal::{Progress, note};
+use crate::terminal::{Interrupts, Progress, note};
 
 /// The outcome of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +78,7 @@ pub async fn apply(clients: &Clients, plan: Plan, pace: Pace) -> Applied {
         waiting: HashMap::new(),
         missing: HashMap::new(),
         begun: BTreeSet::new(),
+        interrupts: Interrupts::take(),
         stops: false,
         is_interrupted: false,
     };
@@ -105,6 +106,7 @@ struct Run<'a> {
     missing: HashMap<usize, usize>,
     /// The actions whose requests are in progress.
     begun: BTreeSet<usize>,
+    interrupts: Interrupts,
     /// Whether no further action is begun.
     stops: bool,
     /// Whether Ctrl-C was pressed.
@@ -115,7 +117,6 @@ impl Run<'_> {
     async fn carry_out(&mut self, left: Vec<usize>) {
         let mut ready: VecDeque<usize> = left.into_iter().filter(|index| self.is_ready(*index)).collect();
         let mut running = FuturesUnordered::new();
-        let mut interrupted = Box::pin(tokio::signal::ctrl_c());
         loop {
             while !self.stops && running.len() < self.pace.parallel.max(1) {
                 let Some(index) = ready.pop_front() else { break };
@@ -126,14 +127,13 @@ impl Run<'_> {
             }
             let finished = tokio::select! {
                 finished = running.next() => finished,
-                _ = &mut interrupted => {
+                () = self.interrupts.next() => {
                     self.stops = true;
                     if self.is_interrupted {
                         self.abandon();
                         break;
                     }
                     self.is_interrupted = true;
-                    interrupted.set(tokio::signal::ctrl_c());
                     note("waiting for the requests in progress; Ctrl-C again abandons them");
                     continue;
                 }
