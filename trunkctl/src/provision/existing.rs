@@ -1,6 +1,6 @@
 //! The records that exist, as the service lists them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use didww_client::{
@@ -169,6 +169,7 @@ impl Records {
                 }
             }
         }
+        each_once(&mut found.listed);
         Ok(found)
     }
 
@@ -208,11 +209,20 @@ impl Records {
             let Some(mark) = existing.mark.as_ref().filter(|mark| mark.owner == *owner) else { continue };
             if let Some(other) = marked.insert(mark.key.as_str(), existing) {
                 let ids = [&other.record.id, &existing.record.id];
-                return Err(format!("  two records carry the mark {mark}: {} and {}", ids[0], ids[1]));
+                return Err(format!(
+                    "  two records carry the mark {mark}: {} and {}; delete one, or clear its {ATTRIBUTE}",
+                    ids[0], ids[1]
+                ));
             }
         }
         Ok(marked)
     }
+}
+
+/// Leaves out a record that is there again: one that is created while pages are read moves others to the next page.
+fn each_once(listed: &mut Vec<Existing>) {
+    let mut seen: HashSet<String> = HashSet::with_capacity(listed.len());
+    listed.retain(|existing| seen.insert(existing.record.id.clone()));
 }
 
 /// Maximum number of bytes of a page that is decoded in place: a thread would cost more.
@@ -272,4 +282,28 @@ pub(super) fn can_be_named(
     let filter = Handle::of(spec, version).and_then(|handle| handle.filter);
     let takes_list = filter.is_some_and(|filter| filter.list.contain(version));
     takes_list && keys.len() <= FEW && !keys.iter().any(|key| is_id(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn existing(id: &str, key: &str) -> Existing {
+        let mark = Mark { owner: "netops".parse().unwrap(), key: key.to_owned() };
+        let mut record = ResourceObject { id: id.to_owned(), ..ResourceObject::default() };
+        record.attributes.insert(ATTRIBUTE.to_owned(), mark.to_string().into());
+        Existing::of(record)
+    }
+
+    #[test]
+    fn a_record_that_two_pages_have_is_one_and_two_records_with_a_mark_are_not() {
+        let mut listed = vec![existing("1", "Berlin"), existing("2", "Paris"), existing("1", "Berlin")];
+        each_once(&mut listed);
+        let mut records = Records { listed, included: HashMap::new(), version: ApiVersion::NEWEST };
+        let owner: crate::provision::Owner = "netops".parse().unwrap();
+        assert_eq!(records.marked(&owner).unwrap().len(), 2);
+        records.listed.push(existing("3", "Paris"));
+        let problem = records.marked(&owner).unwrap_err();
+        assert!(problem.contains("2 and 3") && problem.contains("delete one"), "{problem}");
+    }
 }
