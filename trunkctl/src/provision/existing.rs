@@ -300,7 +300,7 @@ mod tests {
         let mut listed = vec![existing("1", "Berlin"), existing("2", "Paris"), existing("1", "Berlin")];
         each_once(&mut listed);
         let mut records = Records { listed, included: HashMap::new(), version: ApiVersion::NEWEST };
-        let owner: crate::provision::Owner = "netops".parse().unwrap();
+        let owner: super::super::mark::Owner = "netops".parse().unwrap();
         assert_eq!(records.marked(&owner).unwrap().len(), 2);
         records.listed.push(existing("3", "Paris"));
         let problem = records.marked(&owner).unwrap_err();
