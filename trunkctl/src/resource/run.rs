@@ -7,11 +7,11 @@ use didww_client::{
     ApiVersion, Client, Document, Kind, Method, Parameters, RelationshipSpec, ResourceObject, ResourceSpec,
     TryStreamExt as _, Verb, canonical_name,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::arguments::argument_id;
 use super::record::{IncludedRecords, all_columns, columns, row};
-use super::value::of_text;
+use super::value::{of_names, of_text};
 use super::{Body, Operation, Write, body, flag, operations, query, resolve};
 use crate::context::Target;
 use crate::exit::{Exit, Failure};
@@ -265,8 +265,7 @@ impl Task<'_> {
         for relationship in self.spec.relationships {
             let Some(text) = self.text(&argument_id(relationship.name)) else { continue };
             let value = match text.as_str() {
-                "" if relationship.many => json!([]),
-                text if relationship.many => text.split(',').map(|id| Value::from(id.trim())).collect(),
+                text if relationship.many => of_names(text),
                 "null" | "" => Value::Null,
                 text => Value::from(text),
             };
