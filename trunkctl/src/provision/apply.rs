@@ -275,6 +275,10 @@ async fn record(client: &Client, action: &Action, spec: &'static ResourceSpec, b
             let created = || answer.json().ok()?.pointer("/data/id")?.as_str().map(str::to_owned);
             Outcome::Done(action.id.clone().or_else(created).unwrap_or_default())
         }
+        // It is gone already: the deletion of an identity deletes its addresses too.
+        Err(Error::NotFound(_)) if action.operation == Operation::Delete => {
+            Outcome::Done(action.id.clone().unwrap_or_default())
+        }
         Err(error) => {
             let is_unclear = match &error {
                 Error::Transport(error) => error.kind != TransportKind::Connect,

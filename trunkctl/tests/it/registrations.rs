@@ -1,6 +1,7 @@
 //! Declared identities and addresses: records without names, with members that can be set in a new record alone.
 
 use trunk_server::control::RecordMembers;
+use trunk_server::lab::Fault;
 
 use crate::support::Service;
 
@@ -60,6 +61,18 @@ fn an_address_of_an_identity_is_as_declared_after_it_was_made() {
     let abroad = service.file("abroad.toml", &OFFICE.replace("Germany", "France"));
     let refused = service.run(&["plan", "-f", &abroad]).fails(6);
     assert!(refused.contains("addresses.office:\n    country: cannot be changed"), "{refused}");
+}
+
+#[test]
+fn what_the_deletion_of_another_record_has_deleted_is_deleted() {
+    let service = service();
+    service.run(&["apply", "-f", &service.file("office.toml", OFFICE), "--yes"]).ok();
+    // As if the identity was deleted first, and its address with it.
+    service.server.fault(Fault::status(404).method("DELETE").path("/v3/addresses/*"));
+    let empty = service.file("empty.toml", "owner = \"netops\"\n");
+    let applied = service.run(&["apply", "-f", &empty, "--yes", "--prune"]);
+    assert!(applied.err.contains("applied: 2 of 2"), "{}{}", applied.out, applied.err);
+    assert_eq!(service.run(&["addresses", "list", "-o", "id"]).ok(), "");
 }
 
 #[test]
