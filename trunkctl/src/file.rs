@@ -39,7 +39,8 @@ pub(crate) fn text(path: &str) -> Result<String, Failure> {
 /// When it is not an object in the format of the file's extension.
 pub(crate) fn members(path: &str, text: &str) -> Result<Map<String, Value>, Failure> {
     let extension = Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    parse(text, extension).map_err(|problem| Failure::usage(format!("{}: {problem}", spoken(path))))
+    let extension = extension.to_ascii_lowercase();
+    parse(text, &extension).map_err(|problem| Failure::usage(format!("{}: {problem}", spoken(path))))
 }
 
 /// A file's name in errors.
@@ -152,6 +153,9 @@ mod tests {
             "name = \"Berlin\"\ncapacity_limit = 10\nrtp_ping = true\ndst_prefixes = [\"44\", \"49\"]\n";
         assert_eq!(parse(toml, "toml").unwrap()["dst_prefixes"], expected["dst_prefixes"]);
         assert!(parse("- a\n", "yaml").unwrap_err().contains("object"));
+        for path in ["a.toml", "A.TOML"] {
+            assert_eq!(members(path, "[a.b]\nc = 1\n").unwrap()["a"], json!({"b": {"c": 1}}), "{path}");
+        }
     }
 
     #[test]
