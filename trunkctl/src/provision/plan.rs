@@ -316,19 +316,20 @@ impl<'a> OfType<'a> {
         if let Some(handle) = handle.filter(|_| !is_id(&entry.key)) {
             members.entry(handle.attribute.name).or_insert_with(|| Value::from(entry.key.as_str()));
         }
+        if let (Some(owner), Some(other)) = (self.owner, &existing.mark)
+            && other.owner != *owner
+        {
+            let owner = other.owner.as_str();
+            return Err(format!("  {place}: the record belongs to {owner}: its mark is {other}"));
+        }
         if let Some(mark) = self.mark(entry) {
-            match (&existing.mark, existing.own_reference()) {
-                (Some(other), _) if other.owner != mark.owner => {
-                    let owner = other.owner.as_str();
-                    return Err(format!("  {place}: the record belongs to {owner}: its mark is {other}"));
-                }
-                (None, Some(reference)) => notes.push(format!(
+            if let Some(reference) = existing.own_reference() {
+                notes.push(format!(
                     "{place} keeps its {ATTRIBUTE} `{reference}` and gets no mark: --prune never deletes it"
-                )),
-                _ => {
-                    let reference = mark.reference(&place, self.spec, self.version)?;
-                    members.insert(ATTRIBUTE.to_owned(), reference);
-                }
+                ));
+            } else {
+                let reference = mark.reference(&place, self.spec, self.version)?;
+                members.insert(ATTRIBUTE.to_owned(), reference);
             }
         }
         // Members that can only be set in a new record are compared, and refused only if they differ.

@@ -383,6 +383,10 @@ fn what_the_owners_file_cannot_declare_is_dumped_so_that_it_can_be_planned() {
     service.run(&["apply", "-f", &file, "--yes"]).ok();
     service.run(&["drift", "-f", &file]).ok();
     assert!(names(&service).contains(&long));
+    // Nor does a reference of its own make the record of others one of this file.
+    let taken = "owner = \"netops\"\n[voice_out_trunks.Berlin]\nexternal_reference_id = \"crm-1\"\n";
+    let refused = service.run(&["plan", "-f", &service.file("taken.toml", taken)]).fails(6);
+    assert!(refused.contains("Berlin: the record belongs to others"), "{refused}");
 }
 
 #[test]
