@@ -564,6 +564,19 @@ fn every_wrong_value_of_a_file_has_its_line() {
 }
 
 #[test]
+fn a_refusal_that_nothing_takes_has_its_exit_code() {
+    let code = |arguments: &[&str]| {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut refused = command();
+        refused.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(full));
+        refused.status().unwrap().code()
+    };
+    assert_eq!(code(&["--listen", "nowhere"]), Some(2));
+    assert_eq!(code(&["--ephemeral", "--demo", "true"]), Some(2));
+    assert_eq!(code(&["health", "--listen", "127.0.0.1:1"]), Some(1), "nothing listens there");
+}
+
+#[test]
 fn mistakes_of_the_command_line_have_an_advice() {
     let said = refusal(&["--ephemeral", "--demo", "true"], &[], 2);
     assert!(said.contains("--demo=true, or --demo alone"), "{said}");

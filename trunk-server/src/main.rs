@@ -34,7 +34,7 @@ const LAST_THREADS: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         if let Some(advice) = flag_value_advice(std::env::args()) {
-            eprintln!("trunk-server: {advice}");
+            report(&advice);
             std::process::exit(2);
         }
         error.exit()
@@ -208,8 +208,14 @@ fn compare_exchanges(compare: trunk_server::cli::Compare) -> ExitCode {
 }
 
 fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    eprintln!("trunk-server: {error}");
+    report(error);
     ExitCode::from(code)
+}
+
+/// Writes a message to standard error. If that takes nothing, the exit code is all that is left; `eprintln!` would panic,
+/// and so change it.
+fn report(message: &(impl std::fmt::Display + ?Sized)) {
+    let _lost = writeln!(std::io::stderr(), "trunk-server: {message}");
 }
 
 /// Reads the configuration and the certificates again, applies the settings that can change, and logs those that need a
