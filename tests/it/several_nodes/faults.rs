@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{Pair, body, health, is_away, listed, nodes, until_admitted, until_ready};
-use crate::sip::edge::ANSWERS_AT_ONCE;
+use crate::sip::edge::{ANSWERS_AT_ONCE, until};
 use crate::sip::uac::Call;
+use crate::support::api::{Api, OLD};
+use crate::support::binary::Binary;
 use crate::support::postgres::Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,4 +55,34 @@ async fn both_servers_refuse_while_the_database_is_away_and_serve_again_without_
     }
     assert_eq!(nodes(&pair.one).await, 2, "neither is found dead because the database was away");
     assert!(pair.one.binary.runs() && pair.other.binary.runs());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_says_why_a_database_that_is_there_refuses_this_server() {
+    let postgres = Server::shared();
+    let database = postgres.database();
+    let listen = format!("postgres:///none?host={}", postgres.folder().display());
+    let server =
+        Binary::start(&["--database", &database.url(), "--database-listen", &listen, "--api-key", "k"]);
+    let logged = async |words: &str| {
+        until(words, async || server.log().contains(words).then_some(())).await;
+    };
+    logged("database_listen cannot be used").await;
+
+    let admit = |is_admitted: bool| {
+        let admit = format!("ALTER DATABASE {} ALLOW_CONNECTIONS {is_admitted}", database.name());
+        postgres.execute("postgres", &admit);
+    };
+    admit(false);
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname";
+    postgres.execute("postgres", &format!("{end} = '{}'", database.name()));
+    logged(&format!("\\\"{}\\\" is not currently accepting connections", database.name())).await;
+    let api = Api::new(&server.base, "k").at(Some(OLD));
+    until("the refusal", async || (api.get("/dids").await.status == 503).then_some(())).await;
+    admit(true);
+    until("an answer", async || (api.get("/dids").await.status == 200).then_some(())).await;
+    let is_of_the_poll =
+        |line: &&str| line.contains("cannot be read") && line.contains("not currently accepting");
+    let lines = server.log().lines().filter(is_of_the_poll).count();
+    assert!(lines <= 1, "it is said once, and not at each attempt: {}", server.log());
 }

@@ -92,8 +92,8 @@ fn is_away(code: &SqlState) -> bool {
 
 fn of_server(error: &tokio_postgres::error::DbError, is_write: bool) -> StoreError {
     let code = error.code();
-    if *code == SqlState::QUERY_CANCELED {
-        // Only the time limit of a statement cancels it.
+    if [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].contains(code) {
+        // Only a time limit cancels a statement: that of this server, or a `lock_timeout` of the role or the database.
         return if is_write { StoreError::Overloaded } else { StoreError::TooLong };
     }
     if *code == SqlState::DISK_FULL {

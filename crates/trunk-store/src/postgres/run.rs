@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
-use service_base::clock::Stopwatch;
+use deadpool_postgres::{HookError, Object, Pool, PoolError, TimeoutType};
+use service_base::clock::{Clock, Stopwatch};
+use service_base::log_limiter::LogLimiter;
 use tokio::sync::OwnedRwLockReadGuard;
 use tokio_postgres::Client;
 
 use super::failure::{Done, Failure};
+use super::open_error::reason;
 use super::statements::{Reading, RepeatableStatements, Statements, Writing};
 use super::transaction::{Announcement, Ending, Transaction};
 use super::{Node, change_rows, idempotency, late, quotas, records};
@@ -41,6 +43,10 @@ const MAX_ATTEMPTS: u32 = 20;
 /// Maximum number of repetitions of a read or transaction because its connection broke. A restart of the server breaks
 /// all connections of the pool, and each is only noticed when it is used.
 const MAX_RECONNECTS: u32 = 3;
+
+/// Limits the lines about connections that are not opened while the database can be reached, for example because it has
+/// its maximum. Each request that needs one may have a line.
+static NO_CONNECTION: LogLimiter = LogLimiter::new("further connections to the database could not be opened");
 
 /// The pool of connections that a read or write uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +117,14 @@ impl Node {
 
     /// Logs that no connection to the database can be opened.
     fn report_away(&self, error: &PoolError) {
-        tracing::debug!(%error, node = self.number, "the database cannot be reached");
+        let why = match error {
+            PoolError::Backend(cause) | PoolError::PostCreateHook(HookError::Backend(cause)) => reason(cause),
+            other => other.to_string(),
+        };
+        if NO_CONNECTION.admits(&why, Clock::system().now()) {
+            let (why, node) = (why.trim_end(), self.number);
+            tracing::warn!(why, node, "a further connection to the database could not be opened");
+        }
     }
 
     /// Runs a read of fixed cost.

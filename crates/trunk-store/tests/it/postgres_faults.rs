@@ -78,6 +78,22 @@ async fn a_write_that_waits_too_long_is_ended_by_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_waits_longer_than_the_database_permits_is_refused_as_overload() {
+    let database = server().migrated().await;
+    database.execute(&format!("ALTER DATABASE {} SET lock_timeout = '100ms'", database.name()));
+    let store = database.node(0).await;
+    let made = commit(&store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await.remove(0);
+    let (other, connection) =
+        tokio_postgres::connect(&database.parameters(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    other.batch_execute("BEGIN; SELECT * FROM record FOR UPDATE").await.unwrap();
+    let write = store.commit(vec![replace(trunks(1), made.clone(), trunk("b", &json!({})))]);
+    assert_eq!(within("a write", write).await, Err(StoreError::Overloaded));
+    other.batch_execute("ROLLBACK").await.unwrap();
+    commit(&store, vec![replace(trunks(1), made, trunk("b", &json!({})))]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_heartbeat_waits_for_no_connection_that_other_writes_use() {
     let database = server().migrated().await;
     let mut options = PostgresOptions::new(database.parameters());
