@@ -27,6 +27,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LAST_SPANS: Duration = Duration::from_secs(5);
 /// As [`LAST_SPANS`], after a failure and after a second signal.
 const LAST_SPANS_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// Maximum time until the last lines of the log are written, which nothing may read any more.
+const LAST_LINES: Duration = Duration::from_secs(2);
 /// Maximum time to wait for threads whose results are no longer needed, such as one that resolves the host name of a
 /// collector or of a callback.
 const LAST_THREADS: Duration = Duration::from_secs(1);
@@ -83,10 +85,16 @@ fn main() -> ExitCode {
     }
     // The end of the runtime would wait for a resolver that does not answer.
     runtime.shutdown_timeout(LAST_THREADS);
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&*error, if is_wrong_setting(&*error) { 2 } else { 1 }),
-    }
+    let code = match outcome {
+        Ok(()) => 0_u8,
+        Err(error) => {
+            // Not directly, which would wait for a reader that has stopped reading.
+            level.say(&format!("trunk-server: {error}"));
+            if is_wrong_setting(&*error) { 2 } else { 1 }
+        }
+    };
+    level.finish(LAST_LINES);
+    ExitCode::from(code)
 }
 
 /// Whether the start failed because of an invalid setting, and not because of the machine.
