@@ -86,3 +86,25 @@ async fn the_log_says_why_a_database_that_is_there_refuses_this_server() {
     let lines = server.log().lines().filter(is_of_the_poll).count();
     assert!(lines <= 1, "it is said once, and not at each attempt: {}", server.log());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_says_that_the_disk_of_the_database_is_full() {
+    let database = Server::shared().database();
+    let server = Binary::start(&["--database", &database.url(), "--api-key", "k"]);
+    let api = Api::new(&server.base, "k");
+    database.ask(
+        "CREATE FUNCTION is_full() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$; \
+         CREATE TRIGGER is_full BEFORE INSERT ON record EXECUTE FUNCTION is_full()",
+    );
+    for name in ["a", "b", "c"] {
+        let refused = api.post("/voice_out_trunks", &body(name)).await;
+        assert!(is_away(&refused), "{} {:?} {}", refused.status, refused.headers, refused.text);
+    }
+    let said =
+        async || server.log().lines().filter(|line| line.contains("is full: writes are refused")).count();
+    until("a line of the log", async || (said().await > 0).then_some(())).await;
+    assert_eq!(said().await, 1, "{}", server.log());
+    database.ask("DROP TRIGGER is_full ON record");
+    assert_eq!(api.post("/voice_out_trunks", &body("d")).await.status, 201);
+}

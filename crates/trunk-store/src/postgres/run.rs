@@ -48,6 +48,11 @@ const MAX_RECONNECTS: u32 = 3;
 /// its maximum. Each request that needs one may have a line.
 static NO_CONNECTION: LogLimiter = LogLimiter::new("further connections to the database could not be opened");
 
+/// Limits the lines about writes that do not fit. The requests are answered, and not logged, one by one.
+static FULL: LogLimiter = LogLimiter::once("writes were refused: the disk of the database is full");
+/// Limits the lines about commits without an answer, for the same reason.
+static UNKNOWN: LogLimiter = LogLimiter::new("commits had no answer");
+
 /// The pool of connections that a read or write uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
@@ -308,9 +313,19 @@ impl Node {
                 }
                 Err(failure) if failure.is_lost_race() => return Err(StoreError::Overloaded),
                 Err(failure) if failure.is_broken() && reconnects < MAX_RECONNECTS => reconnects += 1,
-                Err(failure) => return Err(failure.into_store_error(true)),
+                Err(failure) => return Err(self.refused(failure)),
             }
         }
+    }
+
+    /// The error of a write that failed. A cause that only the operator can remove is logged.
+    fn refused(&self, failure: Failure) -> StoreError {
+        let error = failure.into_store_error(true);
+        if error == StoreError::Full && FULL.admits((), Clock::system().now()) {
+            let node = self.number;
+            tracing::error!(node, "the disk of the database is full: writes are refused until it has space again");
+        }
+        error
     }
 
     /// Runs a transaction once. Every failure except [`StoreError::Unknown`] means that nothing was changed.
@@ -385,6 +400,10 @@ impl Node {
             Ok(Ok(((), (), (), links, position, ()))) => (links, position),
             Ok(Err(failure)) if !failure.is_broken() => return Err(failure),
             _ => {
+                if UNKNOWN.admits((), Clock::system().now()) {
+                    let node = self.number;
+                    tracing::warn!(node, "a commit had no answer, so that it is not known whether it was done");
+                }
                 // Look-ups must not use a copy that may be outdated.
                 self.known.doubt();
                 self.freshness.doubt();
