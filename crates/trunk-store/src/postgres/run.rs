@@ -322,8 +322,10 @@ impl Node {
     fn refused(&self, failure: Failure) -> StoreError {
         let error = failure.into_store_error(true);
         if error == StoreError::Full && FULL.admits((), Clock::system().now()) {
-            let node = self.number;
-            tracing::error!(node, "the disk of the database is full: writes are refused until it has space again");
+            tracing::error!(
+                node = self.number,
+                "the disk of the database is full: writes are refused until it has space again"
+            );
         }
         error
     }
@@ -401,8 +403,10 @@ impl Node {
             Ok(Err(failure)) if !failure.is_broken() => return Err(failure),
             _ => {
                 if UNKNOWN.admits((), Clock::system().now()) {
-                    let node = self.number;
-                    tracing::warn!(node, "a commit had no answer, so that it is not known whether it was done");
+                    tracing::warn!(
+                        node = self.number,
+                        "a commit had no answer, so that it is not known whether it was done"
+                    );
                 }
                 // Look-ups must not use a copy that may be outdated.
                 self.known.doubt();
