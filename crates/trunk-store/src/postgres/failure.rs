@@ -56,6 +56,12 @@ impl Failure {
         }
     }
 
+    /// Whether the server accepts no writes: it is a standby by now, or was set to read-only.
+    pub(super) fn is_read_only(&self) -> bool {
+        let Self::Engine(error) = self else { return false };
+        error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+    }
+
     /// The error for the caller of a read or of a write.
     pub(super) fn into_store_error(self, is_write: bool) -> StoreError {
         let is_broken = self.is_broken();

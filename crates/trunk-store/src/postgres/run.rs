@@ -312,7 +312,13 @@ impl Node {
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
                 Err(failure) if failure.is_lost_race() => return Err(StoreError::Overloaded),
-                Err(failure) if failure.is_broken() && reconnects < MAX_RECONNECTS => reconnects += 1,
+                Err(failure) if failure.is_broken() && reconnects < MAX_RECONNECTS => {
+                    if failure.is_read_only() {
+                        // Its connections work, also that of the poll: nothing else shows that it is not the primary.
+                        self.freshness.doubt();
+                    }
+                    reconnects += 1;
+                }
                 Err(failure) => return Err(self.refused(failure)),
             }
         }
@@ -400,7 +406,7 @@ impl Node {
         };
         let (links, position) = match tokio::time::timeout(COMMIT_LIMIT, statements).await {
             Ok(Ok(((), (), (), links, position, ()))) => (links, position),
-            Ok(Err(failure)) if !failure.is_broken() => return Err(failure),
+            Ok(Err(failure)) if !failure.is_broken() || failure.is_read_only() => return Err(failure),
             _ => {
                 if UNKNOWN.admits((), Clock::system().now()) {
                     tracing::warn!(

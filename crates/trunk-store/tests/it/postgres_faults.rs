@@ -350,6 +350,34 @@ async fn a_server_that_is_away_is_reported_and_used_again_when_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_accepts_no_writes_any_more_is_reported_as_away_until_it_does() {
+    let server: &'static Server = Box::leak(Box::new(Server::start()));
+    let store = PostgresStore::open(PostgresOptions::new(server.parameters("postgres"))).await.unwrap();
+    let owner = store.create_account(account(1, "one"), key(2, "secret")).await.unwrap();
+    let mut health = store.write_health();
+    // No connection ends, as behind a pooler whose server became a standby.
+    let set = |setting: &str| {
+        server.execute("postgres", &format!("ALTER SYSTEM {setting}"));
+        server.execute("postgres", "SELECT pg_reload_conf()");
+    };
+    set("SET default_transaction_read_only = on");
+    let mut number = 0_u128;
+    until("writes are refused", async || {
+        number += 1;
+        let write = insert(trunks(owner.number), id(number), trunk(&number.to_string(), &json!({})));
+        store.commit(vec![write]).await == Err(StoreError::Unavailable)
+    })
+    .await;
+    let is_away = |health: &WriteHealth| *health == WriteHealth::Away;
+    within("the report", health.wait_for(is_away)).await.unwrap();
+    assert_eq!(store.check().await, Err(StoreError::Unavailable), "what it shows may be old");
+    set("RESET default_transaction_read_only");
+    within("the report", health.wait_for(|health| *health == WriteHealth::Writable)).await.unwrap();
+    commit(&store, vec![insert(trunks(owner.number), id(number + 1), trunk("last", &json!({})))]).await;
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quota_is_exact_however_many_nodes_create_records() {
     const QUOTA: u64 = 600;
     let database = server().migrated().await;
