@@ -112,7 +112,6 @@ impl Node {
         match error {
             PoolError::Timeout(TimeoutType::Wait) => StoreError::Overloaded,
             PoolError::Closed => closed(),
-            PoolError::Backend(cause) if refuses(cause) => StoreError::Failed(describe(cause)),
             _ => {
                 self.report_away(error);
                 StoreError::Unavailable
@@ -466,16 +465,6 @@ fn record_number(announcement: &Announcement) -> Option<i64> {
 /// Whether a statement succeeds in a short time.
 async fn is_answered(statement: impl Future<Output = Result<(), tokio_postgres::Error>>) -> bool {
     matches!(tokio::time::timeout(Duration::from_millis(500), statement).await, Ok(Ok(())))
-}
-
-/// Whether the server refuses this node, so that waiting does not help: a wrong password, a database that does not
-/// exist.
-fn refuses(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| matches!(code.code().get(..2), Some("28" | "3D")))
-}
-
-fn describe(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
 
 /// The error of every read and write after the store is closed.

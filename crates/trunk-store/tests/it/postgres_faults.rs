@@ -378,6 +378,21 @@ async fn a_server_that_accepts_no_writes_any_more_is_reported_as_away_until_it_d
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_further_connection_that_is_refused_to_this_user_is_an_outage() {
+    let database = server().empty();
+    let role = format!("role_of_{}", database.name());
+    database.execute(&format!("CREATE ROLE {role} LOGIN"));
+    database.execute(&format!("ALTER DATABASE {} OWNER TO {role}", database.name()));
+    let parameters = database.parameters().replace("user=tests", &format!("user={role}"));
+    // It has the connection of the poll alone.
+    let store = PostgresStore::open(PostgresOptions::new(parameters)).await.unwrap();
+    database.execute(&format!("ALTER ROLE {role} NOLOGIN"));
+    assert_eq!(within("a read", store.find(trunks(1), id(1))).await, Err(StoreError::Unavailable));
+    database.execute(&format!("ALTER ROLE {role} LOGIN"));
+    assert_eq!(within("a read", store.find(trunks(1), id(1))).await, Ok(None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quota_is_exact_however_many_nodes_create_records() {
     const QUOTA: u64 = 600;
     let database = server().migrated().await;
