@@ -1,6 +1,7 @@
 //! The database goes away and comes back, while both servers run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -79,6 +80,11 @@ async fn the_log_says_why_a_database_that_is_there_refuses_this_server() {
     logged(&format!("\\\"{}\\\" is not currently accepting connections", database.name())).await;
     let api = Api::new(&server.base, "k").at(Some(OLD));
     until("the refusal", async || (api.get("/dids").await.status == 503).then_some(())).await;
+    // The worker of callbacks reads anew every second.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let is_of_events = |line: &&str| line.contains("events that are due could not be read");
+    let lines = server.log().lines().filter(is_of_events).count();
+    assert!(lines <= 1, "it is said once a minute: {}", server.log());
     admit(true);
     until("an answer", async || (api.get("/dids").await.status == 200).then_some(())).await;
     let is_of_the_poll =
