@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use service_base::log_limiter::LogLimiter;
 use service_base::mailbox::Receiver;
 use service_core::interrupted::{Runners, end_calls};
 use sip_dialler::{Invitation, Leg, LegEnd, LegEvent};
@@ -33,6 +34,8 @@ use crate::webhooks::event;
 
 /// The delay before the end of a call is written again after the store failed.
 const WRITE_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Limits the lines about calls that cannot be written. The end of each is written again every second.
+static UNWRITTEN: LogLimiter = LogLimiter::new("calls could not be written");
 
 /// The changes that write new calls and queue their events.
 pub(crate) fn creation_changes<'a>(
@@ -318,7 +321,9 @@ impl Running<'_> {
         note_event(&mut self.call, kind);
         self.unwritten.push(self.call.put());
         self.unwritten.extend(event(self.platform, &self.call, kind));
-        if let Err(error) = self.write().await {
+        if let Err(error) = self.write().await
+            && UNWRITTEN.admits(self.call.id, self.platform.core.clock.now())
+        {
             let call = self.call.id;
             tracing::error!(%error, %call, kind, "a call could not be written; the call continues");
         }
@@ -372,7 +377,9 @@ impl Running<'_> {
                 return;
             }
             tokio::time::sleep(WRITE_RETRY_DELAY).await;
-            if let Err(error) = self.write().await {
+            if let Err(error) = self.write().await
+                && UNWRITTEN.admits(self.call.id, self.platform.core.clock.now())
+            {
                 tracing::error!(%error, call = %self.call.id, "the end of a call could not be written yet");
             }
         }

@@ -124,6 +124,27 @@ async fn a_reset_at_one_server_ends_the_calls_of_the_platform_at_the_other_one_b
     assert_eq!(ended, "1", "it went on without a record");
 }
 
+/// Refuses each change of a call as a full disk does.
+const FULL: &str = "CREATE FUNCTION is_full() RETURNS trigger LANGUAGE plpgsql AS \
+    $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$; \
+    CREATE TRIGGER is_full BEFORE UPDATE ON document FOR EACH ROW WHEN (new.kind = 9) EXECUTE FUNCTION is_full()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_end_cannot_be_written_is_in_the_log_a_few_times_and_not_every_second() {
+    let stage = Stage::start().await;
+    let id = stage.call_at(&stage.one).await;
+    stage.pair.database.ask(FULL);
+    // Whether the request itself writes is not the question here.
+    let _asked = stage.one.platform.calls().hangup(id).await;
+    let binary = &stage.pair.one.binary;
+    let said = || binary.log().lines().filter(|line| line.contains("could not be written")).count();
+    until("a line of the log", async || (said() > 0).then_some(())).await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert!(said() <= 3, "{}", binary.log());
+    stage.pair.database.ask("DROP TRIGGER is_full ON document");
+    stage.ends(id, false).await;
+}
+
 /// Makes the commit of each new call take three seconds.
 const SLOW_COMMIT: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
     $$ BEGIN PERFORM pg_sleep(3); RETURN NULL; END $$; \
