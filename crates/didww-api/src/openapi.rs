@@ -244,9 +244,8 @@ mod tests {
         for (path, parameter) in
             [("/did_groups", "filter[features]"), ("/dids", "filter[did_group.features]")]
         {
-            let has_former = |described: &Value| {
-                texts_of(described, path, parameter).iter().any(|text| text == "sms_out")
-            };
+            let has_former =
+                |described: &Value| texts_of(described, path, parameter).iter().any(|text| text == "sms_out");
             assert_eq!(all.each_ref().map(has_former), [true, true, false, false], "{parameter}");
         }
     }

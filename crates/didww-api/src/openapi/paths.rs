@@ -193,7 +193,8 @@ fn download(spec: &ResourceSpec, version: ApiVersion) -> Value {
     let parameter = json!({
         "name": "filename", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" },
     });
-    let file = json!({ "content": { "application/gzip": { "schema": { "type": "string", "format": "binary" } } } });
+    let file =
+        json!({ "content": { "application/gzip": { "schema": { "type": "string", "format": "binary" } } } });
     let mut operation = Map::from_iter([
         ("operationId".to_owned(), json!(format!("{}_download", spec.name))),
         ("tags".to_owned(), json!([spec.name])),

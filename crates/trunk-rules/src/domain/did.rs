@@ -10,7 +10,7 @@ use super::needs::{Found, Need};
 use super::pool_country::{is_elsewhere, needs_of_did};
 use super::shared_capacity_group::free_channels;
 use super::{
-    CREATED, CREATED_FIRST, DidTerms, HistoryEntry, Links, LinkedRecord, MembersRead, RecordChange, Refusal,
+    CREATED, CREATED_FIRST, DidTerms, HistoryEntry, LinkedRecord, Links, MembersRead, RecordChange, Refusal,
     Rules, WriteContext, WriteKind, history_of,
 };
 
