@@ -110,6 +110,12 @@ impl Call {
                         }
                     }
                 },
+                // After the inbox: the response may have arrived before the end of its connection.
+                () = lost(state.invite.as_ref()) => {
+                    tracing::debug!("the connection of a refresh was closed; it will be repeated");
+                    (state.invite, state.answers) = (None, Answers::default());
+                    self.refresh_later(&mut state, REFRESH_RETRY_DELAY);
+                }
                 () = session_timer(&clock, session) => {
                     let now = self.shared.clock.now();
                     if state.session.is_some_and(|session| now < session.ends_at) {
@@ -396,6 +402,16 @@ async fn completion(reinvite: &mut Option<AnsweredReinvite>) -> Completion {
 async fn update_response(update: &mut Option<Awaited<Option<Response>>>) -> Option<Response> {
     match update {
         Some(update) => update.result().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until no response to a pending INVITE can arrive any more, because its connection was closed and the far end
+/// cannot respond over another one; forever if there is no INVITE.
+async fn lost(invite: Option<&Invite>) {
+    match invite.filter(|invite| !invite.hop.can_be_answered_over_another()) {
+        // Boxed, because it is rarely needed: it must not enlarge the state of every call.
+        Some(invite) => Box::pin(invite.hop.closed()).await,
         None => std::future::pending().await,
     }
 }
