@@ -44,7 +44,7 @@ impl Call<'_> {
     }
 
     /// Sends the final response of a call that must not be answered, and returns its ending.
-    async fn refuse_answer(&self, request: &mut Incoming, cause: Cause) -> Ending {
+    async fn refuse_answer(&mut self, request: &mut Incoming, cause: Cause) -> Ending {
         let code = match cause {
             Cause::RejectedByAuthRecord => self.inner.config.settings.blocked_code,
             cause => cause.code(),
