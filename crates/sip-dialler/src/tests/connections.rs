@@ -309,6 +309,24 @@ async fn an_idle_incoming_connection_is_closed() {
 }
 
 #[tokio::test]
+async fn a_connection_of_a_call_is_kept_alive_by_pings() {
+    let dialler = start(with(|limits| limits.idle_timeout = Duration::from_millis(100))).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
+    let mut leg = dialler.call(invitation(&uri));
+    let mut carrier = Carrier::accept(&listener).await;
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    for _ in 0..3 {
+        carrier.pinged().await;
+        carrier.send("\r\n").await;
+    }
+    hang_up(&mut leg, &mut carrier).await;
+}
+
+#[tokio::test]
 async fn an_outgoing_connection_is_closed_when_no_call_uses_it() {
     let mut config = with(|limits| limits.idle_timeout = Duration::from_millis(100));
     config.t1 = ROUND_TRIP;
