@@ -111,11 +111,7 @@ impl Call {
                     }
                 },
                 // After the inbox: the response may have arrived before the end of its connection.
-                () = lost(state.invite.as_ref()) => {
-                    tracing::debug!("the connection of a refresh was closed; it will be repeated");
-                    (state.invite, state.answers) = (None, Answers::default());
-                    self.refresh_later(&mut state, REFRESH_RETRY_DELAY);
-                }
+                () = lost(state.invite.as_ref()) => self.repeat_lost(&mut state),
                 () = session_timer(&clock, session) => {
                     let now = self.shared.clock.now();
                     if state.session.is_some_and(|session| now < session.ends_at) {
@@ -134,7 +130,9 @@ impl Call {
                         Some(invite) => Box::pin(invite.on_timer(now)).await,
                         None => false,
                     };
-                    if has_timed_out {
+                    if has_timed_out && state.invite.as_ref().is_some_and(|invite| !invite.hop.is_open()) {
+                        self.repeat_lost(&mut state);
+                    } else if has_timed_out {
                         tracing::info!("the carrier did not answer the refresh of a session");
                         return Box::pin(self.end_expired(state)).await;
                     }
@@ -373,6 +371,13 @@ impl Call {
             }
         }
         true
+    }
+
+    /// Schedules another refresh for a re-INVITE whose connection was closed, and that had no response over another.
+    fn repeat_lost(&self, state: &mut Established) {
+        tracing::debug!("the connection of a refresh was closed; it will be repeated");
+        (state.invite, state.answers) = (None, Answers::default());
+        self.refresh_later(state, REFRESH_RETRY_DELAY);
     }
 
     /// Schedules another refresh after a delay.
