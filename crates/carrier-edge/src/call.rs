@@ -145,7 +145,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start
         request.wait_refusal_delivered().await;
     }
     if let Some(pending) = pending {
-        // It was answered or cancelled: a copy of its INVITE that arrives later must not start a new call.
+        // It was answered: a copy of its INVITE that arrives later must not start a new call.
         pending.remember(inner.core.clock.stopwatch());
     }
 }
@@ -184,7 +184,7 @@ struct Call<'a> {
     inner: &'a Arc<Inner>,
     stack: &'a Arc<Stack>,
     registered: Registered<'a>,
-    /// Its INVITE among the pending ones, until the call is refused.
+    /// Its INVITE among the pending ones, until the call is refused or cancelled.
     pending: Option<Pending<'a>>,
     media: Option<Endpoint>,
     sdp_state: SdpState,

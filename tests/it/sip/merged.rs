@@ -78,3 +78,19 @@ async fn a_refused_invite_may_be_tried_again_with_the_same_number() {
         assert_eq!(on_another_way(&mut call, "next").await.code(), 200, "{refused}");
     }
 }
+
+#[tokio::test]
+async fn a_call_that_a_proxy_gave_up_may_be_tried_again_at_once_with_the_same_number() {
+    let edge = Edge::start().await;
+    let trunk = open_trunk(&edge).await;
+    let mut call = Call::new(&edge, "9990180").await;
+    call.invite(&[]).await;
+    call.ringing(180).await;
+    call.cancel().await;
+    assert_eq!(call.answer().await.code(), 487);
+    call.sent = call.sent.replace("sip:9990180@", &format!("sip:{ANSWERS_AT_ONCE}@"));
+    let answer = on_another_way(&mut call, "next").await;
+    assert_eq!(answer.code(), 200, "{answer:?}");
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_code"], 487);
+    assert_eq!(edge.active().await.len(), 1);
+}

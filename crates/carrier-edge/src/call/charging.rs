@@ -30,6 +30,7 @@ impl Call<'_> {
         let charged = tokio::select! {
             biased;
             invite_event = request.next_event() => {
+                self.pending = None;
                 if invite_event == InviteEvent::Cancelled {
                     request.respond(487, reason_phrase(487), &[], "").await;
                 }

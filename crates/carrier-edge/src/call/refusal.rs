@@ -2,7 +2,6 @@
 
 use trunk_rules::carrier::{Refusal, Warning, reason_phrase};
 
-use super::endings::CANCELLED;
 use super::{Call, Unanswered};
 use crate::ending_sentence::ending_sentence;
 use crate::hung_up_by::HungUpBy;
@@ -20,10 +19,8 @@ impl Call<'_> {
     /// Sends the final response of a call that ended unanswered. The response to a caller that a trunk identifies has
     /// the sentence of the call's record.
     pub(super) async fn respond_with(&mut self, request: &mut Incoming, ending: &Ending) {
-        if *ending != CANCELLED {
-            // A proxy that tries its next destination sends the INVITE again, as soon as it has the refusal.
-            self.pending = None;
-        }
+        // A proxy that tries its next destination sends the INVITE again, as soon as it has the refusal.
+        self.pending = None;
         let header = inspection::header_of(ending.code, self.inner.core.ids.word());
         let warning = ending.warning.map(|warning| self.warning(warning));
         // A call that the caller ended itself was not refused.
