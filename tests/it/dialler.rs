@@ -275,7 +275,7 @@ impl TlsCarrier {
         Self(tls_carrier(certificates).accept(stream).await.unwrap())
     }
 
-    /// The head of the next request, which must have this method.
+    /// The head of the next message, whose first word must be this.
     async fn expect(&mut self, method: &str) -> String {
         let mut read: Vec<u8> = Vec::new();
         while !read.ends_with(b"\r\n\r\n") {
@@ -369,6 +369,18 @@ async fn a_refresh_over_tls_whose_connection_closes_is_sent_again_over_a_new_one
     carrier.respond(&refresh, "200 OK", timer, ANSWER).await;
     let ack = carrier.expect("ACK").await;
     assert!(ack.contains("\r\nCSeq: 3 ACK\r\n"), "{ack}");
+    // What the carrier sends from now on is answered with the address of this connection.
+    let line = |name: &str| refresh.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    let (from, to, call_id) = (line("To: "), line("From: "), line("Call-ID: "));
+    let update = format!(
+        "UPDATE sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1;branch=z9hG4bKfar\r\nFrom: {from}\r\nTo: {to}\r\n\
+         Call-ID: {call_id}\r\nCSeq: 1 UPDATE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    );
+    carrier.0.write_all(update.as_bytes()).await.unwrap();
+    carrier.0.flush().await.unwrap();
+    let answer = carrier.expect("SIP/2.0").await;
+    let contact = format!("\r\nContact: {}\r\n", line("Contact: "));
+    assert!(answer.starts_with("SIP/2.0 200 ") && answer.contains(&contact), "{answer}\n{refresh}");
     leg.hang_up();
     let bye = carrier.expect("BYE").await;
     carrier.respond(&bye, "200 OK", "", "").await;

@@ -229,8 +229,10 @@ impl Call {
                     Decision::Without => None,
                 };
                 let headers = headers.clone();
+                // Over TLS the address of a later connection is another one than that of the INVITE.
+                let hop = Some(state.dialog.hop.clone());
                 // A request that is refused changes neither the target nor the session.
-                if self.renegotiate(request, further).await {
+                if self.renegotiate(request, hop, further).await {
                     state.session = session;
                     state.dialog.retarget(&self.origin, &headers).await;
                 }
