@@ -211,6 +211,30 @@ async fn a_pool_that_has_no_channels_to_lose_waits_for_money_unchanged() {
 }
 
 #[tokio::test]
+async fn a_pool_loses_the_channels_of_a_number_that_is_released_at_the_same_time() {
+    let core = core();
+    let began = core.clock.now();
+    let [shared, released, kept] = [1_u128, 2, 3];
+    let of_pool = vec![(Did::CAPACITY_POOL.as_str(), vec![Uuid::from_u128(shared)])];
+    let number = |id: u128| json!({ "number": format!("{id:011}"), "dedicated_channels_count": 2 });
+    let mut ends = number(released);
+    ends["expires_at"] = json!(began);
+    core.commit(vec![
+        pool(&core, shared, &day(began), 9, true),
+        insert(&core, Did::SPEC, released, &ends, of_pool.clone(), Some(json!({ MONTHLY_PRICE: "5.0" }))),
+        insert(&core, Did::SPEC, kept, &number(kept), of_pool, None),
+    ])
+    .await
+    .unwrap();
+    let now = core.clock.advance(DAY * 8);
+    assert_eq!(renewed(&core).await, now.after(PAYMENT_WAIT));
+    assert!(find(&core, Did::SPEC, released).await.is_none());
+    for name in ["assigned_channels_count", "total_channels_count"] {
+        assert_eq!(attribute(&core, CapacityPool::SPEC, shared, name).await, 2, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn services_that_were_approved_before_services_were_renewed_are_found_once() {
     let core = core();
     let began = core.clock.now();
