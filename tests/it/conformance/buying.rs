@@ -186,6 +186,24 @@ async fn channels_of_a_pool_that_was_renewed_before_they_were_added_are_canceled
 }
 
 #[tokio::test]
+async fn channels_that_were_ordered_before_a_renewal_are_renewed_in_the_same_step_of_the_clock() {
+    let shop = Shop::open(0, "100.00", "0").await;
+    shop.set_clock("2035-05-01T12:00:00Z");
+    let pool = shop.pool(Some("2035-05-16")).await;
+    let first = shop.order_channels(&pool, 5).await;
+    assert_eq!(amount(&first), "10.0");
+    shop.wait(5);
+    shop.until(&first.id(), "completed").await;
+    let second = shop.order_channels(&pool, 3).await;
+    assert_eq!(amount(&second), "6.0");
+    shop.set_clock("2035-06-01T12:00:00Z");
+    shop.until(&second.id(), "completed").await;
+    shop.until_spent("68.00").await;
+    let read = shop.read_pool(&pool).await;
+    assert_eq!((&read["total_channels_count"], &read["renew_date"]), (&json!(8), &json!("2035-06-16")));
+}
+
+#[tokio::test]
 async fn a_pool_whose_renewal_is_not_paid_has_no_further_channels_until_it_is_or_loses_all() {
     let shop = Shop::open(0, "17.00", "0").await;
     shop.set_clock("2035-05-01T12:00:00Z");

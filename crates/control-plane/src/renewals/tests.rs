@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use didww_types::ResourceSpec;
 use didww_types::resources::{Balance, CapacityPool, Did, EmergencyCallingService, Order};
-use didww_types::{Resource as _, ResourceSpec};
 use serde_json::{Value, json};
 use trunk_rules::domain::{IS_BILLED, MONTHLY_PRICE, PAYMENT_WAIT, month_after};
 use trunk_store::{Record, TakeJobs};
@@ -101,6 +101,23 @@ async fn a_run_that_began_before_staff_changed_a_period_does_not_count() {
     let late = Change::Reschedule { lease: run.lease, due_at, attempts: 0, payload: None };
     assert_eq!(core.commit(vec![late]).await, Err(StoreError::Conflict));
     assert_eq!(stored().await.map(|job| job.due_at), Some(now));
+}
+
+#[tokio::test]
+async fn renewals_wait_for_orders_that_are_due() {
+    let core = core();
+    let (now, id) = (core.clock.now(), 7_u128);
+    let order = insert(&core, Order::SPEC, id, &json!({ "items": [] }), Vec::new(), None);
+    core.commit(vec![order]).await.unwrap();
+    let waits = async || has_due_order(&core, ACCOUNT, now).await.unwrap();
+    assert!(!waits().await, "nothing carries it out");
+    for (due_at, expected) in [(now, true), (now.after(Duration::from_secs(1)), false)] {
+        let subject = Uuid::from_u128(id).to_string();
+        let job = Job { account: Some(ACCOUNT), ..Job::new(CARRY_OUT, subject, due_at) };
+        let existing = IfScheduled::Replace;
+        core.commit(vec![Change::Schedule { job: Box::new(job), existing }]).await.unwrap();
+        assert_eq!(waits().await, expected, "{due_at}");
+    }
 }
 
 #[tokio::test]
