@@ -36,7 +36,7 @@ const RENEW: &str = "accounts.renew";
 /// Maximum number of accounts whose renewals are decided at once.
 const AT_ONCE: usize = 4;
 /// The pause of a run that waits for orders.
-const ORDER_WAIT: Duration = Duration::from_millis(50);
+const ORDER_WAIT: Duration = Duration::from_millis(100);
 /// Maximum number of pending orders that a run looks at, the newest ones. Older ones wait for numbers.
 const MAX_PENDING: u64 = 100;
 /// The index of the status of orders, without regard to case.
