@@ -41,7 +41,7 @@ use super::inner::{Counters, Inner};
 use super::record::{CallRecord, FinalCharge};
 use super::trunks::Trunks;
 use ledgers::{Ledgers, Stored};
-use state::{Billing, SPENDING_WINDOW};
+use state::{Billing, spending_from};
 use trunk_ledger::{RowState, Running, TrunkLedger, TrunkState, Unstored, WaitingRecord};
 
 pub(crate) use lost_calls::{charge_lost, settle};
@@ -322,10 +322,7 @@ impl Billing {
 /// Reads the charges of the last 24 hours, and the running calls of other nodes. The charge of a call that ends between
 /// the two reads is among the follower's changes.
 async fn stored(store: &(impl Calls + ?Sized), now: Timestamp) -> Result<Stored, StoreError> {
-    let from = Timestamp::from_unix_millis(
-        now.as_unix_millis() - i64::try_from(SPENDING_WINDOW.as_millis()).unwrap_or(0),
-    );
-    let charges = store.charges_since(from).await?;
+    let charges = store.charges_since(spending_from(now)).await?;
     Ok(Stored { charges, calls: store.calls_of_others(None).await? })
 }
 

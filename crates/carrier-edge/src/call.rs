@@ -118,9 +118,9 @@ pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start
         }
     }
     drop(channel);
-    // A call that ends because of its trunk's threshold is not charged for the delay of the timer.
-    let now = inner.core.clock.now();
-    let ended = call.paid_until.map_or(now, |until| until.min(now));
+    // A call that a timer ends is not charged for the delay of the timer.
+    let ended = inner.core.clock.now().min(call.call_state().ends_by());
+    let ended = call.paid_until.map_or(ended, |until| until.min(ended));
     let charge = inner.billing.ended(call.call_state(), ended);
     let record = record_of(inner, call.call_state(), &ending, (ended, charge));
     attempt_log::ended(inner, call.call_state(), &record);
@@ -314,6 +314,7 @@ impl Call<'_> {
             Err(ending) => return Err(Box::new(Unanswered { ending, request })),
         };
         let hang_up_at = talk_time.map(|time| answered.after(time));
+        call_state.end_by(answered.after(talk_time.unwrap_or(MAX_CALL_DURATION)));
         // If the edge made the offer and the caller answered it in PRACK, the 200 carries no description; nor does it if
         // a PRACK or an UPDATE has changed the first one, which some callers take from the 200 (RFC 3261 §13.2.1).
         let is_first = !self.sdp_state.identity.has_changed();

@@ -83,6 +83,8 @@ pub(crate) struct CallState {
     pub(crate) mailbox: Mailbox<CallEvent>,
     /// When the call was answered, in Unix milliseconds; `NEVER` before.
     connected: AtomicI64,
+    /// When the answered call ends at the latest, in Unix milliseconds.
+    ends_by: AtomicI64,
     /// The highest `CSeq` number of the caller's requests in the dialog.
     sequence: AtomicU32,
     /// The port that the dialog is signalled from: that of the INVITE, or of a later request that moved it.
@@ -121,6 +123,7 @@ impl CallState {
             media: Arc::new(SharedFacts::new(keeps_digits)),
             mailbox: Mailbox::new(call_event::MAX_QUEUED_EVENTS),
             connected: AtomicI64::new(NEVER),
+            ends_by: AtomicI64::new(i64::MAX),
             sequence: AtomicU32::new(sequence),
             port,
             requests: Bucket::default(),
@@ -161,6 +164,17 @@ impl CallState {
     pub(crate) fn connected(&self) -> Option<Timestamp> {
         let at = self.connected.load(Ordering::Relaxed);
         (at != NEVER).then(|| Timestamp::from_unix_millis(at))
+    }
+
+    /// Records when the call ends at the latest: the callee hangs up then, or no call lasts longer.
+    pub(crate) fn end_by(&self, at: Timestamp) {
+        self.ends_by.store(at.as_unix_millis(), Ordering::Relaxed);
+    }
+
+    /// When the call ends at the latest. It costs nothing beyond, although the timer that ends it is always a little
+    /// late, and a clock that is advanced can be far beyond.
+    pub(crate) fn ends_by(&self) -> Timestamp {
+        Timestamp::from_unix_millis(self.ends_by.load(Ordering::Relaxed))
     }
 
     /// Why the call has no audio by the facts of its media, as far as it is certain; `None` if it has audio, or was not

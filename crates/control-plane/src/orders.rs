@@ -47,7 +47,7 @@ impl Control {
     /// numbers still waits for them, and stays pending.
     ///
     /// # Errors
-    /// If there is no such account or order, or it is not pending.
+    /// If there is no such account or order, or it is not pending, or the file of a world brought it.
     pub async fn complete_order(&self, account: Uuid, order: Uuid) -> Result<(), ControlError> {
         let scope = Scope { account: self.account(account).await?.number, spec: Order::SPEC };
         Retries::REQUEST
@@ -55,6 +55,10 @@ impl Control {
                 let (record, found) = pending(&self.core, scope, order).await?;
                 // The plan of an order from before plans were stored is only in its job.
                 let items = plan_of(&record, "").ok();
+                if items.is_none() && self.core.store.job(CARRY_OUT, order.to_string()).await?.is_none() {
+                    let message = "was brought by the file of a world, and can only be canceled";
+                    return Err(ControlError::invalid("order", message).into());
+                }
                 let due_at = match items {
                     None => self.core.clock.now(),
                     Some(items) => match deliver(&self.core, scope, record, &found, &items).await? {

@@ -7,19 +7,24 @@
 //! periods is decided again at once. A run reads a bounded number of records. The next one continues behind those that
 //! could not be paid, so that they do not hold up the others. Records that staff stored without an order are not
 //! renewed.
+//!
+//! A run waits for the orders of the account that are due. Otherwise a clock that is advanced by a month would let a
+//! pool be renewed before it has the channels that were ordered a month ago.
 
 mod earlier;
 mod pass;
 mod run;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use didww_types::Timestamp;
+use didww_types::resources::{Order, OrderStatus};
+use didww_types::{FilterTest, Resource as _, Timestamp};
 use service_base::clock::Clock;
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
 use service_core::{Core, Decided};
-use trunk_rules::domain::{Purse, SHORTEST_PERIOD, WriteOutcome};
-use trunk_store::{Change, IfScheduled, Job, LeasedJob, StoreError};
+use trunk_rules::domain::{CARRY_OUT, Purse, SHORTEST_PERIOD, WriteOutcome};
+use trunk_store::{Change, Condition, IfScheduled, IndexValue, Job, LeasedJob, ListQuery, Scope, StoreError};
 
 use crate::balances::{as_found, balance, corrupt};
 use crate::stock;
@@ -30,6 +35,12 @@ use run::Run;
 const RENEW: &str = "accounts.renew";
 /// Maximum number of accounts whose renewals are decided at once.
 const AT_ONCE: usize = 4;
+/// The pause of a run that waits for orders.
+const ORDER_WAIT: Duration = Duration::from_millis(100);
+/// Maximum number of pending orders that a run looks at, the newest ones. Older ones wait for numbers.
+const MAX_PENDING: u64 = 100;
+/// The index of the status of orders, without regard to case.
+const STATUS: &str = "status~";
 
 /// The jobs that renew ordered DIDs, pools and services.
 pub(crate) fn jobs(clock: &Clock) -> JobSet {
@@ -62,6 +73,10 @@ pub(crate) async fn decide_now(core: &Core, account: i64) -> Result<(), StoreErr
 async fn renew(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> {
     let Some(account) = leased.job.account else { return Ok(Outcome::done()) };
     let now = core.clock.now();
+    if has_due_order(&core, account, now).await? {
+        tokio::time::sleep(ORDER_WAIT).await;
+        return Ok(Outcome::again_at(leased.job.due_at));
+    }
     let balance = balance(&core, account).await?;
     let paid = balance.as_ref().map(as_found);
     let purse = Purse::of(paid.as_ref()).map_err(|error| corrupt(&error))?;
@@ -84,6 +99,23 @@ async fn renew(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> 
     let (due_at, going_on) =
         if has_ended { (pass.next(now.after(SHORTEST_PERIOD)), Pass::default()) } else { (now, pass) };
     Ok(Outcome::again_with(due_at, going_on.payload()?).with(changes))
+}
+
+/// Whether an order of the account is to be carried out at this time, and is not yet.
+async fn has_due_order(core: &Core, account: i64, now: Timestamp) -> Result<bool, StoreError> {
+    let scope = Scope { account, spec: Order::SPEC };
+    let values = vec![IndexValue::Text(OrderStatus::Pending.as_str().to_owned())];
+    let conditions = vec![Condition { test: FilterTest::Equals(STATUS), values }];
+    let order = vec![trunk_store::Order { attribute: "created_at", descending: true }];
+    let query = ListQuery { scope, linked_from: None, conditions, order, offset: 0, limit: MAX_PENDING };
+    for pending in core.store.list(query).await?.records {
+        // The job of an order that waits for numbers, or whose last run failed, is due later.
+        let job = core.store.job(CARRY_OUT, pending.id.to_string()).await?;
+        if job.is_some_and(|job| job.due_at <= now) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use didww_types::{Feature, Timestamp};
 use serde_json::{Value, json};
-use trunk_server::control::{NewAccount, NewDid, RecordMembers, Review};
+use trunk_server::control::{NewAccount, NewDid, RecordMembers, Review, SaveOptions, World as WorldFile};
 
 use super::shop::{ORDERS, Shop};
 use crate::support::api::{Answer, NEW, TOKENS};
@@ -186,6 +186,24 @@ async fn channels_of_a_pool_that_was_renewed_before_they_were_added_are_canceled
 }
 
 #[tokio::test]
+async fn channels_that_were_ordered_before_a_renewal_are_renewed_in_the_same_step_of_the_clock() {
+    let shop = Shop::open(0, "100.00", "0").await;
+    shop.set_clock("2035-05-01T12:00:00Z");
+    let pool = shop.pool(Some("2035-05-16")).await;
+    let first = shop.order_channels(&pool, 5).await;
+    assert_eq!(amount(&first), "10.0");
+    shop.wait(5);
+    shop.until(&first.id(), "completed").await;
+    let second = shop.order_channels(&pool, 3).await;
+    assert_eq!(amount(&second), "6.0");
+    shop.set_clock("2035-06-01T12:00:00Z");
+    shop.until(&second.id(), "completed").await;
+    shop.until_spent("68.00").await;
+    let read = shop.read_pool(&pool).await;
+    assert_eq!((&read["total_channels_count"], &read["renew_date"]), (&json!(8), &json!("2035-06-16")));
+}
+
+#[tokio::test]
 async fn a_pool_whose_renewal_is_not_paid_has_no_further_channels_until_it_is_or_loses_all() {
     let shop = Shop::open(0, "17.00", "0").await;
     shop.set_clock("2035-05-01T12:00:00Z");
@@ -353,6 +371,26 @@ async fn the_first_month_of_a_number_that_waits_for_its_registration_begins_with
     shop.set_clock("2035-03-27T13:48:56Z");
     shop.until_spent("89.60").await;
     assert_eq!(expiries().await, ["2035-04-27T13:48:55.974Z", "2035-04-25T15:01:06.000Z"]);
+}
+
+#[tokio::test]
+async fn a_pending_order_that_the_file_of_a_world_brings_can_only_be_canceled() {
+    let shop = Shop::open(1, "100.00", "0").await;
+    let (control, owner) = (shop.world.server.control(), shop.world.server.account());
+    let made = shop.order(json!({})).await;
+    assert_eq!(amount(&made), "3.15");
+    let saved = control.save_world(SaveOptions::default().account(owner)).await.unwrap().to_json();
+    let saved: Value = serde_json::from_str(&saved).unwrap();
+    let order = &saved["accounts"][0]["records"]["orders"][0];
+    let order = json!({ "id": UNKNOWN, "attributes": order["attributes"] });
+    let file = json!({ "accounts": [{ "name": "one", "records": { "orders": [order] } }] });
+    control.load_world(&WorldFile::from_json(&file.to_string()).unwrap(), Some(owner)).await.unwrap();
+    let loaded = UNKNOWN.parse().unwrap();
+    let refused = control.complete_order(owner, loaded).await.unwrap_err();
+    assert_eq!(refused.to_string(), "`order` was brought by the file of a world, and can only be canceled");
+    assert_eq!(shop.status(UNKNOWN).await, "pending");
+    control.cancel_order(owner, loaded).await.unwrap();
+    assert_eq!((shop.status(UNKNOWN).await.as_str(), shop.balance().await.as_str()), ("canceled", "100.00"));
 }
 
 #[tokio::test]

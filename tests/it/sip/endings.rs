@@ -67,6 +67,22 @@ async fn a_call_is_billed_in_steps_and_its_price_is_the_trunks_spending() {
 }
 
 #[tokio::test]
+async fn a_call_costs_no_more_than_until_its_latest_end_however_late_that_is_noticed() {
+    const DAY: u64 = 86_400;
+    let edge = Edge::start().await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "threshold_amount": "100.0", "rtp_timeout": 600 })).await;
+    for (count, number, seconds, price) in [(1, "9990260", 60, "0.05"), (2, "9990200", DAY, "72")] {
+        let mut call = Call::up(&edge, &trunk, number).await;
+        edge.advance(10 * DAY).await;
+        call.hung_up().await;
+        let record = edge.record(&trunk, count).await;
+        assert_eq!((&record["duration"], &record["price"]), (&json!(seconds), &json!(price)), "{record}");
+        assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, false);
+    }
+}
+
+#[tokio::test]
 async fn nobody_answers_until_the_ringing_times_out() {
     let edge = Edge::start().await;
     edge.freeze().await;

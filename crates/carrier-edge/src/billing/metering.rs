@@ -108,7 +108,7 @@ impl Billing {
         let mut ledgers = self.lock();
         let Some(ledger) = ledgers.get_mut(&trunk) else { return false };
         for running in ledger.running.values_mut() {
-            ledger.spending.grow(&mut running.meter, now);
+            ledger.spending.grow(&mut running.meter, now.min(running.call_state.ends_by()));
         }
         ledger.grow_others(now);
         let ends = inner.config.threshold_ends_calls && ledger.spending.blocks(limit, now);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use didww_types::Timestamp;
 use tokio::sync::Notify;
 
 use super::failing_since::FailingSince;
@@ -13,6 +14,12 @@ use super::row_queue::Rows;
 
 /// The time for which a charge counts as spent.
 pub(super) const SPENDING_WINDOW: Duration = Duration::from_hours(24);
+
+/// The time from which the charges of ended calls count as spent.
+pub(crate) fn spending_from(now: Timestamp) -> Timestamp {
+    let window = i64::try_from(SPENDING_WINDOW.as_millis()).unwrap_or(0);
+    Timestamp::from_unix_millis(now.as_unix_millis().saturating_sub(window))
+}
 
 /// Limit of records that wait for a store that takes no writes. Beyond it only emergency calls are admitted;
 /// their records, which cost nothing, are not kept.

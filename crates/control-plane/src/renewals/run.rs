@@ -169,6 +169,8 @@ impl<'a> Run<'a> {
                 self.pass.note(again_at);
                 return Ok(Position::Stays);
             }
+            // A number that is released has its channels until then.
+            PoolRenewal::Reduced(..) if self.changes_dids => return Ok(Position::Waits),
             PoolRenewal::Reduced(channels, again_at) => {
                 self.pass.note(again_at);
                 if channels == pool.total_channels_count {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use didww_types::ResourceSpec;
 use didww_types::resources::{Balance, CapacityPool, Did, EmergencyCallingService, Order};
-use didww_types::{Resource as _, ResourceSpec};
 use serde_json::{Value, json};
 use trunk_rules::domain::{IS_BILLED, MONTHLY_PRICE, PAYMENT_WAIT, month_after};
 use trunk_store::{Record, TakeJobs};
@@ -101,6 +101,23 @@ async fn a_run_that_began_before_staff_changed_a_period_does_not_count() {
     let late = Change::Reschedule { lease: run.lease, due_at, attempts: 0, payload: None };
     assert_eq!(core.commit(vec![late]).await, Err(StoreError::Conflict));
     assert_eq!(stored().await.map(|job| job.due_at), Some(now));
+}
+
+#[tokio::test]
+async fn renewals_wait_for_orders_that_are_due() {
+    let core = core();
+    let (now, id) = (core.clock.now(), 7_u128);
+    let order = insert(&core, Order::SPEC, id, &json!({ "items": [] }), Vec::new(), None);
+    core.commit(vec![order]).await.unwrap();
+    let waits = async || has_due_order(&core, ACCOUNT, now).await.unwrap();
+    assert!(!waits().await, "nothing carries it out");
+    for (due_at, expected) in [(now, true), (now.after(Duration::from_secs(1)), false)] {
+        let subject = Uuid::from_u128(id).to_string();
+        let job = Job { account: Some(ACCOUNT), ..Job::new(CARRY_OUT, subject, due_at) };
+        let existing = IfScheduled::Replace;
+        core.commit(vec![Change::Schedule { job: Box::new(job), existing }]).await.unwrap();
+        assert_eq!(waits().await, expected, "{due_at}");
+    }
 }
 
 #[tokio::test]
@@ -208,6 +225,30 @@ async fn a_pool_that_has_no_channels_to_lose_waits_for_money_unchanged() {
     assert_eq!(renewed(&core).await, core.clock.now().after(PAYMENT_WAIT));
     assert_eq!(find(&core, CapacityPool::SPEC, used).await, Some(before));
     assert_eq!(attribute(&core, CapacityPool::SPEC, other, "total_channels_count").await, 0);
+}
+
+#[tokio::test]
+async fn a_pool_loses_the_channels_of_a_number_that_is_released_at_the_same_time() {
+    let core = core();
+    let began = core.clock.now();
+    let [shared, released, kept] = [1_u128, 2, 3];
+    let of_pool = vec![(Did::CAPACITY_POOL.as_str(), vec![Uuid::from_u128(shared)])];
+    let number = |id: u128| json!({ "number": format!("{id:011}"), "dedicated_channels_count": 2 });
+    let mut ends = number(released);
+    ends["expires_at"] = json!(began);
+    core.commit(vec![
+        pool(&core, shared, &day(began), 9, true),
+        insert(&core, Did::SPEC, released, &ends, of_pool.clone(), Some(json!({ MONTHLY_PRICE: "5.0" }))),
+        insert(&core, Did::SPEC, kept, &number(kept), of_pool, None),
+    ])
+    .await
+    .unwrap();
+    let now = core.clock.advance(DAY * 8);
+    assert_eq!(renewed(&core).await, now.after(PAYMENT_WAIT));
+    assert!(find(&core, Did::SPEC, released).await.is_none());
+    for name in ["assigned_channels_count", "total_channels_count"] {
+        assert_eq!(attribute(&core, CapacityPool::SPEC, shared, name).await, 2, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -166,3 +166,44 @@ pub fn with_period(items: &Value, from: Timestamp, ends: &[Timestamp]) -> Value 
 fn day_before(at: Timestamp) -> Timestamp {
     Timestamp::from_unix_millis(at.as_unix_millis().saturating_sub(86_400_000))
 }
+
+#[cfg(test)]
+mod tests {
+    use didww_types::ApiVersion;
+    use didww_types::resources::{AvailableDid, DidGroup, DidReservation, StockKeepingUnit};
+
+    use super::*;
+
+    #[test]
+    fn a_reservation_buys_its_number_until_it_ends() {
+        let (unit, group, number, reservation) = ("1", "2", "3", "4");
+        let of = |need, id: &str, attributes: Value| {
+            let (id, attributes) = (id.to_owned(), attributes.to_string());
+            Found { need, records: vec![FoundRecord { id, attributes, meta: None }] }
+        };
+        let by_id = |spec, id: &str| Need::ById(spec, vec![id.to_owned()]);
+        let of_unit = vec![(DidGroup::STOCK_KEEPING_UNITS.as_str(), unit.to_owned())];
+        let members = |spec, id: &str, through| Need::Members(spec, id.to_owned(), through);
+        let reserved = DidReservation::AVAILABLE_DID.as_str();
+        let of_reservation = members(DidReservation::SPEC, reservation, reserved);
+        let of_number = members(AvailableDid::SPEC, number, AvailableDid::DID_GROUP.as_str());
+        let prices = json!({ "setup_price": "1.0", "monthly_price": "2.0", "channels_included_count": 0 });
+        let end = json!({ "expires_at": "2035-05-01T12:00:00.000Z" });
+        let read = [
+            of(by_id(StockKeepingUnit::SPEC, unit), unit, prices),
+            of(Need::Owners(DidGroup::SPEC, of_unit, 1), group, json!({})),
+            of(of_reservation, number, json!({})),
+            of(of_number, group, json!({})),
+            of(by_id(DidReservation::SPEC, reservation), reservation, end),
+        ];
+        let attributes = json!({ "sku_id": unit, "did_reservation_id": reservation });
+        let sent = [json!({ "type": items::DIDS, "attributes": attributes })];
+        for (now, is_held) in [("2035-05-01T11:59:59.999Z", true), ("2035-05-01T12:00:00.000Z", false)] {
+            let now = now.parse().unwrap();
+            let terms = Terms { back_ordering: true, prorates: false, now, version: ApiVersion::NEWEST };
+            let mut refusals = Vec::new();
+            let priced = items::price(&read, &sent, terms, &mut refusals).unwrap();
+            assert_eq!((priced.held == [number], refusals.is_empty()), (is_held, is_held), "{now}");
+        }
+    }
+}

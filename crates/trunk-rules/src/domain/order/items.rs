@@ -367,6 +367,12 @@ fn numbers(
         let (Some(number), Some(reservation)) = (number, one(Some(reservation(id)))) else {
             return Ok(Err(item.refuse("did_reservation_id", Violation::Invalid)));
         };
+        // The job that deletes it can be a little late.
+        let end = reservation.decode_partial::<DidReservation>()?.expires_at;
+        if end.is_some_and(|end| end <= terms.now) {
+            let refusal = item.refuse("did_reservation_id", Violation::Invalid);
+            return Ok(Err(refusal.because("the reservation has ended")));
+        }
         taken.push(number.id.clone());
         let id = reservation.id.clone();
         priced.reservations.push(RecordChange::Delete { spec: DidReservation::SPEC, id });
