@@ -13,6 +13,7 @@
 //! never waits.
 
 mod counts;
+mod guesses;
 mod unknown_source;
 
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
@@ -40,7 +41,7 @@ use super::attempts::{
 };
 use super::call_state::DialogKey;
 use super::calls::Calls;
-use super::digest_guesses::{DigestAttempt, GuessLimiter, WrongDigest};
+use super::digest_guesses::GuessLimiter;
 use super::node_mark::NodeMark;
 use super::proofs::Proofs;
 use super::request_slots::{self, IdentifyingSubnet, RequestSlots, Room};
@@ -177,35 +178,6 @@ impl Front {
         let mut hasher = DefaultHasher::new();
         (self.binding_key, source).hash(&mut hasher);
         hasher.finish() & !u64::from(u32::MAX)
-    }
-
-    /// Returns true if a digest may be verified. It is false, and counted, for a source with too many wrong
-    /// digests.
-    pub(crate) fn may_verify(&self, digest: DigestAttempt<'_>) -> bool {
-        let may = self.guess_limiter.may_verify(digest, &self.proofs);
-        if !may {
-            self.counts.guess_unanswered();
-        }
-        may
-    }
-
-    /// Counts a wrong digest. Returns true if it is to be answered with a challenge.
-    pub(crate) fn count_wrong(&self, digest: DigestAttempt<'_>) -> bool {
-        let wrong = self.guess_limiter.count_wrong(digest, &self.proofs);
-        if wrong == WrongDigest::LimitReached && self.log_sums.guesses.admits(digest.source, digest.now) {
-            let source = digest.source;
-            tracing::warn!(%source, "too many wrong digests: one a second is answered until the next minute");
-        }
-        if wrong == WrongDigest::Unanswered {
-            self.counts.guess_unanswered();
-        }
-        wrong != WrongDigest::Unanswered
-    }
-
-    /// Records a valid digest: the source is known from now on, and may always try this username.
-    pub(crate) fn record_valid(&self, digest: DigestAttempt<'_>) {
-        self.proofs.insert(digest.source, digest.now);
-        self.proofs.insert((digest.source, digest.username), digest.now);
     }
 
     /// Records that a source had a call, so that late requests for that call still reach the stack.

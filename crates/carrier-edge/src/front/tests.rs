@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::*;
 use crate::attempts::AttemptQuery;
 use crate::call_state::{CallState, Origin};
+use crate::digest_guesses::DigestAttempt;
 use crate::test_trunk::admitted;
 
 const START: i64 = 1_767_225_600_000;
@@ -285,6 +286,7 @@ fn guessing_gets_rare_and_the_right_digest_of_a_source_that_proved_itself_is_alw
         front.count_wrong(DigestAttempt {
             source: "8.8.8.8".parse().unwrap(),
             username: b"user",
+            is_bound: true,
             now: front.clock.now(),
             running: front.clock.stopwatch(),
         })
@@ -293,11 +295,30 @@ fn guessing_gets_rare_and_the_right_digest_of_a_source_that_proved_itself_is_alw
     assert!(front.may_verify(DigestAttempt {
         source: "8.8.8.8".parse().unwrap(),
         username: b"user",
+        is_bound: true,
         now: front.clock.now(),
         running: front.clock.stopwatch(),
     }));
     assert!(reply(&front, &request("INVITE", 2, &wrong), "8.8.8.8").is_some(), "it goes the ordinary way");
     assert!(front.counts().guesses_unanswered > 500);
+}
+
+#[test]
+fn wrong_digests_with_a_forged_address_do_not_keep_out_its_owner() {
+    let front = front();
+    let [own, other] =
+        ["8.8.8.8", "9.9.9.9"].map(|source| reply(&front, &request("INVITE", 0, ""), source).unwrap());
+    // The sender of a forged address does not receive the nonces that are issued to it, but has its own ones. A
+    // username that no trunk has needs none at all.
+    let guess = authorization(&other, "guess");
+    for forged in [guess.replace("\"user\"", "\"nobody\""), guess] {
+        for call in 0..500 {
+            let _challenge = reply(&front, &request("INVITE", call, &forged), "8.8.8.8");
+        }
+    }
+    assert!(front.counts().guesses_unanswered > 500);
+    let right = request("INVITE", 1, &authorization(&own, "secret"));
+    assert_eq!(reply(&front, &right, "8.8.8.8").as_deref(), Some("passed"));
 }
 
 #[test]

@@ -17,7 +17,6 @@ use trunk_rules::carrier::{
 use super::{BoundNonces, Front, key_of, message};
 use crate::attempt::TWILIO_HEADER;
 use crate::attempt_log::{enter_challenge, of_refusal};
-use crate::digest_guesses::DigestAttempt;
 use crate::stack::{ALLOW, SUPPORTED};
 
 /// Known methods that the edge does not serve outside of a dialog; they are answered with 405.
@@ -116,8 +115,7 @@ impl Front {
             self.unanswered_challenges.answered(source, &call_id);
         }
         let username = sent.username();
-        let running = self.clock.stopwatch();
-        let digest = username.as_deref().map(|username| DigestAttempt { source, username, now, running });
+        let digest = self.digest_attempt(&sent, username.as_deref(), source, now);
         if digest.is_some_and(|digest| !self.may_verify(digest)) {
             return FilterAction::Drop;
         }
