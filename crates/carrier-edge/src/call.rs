@@ -181,7 +181,7 @@ fn record_of(
             call_id,
             dropped,
             ?from,
-            "RTP was dropped: the sources are not in allowed_rtp_ips"
+            "RTP was dropped: the sources are not in allowed_rtp_ips, or other hosts than the caller's"
         );
     }
     // Without a packet the caller may be a program that only signals: the log line of the call's end states it.
