@@ -2,8 +2,8 @@
 //! the handler of its endpoint.
 //!
 //! Bounds: a body is at most as long, and takes at most as long to arrive, as `http_listener::Limits` permit; that of a
-//! login, which is read before its client is known, has limits of its own (`login_bodies`). Wrong credentials and logins
-//! of an address, and requests of an address and of a customer, are limited per time.
+//! login, which is read before its client is known, has limits of its own (`login_bodies`). Wrong credentials and
+//! logins of an address, and requests of an address and of a customer, are limited per time.
 
 mod access_keys;
 mod bounded;
