@@ -2,9 +2,9 @@
 //!
 //! Messages of known sources pass to the stack: they are parsed, have a transaction, and refusals are
 //! repeated and explained. A source is known if an allowed subnet of a trunk identifies it
-//! (`TrunkIndex::naming`), if it proved itself within the last half hour, or if it has an active call with a digest or
-//! over a stream. All other sources are unknown, even where a trunk allows every address. An answer to an unknown source is
-//! built from the bytes of its request, is at most twice as long, is never repeated, reveals nothing about
+//! (`TrunkIndex::naming`), if it proved itself within the last half hour, or if it has an active call with a digest
+//! or over a stream. All other sources are unknown, even where a trunk allows every address. An answer to an unknown
+//! source is built from the bytes of its request, is at most twice as long, is never repeated, reveals nothing about
 //! trunks, and is rate limited. A valid digest makes an unknown source known.
 //!
 //! The memory that unknown sources can fill has a fixed size: two rate limiters, two tables of wrong digests,
