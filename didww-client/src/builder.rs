@@ -185,13 +185,17 @@ fn headers<const N: usize>(own: [(HeaderName, HeaderValue); N], accept: &'static
     own.into_iter().chain(common).collect()
 }
 
-/// The token service that belongs to a base URL.
+/// The token service that belongs to a base URL. A host of DIDWW's has that of its environment, also if the path of the
+/// URL is wrong: the answer to a request then says so, and not one to a mint.
 fn default_token_url(base: &Url) -> String {
-    match base.as_str() {
-        PRODUCTION => PRODUCTION_TOKENS.to_owned(),
-        SANDBOX => SANDBOX_TOKENS.to_owned(),
-        base if let Some(url) = price_services::token_url(base) => url.to_owned(),
-        base => format!("{}/token", base.strip_suffix("/v3").unwrap_or(base).trim_end_matches('/')),
+    let is_host_of = |known: &&str| Url::parse(known).is_ok_and(|known| known.host_str() == base.host_str());
+    if [PRODUCTION].iter().chain(&price_services::PRODUCTIONS).any(is_host_of) {
+        PRODUCTION_TOKENS.to_owned()
+    } else if [SANDBOX].iter().chain(&price_services::SANDBOXES).any(is_host_of) {
+        SANDBOX_TOKENS.to_owned()
+    } else {
+        let base = base.as_str();
+        format!("{}/token", base.strip_suffix("/v3").unwrap_or(base).trim_end_matches('/'))
     }
 }
 
@@ -252,6 +256,10 @@ mod tests {
             ("https://api.didww.com/v3/", PRODUCTION_TOKENS),
             ("https://api-vout.didww.com/v3", PRODUCTION_TOKENS),
             ("https://api-sms-sandbox.didww.com/v3", SANDBOX_TOKENS),
+            ("https://api.didww.com", PRODUCTION_TOKENS),
+            ("https://sandbox-api.didww.com/", SANDBOX_TOKENS),
+            ("https://api-vin.didww.com", PRODUCTION_TOKENS),
+            ("https://api.didww.com.example.com/v3", "https://api.didww.com.example.com/token"),
             ("http://127.0.0.1:8080/v3", "http://127.0.0.1:8080/token"),
             ("https://trunks.example.com/didww/v3", "https://trunks.example.com/didww/token"),
             ("https://trunks.example.com", "https://trunks.example.com/token"),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use client_core::{Answered, Channel, IdempotencyKey, Outgoing, Repeatable};
@@ -128,6 +129,11 @@ impl Client {
     /// The API version that requests ask for.
     pub fn api_version(&self) -> ApiVersion {
         self.parts.version
+    }
+
+    /// The time limit of one attempt.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.parts.channel.timeout()
     }
 
     /// Sends a request with retries, and returns a response with a 2xx status or an error.

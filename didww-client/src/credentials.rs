@@ -33,10 +33,15 @@ pub(crate) type Token = Arc<Credential<HeaderValue>>;
 
 /// Mints access tokens. The clones of a client share one token at a time.
 pub(crate) struct Tokens {
+    service: Arc<TokenService>,
+    current: Renewal<HeaderValue, MintFailure>,
+}
+
+/// The service that mints tokens. A mint has it for itself, because it goes on without the request that began it.
+struct TokenService {
     /// Its base URL is the endpoint, and its headers contain the API key.
     channel: Channel,
     body: Body,
-    current: Renewal<HeaderValue, MintFailure>,
 }
 
 /// Why no token was minted, for all requests that waited for it.
@@ -68,7 +73,10 @@ impl Credentials {
     pub(crate) async fn token(&self) -> Result<Option<Token>, Error> {
         match self {
             Self::Key => Ok(None),
-            Self::Tokens(tokens) => Ok(Some(tokens.current.get(|| tokens.mint()).await?)),
+            Self::Tokens(tokens) => {
+                let token = tokens.current.get(|| Arc::clone(&tokens.service).mint()).await?;
+                Ok(Some(token))
+            }
         }
     }
 
@@ -87,10 +95,12 @@ impl Tokens {
         let body = json!({ "aud": audience, "scope": scope, "api_version": version.as_str() });
         let body =
             Body { media_type: HeaderValue::from_static("application/json"), bytes: body.to_string().into() };
-        Self { channel, body, current: Renewal::default() }
+        Self { service: Arc::new(TokenService { channel, body }), current: Renewal::default() }
     }
+}
 
-    async fn mint(&self) -> Result<(HeaderValue, Duration), MintFailure> {
+impl TokenService {
+    async fn mint(self: Arc<Self>) -> Result<(HeaderValue, Duration), MintFailure> {
         let url = self.channel.base();
         let span = client_core::request_span!(
             "didww",

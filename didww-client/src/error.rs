@@ -240,6 +240,15 @@ mod tests {
     }
 
     #[test]
+    fn the_text_is_one_line_whatever_the_service_quotes() {
+        let mut error = refused(422, &["/data/attributes/name"]);
+        let Error::Validation(refusal) = &mut error else { panic!("another error") };
+        refusal.errors[0].detail = Some(format!("x\n2026-11-30 INFO logged in{}", "y".repeat(2_000)));
+        let text = error.to_string();
+        assert!(text.contains("x 2026-11-30 INFO") && !text.contains('\n') && text.len() < 1_200, "{text}");
+    }
+
+    #[test]
     fn the_text_names_request_status_and_reason() {
         assert_eq!(
             refused(422, &["/data/attributes/name"]).to_string(),

@@ -6,7 +6,7 @@ use didww_types::prices::{Price, SmsInPrice, SmsOutPrice, VoiceInPrice, VoiceOut
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 
-use crate::{Client, ClientBuilder, Error, PRODUCTION_TOKENS, SANDBOX_TOKENS, Secret};
+use crate::{Client, ClientBuilder, Error, Secret};
 
 /// The audience of tokens for prices of inbound calls.
 const VOICE_IN: &str = "api-vin.didww.com";
@@ -16,18 +16,10 @@ const VOICE_OUT: &str = "api-vout.didww.com";
 const SMS: &str = "api-sms.didww.com";
 
 /// The base URLs of the services in the sandbox.
-const SANDBOXES: [&str; 3] = [VoiceInPrices::SANDBOX, VoiceOutPrices::SANDBOX, SmsPrices::SANDBOX];
+pub(crate) const SANDBOXES: [&str; 3] = [VoiceInPrices::SANDBOX, VoiceOutPrices::SANDBOX, SmsPrices::SANDBOX];
 /// The base URLs of the services in production.
-const PRODUCTIONS: [&str; 3] = [VoiceInPrices::PRODUCTION, VoiceOutPrices::PRODUCTION, SmsPrices::PRODUCTION];
-
-/// The token service of a price service of DIDWW's; `None` for other base URLs.
-pub(crate) fn token_url(base: &str) -> Option<&'static str> {
-    if SANDBOXES.contains(&base) {
-        Some(SANDBOX_TOKENS)
-    } else {
-        PRODUCTIONS.contains(&base).then_some(PRODUCTION_TOKENS)
-    }
-}
+pub(crate) const PRODUCTIONS: [&str; 3] =
+    [VoiceInPrices::PRODUCTION, VoiceOutPrices::PRODUCTION, SmsPrices::PRODUCTION];
 
 /// A client of the service with the prices of inbound calls, of the plan that is assigned to the account.
 ///

@@ -136,6 +136,9 @@ impl RawRequest {
     ///
     /// `decode` is usually [`RawAnswer::document`], on another thread if the pages are large.
     ///
+    /// Requests go on only while the stream is polled. After a page that is handled for longer than a quarter of the
+    /// client's [`timeout`](crate::ClientBuilder::timeout), the others are read one after the other.
+    ///
     /// ```
     /// # async fn f(client: &didww_client::Client) -> Result<(), didww_client::Error> {
     /// use didww_client::{Method, TryStreamExt as _};

@@ -19,8 +19,8 @@ const DETAILS = { accounts: 'account', journal: 'entry', records: 'record', trun
 
 // A page of the console, with all that it asked for and all that went wrong in it.
 export class Page {
-  static async open(browser, server, { scheme = 'light', viewport = { width: 1320, height: 900 }, token, clock = false } = {}) {
-    const context = await browser.newContext({ viewport, colorScheme: scheme, locale: 'en-GB', timezoneId: 'UTC', reducedMotion: 'reduce' });
+  static async open(browser, server, { scheme = 'light', viewport = { width: 1320, height: 900 }, token, clock = false, locale = 'en-GB' } = {}) {
+    const context = await browser.newContext({ viewport, colorScheme: scheme, locale, timezoneId: 'UTC', reducedMotion: 'reduce' });
     context.setDefaultTimeout(15_000);
     const page = new Page(await context.newPage(), server);
     if (clock) await page.page.clock.install();

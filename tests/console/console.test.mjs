@@ -177,6 +177,28 @@ checked('a live call appears and is hung up', {}, async (page) => {
   assert.deepEqual((await server.send('/calls/active')).calls, []);
 });
 
+checked('of thousands of live calls the newest are listed', {}, async (page) => {
+  const call = (number) => ({ id: `call ${number}`, call_id: `call-${number}`, src_number: CALLER, dst_number: String(442079400000 + number), source: '127.0.0.1:5060', trunk_name: 'many', time_start: new Date().toISOString(), time_connect: null, no_audio: null, media: {} });
+  const calls = Array.from({ length: 3_000 }, (_, number) => call(number));
+  await page.page.route('**/control/v1/calls/active', (route) => route.fulfill({ json: { calls } }));
+  await page.show('calls');
+  await page.page.getByText('The newest 200 of 3,000 live calls are listed.').waitFor();
+  assert.equal(await page.page.locator('tbody tr').count(), 200);
+  await page.page.getByRole('row', { name: /442079402999/ }).waitFor();
+});
+
+checked('midnight is the hour 0 in every language', { locale: 'en-US' }, async (page) => {
+  await page.show('calls');
+  const shown = (format) => page.page.evaluate(async (url) => {
+    const { clock, clockTime, hourOfDay } = await import(url);
+    const at = Date.UTC(2026, 0, 31, 0, 5, 9);
+    return [clock(at), clockTime(at), hourOfDay(new Date(at))];
+  }, format);
+  const [whole, server, hour] = await shown(String(new URL('format.js', page.server.console)));
+  assert.deepEqual([whole, hour], ['00:05:09', '00:05']);
+  assert.match(server, /\b00:05$/);
+});
+
 checked('a trunk is changed under the rules of its owner', {}, async (page) => {
   await page.show('trunks');
   await page.page.getByRole('link', { name: 'Berlin office' }).click();

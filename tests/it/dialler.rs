@@ -265,40 +265,126 @@ fn tls_carrier(certificates: &Certificates) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// A provisional response to an INVITE.
-fn ringing(invite: &str) -> String {
-    let copied: Vec<String> = invite
-        .split("\r\n")
-        .filter(|line| {
-            ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name))
-        })
-        .map(|line| format!("{line}{}\r\n", if line.starts_with("To:") { ";tag=far" } else { "" }))
-        .collect();
-    format!("SIP/2.0 180 Ringing\r\n{}Content-Length: 0\r\n\r\n", copied.concat())
+/// A carrier on a connection over TLS.
+struct TlsCarrier(tokio_rustls::server::TlsStream<TcpStream>);
+
+impl TlsCarrier {
+    async fn accept(listener: &TcpListener, certificates: &Certificates) -> Self {
+        let accepted = tokio::time::timeout(EVENT_TIMEOUT, listener.accept()).await.expect("it is called");
+        let (stream, _) = accepted.unwrap();
+        Self(tls_carrier(certificates).accept(stream).await.unwrap())
+    }
+
+    /// The head of the next message, whose first word must be this.
+    async fn expect(&mut self, method: &str) -> String {
+        let mut read: Vec<u8> = Vec::new();
+        while !read.ends_with(b"\r\n\r\n") {
+            let byte = tokio::time::timeout(EVENT_TIMEOUT, self.0.read_u8()).await;
+            read.push(byte.expect("a message arrives in time").expect("the connection is open"));
+        }
+        let head = String::from_utf8(read).unwrap();
+        assert!(head.starts_with(&format!("{method} ")), "{head}");
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
+        self.0.read_exact(&mut vec![0_u8; length.parse().unwrap()]).await.unwrap();
+        head
+    }
+
+    /// Responds to a request. Each further header line must end with CR LF.
+    async fn respond(&mut self, request: &str, status: &str, further: &str, body: &str) {
+        let copied: Vec<String> = request
+            .split("\r\n")
+            .filter(|line| {
+                ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name))
+            })
+            .map(|line| {
+                let lacks_tag = line.starts_with("To:") && !line.contains(";tag=");
+                format!("{line}{}\r\n", if lacks_tag { ";tag=far" } else { "" })
+            })
+            .collect();
+        let (copied, length) = (copied.concat(), body.len());
+        let text = format!("SIP/2.0 {status}\r\n{copied}{further}Content-Length: {length}\r\n\r\n{body}");
+        self.0.write_all(text.as_bytes()).await.unwrap();
+        self.0.flush().await.unwrap();
+    }
+}
+
+/// A dialler that trusts the certificates, with the clock, and the carrier's socket for [`HOST`].
+async fn over_tls(certificates: &Certificates, clock: Clock) -> (Dialler, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hosts = [(HOST.to_owned(), listener.local_addr().unwrap().to_string())].into();
+    let tls_roots = Some(certificates.path("ca.pem"));
+    let config = DiallerConfig { hosts, tls_roots, ..config() };
+    (Dialler::start(config, clock, Ids::system()).await.unwrap(), listener)
 }
 
 #[tokio::test]
 async fn a_call_over_tls_whose_connection_closes_while_it_rings_ends_at_once() {
     let certificates = Certificates::make();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let hosts = [(HOST.to_owned(), listener.local_addr().unwrap().to_string())].into();
-    let tls_roots = Some(certificates.path("ca.pem"));
-    let dialler = start(DiallerConfig { hosts, tls_roots, ..config() }).await;
+    let (dialler, listener) = over_tls(&certificates, Clock::system()).await;
     let mut leg = dialler.call(invitation(&format!("sip:1@{HOST};transport=tls")));
-    let (stream, _) = listener.accept().await.unwrap();
-    let mut carrier = tls_carrier(&certificates).accept(stream).await.unwrap();
-    let mut invite: Vec<u8> = Vec::new();
-    while !String::from_utf8_lossy(&invite).contains("\r\n\r\n") {
-        assert_ne!(carrier.read_buf(&mut invite).await.unwrap(), 0, "the connection ended");
-    }
-    carrier.write_all(ringing(&String::from_utf8_lossy(&invite)).as_bytes()).await.unwrap();
-    carrier.flush().await.unwrap();
+    let mut carrier = TlsCarrier::accept(&listener, &certificates).await;
+    let invite = carrier.expect("INVITE").await;
+    carrier.respond(&invite, "180 Ringing", "", "").await;
     assert_eq!(next(&mut leg).await, LegEvent::Ringing);
     drop(carrier);
     assert_eq!(ended(&mut leg).await, LegEnd::NoResponse);
     let outcome = leg.tries()[0].outcome.clone();
     let closed = "the connection was closed before the answer, which no other one can bring over TLS";
     assert_eq!(outcome.as_deref(), Some(closed));
+}
+
+#[tokio::test]
+async fn a_refresh_over_tls_whose_connection_closes_is_sent_again_over_a_new_one() {
+    const ANSWER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+                          m=audio 40000 RTP/AVP 8\r\n";
+    let certificates = Certificates::make();
+    let clock = Clock::system();
+    clock.freeze(None);
+    let (dialler, listener) = over_tls(&certificates, clock.clone()).await;
+    let mut leg = dialler.call(invitation(&format!("sip:1@{HOST};transport=tls")));
+    let mut carrier = TlsCarrier::accept(&listener, &certificates).await;
+    // Its UPDATE is not allowed, so that the session is refreshed by re-INVITE.
+    let timer = "Session-Expires: 1800;refresher=uac\r\nContent-Type: application/sdp\r\n";
+    let invite = carrier.expect("INVITE").await;
+    carrier.respond(&invite, "200 OK", timer, ANSWER).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    clock.advance(Duration::from_secs(900));
+    let refresh = carrier.expect("INVITE").await;
+    assert!(refresh.contains("\r\nCSeq: 2 INVITE\r\n"), "{refresh}");
+    drop(carrier);
+    // The end of the connection has to be noticed first: the delay of the next refresh begins with it.
+    let passing = async {
+        for _ in 0..200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            clock.advance(Duration::from_millis(500));
+        }
+    };
+    let mut carrier = tokio::select! {
+        carrier = TlsCarrier::accept(&listener, &certificates) => carrier,
+        () = passing => panic!("no other connection was opened"),
+    };
+    let refresh = carrier.expect("INVITE").await;
+    assert!(refresh.contains("\r\nCSeq: 3 INVITE\r\n"), "{refresh}");
+    carrier.respond(&refresh, "200 OK", timer, ANSWER).await;
+    let ack = carrier.expect("ACK").await;
+    assert!(ack.contains("\r\nCSeq: 3 ACK\r\n"), "{ack}");
+    // What the carrier sends from now on is answered with the address of this connection.
+    let line = |name: &str| refresh.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    let (from, to, call_id) = (line("To: "), line("From: "), line("Call-ID: "));
+    let update = format!(
+        "UPDATE sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1;branch=z9hG4bKfar\r\nFrom: {from}\r\nTo: {to}\r\n\
+         Call-ID: {call_id}\r\nCSeq: 1 UPDATE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    );
+    carrier.0.write_all(update.as_bytes()).await.unwrap();
+    carrier.0.flush().await.unwrap();
+    let answer = carrier.expect("SIP/2.0").await;
+    let contact = format!("\r\nContact: {}\r\n", line("Contact: "));
+    assert!(answer.starts_with("SIP/2.0 200 ") && answer.contains(&contact), "{answer}\n{refresh}");
+    leg.hang_up();
+    let bye = carrier.expect("BYE").await;
+    carrier.respond(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
 }
 
 fn edge_config(certificates: &Certificates) -> Config {

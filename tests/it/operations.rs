@@ -250,6 +250,9 @@ fn the_files_for_systemd_and_containers_name_settings_that_exist() {
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
         "ExecReload=/bin/kill -HUP $MAINPID",
+        // A database that is away for minutes, and a migration that takes minutes, are no reason to give up.
+        "StartLimitIntervalSec=0",
+        "TimeoutStartSec=infinity",
     ] {
         assert!(unit.lines().any(|written| written == line), "the unit has no {line}");
     }
@@ -266,6 +269,9 @@ fn the_files_for_systemd_and_containers_name_settings_that_exist() {
     }
     let compose = read("packaging/container/compose.yaml");
     assert!(compose.contains("test: [CMD, /trunk-server, health]"));
+    assert!(!compose.contains("restart: on-failure"), "nothing would be started after the machine was");
+    let stopping = compose.matches("restart: unless-stopped").count();
+    assert_eq!((stopping, compose.matches("stop_grace_period: 60s").count()), (2, 2));
 }
 
 #[test]

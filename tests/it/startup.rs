@@ -1,10 +1,14 @@
 //! The start of the real binary: its settings, its refusals, and secrets that it never prints.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
@@ -518,6 +522,47 @@ fn a_closed_standard_output_and_a_hangup_do_no_harm() {
     said("stopped");
 }
 
+/// Fills a pipe until nothing reads it any more. The thread ends with the reader.
+async fn fill(mut pipe: std::io::PipeWriter) {
+    let written = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&written);
+    std::thread::spawn(move || {
+        while pipe.write_all(b"x").is_ok() {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let now = written.load(Ordering::Relaxed);
+        if now > 0 && now == before {
+            return;
+        }
+        before = now;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_nothing_reads_halts_neither_requests_nor_the_stop() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let other_writer = writer.try_clone().unwrap();
+    let mut server = command();
+    server
+        .args(["--ephemeral", "--api-key", "k", "--listen", "127.0.0.1:0"])
+        .args(["--control-listen", "off", "--sip-listen", "off"])
+        .stderr(Stdio::from(writer));
+    let server = Binary::launch(server);
+    fill(other_writer).await;
+    let api = Api::new(&server.base, "k").at(Some(OLD));
+    let wrong = api.with_key(Some("wrong"));
+    for (api, status) in [(&wrong, 401), (&wrong, 401), (&wrong, 401), (&api, 200)] {
+        let answer = tokio::time::timeout(Duration::from_secs(20), api.get("/dids")).await;
+        assert_eq!(answer.expect("a refusal that is logged is answered").status, status);
+    }
+    assert_eq!(server.terminate(), Some(0));
+    drop(reader);
+}
+
 /// The output of a start with a configuration file.
 fn refused_file(text: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -561,6 +606,19 @@ fn every_wrong_value_of_a_file_has_its_line() {
         said.contains("log is `loud`") && !said.contains("line"),
         "the flag is wrong, not the file: {said}"
     );
+}
+
+#[test]
+fn a_refusal_that_nothing_takes_has_its_exit_code() {
+    let code = |arguments: &[&str]| {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut refused = command();
+        refused.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(full));
+        refused.status().unwrap().code()
+    };
+    assert_eq!(code(&["--listen", "nowhere"]), Some(2));
+    assert_eq!(code(&["--ephemeral", "--demo", "true"]), Some(2));
+    assert_eq!(code(&["health", "--listen", "127.0.0.1:1"]), Some(1), "nothing listens there");
 }
 
 #[test]

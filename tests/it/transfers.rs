@@ -110,6 +110,21 @@ fn a_backup_for_which_there_is_no_room_is_an_error_and_leaves_no_file() {
 }
 
 #[test]
+fn a_backup_is_made_although_nothing_takes_its_progress() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, backup) = (folder.path().join("a.db"), folder.path().join("a.backup"));
+    assert_eq!(start(&database).terminate(), Some(0));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = command();
+    command.arg("backup").arg(&backup).arg("--database").arg(&database).stderr(Stdio::from(full));
+    let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(printed.starts_with("backed up to ") && backup.exists(), "{printed}");
+}
+
+#[test]
 fn the_commands_of_the_page_on_operations_can_be_pasted() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(start(&folder.path().join("trunk-server.db")).terminate(), Some(0));

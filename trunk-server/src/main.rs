@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use trunk_server::cli::HealthError;
 use trunk_server::cli::{Cli, Command, flag_value_advice, unknown_variables};
 use trunk_server::config::Config;
@@ -27,6 +27,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LAST_SPANS: Duration = Duration::from_secs(5);
 /// As [`LAST_SPANS`], after a failure and after a second signal.
 const LAST_SPANS_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// Maximum time in which a start is completed after a signal, so that the key of the first account is still printed.
+const LAST_START: Duration = Duration::from_secs(10);
+/// Maximum time until the last lines of the log are written, which nothing may read any more.
+const LAST_LINES: Duration = Duration::from_secs(2);
 /// Maximum time to wait for threads whose results are no longer needed, such as one that resolves the host name of a
 /// collector or of a callback.
 const LAST_THREADS: Duration = Duration::from_secs(1);
@@ -34,7 +38,7 @@ const LAST_THREADS: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         if let Some(advice) = flag_value_advice(std::env::args()) {
-            eprintln!("trunk-server: {advice}");
+            report(&advice);
             std::process::exit(2);
         }
         error.exit()
@@ -83,10 +87,16 @@ fn main() -> ExitCode {
     }
     // The end of the runtime would wait for a resolver that does not answer.
     runtime.shutdown_timeout(LAST_THREADS);
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&*error, if is_wrong_setting(&*error) { 2 } else { 1 }),
-    }
+    let code = match outcome {
+        Ok(()) => 0_u8,
+        Err(error) => {
+            // Not directly, which would wait for a reader that has stopped reading.
+            level.say(&format!("trunk-server: {error}"));
+            if is_wrong_setting(&*error) { 2 } else { 1 }
+        }
+    };
+    level.finish(LAST_LINES);
+    ExitCode::from(code)
 }
 
 /// Whether the start failed because of an invalid setting, and not because of the machine.
@@ -208,8 +218,14 @@ fn compare_exchanges(compare: trunk_server::cli::Compare) -> ExitCode {
 }
 
 fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    eprintln!("trunk-server: {error}");
+    report(error);
     ExitCode::from(code)
+}
+
+/// Writes a message to standard error. If that takes nothing, the exit code is all that is left; `eprintln!` would panic,
+/// and so change it.
+fn report(message: &(impl std::fmt::Display + ?Sized)) {
+    let _lost = writeln!(std::io::stderr(), "trunk-server: {message}");
 }
 
 /// Reads the configuration and the certificates again, applies the settings that can change, and logs those that need a
@@ -265,6 +281,29 @@ fn has_terminal() -> bool {
 /// the process. With a handler the write fails instead, as on a full disk.
 const SIGXFSZ: i32 = 25;
 
+/// Starts a server. Returns it, and whether a signal to stop arrived meanwhile.
+async fn start(
+    config: &Config,
+    terminate: &mut Signal,
+    interrupt: &mut Signal,
+) -> Result<(Server, bool), Box<dyn std::error::Error>> {
+    let mut starting = Server::builder(config.clone()).start();
+    tokio::select! {
+        biased;
+        started = &mut starting => return Ok((started?, false)),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping when the start is complete; a second signal ends the process at once");
+    tokio::select! {
+        biased;
+        started = &mut starting => Ok((started?, true)),
+        _ = terminate.recv() => Err("ended at once by a second signal".into()),
+        _ = interrupt.recv() => Err("ended at once by a second signal".into()),
+        () = tokio::time::sleep(LAST_START) => Err("ended by a signal before the start was complete".into()),
+    }
+}
+
 async fn run(mut config: Config, level: &LogLevel) -> Result<(), Box<dyn std::error::Error>> {
     let _file_sizes = signal(SignalKind::from_raw(SIGXFSZ))?;
     // The handlers are installed before the server starts, so that no signal is missed.
@@ -278,12 +317,15 @@ async fn run(mut config: Config, level: &LogLevel) -> Result<(), Box<dyn std::er
             "unknown environment variable; `trunk-server --help` lists the settings"
         );
     }
-    let server = Server::builder(config.clone()).start().await?;
+    let (server, is_stopping) = start(&config, &mut terminate, &mut interrupt).await?;
     greeting::greet(&server, &config);
     let supervisor = Supervisor::from_environment();
-    supervisor.ready(&server.base_url());
+    if !is_stopping {
+        supervisor.ready(&server.base_url());
+    }
     let is_retired = loop {
         tokio::select! {
+            () = std::future::ready(()), if is_stopping => break false,
             _ = terminate.recv() => break false,
             _ = interrupt.recv() => break false,
             () = server.retired() => break true,

@@ -2,6 +2,7 @@
 
 mod error;
 mod fields;
+mod lines;
 // Tests of every build need it.
 #[cfg(any(test, not(feature = "opentelemetry")))]
 #[cfg_attr(
@@ -12,7 +13,8 @@ mod no_traces;
 #[cfg(feature = "opentelemetry")]
 mod traces;
 
-use std::io::{IsTerminal as _, stderr};
+use std::io::{IsTerminal as _, Write as _, stderr};
+use std::time::Duration;
 
 use service_base::trace;
 use tokio::runtime::Handle;
@@ -23,6 +25,7 @@ use tracing_subscriber::{Layer as _, Registry, fmt, registry, reload};
 use crate::config::log_filter::with_all_crates;
 use crate::config::{Config, LogFormat};
 use fields::EscapedFields;
+use lines::Lines;
 #[cfg(not(feature = "opentelemetry"))]
 use no_traces::install;
 #[cfg(feature = "opentelemetry")]
@@ -37,15 +40,28 @@ pub use traces::Traces;
 /// The log target of the SIP library. It is never logged, because the library logs complete messages with digests.
 const SILENCED: &str = "rsipstack";
 
-/// The log level, which can change while the program runs.
+/// The log, and its level, which can change while the program runs.
 #[derive(Debug, Clone)]
-pub struct LogLevel(reload::Handle<Targets, Registry>);
+pub struct LogLevel {
+    level: reload::Handle<Targets, Registry>,
+    lines: Lines,
+}
 
 impl LogLevel {
     /// Applies the log level of this configuration. The log format cannot change.
     pub fn set(&self, config: &Config) {
         // It only fails after the subscriber was dropped, when nothing is logged.
-        let _gone = self.0.reload(targets(config));
+        let _gone = self.level.reload(targets(config));
+    }
+
+    /// Writes a line that is no part of the log to the same place, behind the log.
+    pub fn say(&self, line: &str) {
+        let _lost = self.lines.clone().write_all(format!("{line}\n").as_bytes());
+    }
+
+    /// Waits until everything is written, but no longer than this: nothing may be reading it.
+    pub fn finish(&self, within: Duration) {
+        self.lines.finish(within);
     }
 }
 
@@ -74,14 +90,16 @@ fn init_with(config: &Config, traces: Option<&Traces>) -> LogLevel {
     // Spans for an exporter are not part of the log.
     let is_logged = |target: &str| !target.starts_with(SILENCED) && target != trace::TARGET;
     let filter = filter.and(filter_fn(move |metadata| is_logged(metadata.target())));
-    let lines = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+    let out = Lines::to(stderr());
+    let written = out.clone();
+    let lines = fmt::layer().with_writer(move || written.clone()).with_ansi(stderr().is_terminal());
     match config.log_format {
         LogFormat::Json => install(registry().with(lines.json().with_filter(filter)), traces),
         LogFormat::Text => {
             install(registry().with(lines.fmt_fields(EscapedFields).with_filter(filter)), traces);
         }
     }
-    LogLevel(level)
+    LogLevel { level, lines: out }
 }
 
 fn targets(config: &Config) -> Targets {

@@ -83,8 +83,10 @@ pub(crate) fn yaml(value: &impl serde::Serialize) -> Result<String, Failure> {
 }
 
 fn csv(rows: &[Row], columns: &[String]) -> String {
+    // Readers skip a line without a character: an only cell that is empty is quoted.
+    let is_only = columns.len() == 1;
     let quoted = |text: &str| {
-        if text.contains([',', '"', '\r', '\n']) {
+        if text.contains([',', '"', '\r', '\n']) || (is_only && text.is_empty()) {
             format!("\"{}\"", text.replace('"', "\"\""))
         } else {
             text.to_owned()
@@ -97,4 +99,22 @@ fn csv(rows: &[Row], columns: &[String]) -> String {
         text += &line(columns.iter().map(|name| cells::plain(row.get(name))).collect());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_row_of_csv_is_a_line_that_readers_see() {
+        let rows = [json!({"id": "1", "about": null}), json!({"id": "2", "about": "a \"b\",\nc"})];
+        let rows = rows.map(|row| Row::of(&row, &[]));
+        let of = |columns: &[&str]| {
+            let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+            csv(&rows, &columns)
+        };
+        assert_eq!(of(&["about"]), "about\n\"\"\n\"a \"\"b\"\",\nc\"\n");
+        assert_eq!(of(&["id", "about"]), "id,about\n1,\n2,\"a \"\"b\"\",\nc\"\n");
+    }
 }

@@ -18,6 +18,7 @@ mod part;
 mod plan;
 mod platform;
 mod projection;
+mod prune;
 mod report;
 mod safety;
 mod unchanged;

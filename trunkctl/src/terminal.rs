@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, everything else to standard error. Colours and progress appear on terminals only.
 
+use std::future::pending;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
@@ -117,6 +118,43 @@ pub(crate) fn consent(question: &str, flag: &str) -> Result<(), Failure> {
     let mut answer = String::new();
     let _end = input.read_line(&mut answer);
     if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new(Exit::Unsafe, "nothing was done")) }
+}
+
+#[cfg(unix)]
+type Signals = tokio::signal::unix::Signal;
+#[cfg(windows)]
+type Signals = tokio::signal::windows::CtrlC;
+
+#[cfg(unix)]
+fn signals() -> std::io::Result<Signals> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
+}
+
+#[cfg(windows)]
+fn signals() -> std::io::Result<Signals> {
+    tokio::signal::windows::ctrl_c()
+}
+
+/// Ctrl-C, each time that it is pressed from its creation on. It does not end the program any more.
+#[derive(Debug)]
+pub(crate) struct Interrupts(Option<Signals>);
+
+impl Interrupts {
+    /// Begins to take Ctrl-C.
+    pub(crate) fn take() -> Self {
+        Self(signals().ok())
+    }
+
+    /// Waits until Ctrl-C is pressed; for ever if it cannot be taken.
+    pub(crate) async fn next(&mut self) {
+        let pressed = match &mut self.0 {
+            Some(signals) => signals.recv().await,
+            None => None,
+        };
+        if pressed.is_none() {
+            pending::<()>().await;
+        }
+    }
 }
 
 /// The progress of a long list or of a plan, on standard error and on terminals only.

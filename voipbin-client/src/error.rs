@@ -212,6 +212,15 @@ mod tests {
     }
 
     #[test]
+    fn the_text_is_one_line_whatever_the_service_quotes() {
+        let message = format!("x\n2026-11-30 INFO logged in{}", "y".repeat(2_000));
+        let body = json!({"error": {"message": message, "reason": "A\rB", "request_id": "r\n1"}});
+        let text = refused(400, &body).to_string();
+        assert!(text.ends_with('y') && text.contains("A B: x 2026-11-30 INFO") && text.contains("r 1"));
+        assert!(!text.contains(char::is_control) && text.len() < 1_200, "{text}");
+    }
+
+    #[test]
     fn a_malformed_member_of_an_envelope_does_not_hide_the_others() {
         let body =
             json!({"error": {"message": 7, "reason": "NEW_ONE", "request_id": null, "details": ["x", {}]}});

@@ -16,6 +16,7 @@ use lab::{CallbackFate, Lab};
 use rust_decimal::Decimal;
 use service_base::boxed::Boxed;
 use service_base::clock::Stopwatch;
+use service_base::log_limiter::LogLimiter;
 use service_core::Core;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -50,6 +51,11 @@ const AGE_CHECK_INTERVAL: Duration = Duration::from_mins(1);
 const STORE_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The longest time that attempts in progress may take when the server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Limits the lines about reads that fail, which are repeated every second while the database is away.
+static UNREAD: LogLimiter = LogLimiter::once("the events that are due could not be read");
+/// Limits the lines about searches for surplus events that fail, for the same reason.
+static NOT_DROPPED: LogLimiter = LogLimiter::once("surplus events could not be dropped");
 
 /// Sends the events that are due until `stop` is true. Then attempts in progress have 2 seconds to finish.
 pub fn run(core: Arc<Core>, settings: Settings, stop: watch::Receiver<bool>) -> Boxed<'static, ()> {
@@ -93,7 +99,9 @@ async fn wait_until_due(core: &Core, next: Result<Option<Timestamp>, StoreError>
         Ok(Some(at)) => core.clock.sleep_until(at).await,
         Ok(None) => std::future::pending().await,
         Err(error) => {
-            tracing::error!(%error, "the events that are due could not be read; it is tried again");
+            if UNREAD.admits((), core.clock.now()) {
+                tracing::error!(%error, "the events that are due could not be read; it is tried again");
+            }
             tokio::time::sleep(STORE_RETRY_DELAY).await;
         }
     }
@@ -136,7 +144,9 @@ impl Worker {
     async fn drop_surplus(&mut self) {
         let now = self.core.clock.now();
         if let Err(error) = self.drop_some(now).await {
-            tracing::error!(%error, "surplus events could not be dropped; it is tried again");
+            if NOT_DROPPED.admits((), now) {
+                tracing::error!(%error, "surplus events could not be dropped; it is tried again");
+            }
             self.age_checked_at = Some(now);
         }
     }

@@ -17,6 +17,7 @@ mod requests;
 mod ringing;
 mod sdp_state;
 mod span;
+mod start;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,29 +26,31 @@ use didww_types::Timestamp;
 use lab::CallFault;
 use service_base::log_limiter::LogLimiter;
 use service_base::slots::Slot;
-use service_core::channels::SharedChannel;
 use sip_transport::session_timer::Session;
-use trunk_rules::carrier::{Admitted, Cause, Channel, Media};
+use trunk_rules::carrier::{Cause, Media};
 
 use super::attempt_log;
 use super::billing::RecordOf;
 use super::call_event::{CallEvent, PendingBye};
 use super::call_state::{CallState, DialogKey, Origin};
-use super::calls::{Registered, StopGuard};
+use super::calls::Registered;
 use super::changes::has_lost_its_trunk;
 use super::diagnosis::refuse_unchecked;
 use super::far_end::{Outcome, Then};
 use super::hung_up_by::HungUpBy;
 use super::inner::Inner;
 use super::media::{Endpoint, receive_media};
+use super::merged_requests::Pending;
 use super::record::{CallRecord, Ending, FinalCharge};
 use super::stack::{Dialog, Incoming, InviteEvent, Stack};
 use super::unacknowledged_answers::UnacknowledgedAnswer;
-use endings::{CANCELLED, ending, hung_up, refused_by_far_end};
+use endings::{ending, hung_up, refused_by_far_end};
 use pending_refresh::{PendingRefresh, Reconnecting};
 use reinvite::AnsweredReinvite;
 use reliable::Reliable;
 use sdp_state::SdpState;
+
+pub(crate) use start::{Channels, Start};
 
 /// Limit of a call's duration. A call on hold without a session timer would otherwise keep its channel for
 /// ever if neither side ends it.
@@ -59,32 +62,12 @@ static ACCOUNT_LIMIT_LOG: LogLimiter =
 
 const NO_DIALOG: &str = "the INVITE has no Call-ID, From tag or CSeq that could name its dialog";
 
-/// The channels of a call: among those of its trunk that this node counts, and among those that all nodes share. A stop
-/// waits for the call until it is registered, and for as long as it has them.
-#[expect(dead_code, reason = "they are held, and given back when they are dropped")]
-pub(crate) struct Channels<'a> {
-    pub(crate) own: Channel,
-    pub(crate) shared: Option<Box<SharedChannel>>,
-    pub(crate) stop_guard: StopGuard<'a>,
-}
-
-/// An admitted call before it runs.
-pub(crate) struct Start<'a> {
-    pub(crate) request: Incoming,
-    pub(crate) admitted: Box<Admitted>,
-    pub(crate) channel: Channels<'a>,
-    pub(crate) started: Timestamp,
-}
-
 /// Runs a call from its admission to its record. The channel is released when the call ends, for any reason.
-/// Returns true if the call was answered or cancelled: a copy of its INVITE that arrives later must not start
-/// a new call.
-pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start<'_>>) -> bool {
-    let Start { request, mut admitted, channel, started } = *start;
+pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start<'_>>) {
+    let Start { request, mut admitted, channel, started, pending } = *start;
     let (Some(key), Some((sequence, _))) = (DialogKey::of(&request), request.sequence()) else {
         drop(channel);
-        Box::pin(refuse_unchecked(inner, request, 400, NO_DIALOG)).await;
-        return false;
+        return Box::pin(refuse_unchecked(inner, request, 400, NO_DIALOG)).await;
     };
     let offered = admitted.media.take().map(Box::new);
     let call_state = CallState::new(
@@ -108,6 +91,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start
         inner,
         stack,
         registered,
+        pending: Some(pending),
         media: None,
         account_slot: None,
         unacknowledged: None,
@@ -124,7 +108,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start
     };
     let setup = Box::new(Setup { request, offered, plan, fault });
     let (ending, unacknowledged_invite) = call.run_to_end(setup).await;
-    let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
+    let pending = call.pending.take();
     for event in call.registered.leave() {
         match event {
             // The BYE crossed another ending of the call, which may be another BYE.
@@ -159,7 +143,10 @@ pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start
         // The final response to a refused or cancelled INVITE is repeated until its ACK arrives.
         request.wait_refusal_delivered().await;
     }
-    was_call
+    if let Some(pending) = pending {
+        // It was answered: a copy of its INVITE that arrives later must not start a new call.
+        pending.remember(inner.core.clock.stopwatch());
+    }
 }
 
 /// Makes the record of an ended call, and logs problems with its media.
@@ -196,6 +183,8 @@ struct Call<'a> {
     inner: &'a Arc<Inner>,
     stack: &'a Arc<Stack>,
     registered: Registered<'a>,
+    /// Its INVITE among the pending ones, until the call is refused or cancelled.
+    pending: Option<Pending<'a>>,
     media: Option<Endpoint>,
     sdp_state: SdpState,
     /// The last re-INVITE that was answered, until its ACK.

@@ -20,7 +20,6 @@ use super::diagnosis::refuse_unchecked;
 use super::digest_guesses::DigestAttempt;
 use super::inner::{Counters, Inner};
 use super::inspection::Header;
-use super::merged_requests::Pending;
 use super::nonce_counts::CountedNonces;
 use super::rates::RatesOf;
 use super::record::CallRecord;
@@ -44,7 +43,6 @@ pub(crate) struct Ready<'a> {
     pub(crate) start: Box<Start<'a>>,
     /// Its slot among the active calls of the server.
     pub(crate) slot: OwnedSemaphorePermit,
-    pub(crate) pending: Pending<'a>,
 }
 
 /// Serves an INVITE outside of a dialog until its transaction has ended, or returns its call.
@@ -84,8 +82,8 @@ pub(crate) async fn serve<'a>(
         Step::Run(admitted, channel, slot) => {
             Counters::count(&inner.counters.admitted);
             let channel = Channels { own: channel, shared: shared.map(Box::new), stop_guard };
-            let start = Box::new(Start { request, admitted, channel, started });
-            return Some(Ready { start, slot, pending });
+            let start = Box::new(Start { request, admitted, channel, started, pending });
+            return Some(Ready { start, slot });
         }
         Step::Challenge(challenge) => {
             // Some clients answer a challenge with the same `CSeq` number, which must not count as a merged
@@ -94,6 +92,8 @@ pub(crate) async fn serve<'a>(
             Box::pin(challenged(inner, request, challenge)).await;
         }
         Step::Refuse(refusal, header, record) => {
+            // A proxy that tries its next destination sends the INVITE again, as soon as it has the refusal.
+            drop(pending);
             Box::pin(refused(inner, request, refusal, header, record, stop_guard)).await;
         }
         Step::WithoutChannel => Box::pin(refuse_unchecked(inner, request, 500, NO_CHANNEL)).await,

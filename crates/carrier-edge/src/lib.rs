@@ -138,7 +138,7 @@ impl Edge {
         let trunks = Arc::new(Trunks::new(realm, algorithms));
         let billing = Arc::new(Billing::default());
         let wakes = core.store.wakes();
-        billing.load(&*core.store, core.clock.now(), &trunks).await?;
+        nodes::beating(&core, billing.load(&*core.store, core.clock.now(), &trunks)).await?;
         let hang_ups = is_shared.then(|| core.store.follow(Interest::AllButRecords));
         let secret = core.store.shared_secret("digest nonces", core.ids.nonce_key()).await?;
         let node_mark = if is_shared { NodeMark::of(core.store.node()) } else { NodeMark::default() };

@@ -2,7 +2,8 @@
 //!
 //! A forking proxy can send the same INVITE here twice, with different branches. It is one call, so the
 //! second copy is answered with 482. The same `CSeq` number is accepted again when no INVITE with it is
-//! pending: some clients answer a challenge with the same number, and proxies retry after a refusal.
+//! pending: some clients answer a challenge with the same number, and proxies try their next destination after a
+//! refusal, or after a CANCEL for want of an answer.
 //!
 //! Bounds: there are as many pending entries as requests in progress. 65,536 finished calls are remembered,
 //! for 32 seconds.

@@ -20,12 +20,9 @@ pub(crate) async fn accept_requests(inner: Arc<Inner>, stack: Arc<Stack>, mut in
         let serving = async move {
             // Its future is dropped before the call runs: a task has the memory of the largest future in it.
             let ready = Box::pin(serve(&inner, &stack, request)).await;
-            let Some(Ready { start, slot, pending }) = ready else { return };
-            let was_call = Box::pin(call::run(&inner, &stack, start)).await;
+            let Some(Ready { start, slot }) = ready else { return };
+            Box::pin(call::run(&inner, &stack, start)).await;
             drop(slot);
-            if was_call {
-                pending.remember(inner.core.clock.stopwatch());
-            }
         };
         if is_of_call {
             // One that overtook another would make it out of order (RFC 3261 §12.2.2).

@@ -79,6 +79,11 @@ impl Channel {
         &self.base
     }
 
+    /// The time limit of one attempt.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// A random number, 0.0 or more and less than 1.0, for the client's own waits. Not for secrets.
     pub fn jitter(&self) -> f64 {
         self.retrier.jitter()

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::time::Instant;
+pub use tokio::time::Instant;
 
 /// The current time on Tokio's clock, which measures the waits and which tests can pause.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
@@ -13,6 +13,11 @@ pub fn now() -> Instant {
 /// Waits on Tokio's clock, which tests can pause.
 pub async fn sleep(wait: Duration) {
     tokio::time::sleep(wait).await;
+}
+
+/// The output of a future; `None` if it does not have one within the limit, on Tokio's clock.
+pub async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    tokio::time::timeout(limit, future).await.ok()
 }
 
 /// Milliseconds since 1970 on the system clock; 0 before 1970. Only used to evaluate a `Retry-After` with a

@@ -1,14 +1,18 @@
 //! A credential that expires: obtained once for all who wait for it, and renewed before it expires.
 //!
-//! The first request that needs the credential obtains it, and concurrent requests wait for the result, even if it is a
-//! failure. A short time before the credential expires, one request renews it while the others use the old one;
-//! if that fails, they do so until it has expired. Dropping the future of the request that obtains it passes the task
-//! to one that waits. The time is Tokio's, so that tests can pause it.
+//! The first request that needs the credential asks for it, and concurrent requests wait for the result, even if it is
+//! a failure. A short time before the credential expires, one request renews it while the others use the old one;
+//! if that fails, they do so until it has expired. The time is Tokio's, so that tests can pause it.
+//!
+//! All who wait drive the attempt. A future that began it and is dropped, or is not polled while its task awaits
+//! another request, as in a loop with `select!` or over a buffered stream, does not stop the others.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 use tokio::time::Instant;
 
 use crate::clock;
@@ -21,21 +25,31 @@ const MAX_LIFE: Duration = Duration::from_hours(24);
 /// The time between two attempts to renew a credential that has not expired.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A credential that the clones of a client share, and the failure of the last attempt to obtain it.
+/// An attempt to obtain a credential.
+type Obtaining<T, E> = BoxFuture<'static, Result<Arc<Credential<T>>, E>>;
+
+/// A credential that the clones of a client share, and the attempt to obtain the next one.
 pub struct Renewal<T, E> {
     state: Mutex<State<T, E>>,
-    /// Held by the request that obtains the credential.
-    obtaining: tokio::sync::Mutex<()>,
 }
 
 struct State<T, E> {
     current: Option<Arc<Credential<T>>>,
-    /// The number of attempts that have ended.
-    attempts: u64,
-    /// The failure of the last attempt, if it failed.
-    failure: Option<E>,
+    /// The last attempt, until its result is stored. It ends with the last request that waits for it.
+    pending: Option<WeakShared<Obtaining<T, E>>>,
+    /// The number of attempts that have begun.
+    begun: u64,
+    /// The number of the last attempt whose result is stored.
+    concluded: u64,
     /// No attempt before the end of the credential is made before this time.
     not_before: Instant,
+}
+
+/// What a request does for a credential.
+enum Step<T, E> {
+    Use(Arc<Credential<T>>),
+    /// Wait for the attempt with this number.
+    Wait(u64, Shared<Obtaining<T, E>>),
 }
 
 /// A credential, and the time for which it is used.
@@ -68,71 +82,73 @@ impl<T> Credential<T> {
     }
 }
 
-impl<T, E: Clone> Renewal<T, E> {
-    /// Returns the credential. If there is none, or it is time for a new one, `obtain` asks for one, and returns it
-    /// with its life.
+impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Renewal<T, E> {
+    /// Returns the credential. If there is none, or it is time for a new one, `obtain` makes a future that asks for
+    /// one, and returns it with its life.
     ///
     /// # Errors
-    /// The failure of `obtain`, of this request or of the one that it waited for.
+    /// The failure of the attempt, of this request or of the one that it waited for.
     pub async fn get<F>(&self, obtain: impl FnOnce() -> F) -> Result<Arc<Credential<T>>, E>
     where
-        F: Future<Output = Result<(T, Duration), E>>,
+        F: Future<Output = Result<(T, Duration), E>> + Send + 'static,
     {
-        let now = clock::now();
-        let (attempts, early) = {
-            let state = self.lock();
-            let early = match &state.current {
-                Some(current) if now < current.renew_at => return Ok(Arc::clone(current)),
-                Some(current) if now < current.ends_at => {
-                    let obtaining = self.obtaining.try_lock().ok().filter(|_| now >= state.not_before);
-                    let Some(obtaining) = obtaining else { return Ok(Arc::clone(current)) };
-                    Some(obtaining)
-                }
-                _ => None,
-            };
-            (state.attempts, early)
+        let (number, attempt) = match self.step(obtain) {
+            Step::Use(credential) => return Ok(credential),
+            Step::Wait(number, attempt) => (number, attempt),
         };
-        let _obtaining = match early {
-            Some(obtaining) => obtaining,
-            None => self.obtaining.lock().await,
-        };
-        if let Some(result) = self.result_since(attempts) {
-            return result;
-        }
-        let asked_at = clock::now();
-        let outcome = obtain().await;
-        let mut state = self.lock();
-        state.attempts += 1;
-        match outcome {
-            Ok((value, life)) => {
-                let current = Arc::new(Credential::new(value, asked_at, life));
-                state.failure = None;
-                state.current = Some(Arc::clone(&current));
-                Ok(current)
-            }
-            Err(failure) => {
-                let now = clock::now();
-                state.failure = Some(failure.clone());
-                state.not_before = now + RETRY_INTERVAL;
-                match &state.current {
-                    Some(current) if now < current.ends_at => Ok(Arc::clone(current)),
-                    _ => Err(failure),
-                }
-            }
-        }
+        // This clone is kept until the result is stored: a request that comes meanwhile begins no other attempt.
+        let outcome = attempt.clone().await;
+        self.conclude(number, outcome)
     }
 
-    /// Returns the result of the attempt that ended while this request waited; `None` if there was none, or its
-    /// credential is of no use any more.
-    fn result_since(&self, attempts: u64) -> Option<Result<Arc<Credential<T>>, E>> {
-        let state = self.lock();
-        if state.attempts == attempts {
-            return None;
+    fn step<F>(&self, obtain: impl FnOnce() -> F) -> Step<T, E>
+    where
+        F: Future<Output = Result<(T, Duration), E>> + Send + 'static,
+    {
+        let now = clock::now();
+        let mut state = self.lock();
+        if let Some(current) = state.current.as_ref().filter(|current| now < current.renew_at) {
+            return Step::Use(Arc::clone(current));
         }
-        match (&state.failure, &state.current) {
-            (Some(failure), _) => Some(Err(failure.clone())),
-            (None, Some(current)) if clock::now() < current.ends_at => Some(Ok(Arc::clone(current))),
-            _ => None,
+        let pending = state.pending.as_ref().and_then(WeakShared::upgrade);
+        let waits = pending.is_some() || now < state.not_before;
+        if let Some(current) = state.current.as_ref().filter(|current| waits && now < current.ends_at) {
+            return Step::Use(Arc::clone(current));
+        }
+        if let Some(attempt) = pending {
+            return Step::Wait(state.begun, attempt);
+        }
+        let credential = move |(value, life)| Arc::new(Credential::new(value, now, life));
+        let attempt = obtain().map(move |obtained| obtained.map(credential)).boxed().shared();
+        state.begun += 1;
+        state.pending = attempt.downgrade();
+        Step::Wait(state.begun, attempt)
+    }
+
+    /// Stores the result of an attempt, unless another request has done so. If it failed, a credential that has not
+    /// expired is used on.
+    fn conclude(&self, number: u64, outcome: Result<Arc<Credential<T>>, E>) -> Result<Arc<Credential<T>>, E> {
+        let now = clock::now();
+        let mut state = self.lock();
+        let is_first = state.concluded < number;
+        if is_first {
+            state.concluded = number;
+            // A request that is not polled any more would keep it, and its result would be that of all later ones.
+            state.pending = None;
+        }
+        match outcome {
+            Ok(obtained) => {
+                if is_first {
+                    state.current = Some(Arc::clone(&obtained));
+                }
+                Ok(obtained)
+            }
+            Err(failure) => {
+                if is_first {
+                    state.not_before = now + RETRY_INTERVAL;
+                }
+                state.current.as_ref().filter(|current| now < current.ends_at).cloned().ok_or(failure)
+            }
         }
     }
 
@@ -152,8 +168,9 @@ impl<T, E: Clone> Renewal<T, E> {
 
 impl<T, E> Default for Renewal<T, E> {
     fn default() -> Self {
-        let state = State { current: None, attempts: 0, failure: None, not_before: clock::now() };
-        Self { state: Mutex::new(state), obtaining: tokio::sync::Mutex::default() }
+        let not_before = clock::now();
+        let state = State { current: None, pending: None, begun: 0, concluded: 0, not_before };
+        Self { state: Mutex::new(state) }
     }
 }
 
@@ -171,39 +188,51 @@ impl<T> fmt::Debug for Credential<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     use futures_util::future::join_all;
-    use tokio::time::{advance, sleep};
+    use tokio::time::{advance, sleep, timeout};
 
     use super::*;
 
     /// A service that takes a second for each credential, and numbers them.
     #[derive(Default)]
     struct Service {
-        asked: Cell<u32>,
-        fails: Cell<bool>,
+        asked: AtomicU32,
+        fails: AtomicBool,
     }
 
     const LIFE: Duration = Duration::from_mins(15);
 
     impl Service {
-        async fn obtain(&self) -> Result<(u32, Duration), &'static str> {
-            self.asked.set(self.asked.get() + 1);
+        async fn obtain(self: Arc<Self>) -> Result<(u32, Duration), &'static str> {
+            let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
             sleep(Duration::from_secs(1)).await;
-            if self.fails.get() { Err("failed") } else { Ok((self.asked.get(), LIFE)) }
+            if self.fails.load(Ordering::Relaxed) { Err("failed") } else { Ok((number, LIFE)) }
         }
     }
 
     #[derive(Default)]
     struct Client {
-        service: Service,
+        service: Arc<Service>,
         renewal: Renewal<u32, &'static str>,
     }
 
     impl Client {
+        async fn credential(&self) -> Result<Arc<Credential<u32>>, &'static str> {
+            self.renewal.get(|| Arc::clone(&self.service).obtain()).await
+        }
+
         async fn get(&self) -> Result<u32, &'static str> {
-            self.renewal.get(|| self.service.obtain()).await.map(|credential| credential.value)
+            self.credential().await.map(|credential| credential.value)
+        }
+
+        fn asked(&self) -> u32 {
+            self.service.asked.load(Ordering::Relaxed)
+        }
+
+        fn fails(&self, fails: bool) {
+            self.service.fails.store(fails, Ordering::Relaxed);
         }
 
         async fn thousand(&self) -> Vec<Result<u32, &'static str>> {
@@ -216,10 +245,10 @@ mod tests {
         let client = Client::default();
         let start = clock::now();
         assert!(client.thousand().await.into_iter().all(|credential| credential == Ok(1)));
-        assert_eq!((start.elapsed().as_secs(), client.service.asked.get()), (1, 1));
+        assert_eq!((start.elapsed().as_secs(), client.asked()), (1, 1));
         advance(Duration::from_secs(838)).await;
         assert_eq!(client.get().await, Ok(1), "it is not time yet");
-        assert_eq!(client.service.asked.get(), 1);
+        assert_eq!(client.asked(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -230,7 +259,7 @@ mod tests {
         let of_all = client.thousand().await;
         assert_eq!(of_all.iter().filter(|credential| **credential == Ok(1)).count(), 999);
         assert_eq!(of_all.iter().filter(|credential| **credential == Ok(2)).count(), 1);
-        assert_eq!((client.get().await, client.service.asked.get()), (Ok(2), 2));
+        assert_eq!((client.get().await, client.asked()), (Ok(2), 2));
     }
 
     #[tokio::test(start_paused = true)]
@@ -238,48 +267,83 @@ mod tests {
         let client = Client::default();
         assert_eq!(client.get().await, Ok(1));
         advance(Duration::from_mins(14)).await;
-        client.service.fails.set(true);
+        client.fails(true);
         for _ in 0..100 {
             assert_eq!(client.get().await, Ok(1));
         }
-        assert_eq!(client.service.asked.get(), 2, "it is not tried again at once");
+        assert_eq!(client.asked(), 2, "it is not tried again at once");
         advance(RETRY_INTERVAL).await;
-        assert_eq!((client.get().await, client.service.asked.get()), (Ok(1), 3));
+        assert_eq!((client.get().await, client.asked()), (Ok(1), 3));
         advance(Duration::from_mins(1)).await;
         assert_eq!(client.get().await, Err("failed"));
-        client.service.fails.set(false);
+        client.fails(false);
         assert_eq!(client.get().await, Ok(5));
     }
 
     #[tokio::test(start_paused = true)]
     async fn all_who_wait_share_a_failure_and_the_next_request_tries_again() {
         let client = Client::default();
-        client.service.fails.set(true);
+        client.fails(true);
         assert!(client.thousand().await.into_iter().all(|credential| credential == Err("failed")));
-        assert_eq!(client.service.asked.get(), 1);
-        client.service.fails.set(false);
+        assert_eq!(client.asked(), 1);
+        client.fails(false);
         assert_eq!(client.get().await, Ok(2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refused_one_is_replaced_once() {
         let client = Client::default();
-        let refused = client.renewal.get(|| client.service.obtain()).await.unwrap();
+        let refused = client.credential().await.unwrap();
         for _ in 0..1_000 {
             client.renewal.refused(&refused);
         }
         assert!(client.thousand().await.into_iter().all(|credential| credential == Ok(2)));
         client.renewal.refused(&refused);
-        assert_eq!((client.get().await, client.service.asked.get()), (Ok(2), 2));
+        assert_eq!((client.get().await, client.asked()), (Ok(2), 2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_is_dropped_passes_the_task_on() {
         let client = Client::default();
-        let dropped = tokio::time::timeout(Duration::from_millis(500), client.get());
-        let (dropped, waiting) = tokio::join!(dropped, client.get());
-        assert!(dropped.is_err());
-        assert_eq!((waiting, client.service.asked.get()), (Ok(2), 2));
+        let dropped = || timeout(Duration::from_millis(500), client.get());
+        let (first, waiting) = tokio::join!(dropped(), client.get());
+        assert!(first.is_err());
+        assert_eq!((waiting, client.asked()), (Ok(1), 1), "what was begun is carried on");
+
+        client.renewal.refused(&client.credential().await.unwrap());
+        assert!(dropped().await.is_err());
+        sleep(LIFE).await;
+        let again = client.get().await;
+        assert_eq!((again, client.asked()), (Ok(3), 3), "what no request waits for ends");
+    }
+
+    /// As in a task that leaves a request half-way, awaits another one, and comes back to the first.
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_not_polled_any_more_keeps_no_other_one_waiting() {
+        let client = Client::default();
+        let mut first = Box::pin(client.credential());
+        assert!(first.as_mut().now_or_never().is_none());
+        let second = timeout(Duration::from_secs(5), client.get()).await;
+        assert_eq!((second, client.asked()), (Ok(Ok(1)), 1));
+
+        // Nor does it keep an old result.
+        advance(LIFE).await;
+        assert_eq!((client.get().await, client.asked()), (Ok(2), 2));
+        assert_eq!(first.await.map(|credential| credential.value), Ok(1));
+        assert_eq!((client.get().await, client.asked()), (Ok(2), 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_that_is_not_polled_any_more_is_ended_by_the_next_request_that_needs_it() {
+        let client = Client::default();
+        assert_eq!(client.get().await, Ok(1));
+        advance(Duration::from_mins(14)).await;
+        let mut renewing = Box::pin(client.credential());
+        assert!(renewing.as_mut().now_or_never().is_none());
+        assert_eq!(client.get().await, Ok(1), "the old one has not expired");
+        advance(Duration::from_mins(1)).await;
+        let next = timeout(Duration::from_secs(5), client.get()).await;
+        assert_eq!((next, client.asked()), (Ok(Ok(2)), 2));
     }
 
     #[tokio::test(start_paused = true)]

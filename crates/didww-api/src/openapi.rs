@@ -64,11 +64,14 @@ pub fn document(version: ApiVersion) -> Value {
         paths.extend(paths::of(spec, version));
         schemas.extend(schemas::of(spec, version));
     }
-    let (scheme_name, scheme) = if version.uses_tokens() {
-        ("bearer", json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" }))
-    } else {
-        ("apiKey", json!({ "type": "apiKey", "in": "header", "name": "Api-Key" }))
-    };
+    let mut schemes = Map::new();
+    // From 2026-11-19 on, files alone can be downloaded with a key.
+    schemes.insert("apiKey".to_owned(), json!({ "type": "apiKey", "in": "header", "name": "Api-Key" }));
+    let scheme = if version.uses_tokens() { "bearer" } else { "apiKey" };
+    if version.uses_tokens() {
+        let bearer = json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" });
+        schemes.insert(scheme.to_owned(), bearer);
+    }
     json!({
         "openapi": "3.0.3",
         "info": {
@@ -79,10 +82,10 @@ pub fn document(version: ApiVersion) -> Value {
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/v3" }],
-        "security": [{ (scheme_name): [] }],
+        "security": [{ (scheme): [] }],
         "paths": paths,
         "components": {
-            "securitySchemes": { (scheme_name): scheme },
+            "securitySchemes": schemes,
             "schemas": schemas,
         },
     })
@@ -121,6 +124,200 @@ mod tests {
         // Older versions permit null, and have the same default.
         let none = [0, 0, 0, 0].map(|channels| Some(json!(channels)));
         assert_eq!(defaults("shared_capacity_groups", "metered_channels_count"), none);
+    }
+
+    /// The schema of an attribute in the schema of this name: that of a record, or of a body.
+    fn of_attribute(described: &Value, schema: &str, attribute: &str) -> Value {
+        let schema = &described["components"]["schemas"][schema];
+        schema["properties"]["attributes"]["properties"][attribute].clone()
+    }
+
+    /// The values that a query parameter of a list takes.
+    fn texts_of(described: &Value, path: &str, parameter: &str) -> Vec<String> {
+        let parameters = described["paths"][path]["get"]["parameters"].as_array().unwrap();
+        let schema = &parameters.iter().find(|one| one["name"] == parameter).unwrap()["schema"];
+        let texts = if schema["enum"].is_array() { &schema["enum"] } else { &schema["items"]["enum"] };
+        serde_json::from_value(texts.clone()).unwrap()
+    }
+
+    #[test]
+    fn a_body_may_have_null_exactly_where_a_request_may() {
+        let takes_null = |described: &Value, schema: &str, attribute: &str| {
+            of_attribute(described, schema, attribute)["nullable"] == true
+        };
+        let all = VERSIONS.map(document);
+        for (version, described) in VERSIONS.into_iter().zip(&all) {
+            for (schema, creates) in [("create", true), ("update", false)] {
+                for spec in resources(version) {
+                    let name = format!("{}_{schema}", spec.name_at(version));
+                    for attribute in spec.attributes_at(version) {
+                        if of_attribute(described, &name, attribute.name).is_null() {
+                            continue;
+                        }
+                        let expected = attribute.takes_null(version, creates);
+                        let is_nullable = takes_null(described, &name, attribute.name);
+                        assert_eq!(is_nullable, expected, "{version} {name} {}", attribute.name);
+                    }
+                }
+            }
+            for schema in ["voice_in_trunks_create", "voice_in_trunks_update"] {
+                assert!(takes_null(described, schema, "cli_format"), "null is e164");
+            }
+            assert!(!takes_null(described, "voice_in_trunks", "cli_format"), "no answer has null");
+        }
+        let of_status =
+            |schema: &str| all.each_ref().map(|described| takes_null(described, schema, "status"));
+        assert_eq!(of_status("voice_out_trunks_create"), [true, true, false, false]);
+        assert_eq!(of_status("voice_out_trunks_update"), [false; 4]);
+    }
+
+    #[test]
+    fn the_limits_of_a_body_are_those_of_the_validation() {
+        for version in VERSIONS {
+            let described = document(version);
+            let mut seen = 0;
+            for spec in resources(version) {
+                for attribute in spec.attributes_at(version) {
+                    let limits = attribute.value_at(version);
+                    for verb in ["create", "update"] {
+                        let name = format!("{}_{verb}", spec.name_at(version));
+                        let schema = of_attribute(&described, &name, attribute.name);
+                        let place = format!("{version} {name} {}", attribute.name);
+                        let texts = schema["enum"].as_array().into_iter().flatten();
+                        for text in texts.filter(|text| !text.is_null()) {
+                            assert!(limits.check(text).is_ok(), "{place}: {text}");
+                            seen += 1;
+                        }
+                        for (name, beyond) in [("minimum", -1), ("maximum", 1)] {
+                            let Some(bound) = schema[name].as_i64() else { continue };
+                            assert!(limits.check(&json!(bound)).is_ok(), "{place}: {bound}");
+                            assert!(limits.check(&json!(bound + beyond)).is_err(), "{place}: {bound}");
+                            seen += 1;
+                        }
+                        if let Some(most) = schema["maxLength"].as_u64() {
+                            let long = "x".repeat(usize::try_from(most).unwrap() + 1);
+                            assert!(limits.check(&json!(long)).is_err(), "{place}");
+                            seen += 1;
+                        }
+                    }
+                }
+            }
+            assert!(seen > 50, "{version}: {seen}");
+        }
+    }
+
+    #[test]
+    fn a_record_may_have_what_another_version_stored() {
+        let (older, newer) = (document(ApiVersion::V2022_05_10), document(ApiVersion::V2026_04_16));
+        let of_record = |attribute| of_attribute(&newer, "voice_out_trunks", attribute);
+        let of_create = |attribute| of_attribute(&newer, "voice_out_trunks_create", attribute);
+        for (name, member, shown, sent) in [
+            ("threshold_amount", "nullable", json!(true), Value::Null),
+            ("capacity_limit", "minimum", json!(0), json!(1)),
+        ] {
+            assert_eq!((&of_record(name)[member], &of_create(name)[member]), (&shown, &sent), "{name}");
+        }
+        // A text without a scheme is accepted since 2026-04-16, and is no URI.
+        for (described, schema, format) in [
+            (&older, "voice_out_trunks_create", json!("uri")),
+            (&older, "voice_out_trunks", Value::Null),
+            (&newer, "voice_out_trunks_create", Value::Null),
+            (&newer, "voice_out_trunks", Value::Null),
+        ] {
+            assert_eq!(of_attribute(described, schema, "callback_url")["format"], format, "{schema}");
+        }
+    }
+
+    #[test]
+    fn a_schema_has_the_words_of_its_version() {
+        let all = VERSIONS.map(document);
+        let [_, older, newer, _] = &all;
+        let of_requirement = |attribute| of_attribute(older, "requirements", attribute);
+        assert_eq!(of_requirement("identity_type")["enum"], json!(["Any", "Personal", "Business"]));
+        assert_eq!(of_requirement("personal_area_level")["enum"][0], "WorldWide");
+        assert_eq!(of_requirement("personal_mandatory_fields")["items"]["enum"][0], "Birth Date");
+        let level = of_attribute(newer, "address_requirements", "address_area_level");
+        assert_eq!(level["enum"][0], "world_wide");
+        let statuses = |described| texts_of(described, "/orders", "filter[status]");
+        assert_eq!(statuses(older), ["Pending", "Completed", "Canceled"]);
+        assert_eq!(statuses(newer), ["pending", "completed", "canceled"]);
+        for (path, parameter) in
+            [("/did_groups", "filter[features]"), ("/dids", "filter[did_group.features]")]
+        {
+            let has_former =
+                |described: &Value| texts_of(described, path, parameter).iter().any(|text| text == "sms_out");
+            assert_eq!(all.each_ref().map(has_former), [true, true, false, false], "{parameter}");
+        }
+    }
+
+    #[test]
+    fn an_update_has_no_defaults_and_the_id_is_a_field() {
+        for version in VERSIONS {
+            let described = document(version);
+            for spec in resources(version) {
+                let name = format!("{}_update", spec.name_at(version));
+                for attribute in spec.attributes_at(version) {
+                    let schema = of_attribute(&described, &name, attribute.name);
+                    assert_eq!(schema.get("default"), None, "{version} {name} {}", attribute.name);
+                }
+            }
+            assert_eq!(texts_of(&described, "/dids", "fields[dids]")[0], "id");
+        }
+    }
+
+    #[test]
+    fn a_list_or_a_text_that_must_have_something_says_so() {
+        let newest = document(ApiVersion::NEWEST);
+        let minimum = |schema, attribute, name: &str| of_attribute(&newest, schema, attribute)[name].clone();
+        assert_eq!(minimum("voice_out_trunks_create", "allowed_rtp_ips", "minItems"), 1);
+        assert_eq!(minimum("voice_out_trunks_create", "dst_prefixes", "minItems"), Value::Null);
+        assert_eq!(minimum("voice_out_trunks_update", "name", "minLength"), 1);
+        assert_eq!(minimum("orders_create", "items", "minItems"), 1);
+    }
+
+    #[test]
+    fn a_body_has_the_types_of_objects_that_a_request_may_send() {
+        let newest = document(ApiVersion::NEWEST);
+        let of = |schema, attribute, place| of_attribute(&newest, schema, attribute).pointer(place).cloned();
+        let method = "/properties/type/enum";
+        let sent = Some(json!(["credentials_and_ip", "twilio"]));
+        for schema in ["voice_out_trunks_create", "voice_out_trunks_update"] {
+            let mut types = of(schema, "authentication_method", method);
+            types.as_mut().and_then(Value::as_array_mut).unwrap().sort_by_key(Value::to_string);
+            assert_eq!(types, sent, "{schema}");
+        }
+        let shown = of("voice_out_trunks", "authentication_method", method).unwrap();
+        assert!(shown.as_array().unwrap().contains(&json!("ip_only")));
+        let items = "/items/properties/type/enum";
+        let bought = of("orders_create", "items", items).unwrap();
+        assert_eq!(bought.as_array().unwrap().len(), 2, "{bought}");
+        assert_eq!(of("orders", "items", items).unwrap().as_array().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_relationship_has_the_identifiers_of_its_records() {
+        for (version, name, kind) in [
+            (ApiVersion::V2021_12_15, "voice_in_trunk", "voice_in_trunks"),
+            (ApiVersion::NEWEST, "sms_trunk_group", "sms_trunk_groups"),
+        ] {
+            let described = document(version);
+            let of = |schema: &str| {
+                let relationships =
+                    &described["components"]["schemas"][schema]["properties"]["relationships"];
+                relationships["properties"][name].clone()
+            };
+            for schema in ["dids", "dids_update"] {
+                let data = &of(schema)["properties"]["data"];
+                assert_eq!(data["properties"]["type"]["enum"], json!([kind]), "{version} {schema}");
+                assert_eq!(data["nullable"], true, "{version} {schema}");
+            }
+            assert_eq!(of("dids_update")["required"], json!(["data"]));
+            assert_eq!(of("dids")["properties"]["links"]["type"], "object");
+        }
+        let described = document(ApiVersion::NEWEST);
+        let body = &described["components"]["schemas"]["voice_out_trunks_create"]["properties"];
+        let dids = &body["relationships"]["properties"]["dids"]["properties"]["data"];
+        assert_eq!((&dids["type"], &dids["items"]["required"]), (&json!("array"), &json!(["type", "id"])));
     }
 
     #[test]

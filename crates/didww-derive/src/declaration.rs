@@ -94,6 +94,8 @@ pub(crate) struct Attr {
     pub(crate) revision: Option<(TokenStream, Type)>,
     /// Texts of the attribute's enumeration, each with the feature of the account that it needs.
     pub(crate) values_need: Vec<(String, Ident)>,
+    /// Types of the attribute's objects that only answers have.
+    pub(crate) answered: Vec<LitStr>,
     /// Type, relationship and attribute of each part of a sum.
     pub(crate) sums: Vec<[String; 3]>,
     /// The decimals whose total the attribute is.

@@ -103,10 +103,12 @@ fn attribute(attr: &Attr) -> TokenStream {
         attr.values_need.iter().map(|(value, feature)| (value, feature)).unzip();
     let values_need = (!values.is_empty())
         .then(|| quote!(.values_need(&[#((#values, ::didww_types::Feature::#features)),*])));
+    let types = &attr.answered;
+    let answered = (!types.is_empty()).then(|| quote!(.answered(&[#(#types),*])));
     let sums = (!attr.sums.is_empty()).then(|| quote!(.sums(&[#(#parts),*])));
     let terms = &attr.total;
     let total = (!terms.is_empty()).then(|| quote!(.total(&[#(#terms),*])));
-    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #shown #shown_before #default #default_since #unique #everywhere #among #parameter #merged #sort #write_only #sums #total #revised #values_need }
+    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #shown #shown_before #default #default_since #unique #everywhere #among #parameter #merged #sort #write_only #sums #total #revised #values_need #answered }
 }
 
 fn relationship(rel: &Rel) -> TokenStream {

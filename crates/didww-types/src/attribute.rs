@@ -39,8 +39,11 @@ pub enum Kind {
     Timestamp,
     /// A day without a time, written `YYYY-MM-DD`.
     Date,
-    /// An absolute http or https URL.
-    Url,
+    /// An http or https URL.
+    Url {
+        /// Whether its scheme must be there. Without one it is http.
+        absolute: bool,
+    },
     /// A UUID in lower case.
     Uuid,
     /// A list of values of one kind.

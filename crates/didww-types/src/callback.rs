@@ -106,6 +106,7 @@ pub fn sign(secret: &Secret, url: &str, payload: &Payload) -> String {
 /// `secret` is the account's callback secret that was enabled when the callback was sent. A receiver that must not miss
 /// a callback while the secret is rotated tries the new one and then the old one. `url` is the callback URL exactly as
 /// it was configured, including its query. A signature that is not 40 lower-case hexadecimal digits is wrong.
+/// Every signature is wrong for an empty secret, such as that of a setting that is missing: anyone can make those.
 ///
 /// ```
 /// # use didww_types as didww_client;
@@ -121,6 +122,9 @@ pub fn sign(secret: &Secret, url: &str, payload: &Payload) -> String {
 /// assert!(!verify(&secret, url, &payload, "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d"));
 /// ```
 pub fn verify(secret: &Secret, url: &str, payload: &Payload, signature: &str) -> bool {
+    if secret.expose().is_empty() {
+        return false;
+    }
     let Some(bytes) = wire_core::from_hex::<20>(signature) else { return false };
     mac(secret, url, payload).verify_slice(&bytes).is_ok()
 }

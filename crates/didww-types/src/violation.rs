@@ -50,6 +50,8 @@ pub enum Violation {
     NoEmergency,
     /// The DID cannot be in a shared capacity group.
     NoSharedCapacity,
+    /// The capacity pool does not have the country of the DID.
+    OtherCountry,
     /// Records that the account does not have, as the API says it of several.
     AreInvalid,
     /// A member that a request cannot contain. It is an error of the request, not of the record.
@@ -92,6 +94,7 @@ impl fmt::Display for Violation {
             Self::TooBig(max) => write!(f, "is too big (should be at most {max} MB)"),
             Self::NoEmergency => f.write_str("does not support Emergency feature"),
             Self::NoSharedCapacity => f.write_str("cannot be applied to shared capacity group"),
+            Self::OtherCountry => f.write_str("is not allowed for DID country"),
             Self::AreInvalid => f.write_str("are invalid"),
             Self::ParamNotAllowed => f.write_str("is not allowed"),
             Self::ExceedsStock => f.write_str("exceeds available DIDs count"),

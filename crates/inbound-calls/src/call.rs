@@ -6,6 +6,7 @@ use std::time::Duration;
 use didww_types::resources::{ReroutingCode, TrunkConfiguration};
 use didww_types::values::{CliPrefix, RingingTimeout};
 use didww_types::{Patch, Timestamp};
+use service_base::log_limiter::LogLimiter;
 use sip_dialler::{Dialler, Egress, Invitation, Leg, LegEnd, LegEvent, SipCredentials, Try};
 use tracing::Span;
 use trunk_rules::inbound::{
@@ -23,6 +24,8 @@ use crate::stored;
 
 /// The delay before the end of a call is written again after the store failed.
 const WRITE_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Limits the lines about calls that cannot be written. The end of each is written again every second.
+static UNWRITTEN: LogLimiter = LogLimiter::new("inbound calls could not be written");
 
 /// The text for the last attempt of a call, after which none follows.
 const LAST: &str = "the call ended with this attempt";
@@ -283,7 +286,9 @@ impl Running {
                 self.slot.hang_up.as_server();
             }
             Err(error) => {
-                tracing::error!(%error, call = %self.record.id, "an inbound call could not be written");
+                if UNWRITTEN.admits(self.record.id, self.shared.core.clock.now()) {
+                    tracing::error!(%error, call = %self.record.id, "an inbound call could not be written");
+                }
                 return false;
             }
         }

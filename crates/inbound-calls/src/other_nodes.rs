@@ -13,6 +13,8 @@ use crate::stored;
 
 /// Time between two searches for calls of nodes that died.
 const DEAD_NODES_INTERVAL: Duration = Duration::from_secs(10);
+/// The time until a search that failed is repeated.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Requests the end of a call from the node that runs it. Returns false if no other node runs it.
 ///
@@ -53,10 +55,13 @@ pub(crate) async fn follow_hang_ups(
 
 /// Ends the records of calls that no node runs any more, for as long as the calls are kept.
 pub(crate) async fn end_calls_of_dead_nodes(shared: Weak<Shared>) {
+    let mut wait = DEAD_NODES_INTERVAL;
     loop {
-        tokio::time::sleep(DEAD_NODES_INTERVAL).await;
+        tokio::time::sleep(wait).await;
         let Some(shared) = shared.upgrade() else { return };
-        match stored::end_interrupted(&shared.core, &shared.live).await {
+        let ended = stored::end_interrupted(&shared.core, &shared.live).await;
+        wait = if ended.is_ok() { DEAD_NODES_INTERVAL } else { RETRY_DELAY };
+        match ended {
             Ok(0) => {}
             Ok(calls) => tracing::warn!(calls, "inbound calls that no server runs any more have ended"),
             Err(error) => {

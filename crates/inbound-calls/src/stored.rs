@@ -6,6 +6,7 @@ use didww_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use service_core::Core;
 use service_core::inbound_records::{ACCOUNT, KIND, MAX_PER_COMMIT, created_at, forget};
+use service_core::interrupted::{Runners, end_calls};
 use service_core::jobs::JobSet;
 use service_core::retention::retention;
 use trunk_rules::inbound::Ending;
@@ -131,43 +132,27 @@ async fn delete_some(core: Arc<Core>, before: Timestamp) -> Result<u64, StoreErr
 
 /// Ends the records of calls that were in progress when an earlier process of the server was killed, or another node of
 /// the database, and of those that this node does not run although the database has them: it did not confirm the write
-/// in time. Returns their number. Two nodes may find the same ones; one of them ends each.
+/// in time. Returns their number.
 ///
 /// # Errors
 /// If the store cannot be read or written.
 pub(crate) async fn end_interrupted(core: &Core, live: &LiveCalls) -> Result<usize, StoreError> {
-    let store = &*core.store;
-    let found = store.documents(DocumentQuery::live(KIND)).await?;
-    if found.is_empty() {
-        return Ok(0);
-    }
-    // Read after the calls: a node is listed before its first call, so a node that started meanwhile is not taken for
-    // dead.
-    let (own, nodes) = (store.node(), store.nodes().await?);
-    // No node has the number of an earlier one, so a call of this node's number is not one of an earlier process.
-    let is_elsewhere = |node: i64| node != own && nodes.iter().any(|other| other.number == node);
-    let mut ended = 0;
-    for document in &found {
+    end_calls(core, KIND, |document: &Document, runners: &Runners| {
         let Stored { node, revision, mut call } = read(document)?;
         // A call keeps its slot until its end is written.
-        if live.has(call.id) || (store.is_shared() && is_elsewhere(node)) {
-            continue;
+        if live.has(call.id) || runners.is_other(node) {
+            return Ok(None);
         }
         let is_answered = call.time_connect.is_some();
-        let is_of_this_process = store.is_shared() && node == own;
-        let ending = if is_of_this_process {
+        let ending = if runners.is_own(node) {
             Ending::Unconfirmed(is_answered)
         } else {
             Ending::Interrupted(is_answered)
         };
         call.end(ending, core.clock.now());
-        match core.commit(vec![put(&call, node, Some(revision))?]).await {
-            Ok(_) => ended += 1,
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(ended)
+        Ok(Some(vec![put(&call, node, Some(revision))?]))
+    })
+    .await
 }
 
 #[cfg(test)]

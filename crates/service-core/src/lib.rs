@@ -17,6 +17,7 @@ pub mod exports;
 pub mod files;
 mod full_history;
 pub mod inbound_records;
+pub mod interrupted;
 pub mod jobs;
 pub mod kept;
 pub mod nodes;

@@ -11,13 +11,16 @@
 //!
 //! A database in a file has one node, and nothing here runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use service_base::clock::Stopwatch;
+use tokio::sync::Semaphore;
 use trunk_store::{Calls, Node, Nodes, RunningCalls, StoreError};
 
 use crate::Core;
@@ -32,6 +35,9 @@ const RETRY_DELAY: Duration = Duration::from_millis(500);
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(4);
 /// The longest time between two observations after which the earlier ones still count.
 const MAX_GAP: Duration = Duration::from_secs(8);
+/// Maximum number of dead nodes that are taken over or removed at once. Heartbeats use the same few connections: behind
+/// all nodes that died in a series of restarts, one would wait until this node seems dead.
+const MAX_TAKEOVERS: usize = 2;
 
 /// Ends the calls of this node, and settles those of dead nodes.
 pub trait CallKeeper: Send + Sync {
@@ -84,6 +90,30 @@ pub async fn begin(core: &Core) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Does a part of the start that can take long, between [`begin`] and [`run`], with heartbeats meanwhile: without them
+/// another node would find this one dead before it serves, and so after each further start.
+pub async fn beating<T>(core: &Core, work: impl Future<Output = T>) -> T {
+    if !core.store.is_shared() {
+        return work.await;
+    }
+    beat_during(&*core.store, || core.clock.now(), work).await
+}
+
+async fn beat_during<S: Nodes + ?Sized, T>(
+    store: &S,
+    now: impl Fn() -> Timestamp,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    loop {
+        if let Ok(done) = tokio::time::timeout(HEARTBEAT_INTERVAL, &mut work).await {
+            return done;
+        }
+        let beat = tokio::time::timeout(ATTEMPT_LIMIT, store.heartbeat(now())).await;
+        tracing::debug!(?beat, "the start of this node takes long");
+    }
+}
+
 /// Removes this node, which stops in order. If it still has calls without a record, it remains, and others find it
 /// dead.
 pub async fn leave(core: &Core) {
@@ -115,10 +145,10 @@ async fn live<S: Nodes + Calls + ?Sized>(
     keeper: &impl CallKeeper,
     live_nodes: &AtomicU32,
 ) {
-    let is_heard = AtomicBool::new(true);
+    let (is_heard, since) = (AtomicBool::new(true), Stopwatch::start());
     tokio::select! {
         () = beat(store, now, &is_heard) => {}
-        () = watch(store, keeper, &is_heard, live_nodes) => {}
+        () = watch(store, keeper, &is_heard, live_nodes, || since.elapsed()) => {}
     }
 }
 
@@ -137,22 +167,40 @@ async fn beat<S: Nodes + ?Sized>(store: &S, now: impl Fn() -> Timestamp, is_hear
     }
 }
 
+/// Observes the nodes, and settles the calls of dead ones meanwhile: however long that takes, another node that dies is
+/// found in time, and its channels are free as soon as it has an heir. `now` is the time of a stopwatch.
 async fn watch<S: Nodes + Calls + ?Sized>(
     store: &S,
     keeper: &impl CallKeeper,
     is_heard: &AtomicBool,
     live_nodes: &AtomicU32,
+    now: impl Fn() -> Duration,
 ) {
-    let (mut watched, since) = (Watched::default(), Stopwatch::start());
+    let (mut watched, turns) = (Watched::default(), Semaphore::new(MAX_TAKEOVERS));
+    let (mut inherited, mut settling) = (HashSet::new(), FuturesUnordered::new());
     loop {
-        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
-        let dead = find_dead(store, &mut watched, is_heard, || since.elapsed()).await;
+        let dead = find_dead(store, &mut watched, is_heard, &now).await;
         if let Some(living) = watched.living {
             live_nodes.store(living, Ordering::Relaxed);
         }
-        // Concurrently: the channels of a dead node are free as soon as it has an heir, however many calls another one
-        // had.
-        join_all(dead.into_iter().map(|dead| inherit(store, keeper, dead))).await;
+        for dead in dead {
+            if inherited.insert(dead.number) {
+                let turns = &turns;
+                settling.push(async move {
+                    inherit(store, keeper, dead, turns).await;
+                    dead.number
+                });
+            }
+        }
+        let mut next = pin!(tokio::time::sleep(HEARTBEAT_INTERVAL));
+        loop {
+            tokio::select! {
+                () = &mut next => break,
+                Some(number) = settling.next() => {
+                    inherited.remove(&number);
+                }
+            }
+        }
     }
 }
 
@@ -173,12 +221,20 @@ async fn find_dead<S: Nodes + ?Sized>(
 }
 
 /// Becomes the heir of a dead node, settles its calls and removes it, if no other node does.
-async fn inherit<S: Nodes + Calls + ?Sized>(store: &S, keeper: &impl CallKeeper, dead: Node) {
+async fn inherit<S: Nodes + Calls + ?Sized>(
+    store: &S,
+    keeper: &impl CallKeeper,
+    dead: Node,
+    turns: &Semaphore,
+) {
     let number = dead.number;
+    let turn = turns.acquire().await;
     if !keeper.can_settle() && has_calls(store, number).await {
         return;
     }
-    let calls = match store.take_over_calls(dead).await {
+    let taken_over = store.take_over_calls(dead).await;
+    drop(turn);
+    let calls = match taken_over {
         Ok(calls) => calls,
         Err(StoreError::Conflict) => return,
         Err(error) => {
@@ -191,6 +247,7 @@ async fn inherit<S: Nodes + Calls + ?Sized>(store: &S, keeper: &impl CallKeeper,
     if let Err(error) = keeper.settle(calls).await {
         return tracing::warn!(%error, number, "calls of a dead node are not settled yet");
     }
+    let _turn = turns.acquire().await;
     match store.remove_node(number).await {
         Ok(true) => tracing::info!(number, "a dead node was removed"),
         // The next observation finds the remaining calls.

@@ -425,7 +425,7 @@ impl Call {
             Method::Update => {
                 self.replace_early_answer(&request);
                 let headers = request.original.headers.clone();
-                if self.renegotiate(request, Vec::new()).await {
+                if self.renegotiate(request, self.invite_hop.clone(), Vec::new()).await {
                     self.retarget_early(&headers).await;
                 }
             }

@@ -110,6 +110,8 @@ impl Call {
                         }
                     }
                 },
+                // After the inbox: the response may have arrived before the end of its connection.
+                () = lost(state.invite.as_ref()) => self.repeat_lost(&mut state),
                 () = session_timer(&clock, session) => {
                     let now = self.shared.clock.now();
                     if state.session.is_some_and(|session| now < session.ends_at) {
@@ -128,7 +130,9 @@ impl Call {
                         Some(invite) => Box::pin(invite.on_timer(now)).await,
                         None => false,
                     };
-                    if has_timed_out {
+                    if has_timed_out && state.invite.as_ref().is_some_and(|invite| !invite.hop.is_open()) {
+                        self.repeat_lost(&mut state);
+                    } else if has_timed_out {
                         tracing::info!("the carrier did not answer the refresh of a session");
                         return Box::pin(self.end_expired(state)).await;
                     }
@@ -225,8 +229,10 @@ impl Call {
                     Decision::Without => None,
                 };
                 let headers = headers.clone();
+                // Over TLS the address of a later connection is another one than that of the INVITE.
+                let hop = Some(state.dialog.hop.clone());
                 // A request that is refused changes neither the target nor the session.
-                if self.renegotiate(request, further).await {
+                if self.renegotiate(request, hop, further).await {
                     state.session = session;
                     state.dialog.retarget(&self.origin, &headers).await;
                 }
@@ -369,6 +375,13 @@ impl Call {
         true
     }
 
+    /// Schedules another refresh for a re-INVITE whose connection was closed, and that had no response over another.
+    fn repeat_lost(&self, state: &mut Established) {
+        tracing::debug!("the connection of a refresh was closed; it will be repeated");
+        (state.invite, state.answers) = (None, Answers::default());
+        self.refresh_later(state, REFRESH_RETRY_DELAY);
+    }
+
     /// Schedules another refresh after a delay.
     fn refresh_later(&self, state: &mut Established, delay: Duration) {
         if let Some(session) = &mut state.session {
@@ -396,6 +409,16 @@ async fn completion(reinvite: &mut Option<AnsweredReinvite>) -> Completion {
 async fn update_response(update: &mut Option<Awaited<Option<Response>>>) -> Option<Response> {
     match update {
         Some(update) => update.result().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until no response to a pending INVITE can arrive any more, because its connection was closed and the far end
+/// cannot respond over another one; forever if there is no INVITE.
+async fn lost(invite: Option<&Invite>) {
+    match invite.filter(|invite| !invite.hop.can_be_answered_over_another()) {
+        // Boxed, because it is rarely needed: it must not enlarge the state of every call.
+        Some(invite) => Box::pin(invite.hop.closed()).await,
         None => std::future::pending().await,
     }
 }

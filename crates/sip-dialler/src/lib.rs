@@ -45,6 +45,7 @@ mod leg;
 mod media;
 mod negotiation;
 mod network;
+mod of_file;
 mod origin;
 mod outcome;
 mod prack;

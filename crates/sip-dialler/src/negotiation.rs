@@ -9,6 +9,7 @@ use sip_transport::body::session_description;
 use trunk_rules::carrier::{reason_phrase, taken_out};
 
 use crate::call::{AnsweredReinvite, Call};
+use crate::hop::Hop;
 use crate::media::described;
 use crate::responses::{complete, finish_in_background, respond};
 use crate::stack::ALLOW;
@@ -67,13 +68,16 @@ impl Call {
     }
 
     /// Answers a re-INVITE or an UPDATE, and returns whether it was accepted. Without an offer, the answer to a
-    /// re-INVITE contains ours, which its ACK answers.
-    pub(crate) async fn renegotiate(&mut self, mut request: Transaction, further: Vec<Header>) -> bool {
+    /// re-INVITE contains ours, which its ACK answers. `hop` is that of our own requests of the dialog.
+    pub(crate) async fn renegotiate(
+        &mut self,
+        mut request: Transaction,
+        hop: Option<Hop>,
+        further: Vec<Header>,
+    ) -> bool {
         let is_invite = request.original.method == Method::Invite;
         let carrier = self.carrier();
-        let (Some(media), Some(hop), Some(carrier)) =
-            (self.media.as_mut(), self.invite_hop.as_ref(), carrier)
-        else {
+        let (Some(media), Some(hop), Some(carrier)) = (self.media.as_mut(), hop, carrier) else {
             finish_in_background(request, 500, "Server Internal Error", Vec::new());
             return false;
         };
@@ -108,7 +112,7 @@ impl Call {
                 return false;
             }
         };
-        let mut headers = vec![self.origin.contact(hop), Header::Allow(ALLOW.into())];
+        let mut headers = vec![self.origin.contact(&hop), Header::Allow(ALLOW.into())];
         headers.extend(further);
         respond(&mut request, 200, "OK", headers, body).await;
         if is_invite {

@@ -7,14 +7,15 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use rsipstack::sip::Transport;
 use service_base::ids::Ids;
 use service_base::net::OwnSockets;
@@ -24,8 +25,11 @@ use trunk_rules::outbound::{canonical_host, host_and_port};
 
 use crate::config::{DiallerConfig, DiallerError};
 use crate::egress::{Egress, not_public_reason};
+use crate::of_file::OfFile;
 use crate::uri::Target;
 
+/// The file with the name servers of the system. It changes with the network, and may be written after the start.
+const SYSTEM_NAMES: &str = "/etc/resolv.conf";
 /// Maximum duration of all lookups for one request.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Timeout of one query to one name server.
@@ -54,13 +58,64 @@ pub(crate) struct Resolver {
     hosts: BTreeMap<String, (String, Option<u16>)>,
     allow_private: bool,
     own: OwnSockets,
-    /// `None` if the system has no name servers: then the resolver of the system is used, without SRV.
-    names: Option<TokioResolver>,
+    names: Names,
     of_family: fn(&IpAddr) -> bool,
     /// The permits of lookups of hosts that the operator configured.
     lookup_permits: Semaphore,
     /// The permits of lookups of hosts that customers chose.
     public_lookup_permits: Semaphore,
+}
+
+/// The name servers that are asked.
+enum Names {
+    Configured(TokioResolver),
+    /// Those of the system. Without any, the resolver of the system is used, without SRV.
+    System(OfFile<TokioResolver>),
+}
+
+impl Names {
+    fn new(config: &DiallerConfig) -> Result<Self, DiallerError> {
+        let strategy =
+            if config.listen.is_ipv4() { LookupIpStrategy::Ipv4Only } else { LookupIpStrategy::Ipv6Only };
+        if config.name_servers.is_empty() {
+            return Ok(Self::System(OfFile::new(Path::new(SYSTEM_NAMES), move || of_system(strategy))));
+        }
+        let servers = config.name_servers.iter().map(name_server).collect();
+        let servers = ResolverConfig::from_parts(None, Vec::new(), servers);
+        let mut builder = TokioResolver::builder_with_config(servers, TokioRuntimeProvider::default());
+        *builder.options_mut() = ResolverOpts::default();
+        build(builder, strategy).map(Self::Configured).map_err(DiallerError::Names)
+    }
+
+    fn current(&self) -> Option<TokioResolver> {
+        match self {
+            Self::Configured(names) => Some(names.clone()),
+            Self::System(names) => names.current(),
+        }
+    }
+}
+
+/// The resolver that asks the name servers of the system, if it has any.
+fn of_system(strategy: LookupIpStrategy) -> Option<TokioResolver> {
+    let builder = TokioResolver::builder(TokioRuntimeProvider::default()).map_err(|why| why.to_string());
+    match builder.and_then(|builder| build(builder, strategy)) {
+        Ok(names) => Some(names),
+        Err(why) => {
+            tracing::warn!(why, "the system has no name servers; carriers are resolved without SRV");
+            None
+        }
+    }
+}
+
+fn build(
+    mut builder: ResolverBuilder<TokioRuntimeProvider>,
+    strategy: LookupIpStrategy,
+) -> Result<TokioResolver, String> {
+    let options = builder.options_mut();
+    options.timeout = QUERY_TIMEOUT;
+    options.attempts = 1;
+    options.ip_strategy = strategy;
+    builder.build().map_err(|why| why.to_string())
 }
 
 impl Resolver {
@@ -71,40 +126,12 @@ impl Resolver {
                 .ok_or_else(|| DiallerError::Names(format!("{location} is neither a host nor host:port")))?;
             hosts.insert(canonical_host(name), (host.to_owned(), port));
         }
-        let runtime = TokioRuntimeProvider::default();
-        let builder = if config.name_servers.is_empty() {
-            TokioResolver::builder(runtime)
-        } else {
-            let servers = config.name_servers.iter().map(name_server).collect();
-            let mut builder = TokioResolver::builder_with_config(
-                ResolverConfig::from_parts(None, Vec::new(), servers),
-                runtime,
-            );
-            *builder.options_mut() = ResolverOpts::default();
-            Ok(builder)
-        };
-        let built = builder.and_then(|mut builder| {
-            let options = builder.options_mut();
-            options.timeout = QUERY_TIMEOUT;
-            options.attempts = 1;
-            options.ip_strategy =
-                if config.listen.is_ipv4() { LookupIpStrategy::Ipv4Only } else { LookupIpStrategy::Ipv6Only };
-            builder.build()
-        });
-        let names = match built {
-            Ok(names) => Some(names),
-            Err(why) if config.name_servers.is_empty() => {
-                tracing::warn!(%why, "the system has no name servers; carriers are resolved without SRV");
-                None
-            }
-            Err(why) => return Err(DiallerError::Names(why.to_string())),
-        };
         let of_family = if config.listen.is_ipv4() { IpAddr::is_ipv4 } else { IpAddr::is_ipv6 };
         Ok(Self {
             hosts,
             allow_private: config.allow_private,
             own: config.own.clone(),
-            names,
+            names: Names::new(config)?,
             of_family,
             lookup_permits: Semaphore::new(MAX_CONCURRENT_LOOKUPS),
             public_lookup_permits: Semaphore::new(MAX_CONCURRENT_LOOKUPS),
@@ -214,19 +241,21 @@ impl Resolver {
 
     /// The addresses of a host of the own address family.
     async fn addresses(&self, host: &str) -> Vec<IpAddr> {
-        let mut found: Vec<IpAddr> = match (host.parse(), &self.names) {
-            (Ok(address), _) => vec![address],
-            (Err(_), Some(names)) => match names.lookup_ip(host).await {
+        let mut found: Vec<IpAddr> = if let Ok(address) = host.parse() {
+            vec![address]
+        } else if let Some(names) = self.names.current() {
+            match names.lookup_ip(host).await {
                 Ok(found) => found.iter().collect(),
                 Err(why) => {
                     tracing::debug!(host, %why, "a host name has no address");
                     Vec::new()
                 }
-            },
-            (Err(_), None) => tokio::net::lookup_host((host, 0))
+            }
+        } else {
+            tokio::net::lookup_host((host, 0))
                 .await
                 .map(|found| found.map(|address| address.ip()).collect())
-                .unwrap_or_default(),
+                .unwrap_or_default()
         };
         found.retain(self.of_family);
         found
@@ -239,12 +268,8 @@ impl Resolver {
             Transport::Tcp => "_sip._tcp",
             _ => "_sip._udp",
         };
-        let found = self
-            .names
-            .as_ref()?
-            .srv_lookup(format!("{service}.{}.", host.trim_end_matches('.')))
-            .await
-            .ok()?;
+        let names = self.names.current()?;
+        let found = names.srv_lookup(format!("{service}.{}.", host.trim_end_matches('.'))).await.ok()?;
         let records: Vec<SrvRecord> = found
             .answers()
             .iter()

@@ -11,7 +11,7 @@ use crate::head::{END, Head, find};
 const MAX_MESSAGE_BYTES: usize = 65_535;
 
 /// The bytes of a keep-alive ping (RFC 5626 §4.4.1).
-const PING: &[u8] = b"\r\n\r\n";
+pub(crate) const PING: &[u8] = b"\r\n\r\n";
 
 /// A unit of a stream.
 #[derive(Debug, PartialEq, Eq)]

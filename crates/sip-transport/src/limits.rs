@@ -10,7 +10,7 @@ pub struct Limits {
     /// Maximum time from the first to the last byte of a message. Default: 32 seconds.
     pub message_timeout: Duration,
     /// A connection without traffic in either direction for this time is closed, unless a user of it or the filter
-    /// needs it. Default: 5 minutes.
+    /// needs it: then a ping keeps it alive, if this side opened it. Default: 5 minutes.
     pub idle_timeout: Duration,
     /// Maximum time until the filter passes the first message of an accepted connection. Default: 10 seconds.
     pub unproven_timeout: Duration,

@@ -314,6 +314,10 @@ impl StreamConnection {
                             return Err(error);
                         }
                     };
+                    if slot.is_none() && input.len() == 2 && input.starts_with(b"\r\n") {
+                        // The answer to a ping: before the next one it would look like a ping of the peer.
+                        input.clear();
+                    }
                     match slot {
                         Some(slot) if was_accepted => {
                             slot.mark_proven();
@@ -328,7 +332,13 @@ impl StreamConnection {
                         (false, None) => Some(Box::pin(tokio::time::sleep(limits.message_timeout))),
                     };
                 }
-                Step::Idle if self.is_needed() || self.is_leased() => {}
+                Step::Idle if self.is_needed() || self.is_leased() => {
+                    if slot.is_none() {
+                        // The peer, or a router between, would forget a silent connection, and the peer of a call
+                        // may have no other way to send its BYE (RFC 5626 §4.4.1).
+                        output.extend_from_slice(framing::PING);
+                    }
+                }
                 Step::Idle => return Err(io::Error::new(io::ErrorKind::TimedOut, "it was idle")),
                 Step::Expired(why) => return Err(io::Error::new(io::ErrorKind::TimedOut, why)),
             }

@@ -34,6 +34,7 @@ mod order;
 mod outcome;
 mod payment;
 mod permanent_supporting_document;
+mod pool_country;
 mod proof;
 mod proration;
 mod refusal;

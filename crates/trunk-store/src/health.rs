@@ -8,8 +8,8 @@ use didww_types::Timestamp;
 pub enum WriteHealth {
     /// Writes are accepted, as far as the latest ones show.
     Writable,
-    /// The disk, its quota or a limit on file sizes is full, and writes are refused. The store tests every half second
-    /// whether it has space again.
+    /// The disk, its quota or a limit on file sizes is full, or the disk cannot be written, and writes are refused. The
+    /// store tests every half second whether that has ended.
     Full,
     /// The database cannot be reached. The engine reconnects by itself.
     Away,
@@ -23,9 +23,11 @@ impl WriteHealth {
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::Writable => None,
-            Self::Full => {
-                Some("writes are refused: the disk, its quota or a limit on file sizes is full".to_owned())
-            }
+            Self::Full => Some(
+                "writes are refused: the disk, its quota or a limit on file sizes is full, or the disk cannot be \
+                 written"
+                    .to_owned(),
+            ),
             Self::Away => Some("the database cannot be reached".to_owned()),
             Self::Ended(why) => Some(format!("writes have ended until the server is restarted: {why}")),
         }

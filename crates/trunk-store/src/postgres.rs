@@ -70,6 +70,7 @@ mod parameter;
 mod polling;
 mod quotas;
 mod rate_shares;
+mod reasons;
 mod record_writes;
 mod records;
 mod run;

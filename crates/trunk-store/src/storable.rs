@@ -82,7 +82,11 @@ fn check_event(event: &NewEvent) -> Result<(), StoreError> {
     check_characters("body", &event.body)
 }
 
-fn check_indexed(what: &'static str, text: &str) -> Result<(), StoreError> {
+/// Checks a text that something is found by.
+///
+/// # Errors
+/// [`StoreError::Unstorable`].
+pub(crate) fn check_indexed(what: &'static str, text: &str) -> Result<(), StoreError> {
     check_length(what, text)?;
     check_characters(what, text)
 }
@@ -94,7 +98,11 @@ fn check_length(what: &'static str, text: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn check_characters(what: &'static str, text: &str) -> Result<(), StoreError> {
+/// Checks the characters of a text.
+///
+/// # Errors
+/// [`StoreError::Unstorable`].
+pub(crate) fn check_characters(what: &'static str, text: &str) -> Result<(), StoreError> {
     if text.contains('\0') { Err(StoreError::Unstorable { what, flaw: HAS_NUL }) } else { Ok(()) }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! Bounds: a body is at most as long, and takes at most as long to arrive, as `http_listener::Limits` permit; that of a
 //! login, which is read before its client is known, has limits of its own (`login_bodies`). Wrong credentials and
-//! logins of an address, and requests of an address and of a customer, are limited per time.
+//! logins of an address, and requests of an address and of a customer, are limited per time. Lists are made in turn, a
+//! few at once.
 
 mod access_keys;
 mod bounded;
@@ -40,7 +41,7 @@ use serde_json::json;
 use service_base::forwarded::{Client, origin};
 use service_base::log_limiter::LogLimiter;
 use service_base::trace;
-use trunk_store::IdempotencyScope;
+use trunk_store::{Asker, IdempotencyScope};
 use voipbin_types::Timestamp;
 
 use self::idempotency::KeyedAnswer;
@@ -99,6 +100,10 @@ async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Resp
     exchange.finish(response)
 }
 
+/// Maximum number of characters of a message or cause in the log: both can quote a text of the request, which can be as
+/// long as its body.
+const MAX_LOGGED_CHARS: usize = 500;
+
 /// Counts the refusals that a client without a credential can cause any number of, by its address.
 static REFUSED: LogLimiter = LogLimiter::new("requests of the communication platform were refused");
 
@@ -113,6 +118,8 @@ fn log_refusal(platform: &Platform, exchange: &Exchange, error: &ApiError) {
     if is_limited && !REFUSED.admits(origin(Client::of(&parts.extensions)), platform.core.clock.now()) {
         return;
     }
+    let excerpt = |text: &str| text.chars().take(MAX_LOGGED_CHARS).collect::<String>();
+    let (message, cause) = (excerpt(&error.message), error.cause.as_deref().map(excerpt));
     // The message can contain a value of the request, and the path an id: both are texts, which the log escapes.
     tracing::info!(
         method = parts.method.as_str(),
@@ -120,8 +127,8 @@ fn log_refusal(platform: &Platform, exchange: &Exchange, error: &ApiError) {
         status = error.http_status().as_u16(),
         request_id,
         reason = error.reason,
-        message_sent = &*error.message,
-        cause = error.cause.as_deref(),
+        message_sent = &*message,
+        cause = cause.as_deref(),
         "request refused"
     );
 }
@@ -171,6 +178,12 @@ async fn respond(
         ApiError::invalid_json().because("the body is too long, arrived too slowly or was cut off")
     })?;
     let operation = endpoint.operation;
+    let _turn = if endpoint.is_list() {
+        let turn = platform.lists.turn(Asker::Customer(caller.customer())).await;
+        Some(turn.ok_or_else(|| ApiError::busy().because("too many lists of the customer are waiting"))?)
+    } else {
+        None
+    };
     let key = idempotency::key(parts)?;
     let identity = idempotency::identity(parts, &caller, body.clone());
     let request = RequestContext { platform: Arc::clone(platform), caller, id: id.to_owned(), query, body };
@@ -292,3 +305,6 @@ async fn dispatch(operation: Operation, request: &RequestContext) -> ApiResult {
         Operation::DeleteAccessKey => access_keys::delete(request).await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,6 +92,23 @@ impl Endpoint {
             matches!(self.operation, Operation::CreateCalls | Operation::CreateProviderCall);
         self.method == "GET" || completes_in_task
     }
+
+    /// Whether the response is a page of records.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(
+            self.operation,
+            Operation::ListConfigs
+                | Operation::ListProviders
+                | Operation::ListRoutes
+                | Operation::ListProviderCalls
+                | Operation::ListCalls
+                | Operation::ListEvents
+                | Operation::AggregateEvents
+                | Operation::ListFlows
+                | Operation::ListNumbers
+                | Operation::ListAccessKeys
+        )
+    }
 }
 
 const fn endpoint(method: &'static str, path: &'static str, needs: Needs, operation: Operation) -> Endpoint {
@@ -187,6 +204,16 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Endpo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_response_with_several_records_is_a_list() {
+        for endpoint in ENDPOINTS {
+            let path = endpoint.path;
+            let is_about_one = path.contains('{') || ["/outbound_config", "/customer"].contains(&path);
+            let has_several = endpoint.method == "GET" && (!is_about_one || path.ends_with("/events"));
+            assert_eq!(endpoint.is_list(), has_several, "{} {path}", endpoint.method);
+        }
+    }
 
     #[test]
     fn paths_lead_to_their_endpoints() {

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use service_base::log_limiter::LogLimiter;
 use service_base::mailbox::Receiver;
+use service_core::interrupted::{Runners, end_calls};
 use sip_dialler::{Invitation, Leg, LegEnd, LegEvent};
 use tokio::sync::oneshot;
 use tracing::Span;
 use trunk_rules::outbound::{Ending, NextRoute, hangup, may_become, next_route};
-use trunk_store::{Change, DocumentKind, DocumentQuery, KeyUse, StoreError, with_key_use};
+use trunk_store::{Change, Document, DocumentKind, KeyUse, StoreError, with_key_use};
 use uuid::Uuid;
 use voipbin_types::{Action, CallStatus};
 
@@ -32,6 +34,8 @@ use crate::webhooks::event;
 
 /// The delay before the end of a call is written again after the store failed.
 const WRITE_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Limits the lines about calls that cannot be written. The end of each is written again every second.
+static UNWRITTEN: LogLimiter = LogLimiter::new("calls could not be written");
 
 /// The changes that write new calls and queue their events.
 pub(crate) fn creation_changes<'a>(
@@ -317,7 +321,9 @@ impl Running<'_> {
         note_event(&mut self.call, kind);
         self.unwritten.push(self.call.put());
         self.unwritten.extend(event(self.platform, &self.call, kind));
-        if let Err(error) = self.write().await {
+        if let Err(error) = self.write().await
+            && UNWRITTEN.admits(self.call.id, self.platform.core.clock.now())
+        {
             let call = self.call.id;
             tracing::error!(%error, %call, kind, "a call could not be written; the call continues");
         }
@@ -371,7 +377,9 @@ impl Running<'_> {
                 return;
             }
             tokio::time::sleep(WRITE_RETRY_DELAY).await;
-            if let Err(error) = self.write().await {
+            if let Err(error) = self.write().await
+                && UNWRITTEN.admits(self.call.id, self.platform.core.clock.now())
+            {
                 tracing::error!(%error, call = %self.call.id, "the end of a call could not be written yet");
             }
         }
@@ -399,41 +407,24 @@ fn mark_ended(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
 
 /// Ends the calls that were active when an earlier process of the server was killed, or another node of the database,
 /// and those of this node that have no task, because it is known only now that their creation was committed. Returns
-/// their number. Two nodes may find the same ones; one of them ends each.
+/// their number.
 ///
 /// # Errors
 /// When the store cannot be read or written.
 pub(crate) async fn end_interrupted_calls(platform: &Platform) -> Result<usize, StoreError> {
-    let store = &*platform.core.store;
-    let calls = Entity::<Calls>::list(store, DocumentQuery::live(DocumentKind::Call)).await?;
-    // Read after the calls: a node is listed before its first call, so a node that started meanwhile is not taken for
-    // dead.
-    let (own, nodes) = (store.node(), store.nodes().await?);
-    // A call of this node that has ended since it was read is not ended again: its revision differs.
-    let is_running = |call: &Entity<Calls>| {
+    end_calls(&platform.core, DocumentKind::Call, |document: &Document, runners: &Runners| {
+        let mut call = Entity::<Calls>::from_document(document)?;
         let node = call.private.node;
-        store.is_shared()
-            && if node == own {
-                platform.active_calls.has(call.id)
-            } else {
-                nodes.iter().any(|other| other.number == node)
-            }
-    };
-    let mut count = 0;
-    for mut call in calls {
-        if is_running(&call) {
-            continue;
+        // A call of this node that has ended since it was read is not ended again: its revision differs.
+        if runners.is_other(node) || (runners.is_own(node) && platform.active_calls.has(call.id)) {
+            return Ok(None);
         }
         mark_ended(platform, &mut call, Ending::FarEnd);
         note_event(&mut call, "call_hangup");
         let event = event(platform, &call, "call_hangup");
-        match platform.core.commit(std::iter::once(call.put()).chain(event).collect()).await {
-            Ok(_) => count += 1,
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(count)
+        Ok(Some(std::iter::once(call.put()).chain(event).collect()))
+    })
+    .await
 }
 
 fn ending_of(end: LegEnd) -> Ending {

@@ -152,14 +152,19 @@ async fn start_calling(
 
 /// Time between two searches for calls without a task.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(10);
+/// The time until a search that failed is repeated.
+const SEARCH_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Ends the calls of nodes that died, and those whose creation was committed although it failed here, for as long as the
 /// platform exists.
 async fn end_calls_without_task(platform: Weak<Platform>) {
+    let mut wait = SEARCH_INTERVAL;
     loop {
-        tokio::time::sleep(SEARCH_INTERVAL).await;
+        tokio::time::sleep(wait).await;
         let Some(platform) = platform.upgrade() else { return };
-        match engine::end_interrupted_calls(&platform).await {
+        let ended = engine::end_interrupted_calls(&platform).await;
+        wait = if ended.is_ok() { SEARCH_INTERVAL } else { SEARCH_RETRY_DELAY };
+        match ended {
             Ok(0) => {}
             Ok(calls) => tracing::warn!(
                 calls,

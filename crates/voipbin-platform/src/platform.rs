@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use didww_types::Secret;
 use http_listener::idempotency::Idempotency;
-use http_listener::{Limits, SharedLimiter};
+use http_listener::{FairLimiter, Limits, SharedLimiter};
 use serde::{Deserialize, Serialize};
 use service_base::boxed::Boxed;
 use service_base::descriptors::Share;
@@ -66,6 +66,8 @@ pub struct Platform {
     pub(crate) login_bodies: LoginBodies,
     /// Hashes passwords, which is slow by design, on threads of its own.
     pub(crate) hashing: HashingPool,
+    /// The lists that are being made: each takes several times the memory of its response. Customers take turns.
+    pub(crate) lists: FairLimiter,
     /// The requests with an idempotency key that are in progress.
     pub(crate) idempotency: Idempotency,
 }
@@ -146,6 +148,7 @@ impl Platform {
             failed_logins: GuessLimiter::new("logins", limits.guesses),
             login_bodies: LoginBodies::default(),
             hashing: HashingPool::new(),
+            lists: FairLimiter::lists(),
             idempotency: Idempotency::default(),
             config,
             limits,

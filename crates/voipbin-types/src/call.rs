@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::lenient::{is_default, not_empty, or_default, uuid_or_zero};
+use super::lenient::{is_default, named_texts, not_empty, or_default, uuid_or_zero};
 use super::{Action, ActionBody, Address, Anonymous, Groupcall, Timestamp};
 
 wire_core::string_enum! {
@@ -218,7 +218,7 @@ pub struct CallCreate {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anonymous: Option<Anonymous>,
     /// The variables of the flow, by name.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "named_texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
 }
 

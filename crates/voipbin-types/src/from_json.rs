@@ -379,6 +379,23 @@ mod tests {
     }
 
     #[test]
+    fn null_is_an_empty_text_in_lists_and_maps_too() {
+        let call: CallCreate = read(&json!({ "variables": { "Name": null, "b": "c" } })).unwrap();
+        assert_eq!((call.variables["Name"].as_str(), call.variables["b"].as_str()), ("", "c"));
+        let list = json!({ "destination_whitelist": ["us", null] });
+        let patch: OutboundConfigPatch = read(&list).unwrap();
+        let create: OutboundConfigCreate = read(&list).unwrap();
+        for patch in [patch, create.config] {
+            assert_eq!(patch.destination_whitelist.unwrap(), ["us", ""]);
+        }
+        for body in [json!({ "variables": { "a": 1 } }), json!({ "variables": [null] })] {
+            assert!(read::<CallCreate>(&body).is_err(), "{body}");
+        }
+        let none: OutboundConfigPatch = read(&json!({ "destination_whitelist": null })).unwrap();
+        assert_eq!(none, OutboundConfigPatch::default());
+    }
+
+    #[test]
     fn of_a_member_that_occurs_twice_the_last_one_counts() {
         let text = br#"{"source":{"target":"-"},"source":{"type":"sip","type":"tel","target":"+1"},"destinations":[],
             "destinations":[{"target":"a","target":"b"}]}"#;

@@ -1,5 +1,7 @@
 //! Decoding of members for which the service's own programs are lenient.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 use wire_core::parsed;
@@ -11,6 +13,20 @@ where
     T: Deserialize<'de> + Default,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Like [`or_default`], for a list of texts and for each of them.
+pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    let texts = Option::<Vec<Option<String>>>::deserialize(deserializer)?;
+    Ok(texts.map(|texts| texts.into_iter().map(Option::unwrap_or_default).collect()))
+}
+
+/// Like [`or_default`], for texts by their names and for each of them.
+pub(super) fn named_texts<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let texts: BTreeMap<String, Option<String>> = or_default(deserializer)?;
+    Ok(texts.into_iter().map(|(name, text)| (name, text.unwrap_or_default())).collect())
 }
 
 /// Decodes `""` as an absent value: the service's documents show it where the running service omits the

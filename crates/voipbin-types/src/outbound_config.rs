@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Timestamp;
-use super::lenient::or_default;
+use super::lenient::{or_default, texts};
 
 /// The rules for a customer's outgoing calls. Each customer has at most one outbound config.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ pub struct OutboundConfigPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// See [`OutboundConfig::destination_whitelist`].
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "texts", skip_serializing_if = "Option::is_none")]
     pub destination_whitelist: Option<Vec<String>>,
     /// See [`OutboundConfig::codecs`].
     #[serde(skip_serializing_if = "Option::is_none")]

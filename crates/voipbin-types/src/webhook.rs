@@ -68,7 +68,8 @@ pub fn sign(secret: &Secret, body: &[u8]) -> String {
 /// Checks the signature of a webhook. The comparison takes constant time.
 ///
 /// `body` must be the bytes as received: JSON that was decoded and encoded again can differ in its bytes.
-/// `header` is the value of the [`SIGNATURE_HEADER`].
+/// `header` is the value of the [`SIGNATURE_HEADER`]. Every signature is wrong for an empty secret, such as that of a
+/// setting that is missing: anyone can make those.
 ///
 /// ```
 /// # mod voipbin_client { pub use voipbin_types as types; }
@@ -80,6 +81,9 @@ pub fn sign(secret: &Secret, body: &[u8]) -> String {
 /// assert!(!verify(&secret, b"another body", header));
 /// ```
 pub fn verify(secret: &Secret, body: &[u8], header: &str) -> bool {
+    if secret.expose().is_empty() {
+        return false;
+    }
     let Some(bytes) = header.strip_prefix(SCHEME).and_then(wire_core::from_hex::<32>) else { return false };
     mac(secret, body).verify_slice(&bytes).is_ok()
 }
@@ -104,6 +108,8 @@ mod tests {
         assert!(verify(&secret, body, &right));
         assert!(!verify(&Secret::new("t"), body, &right));
         assert!(!verify(&secret, b"{ }", &right));
+        let empty = Secret::new("");
+        assert!(!verify(&empty, body, &sign(&empty, body)), "anyone can sign with it");
         let other_case = right.to_uppercase();
         let cut = &right[..right.len() - 2];
         let bare = right.trim_start_matches(SCHEME);

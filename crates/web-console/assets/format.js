@@ -3,7 +3,9 @@
 import { h, none } from './dom.js';
 
 const DAY = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' });
-const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
+// With `hour12` instead, midnight is 24:00 in some locales.
+const HOURS = { hourCycle: 'h23', hour: '2-digit', minute: '2-digit' };
+const TIME = new Intl.DateTimeFormat(undefined, { ...HOURS, second: '2-digit' });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' });
 const MONEY = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD', minimumFractionDigits: 2, maximumFractionDigits: 4 });
 const COUNT = new Intl.NumberFormat('en-US');
@@ -11,7 +13,9 @@ const COUNT = new Intl.NumberFormat('en-US');
 export const count = (value) => COUNT.format(value);
 
 // Without seconds, because it is updated only at each heartbeat.
-export const clockTime = (at) => new Date(at).toLocaleString(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hour12: false });
+export const clockTime = (at) => new Date(at).toLocaleString(undefined, { month: 'short', day: 'numeric', ...HOURS });
+
+export const hourOfDay = (at) => at.toLocaleTimeString(undefined, HOURS);
 
 export const clock = (at) => TIME.format(new Date(at));
 

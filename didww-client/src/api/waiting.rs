@@ -73,7 +73,8 @@ impl Api<Order> {
     /// # }
     /// ```
     pub fn wait_until_carried_out(&self, id: &Id<Order>) -> Waiting<Order> {
-        self.wait_for(id, |order| order.status != OrderStatus::Pending)
+        // Not every other status than `pending`: one that this crate does not know need not be an end.
+        self.wait_for(id, |order| matches!(order.status, OrderStatus::Completed | OrderStatus::Canceled))
     }
 }
 
@@ -98,7 +99,8 @@ impl Api<Export> {
 }
 
 impl<R: Gettable> Waiting<R> {
-    /// Sets the time after which the wait fails. The record is read once more at its end.
+    /// Sets the time after which the wait fails. The record is read once more at its end, for which the service has the
+    /// [`timeout`](crate::ClientBuilder::timeout) of one request, whatever the retry policy is.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -114,7 +116,12 @@ impl<R: Gettable> Waiting<R> {
     pub async fn send(mut self) -> Result<Single<R>, Error> {
         let started = client_core::now();
         loop {
-            let single = self.api.get(&self.id).send().await?;
+            let waited = client_core::now().saturating_duration_since(started);
+            let limit = self.timeout.saturating_sub(waited).saturating_add(self.api.client.timeout());
+            let Some(read) = client_core::within(limit, self.api.get(&self.id).send()).await else {
+                return Err(self.overdue(client_core::now().saturating_duration_since(started)));
+            };
+            let single = read?;
             let record: &R = &single;
             if (self.is_done)(record) {
                 return Ok(single);
@@ -122,13 +129,17 @@ impl<R: Gettable> Waiting<R> {
             let waited = client_core::now().saturating_duration_since(started);
             let left = self.timeout.saturating_sub(waited);
             if left.is_zero() {
-                let path = Request::record(Method::GET, self.api.path(), self.id.as_str()).path;
-                let exchange = Exchange::unsent(&Method::GET, path);
-                return Err(Error::Overdue(Box::new(Overdue::new(exchange, waited))));
+                return Err(self.overdue(waited));
             }
             // A wait of zero would be a busy loop.
             client_core::sleep(self.interval.max(Duration::from_millis(1)).min(left)).await;
         }
+    }
+
+    fn overdue(&self, waited: Duration) -> Error {
+        let path = Request::record(Method::GET, self.api.path(), self.id.as_str()).path;
+        let exchange = Exchange::unsent(&Method::GET, path);
+        Error::Overdue(Box::new(Overdue::new(exchange, waited)))
     }
 }
 

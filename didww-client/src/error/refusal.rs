@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use client_core::Answered;
+use client_core::{Answered, one_line};
 use didww_types::ErrorObject;
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -17,6 +17,8 @@ use crate::{Error, Exchange};
 const TEXT_MEMBERS: [&str; 5] = ["error_description", "message", "detail", "title", "error"];
 /// The maximum number of characters of such a text that `Display` prints.
 const MAX_TEXT_CHARACTERS: usize = 200;
+/// The maximum number of characters of the text of an error object that `Display` prints.
+const MAX_DETAIL_CHARACTERS: usize = 1_000;
 
 /// The segment of every path of the API.
 const VERSION_SEGMENT: &str = "v3";
@@ -123,8 +125,7 @@ fn foreign_text(body: &[u8]) -> Option<String> {
         },
         _ => None,
     })?;
-    let line = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
-    Some(line.take(MAX_TEXT_CHARACTERS).collect())
+    Some(one_line(text, MAX_TEXT_CHARACTERS))
 }
 
 impl fmt::Display for Refusal {
@@ -139,7 +140,7 @@ impl fmt::Display for Refusal {
         for error in &self.errors {
             let text =
                 error.detail.as_deref().or(error.title.as_deref()).unwrap_or("an error without a text");
-            write!(f, "{separator}{text}")?;
+            write!(f, "{separator}{}", one_line(text, MAX_DETAIL_CHARACTERS))?;
             separator = "; ";
         }
         Ok(())

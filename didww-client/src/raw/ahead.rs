@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use client_core::Instant;
 use didww_types::{Document, ResourceObject};
 use futures_core::Stream;
 use futures_util::StreamExt as _;
@@ -18,6 +19,8 @@ use crate::{Endless, Error, Exchange};
 const REQUESTED: usize = 3;
 /// Number of pages that are decoded at the same time.
 const DECODED: usize = 2;
+/// The part of the client's timeout after which a caller who still handles a page has no use of the next ones.
+const PATIENCE: u32 = 4;
 
 /// A page of a list.
 type Page = Document<Vec<ResourceObject>>;
@@ -40,7 +43,8 @@ pub(super) fn stream(
     decode: Decode,
 ) -> impl Stream<Item = Result<Page, Error>> + Send + Unpin + use<> {
     let first = request.query_value(NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1);
-    let reader = Reader { request, decode, progress: Progress::at(first), is_first: true, queue: None };
+    let progress = Progress::at(first);
+    let reader = Reader { request, decode, progress, is_first: true, queue: None, polled_at: None };
     Box::pin(try_unfold(Pages::Next(Box::new(reader)), Pages::step))
 }
 
@@ -74,13 +78,22 @@ struct Reader {
     is_first: bool,
     /// The pages from the next one on, up to the number that the total of the first page implies.
     queue: Option<Queue>,
+    /// When a page of the queue was last read.
+    polled_at: Option<Instant>,
 }
 
 impl Reader {
     async fn read(&mut self) -> Result<(Exchange, Page), Error> {
+        let patience = self.request.client.timeout() / PATIENCE;
+        let is_stale = |at: Instant| client_core::now().saturating_duration_since(at) > patience;
+        if self.polled_at.is_some_and(is_stale) {
+            // Nothing drove its requests meanwhile, and their time limits went on.
+            self.queue = None;
+        }
         if let Some(queue) = &mut self.queue
             && let Some(read) = queue.next().await
         {
+            self.polled_at = Some(client_core::now());
             return read;
         }
         // Records that were created meanwhile may be on more pages than expected.

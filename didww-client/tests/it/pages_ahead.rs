@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use didww_client::{
-    Document, EndlessReason, Error, Method, RawAnswer, ResourceObject, StreamExt as _, TryStreamExt as _,
+    Document, EndlessReason, Error, Method, RawAnswer, ResourceObject, RetryPolicy, StreamExt as _,
+    TryStreamExt as _,
 };
 use serde_json::{Value, json};
 use wiremock::matchers::{query_param, query_param_is_missing};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{client, error, received, response};
+use crate::support::{builder, client, error, received, response};
 
 type Read = Result<Document<Vec<ResourceObject>>, Error>;
 
@@ -86,6 +87,25 @@ async fn a_page_is_requested_before_the_one_before_it_is_answered() {
         _ = pages.next() => panic!("page 2 is not answered yet"),
         () = is_requested => {}
     }
+}
+
+#[tokio::test]
+async fn the_pages_after_one_that_is_handled_for_long_are_not_timed_out() {
+    let server = MockServer::start().await;
+    first(&server, page(&["1"], 4, Some(2))).await;
+    numbered(&server, 2, page(&["2"], 4, Some(3))).await;
+    // Requested together with page 2, and answered while nothing reads the answer.
+    numbered(&server, 3, page(&["3"], 4, Some(4)).set_delay(Duration::from_millis(500))).await;
+    numbered(&server, 4, page(&["4"], 4, None)).await;
+    let builder = builder(&server.uri()).timeout(Duration::from_secs(2)).retry(RetryPolicy::none());
+    let mut pages = builder.build().unwrap().raw(Method::GET, "/pops").pages_ahead(document);
+    let mut read = vec![pages.next().await.unwrap(), pages.next().await.unwrap()];
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    while let Some(page) = pages.next().await {
+        read.push(page);
+    }
+    assert_eq!(ids(&read), [["1"], ["2"], ["3"], ["4"]]);
+    assert!(read.iter().all(Result::is_ok), "{read:?}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use didww_client::resources::VoiceOutTrunk;
 use didww_client::{
     ApiVersion, Client, ClientBuilder, Error, ErrorCode, Method, Reason, RetryPolicy, TryStreamExt as _,
 };
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use wiremock::matchers::{header, method, path};
@@ -76,6 +77,18 @@ async fn a_thousand_requests_of_clones_share_one_token_which_the_key_never_accom
         let is_mint = request.url.path() == "/token";
         assert_eq!((has("api-key"), has("authorization")), (is_mint, !is_mint));
     }
+}
+
+#[tokio::test]
+async fn a_request_that_is_left_half_way_keeps_no_other_one_waiting_for_the_token() {
+    let server = server().await;
+    let trunks = client(&server).voice_out_trunks();
+    let mut left = Box::pin(trunks.get(&id(TRUNK)).send());
+    assert!(left.as_mut().now_or_never().is_none());
+    let other = tokio::time::timeout(Duration::from_secs(10), trunks.get(&id(TRUNK)).send()).await;
+    assert!(other.unwrap().is_ok());
+    assert!(left.await.is_ok());
+    assert_eq!(mints(&server).await.len(), 1);
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer};
 
-use crate::support::{client, document, error, id, received, response};
+use crate::raw_server::raw_server;
+use crate::support::{builder, client, document, error, id, received, response};
 
 fn order(status: &str) -> Value {
     document(&json!({"id": "1", "type": "orders", "attributes": {"amount": "1.0", "status": status,
@@ -32,6 +33,17 @@ async fn an_order_is_read_until_it_is_carried_out() {
 }
 
 #[tokio::test]
+async fn an_order_with_a_status_of_a_later_version_is_not_carried_out() {
+    let server = MockServer::start().await;
+    answers(&server, 1, &order("in_review")).await;
+    answers(&server, 9, &order("canceled")).await;
+    let waiting = client(&server).orders().wait_until_carried_out(&id("1"));
+    let order = waiting.every(Duration::from_millis(1)).await.unwrap();
+    assert_eq!(order.status, OrderStatus::Canceled);
+    assert_eq!(received(&server).await, ["GET /v3/orders/1"; 2]);
+}
+
+#[tokio::test]
 async fn a_wait_ends_at_its_deadline_with_the_time_that_passed() {
     let server = MockServer::start().await;
     answers(&server, u64::MAX, &order("pending")).await;
@@ -47,6 +59,17 @@ async fn a_wait_ends_at_its_deadline_with_the_time_that_passed() {
     );
     let at_once = orders.wait_until_carried_out(&id("1")).timeout(Duration::ZERO).await;
     assert!(matches!(at_once, Err(Error::Overdue(_))));
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_prolongs_a_wait_by_one_request_at_most() {
+    let base = raw_server(Vec::new()).await;
+    let client = builder(&base).timeout(Duration::from_millis(400)).build().unwrap();
+    let waiting = client.orders().wait_until_carried_out(&id("1")).timeout(Duration::from_millis(100));
+    let overdue = waiting.await;
+    // Four attempts would take 1.6 s.
+    let Err(Error::Overdue(overdue)) = overdue else { panic!("{overdue:?}") };
+    assert!(overdue.waited >= Duration::from_millis(500), "{overdue}");
 }
 
 #[tokio::test]

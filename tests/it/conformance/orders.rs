@@ -159,8 +159,14 @@ async fn items_are_refused_with_their_place() {
     }
     refused(&shop.post(json!({ "items": [] })).await, &[attribute("items", "can't be blank")]);
     refused(&shop.post(json!({})).await, &[attribute("items", "can't be blank")]);
-    let other = json!({ "type": "generic_order_items", "attributes": {} });
-    refused(&shop.post(json!({ "items": [other] })).await, &[at("type", "is invalid")]);
+    // The service makes the items of these types.
+    for other in [
+        json!({ "type": "generic_order_items", "attributes": {} }),
+        json!({ "type": "emergency_order_items", "attributes":
+            { "emergency_calling_service_id": UNKNOWN, "qty": 1 } }),
+    ] {
+        refused(&shop.post(json!({ "items": [other] })).await, &[at("type", "is invalid")]);
+    }
     let twice = shop.item(&json!({ "available_did_id": shop.numbers[0] }));
     let refusal = shop.post(json!({ "items": [twice, twice] })).await;
     assert_eq!(refusal.at("/errors/0/source/pointer"), "/data/attributes/items/1/available_did_id");

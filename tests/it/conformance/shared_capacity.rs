@@ -178,3 +178,68 @@ async fn a_group_with_numbers_is_not_deleted_and_one_without_gives_its_channels_
         assert_eq!((api.delete(&path).await.status, assigned(&world, &pool).await), (204, json!(0)));
     }
 }
+
+#[tokio::test]
+async fn a_number_takes_channels_only_of_a_pool_that_has_its_country() {
+    let world = World::start().await;
+    let (control, owner) = (world.server.control(), Some(world.server.account()));
+    let (mut countries, mut numbers) = (Vec::new(), Vec::new());
+    for (name, iso, number) in [("Lithuania", "LT", "37061498222"), ("Latvia", "LV", "37161498222")] {
+        let country = RecordMembers::default().attribute("name", name).attribute("iso", iso);
+        let country = control.put_record(None, "countries", None, country).await.unwrap();
+        let area = RecordMembers::default().attribute("area_name", name).relationship("country", [country]);
+        let area = control.put_record(None, "did_groups", None, area).await.unwrap();
+        let did = RecordMembers::default().attribute("number", number).relationship("did_group", [area]);
+        numbers.push(control.put_record(owner, "dids", None, did).await.unwrap().to_string());
+        countries.push(country);
+    }
+    let [here, abroad] = [numbers[0].as_str(), numbers[1].as_str()];
+    let local = RecordMembers::default().attribute("name", "Local").attribute("total_channels_count", 30);
+    let local = local.relationship("countries", [countries[0]]);
+    let local = control.put_record(owner, "capacity_pools", None, local).await.unwrap().to_string();
+    let anywhere = pool(&world, "Anywhere", 30).await;
+    let of_local = made(&world, &group("Of local", &local, 1)).await;
+    let of_anywhere = made(&world, &group("Of anywhere", &anywhere, 1)).await;
+    for (country, total) in [(countries[0], 1), (countries[1], 0)] {
+        let found = world.api.get(&format!("/capacity_pools?filter[country.id]={country}")).await;
+        assert_eq!(found.at("/meta/total_records"), total);
+    }
+
+    let into = |did: &str, name: &str, kind: &str, id: &str| {
+        linking(update("dids", did, json!({})), name, identifier(kind, id))
+    };
+    let to_pool = |did: &str, id: &str| into(did, "capacity_pool", "capacity_pools", id);
+    let to_group = |did: &str, id: &str| into(did, "shared_capacity_group", "shared_capacity_groups", id);
+    let path = |did: &str| format!("{DIDS}/{did}");
+    let of_column = |name: &str| attribute(name, "is not allowed for DID country");
+    let at_place =
+        |place: &str| relationship(&format!("dids/{place}"), "cannot be applied to shared capacity group");
+    for version in [OLD, NEW, TOKENS] {
+        let api = world.api.at(Some(version));
+        let answer = api.patch(&path(abroad), &to_pool(abroad, &local)).await;
+        refused(&answer, &[of_column("capacity_pool_id")]);
+        let answer = api.patch(&path(abroad), &to_group(abroad, &of_local)).await;
+        refused(&answer, &[of_column("shared_capacity_group_id")]);
+        let linkage = json!({ "data": identifier("shared_capacity_groups", &of_local) });
+        let endpoint = format!("{}/relationships/shared_capacity_group", path(abroad));
+        refused(&api.patch(&endpoint, &linkage).await, &[of_column("shared_capacity_group_id")]);
+
+        let new = linking(group("New", &local, 1), "dids", dids(&[here, abroad]));
+        refused(&api.post(SHARED, &new).await, &[at_place("1")]);
+        let of_stored = update("shared_capacity_groups", &of_local, json!({}));
+        let all = linking(of_stored, "dids", dids(&[abroad, here]));
+        refused(&api.patch(&format!("{SHARED}/{of_local}"), &all).await, &[at_place("0")]);
+        let endpoint = format!("{SHARED}/{of_local}/relationships/dids");
+        refused(&api.post(&endpoint, &json!({ "data": dids(&[abroad]) })).await, &[at_place("0")]);
+
+        // What is not known is no obstacle: a pool without countries, and a number without a group.
+        for (did, pool) in [(here, &local), (abroad, &anywhere)] {
+            assert_eq!(api.patch(&path(did), &to_pool(did, pool)).await.status, 200, "{version}");
+        }
+        for (did, id) in [(here, &of_local), (abroad, &of_anywhere)] {
+            assert_eq!(api.patch(&path(did), &to_group(did, id)).await.status, 200, "{version}");
+        }
+    }
+    let unknown = world.did("12125550143").await;
+    assert_eq!(world.api.patch(&path(&unknown), &to_group(&unknown, &of_local)).await.status, 200);
+}

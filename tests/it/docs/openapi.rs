@@ -96,6 +96,12 @@ async fn every_operation_of_a_document_is_served_and_no_other() {
                     templates.push(format!("/{path}/{{id}}/relationships/{name}"));
                 }
             }
+            for path in &paths {
+                let Some(ending) = spec.downloads_below(path) else { continue };
+                if is_served(&world.api.get(&format!("/{path}/{ABSENT}{ending}")).await, "") {
+                    served.insert(("GET".to_owned(), format!("/{path}/{{filename}}{ending}")));
+                }
+            }
             for template in templates {
                 let path = template.replace("{id}", ABSENT);
                 let relationship = template.rsplit('/').next().unwrap();

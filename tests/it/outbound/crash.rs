@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 use voipbin_client::Client;
-use voipbin_client::types::{Address, CallStatus, EventKind, Provider, ProviderCallCreate};
+use voipbin_client::types::{Address, Call, CallStatus, EventKind, Provider, ProviderCallCreate};
 
 use super::durable::{Durable, EDGE};
 use super::stage::*;
@@ -17,7 +17,8 @@ use crate::sip::edge::until;
 use crate::support::place::Place;
 use crate::support::receiver::{Answer, Receiver};
 
-/// The time within which the calls of a killed server are marked as ended by the next one on a shared database.
+/// The time within which the calls of a killed server are marked as ended by the next one on a shared database: 14
+/// seconds until it is declared dead, 10 until the next search for its calls, and the writes, 50 calls in each.
 const ENDED_WITHIN: Duration = Duration::from_secs(40);
 
 /// The outcome of the calls, as the receiver was notified.
@@ -44,18 +45,45 @@ impl Heard {
     }
 }
 
-/// Waits until every call has ended.
-pub(super) async fn all_end(platform: &Client) {
+/// The nodes of a database of PostgreSQL, with the number of their calls that are live.
+const NODES: &str = "SELECT concat_ws(' ', 'node', coalesce(n.number, c.node), 'beats', n.beats, 'last', \
+     to_timestamp(n.beat_at / 1000.0), 'heir', n.heir, 'removed', n.removed, 'live calls', coalesce(c.calls, 0), \
+     'now', now()) \
+     FROM node n FULL JOIN (SELECT (body::json -> 'own' ->> 'node')::bigint AS node, count(*) AS calls \
+         FROM document WHERE kind = 9 AND live GROUP BY 1) c ON c.node = n.number ORDER BY n.number";
+
+/// Maximum number of calls that a failure names.
+const MAX_NAMED: usize = 20;
+
+/// Waits until every call has ended. A failure names those that have not, and the nodes.
+pub(super) async fn all_end(platform: &Client, place: &Place) {
+    let mut live = Vec::new();
     let all = async {
         loop {
-            let calls = platform.calls().list().all().await.unwrap();
-            if calls.iter().all(|call| call.status == CallStatus::Hangup) {
+            live = platform.calls().list().all().await.unwrap();
+            live.retain(|call| call.status != CallStatus::Hangup);
+            if live.is_empty() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(ENDED_WITHIN, all).await.expect("calls of a killed server end");
+    if tokio::time::timeout(ENDED_WITHIN, all).await.is_ok() {
+        return;
+    }
+    let named: Vec<String> = live.iter().take(MAX_NAMED).map(described).collect();
+    let nodes = if place.is_file() { Vec::new() } else { place.ask(NODES) };
+    panic!(
+        "{} calls of killed servers have not ended after {ENDED_WITHIN:?}:\n{}\n{}",
+        live.len(),
+        named.join("\n"),
+        nodes.join("\n")
+    );
+}
+
+fn described(call: &Call) -> String {
+    let Call { id, status, tm_create, tm_progressing, tm_update, .. } = call;
+    format!("{id} {status}: created {tm_create:?}, progressing {tm_progressing:?}, updated {tm_update:?}")
 }
 
 /// Checks that every record has its calls, and every call a record and an end. Returns the ids of the calls.
@@ -191,7 +219,7 @@ async fn both_or_neither(place: &Place, answers_before_kills: &[usize]) {
         }
         server = Durable::start_at(&place.url(), place.folder(), EDGE).await;
         if !place.is_file() {
-            all_end(&server.platform).await;
+            all_end(&server.platform, place).await;
         }
         let acknowledged = acknowledged.lock().unwrap().clone();
         let calls = nothing_dangles(&server.platform, &acknowledged).await;

@@ -198,7 +198,7 @@ async fn survives_kills(place: &Place, kills: usize) {
         shared.changed.store(stored, Ordering::SeqCst);
     }
 
-    all_end(&apis.platform).await;
+    all_end(&apis.platform, place).await;
     let placed = shared.placed.lock().unwrap().clone();
     let calls = nothing_dangles(&apis.platform, &placed).await;
     Heard::default().ends_of(&calls, &mut hooks).await;

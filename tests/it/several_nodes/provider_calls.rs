@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 use voipbin_client::types::{CallStatus, Provider};
 
-use super::{Pair, until_ready};
+use super::{Pair, kill, until_ready};
 use crate::outbound::durable::{ADMIN, Apis, EDGE};
 use crate::outbound::stage::long_call;
 use crate::sip::edge::until;
@@ -14,6 +14,9 @@ use crate::support::tcp_proxy::{Proxy, Way};
 
 /// The longest time from the answer to the request to end a call to the record of its end, at any server.
 const ENDS_WITHIN: Duration = Duration::from_secs(1);
+/// The time within which the calls of a killed server have ended: 14 seconds until that is declared dead, 10 until the
+/// next search for its calls, and the writes.
+const ENDS_OF_THE_DEAD_WITHIN: Duration = Duration::from_secs(30);
 
 /// Two servers, and the records that their calls need.
 struct Stage {
@@ -121,6 +124,27 @@ async fn a_reset_at_one_server_ends_the_calls_of_the_platform_at_the_other_one_b
     assert_eq!(ended, "1", "it went on without a record");
 }
 
+/// Refuses each change of a call as a full disk does.
+const FULL: &str = "CREATE FUNCTION is_full() RETURNS trigger LANGUAGE plpgsql AS \
+    $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$; \
+    CREATE TRIGGER is_full BEFORE UPDATE ON document FOR EACH ROW WHEN (new.kind = 9) EXECUTE FUNCTION is_full()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_end_cannot_be_written_is_in_the_log_a_few_times_and_not_every_second() {
+    let stage = Stage::start().await;
+    let id = stage.call_at(&stage.one).await;
+    stage.pair.database.ask(FULL);
+    // Whether the request itself writes is not the question here.
+    let _asked = stage.one.platform.calls().hangup(id).await;
+    let binary = &stage.pair.one.binary;
+    let said = || binary.log().lines().filter(|line| line.contains("could not be written")).count();
+    until("a line of the log", async || (said() > 0).then_some(())).await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert!(said() <= 3, "{}", binary.log());
+    stage.pair.database.ask("DROP TRIGGER is_full ON document");
+    stage.ends(id, false).await;
+}
+
 /// Makes the commit of each new call take three seconds.
 const SLOW_COMMIT: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
     $$ BEGIN PERFORM pg_sleep(3); RETURN NULL; END $$; \
@@ -148,4 +172,49 @@ async fn a_call_of_the_platform_whose_creation_is_committed_after_it_had_failed_
     until("it is committed", async || (stage.pair.database.ask(&count) == "1").then_some(())).await;
     let live = format!("SELECT live {others}");
     until("it is ended", async || (stage.pair.database.ask(&live) == "f").then_some(())).await;
+}
+
+/// Makes every end of the call with this id fail.
+fn refuse_end(id: Uuid) -> String {
+    format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION 'this call cannot end'; END $$; \
+         CREATE TRIGGER refuse BEFORE UPDATE ON document FOR EACH ROW \
+         WHEN (old.id = '{id}' AND old.live AND NOT new.live) EXECUTE FUNCTION refuse()"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_calls_of_a_killed_server_end_although_a_row_of_its_edge_is_unreadable_and_one_end_fails() {
+    let mut stage = Stage::start().await;
+    let mut calls = Vec::new();
+    for _ in 0..4 {
+        calls.push(stage.call_at(&stage.one).await);
+    }
+    let running = "SELECT count(*) FROM running_call";
+    until("the edge has the calls", async || (stage.pair.database.ask(running) == "4").then_some(())).await;
+    kill(&mut stage.pair.one).await;
+    let (unreadable, unwritable) = (calls[0], calls[1]);
+    // The edge cannot settle it, so the killed server stays listed.
+    stage.pair.database.ask(
+        "UPDATE running_call SET attributes = 'x' WHERE number = (SELECT min(number) FROM running_call)",
+    );
+    let spoil = format!("UPDATE document SET body = 'x' WHERE kind = 9 AND id = '{unreadable}'");
+    stage.pair.database.ask(&spoil);
+    stage.pair.database.ask(&refuse_end(unwritable));
+    let live = "SELECT string_agg(id::text, ' ' ORDER BY id) FROM document WHERE kind = 9 AND live";
+    let mut left = [unreadable, unwritable].map(|id| id.to_string());
+    left.sort();
+    let ended = async {
+        while stage.pair.database.ask(live) != left.join(" ") {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let ended = tokio::time::timeout(ENDS_OF_THE_DEAD_WITHIN, ended).await;
+    assert!(ended.is_ok(), "{left:?} cannot end; live are {}", stage.pair.database.ask(live));
+    let listed = stage.pair.database.ask("SELECT count(*) FROM node WHERE heir IS NOT NULL AND NOT removed");
+    assert_eq!(listed, "1", "its edge's call is not settled");
+    // They keep the server from no reset either.
+    stage.pair.other.control_request("/reset", "POST", &serde_json::json!({})).await;
+    assert_eq!(stage.pair.database.ask("SELECT count(*) FROM document WHERE kind = 9"), "0");
 }

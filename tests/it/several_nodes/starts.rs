@@ -1,11 +1,14 @@
 //! Servers that start at the same time.
 
+use std::fs;
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 
 use super::ledger::ADMIN;
 use crate::sip::edge::until;
 use crate::support::api::{Api, http_client};
-use crate::support::binary::Binary;
+use crate::support::binary::{Binary, command};
 use crate::support::postgres::Server;
 
 /// Number of servers.
@@ -48,4 +51,35 @@ async fn servers_that_start_at_once_on_an_empty_database_have_one_account_and_on
     let forgets = "SELECT count(*) FROM job WHERE kind = 'channels.forget'";
     until("one job deletes rows of channels", async || (database.ask(forgets) == "1").then_some(())).await;
     drop(binaries);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_waits_for_another_server_is_ended_by_two_signals() {
+    let database = Server::shared().database();
+    assert_eq!(Binary::start(&["--database", &database.url(), "--api-key", "k"]).terminate(), Some(0));
+    let other = "UPDATE schema_version SET lease_until = now() + interval '1 hour', \
+                 migrator = '00000000-0000-4000-8000-000000000001'";
+    database.ask(other);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut starting = command()
+        .args(["--listen", "127.0.0.1:0", "--control-listen", "off", "--sip-listen", "off", "--database"])
+        .arg(database.url())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let logged = async |words: &str| {
+        until(words, async || fs::read_to_string(&log).unwrap().contains(words).then_some(())).await;
+    };
+    let terminate = || {
+        let sent = Command::new("kill").args(["-TERM", &starting.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    };
+    logged("this one waits for it").await;
+    terminate();
+    logged("stopping when the start is complete").await;
+    terminate();
+    logged("ended at once by a second signal").await;
+    assert_eq!(starting.wait().unwrap().code(), Some(1));
 }

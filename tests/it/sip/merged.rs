@@ -66,13 +66,31 @@ async fn a_client_that_does_not_count_on_may_answer_a_challenge() {
 async fn a_refused_invite_may_be_tried_again_with_the_same_number() {
     let edge = Edge::start().await;
     open_trunk(&edge).await;
-    let mut call = Call::new(&edge, "9990486").await;
-    assert_eq!(call.attempt().await.code(), 486);
-    call.sent = call.sent.replace("9990486", ANSWERS_AT_ONCE);
-    // The ACK of the refusal is on its way.
-    super::edge::until("the refusal is confirmed", async || {
-        let answer = on_another_way(&mut call, &super::uac::unique()).await;
-        (answer.code() == 200).then_some(())
-    })
-    .await;
+    // Refused by the called party, and by a rule.
+    for (refused, code) in [("9990486", 486), ("0123", 484)] {
+        let mut call = Call::new(&edge, refused).await;
+        call.invite(&[]).await;
+        let sent = call.sent.clone();
+        // Its ACK is on its way, or lost.
+        let refusal = call.uac.expect("a refusal", Some(&sent), |message| message.code() >= 300).await;
+        assert_eq!(refusal.code(), code, "{refusal:?}");
+        call.sent = sent.replace(&format!("sip:{refused}@"), &format!("sip:{ANSWERS_AT_ONCE}@"));
+        assert_eq!(on_another_way(&mut call, "next").await.code(), 200, "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_a_proxy_gave_up_may_be_tried_again_at_once_with_the_same_number() {
+    let edge = Edge::start().await;
+    let trunk = open_trunk(&edge).await;
+    let mut call = Call::new(&edge, "9990180").await;
+    call.invite(&[]).await;
+    call.ringing(180).await;
+    call.cancel().await;
+    assert_eq!(call.answer().await.code(), 487);
+    call.sent = call.sent.replace("sip:9990180@", &format!("sip:{ANSWERS_AT_ONCE}@"));
+    let answer = on_another_way(&mut call, "next").await;
+    assert_eq!(answer.code(), 200, "{answer:?}");
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_code"], 487);
+    assert_eq!(edge.active().await.len(), 1);
 }

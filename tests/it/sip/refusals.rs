@@ -297,6 +297,7 @@ async fn media_must_fit_the_encryption_mode_and_a_codec() {
         (mode("srtp_sdes"), plain, profile),
         (mode("srtp_sdes"), "m=audio PORT RTP/SAVP 8", profile),
         (mode("srtp_dtls"), dtls, (488, "media", 9142)),
+        (mode("zrtp"), sdes.as_str(), profile),
         (mode("disabled"), "m=audio PORT RTP/AVP 96\na=rtpmap:96 EVS/16000", (488, "media", 140)),
         (mode("disabled"), "m=video PORT RTP/AVP 31", profile),
         (mode("disabled"), "m=audio many RTP/AVP 8", (500, "media", 1500)),

@@ -279,3 +279,37 @@ async fn a_refresh_whose_connection_is_closed_before_its_answer_is_sent_again_ov
     assert!(again.sequence() > first.sequence(), "{again:?}");
     assert_eq!(edge.active().await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_refresh_by_re_invite_whose_connection_is_closed_is_sent_again_instead_of_ending_the_call() {
+    let edge = Edge::start().await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "rtp_timeout": 600 })).await;
+    let uac = Uac::tcp(&edge).await;
+    let listener = TcpListener::bind((uac.local.ip(), 0)).await.unwrap();
+    let mut call = Call::over(uac, &edge, ANSWERS_AT_ONCE).await;
+    let contact = listener.local_addr().unwrap();
+    call.contact = vec![format!("Contact: <sip:caller@{contact};transport=tcp>")];
+    call.headers = ["Supported: timer", "Session-Expires: 600;refresher=uas"].map(str::to_owned).into();
+    assert_eq!(call.place(&trunk).await.code(), 200);
+    assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the ACK has arrived");
+    edge.advance(300).await;
+    let is_invite = |message: &Message| message.code() == 0 && message.method() == "INVITE";
+    let first = call.uac.expect("a re-INVITE", None, is_invite).await;
+    drop(std::mem::replace(&mut call.uac, Uac::udp(&edge).await));
+    // The response could come over another connection, for a time that the server's clock does not affect.
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    let accepting = tokio::spawn(async move { Uac::accepted(&listener).await });
+    until("the refresh is due again", async || {
+        edge.advance(3).await;
+        accepting.is_finished().then_some(())
+    })
+    .await;
+    call.uac = accepting.await.unwrap();
+    let offer = call.offer.clone();
+    let again = call.asked("INVITE", "200 OK", &["Session-Expires: 600;refresher=uac"], &offer).await;
+    assert!(again.sequence() > first.sequence(), "{again:?}");
+    let is_ack = |message: &Message| message.code() == 0 && message.method() == "ACK";
+    assert_eq!(call.uac.expect("its ACK", None, is_ack).await.sequence(), again.sequence());
+    assert_eq!(edge.active().await.len(), 1);
+}

@@ -188,4 +188,9 @@ async fn null_is_a_member_that_is_absent() {
     assert_eq!(record["call_ids"].as_array().unwrap().len(), 1, "{record}");
     assert_eq!(record["destinations"], json!([{}, tel(US)]));
     stage.sa.send("PUT", "/outbound_config", "null").await.ok();
+    // In a list or map it is an empty text: a program sends it for what its user left out.
+    let call = json!({ "destinations": [at("sip:bob@elsewhere.invalid")], "variables": { "name": null } });
+    stage.sa.post("/calls", &call).await.ok();
+    let config = stage.sa.put("/outbound_config", &json!({ "destination_whitelist": ["us", null] })).await;
+    config.refused(&invalid("destination_whitelist entry cannot be empty"));
 }

@@ -107,6 +107,18 @@ async fn a_credential_is_taken_from_the_first_place_that_has_one() {
 }
 
 #[tokio::test]
+async fn a_cookie_is_read_beside_another_one_of_any_bytes() {
+    let stage = Stage::start().await;
+    let good = token(&stage).await;
+    // A page of the same host can set cookies that are not ASCII, which browsers send with all requests to the host.
+    for other in ["name=Zo\u{eb}", "name=\u{d55c}", "na\u{ef}ve", "=;;", "a=b=c"] {
+        for cookies in [format!("{other}; token={good}"), format!("token={good}; {other}")] {
+            stage.anonymous().header(format!("Cookie: {cookies}")).get("/providers").await.ok();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_login_returns_a_token_and_a_cookie() {
     let stage = Stage::start().await;
     let base = stage.anonymous().below("");

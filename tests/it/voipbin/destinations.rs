@@ -150,6 +150,18 @@ async fn odd_uris_are_refused_or_fail_and_harm_nobody() {
 }
 
 #[tokio::test]
+async fn case_96_an_extension_and_an_agent_are_not_called() {
+    let stage = Stage::start().await;
+    let caller = customer(&stage).await;
+    for (kind, member, text) in [("extension", "target_name", "2001"), ("agent", "target", UNKNOWN)] {
+        let sent = json!({ "source": tel(US), "destinations": [{ "type": kind, member: text }] });
+        let why = format!("the destination type must be sip or tel, not \"{kind}\"");
+        caller.post("/calls", &sent).await.refused(&invalid(why));
+    }
+    assert!(caller.get("/calls").await.rows().is_empty());
+}
+
+#[tokio::test]
 async fn a_lack_of_balance_is_stated_beside_destinations_that_cannot_be_called_anyway() {
     let carrier = Carrier::start().await;
     let stage = Stage::start().await;

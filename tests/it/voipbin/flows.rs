@@ -109,6 +109,21 @@ async fn case_66_an_action_whose_id_is_none_receives_one() {
 }
 
 #[tokio::test]
+async fn a_whole_number_in_an_option_is_an_integer_however_it_was_sent() {
+    let (_stage, _, caller) = ready().await;
+    // Programs that compute a duration send it with a fraction.
+    let option = r#"{"duration":1500.0,"more":[1e3,{"a":-2.0}],"rate":1.5,"text":"1.0"}"#;
+    let body = format!(r#"{{"actions":[{{"type":"sleep","option":{option}}}]}}"#);
+    let answer = caller.send("POST", PATH, &body).await;
+    let id = answer.id();
+    let stored = r#""option":{"duration":1500,"more":[1000,{"a":-2}],"rate":1.5,"text":"1.0"}"#;
+    assert!(answer.text.contains(stored), "{}", answer.text);
+    assert!(caller.get(&one(&id)).await.text.contains(stored));
+    let answer = caller.send("PUT", &one(&id), &body).await;
+    assert!(answer.text.contains(stored), "{}", answer.text);
+}
+
+#[tokio::test]
 async fn case_67_an_action_that_does_not_exist_is_named() {
     let (_stage, _, caller) = ready().await;
     for (action, kind) in

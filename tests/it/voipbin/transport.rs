@@ -34,6 +34,38 @@ async fn case_6_what_is_not_served_is_not_there_for_anybody() {
 }
 
 #[tokio::test]
+async fn what_the_documents_have_and_the_server_does_not_serve_is_not_found() {
+    let stage = Stage::start().await;
+    let key = stage.key(stage.admin, None).await;
+    for (method, path) in [
+        ("GET", "/ws"),
+        ("GET", "/groupcalls"),
+        ("POST", "/groupcalls"),
+        ("GET", "/billings"),
+        ("GET", "/me"),
+        ("GET", "/agents"),
+        ("GET", "/customers"),
+        ("POST", "/customers"),
+        ("PUT", "/customer/billing_account_id"),
+        ("GET", "/activeflows"),
+        ("GET", "/available_numbers?type=virtual"),
+        ("POST", "/numbers"),
+        ("POST", "/numbers/renew"),
+        ("DELETE", "/numbers/c3947e93-4a3b-4080-b9d3-cbcc633ab808"),
+        ("POST", "/calls/c3947e93-4a3b-4080-b9d3-cbcc633ab808/talk"),
+        ("POST", "/calls/c3947e93-4a3b-4080-b9d3-cbcc633ab808/mute"),
+        ("DELETE", "/calls/c3947e93-4a3b-4080-b9d3-cbcc633ab808/hold"),
+        ("POST", "/calls/c3947e93-4a3b-4080-b9d3-cbcc633ab808/recording_start"),
+        ("GET", "/providers/c3947e93-4a3b-4080-b9d3-cbcc633ab808/credentials"),
+    ] {
+        let body = if method == "POST" || method == "PUT" { "{}" } else { "" };
+        for caller in [&stage.anonymous(), &key, &stage.sa] {
+            caller.send(method, path, body).await.refused(&no_endpoint());
+        }
+    }
+}
+
+#[tokio::test]
 async fn case_7_a_request_id_is_echoed_or_made() {
     let stage = Stage::start().await;
     let longest = "x".repeat(64);

@@ -332,7 +332,9 @@ impl DumpCommand {
         let is_asked =
             |spec: &&'static ResourceSpec| self.types.is_empty() || self.types.contains(&flag(spec.name));
         let specs: Vec<_> = declarable().filter(is_asked).collect();
-        let specs: Vec<_> = specs.into_iter().filter(|spec| spec.since <= version).collect();
+        let has_list =
+            |spec: &&'static ResourceSpec| spec.exists_in(version) && spec.has_at(Verb::List, version);
+        let specs: Vec<_> = specs.into_iter().filter(has_list).collect();
         let is_part = |part: &Part| self.types.iter().any(|name| name == part.as_str());
         let parts: Vec<Part> = Part::ALL.into_iter().filter(is_part).collect();
         let clients = Clients {

@@ -23,12 +23,13 @@ impl Resources {
     /// # Errors
     /// When it cannot be written.
     pub fn run(&self, version: ApiVersion) -> Result<(), Failure> {
-        let specs = REGISTRY.iter().filter(|spec| spec.since <= version && !resource::is_operation(spec));
+        let specs = REGISTRY.iter().filter(|spec| spec.exists_in(version) && !resource::is_operation(spec));
         let rows: Vec<Row> = specs
             .map(|spec| {
                 let mut row = Row::default();
                 row.push("id", flag(spec.name));
-                let verbs = spec.verbs.iter().copied().filter(|verb| resource::has_command(spec, *verb));
+                let verbs = spec.verbs.iter().copied().filter(|verb| spec.has_at(*verb, version));
+                let verbs = verbs.filter(|verb| resource::has_command(spec, *verb));
                 let verbs = verbs.map(Verb::as_str);
                 let operations = resource::operations(spec).map(|operation| flag(operation.name));
                 row.push(

@@ -104,6 +104,8 @@ impl ContextFile {
     /// When it cannot be written.
     pub(crate) fn write(&self) -> Result<(), Failure> {
         let path = Self::path()?;
+        // A link, as managers of settings make one, stays: the file that it leads to is replaced.
+        let path = std::fs::canonicalize(&path).unwrap_or(path);
         let failed = |error: &dyn std::fmt::Display| {
             Failure::new(Exit::Failed, format!("{} cannot be written: {error}", path.display()))
         };

@@ -37,6 +37,8 @@ impl SecretSource {
             Self::Command(command) => of_command(command, what)?,
             Self::Keyring(entry) => system_keyring::read(entry, what)?,
         };
+        // Editors of Windows mark UTF-8 at its beginning.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
             Some(line) => Ok(Secret::new(line)),
             None => Err(Failure::usage(format!("the {what} from {self} is empty"))),
@@ -103,6 +105,12 @@ mod tests {
     #[test]
     fn a_secret_is_the_first_line_of_what_a_command_prints() {
         let read = SecretSource::Command("printf 'k-1\\nmore\\n'".to_owned()).read("key").unwrap();
+        assert_eq!(read.expose(), "k-1");
+    }
+
+    #[test]
+    fn a_mark_of_the_encoding_is_no_part_of_a_secret() {
+        let read = SecretSource::Command("printf '\\357\\273\\277k-1\\r\\n'".to_owned()).read("key").unwrap();
         assert_eq!(read.expose(), "k-1");
     }
 

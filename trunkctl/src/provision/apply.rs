@@ -17,7 +17,7 @@ use super::plan::Plan;
 use super::platform::{PROVIDER_ID, PartRequest};
 use crate::resource::Body;
 use crate::service_error::failure_of;
-use crate::terminal::Progress;
+use crate::terminal::{Interrupts, Progress, note};
 
 /// The outcome of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,8 @@ pub struct Pace {
     pub keeps_going: bool,
 }
 
-/// Carries out a plan. Ctrl-C stops it like a failure: it waits for the requests in progress.
+/// Carries out a plan. Ctrl-C stops it like a failure: it waits for the requests in progress. Ctrl-C again abandons
+/// these: with their retries, they can take minutes.
 pub async fn apply(clients: &Clients, plan: Plan, pace: Pace) -> Applied {
     let progress = Progress::start("apply");
     progress.of(u64::try_from(plan.actions.len()).ok());
@@ -76,7 +77,10 @@ pub async fn apply(clients: &Clients, plan: Plan, pace: Pace) -> Applied {
         created: HashMap::new(),
         waiting: HashMap::new(),
         missing: HashMap::new(),
+        begun: BTreeSet::new(),
+        interrupts: Interrupts::take(),
         stops: false,
+        is_interrupted: false,
     };
     run.carry_out(changes).await;
     // A record may be deleted only when nothing refers to it any more.
@@ -100,26 +104,37 @@ struct Run<'a> {
     waiting: HashMap<String, Vec<usize>>,
     /// The number of records for which an action waits.
     missing: HashMap<usize, usize>,
+    /// The actions whose requests are in progress.
+    begun: BTreeSet<usize>,
+    interrupts: Interrupts,
     /// Whether no further action is begun.
     stops: bool,
+    /// Whether Ctrl-C was pressed.
+    is_interrupted: bool,
 }
 
 impl Run<'_> {
     async fn carry_out(&mut self, left: Vec<usize>) {
         let mut ready: VecDeque<usize> = left.into_iter().filter(|index| self.is_ready(*index)).collect();
         let mut running = FuturesUnordered::new();
-        let mut interrupted = Box::pin(tokio::signal::ctrl_c());
         loop {
             while !self.stops && running.len() < self.pace.parallel.max(1) {
                 let Some(index) = ready.pop_front() else { break };
                 let Some(action) = self.actions.get(index) else { break };
                 let (clients, request) = (self.clients, self.request(action));
+                self.begun.insert(index);
                 running.push(async move { (index, send(clients, action, request).await) });
             }
             let finished = tokio::select! {
                 finished = running.next() => finished,
-                _ = &mut interrupted, if !self.stops => {
+                () = self.interrupts.next() => {
                     self.stops = true;
+                    if self.is_interrupted {
+                        self.abandon();
+                        break;
+                    }
+                    self.is_interrupted = true;
+                    note("waiting for the requests in progress; Ctrl-C again abandons them");
                     continue;
                 }
             };
@@ -127,6 +142,15 @@ impl Run<'_> {
             let Some((index, outcome)) = finished else { break };
             self.progress.add(1);
             self.finish(index, outcome, &mut ready);
+        }
+    }
+
+    /// Ends without the responses of the requests in progress.
+    fn abandon(&mut self) {
+        for index in std::mem::take(&mut self.begun) {
+            if let Some(slot) = self.outcomes.get_mut(index) {
+                *slot = Some(Outcome::Unclear("abandoned before its response arrived".to_owned()));
+            }
         }
     }
 
@@ -151,6 +175,7 @@ impl Run<'_> {
 
     /// Keeps the outcome of an action, and adds the actions that can begin after it.
     fn finish(&mut self, index: usize, outcome: Outcome, ready: &mut VecDeque<usize>) {
+        self.begun.remove(&index);
         match (&outcome, self.actions.get(index)) {
             (Outcome::Done(id), Some(action)) => {
                 let stands_for = pending(action.kind, &action.key);
@@ -249,6 +274,10 @@ async fn record(client: &Client, action: &Action, spec: &'static ResourceSpec, b
         Ok(answer) => {
             let created = || answer.json().ok()?.pointer("/data/id")?.as_str().map(str::to_owned);
             Outcome::Done(action.id.clone().or_else(created).unwrap_or_default())
+        }
+        // It is gone already: the deletion of an identity deletes its addresses too.
+        Err(Error::NotFound(_)) if action.operation == Operation::Delete => {
+            Outcome::Done(action.id.clone().unwrap_or_default())
         }
         Err(error) => {
             let is_unclear = match &error {

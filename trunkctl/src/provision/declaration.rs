@@ -123,13 +123,19 @@ fn named(name: &str) -> Result<&'static ResourceSpec, String> {
 /// Refuses a number where a text belongs: `0044` without quotes has lost its zeros when it is read.
 fn quoted(spec: &ResourceSpec, members: &Map<String, Value>) -> Result<(), String> {
     for (name, value) in members {
-        let Some(attribute) = spec.attribute(name) else { continue };
         let is_text = |kind: &Kind| matches!(kind, Kind::Text { .. });
-        let has_number = match (attribute.value_at(ApiVersion::NEWEST).kind, value) {
-            (kind, Value::Number(_)) => is_text(&kind),
-            (Kind::List { of, .. }, Value::Array(items)) => is_text(of) && items.iter().any(Value::is_number),
+        let attribute = spec.attribute(name);
+        let kind = attribute.map(|attribute| attribute.value_at(ApiVersion::NEWEST).kind);
+        let is_merged = attribute.is_some_and(|attribute| attribute.merged);
+        let has_number = match (kind, value) {
+            (Some(kind), Value::Number(_)) => is_text(&kind),
+            (Some(Kind::List { of, .. }), Value::Array(items)) => {
+                is_text(of) && items.iter().any(Value::is_number)
+            }
             // Merged objects can have numbers, which the service validates.
-            (Kind::Variant(_), Value::Object(_)) => !attribute.merged && has_number_at_depth(value),
+            (Some(Kind::Variant(_)), Value::Object(_)) => !is_merged && has_number_at_depth(value),
+            // A related record is declared by its name or number.
+            (None, value) => spec.relationship(name).is_some() && has_number_at_depth(value),
             _ => false,
         };
         if has_number {
@@ -192,6 +198,8 @@ mod tests {
             ),
             (json!({"providers": {"a": {"password": "(hidden)"}}}), "`password` is (hidden)"),
             (json!({"voice_out_trunks": {"a": {"name": 44}}}), "in quotes"),
+            (json!({"voice_out_trunks": {"a": {"dids": [12_025_550_143_u64]}}}), "`dids` in quotes"),
+            (json!({"voice_out_trunks": {"a": {"default_did": 12_025_550_143_u64}}}), "in quotes"),
             (
                 json!({"voice_out_trunks": {"a": {"authentication_method": {"attributes": {"tech_prefix": 11}}}}}),
                 "in quotes",

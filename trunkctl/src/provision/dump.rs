@@ -12,7 +12,7 @@ use super::part::Part;
 use super::platform;
 use crate::exit::Failure;
 use crate::mask::holds_secret;
-use crate::resource::Handle;
+use crate::resource::{Handle, is_id};
 
 /// The service's records as a declaration that can be written to a file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -93,9 +93,19 @@ impl OfType<'_> {
         for existing in &self.records.listed {
             let name = handle.and_then(|handle| handle.value(&existing.record));
             let name = name.filter(|name| times.get(name) == Some(&1));
+            if let Some(other) = self.others_mark(existing) {
+                notes.push(format!(
+                    "{}.{}: the record belongs to {}: its mark is {other}, and it is left out",
+                    self.spec.name,
+                    existing.record.id,
+                    other.owner.as_str()
+                ));
+                continue;
+            }
             let mark = self.mark(existing).map(|mark| mark.key.as_str());
-            // The name of a record can be that of another one in the owner's file.
-            let key = mark.or(name.filter(|name| !marks.contains(name))).unwrap_or(&existing.record.id);
+            // The name of a record can be that of another one in the owner's file, or too long for a mark.
+            let own = name.filter(|name| !marks.contains(name) && self.fits(name));
+            let key = mark.or(own).unwrap_or(&existing.record.id);
             let key = if found.contains_key(key) { existing.record.id.as_str() } else { key };
             let mut members = self.members(existing, &attributes, notes);
             if name == Some(key)
@@ -103,7 +113,8 @@ impl OfType<'_> {
             {
                 members.remove(handle.attribute.name);
             }
-            if !members.is_empty() || self.spec.has(Verb::Create) {
+            // Of a record without a name, such as a reservation, its id alone would declare nothing but that it exists.
+            if !members.is_empty() || (self.spec.has(Verb::Create) && !is_id(key)) {
                 found.insert(key.to_owned(), Value::Object(members));
             }
         }
@@ -113,6 +124,19 @@ impl OfType<'_> {
     /// The mark of the owner, if the record has it.
     fn mark<'e>(&self, existing: &'e Existing) -> Option<&'e Mark> {
         existing.mark.as_ref().filter(|mark| Some(&mark.owner) == self.owner)
+    }
+
+    /// The mark of another owner, whose record the owner's file cannot declare.
+    fn others_mark<'e>(&self, existing: &'e Existing) -> Option<&'e Mark> {
+        existing.mark.as_ref().filter(|mark| self.owner.is_some_and(|owner| mark.owner != *owner))
+    }
+
+    /// Whether a record can have this name in the owner's file.
+    fn fits(&self, name: &str) -> bool {
+        let Some(owner) = self.owner.filter(|_| Mark::attribute(self.spec, self.version).is_some()) else {
+            return true;
+        };
+        Mark { owner: owner.clone(), key: name.to_owned() }.fits(self.spec, self.version)
     }
 
     /// The attributes that can be declared, with their defaults as the service stores them.
@@ -189,5 +213,32 @@ impl OfType<'_> {
             Some(name) => Value::from(name),
             None => Value::from(id),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use didww_client::ResourceObject;
+    use serde_json::json;
+
+    fn written(kind: &str, record: Value) -> Value {
+        let record: ResourceObject = serde_json::from_value(record).unwrap();
+        let version = ApiVersion::NEWEST;
+        let records = Records { listed: vec![Existing::of(record)], included: HashMap::new(), version };
+        let spec = find(kind).unwrap();
+        let of_type = OfType { spec, version, records: &records, owner: None, is_full: false };
+        Value::Object(of_type.write(&mut Vec::new()))
+    }
+
+    #[test]
+    fn a_record_of_which_nothing_can_be_declared_is_left_out() {
+        let id = "0a161808-bb05-42b1-8398-7888abdfa9ef";
+        let reservation = json!({"id": id, "type": "did_reservations", "attributes": {"description": "Ann"}});
+        assert_eq!(written("did_reservations", reservation), json!({}));
+        let trunk = json!({"id": id, "type": "voice_out_trunks", "attributes": {"name": "Berlin"}});
+        assert_eq!(written("voice_out_trunks", trunk), json!({"Berlin": {}}));
     }
 }

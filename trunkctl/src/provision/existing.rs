@@ -1,11 +1,11 @@
 //! The records that exist, as the service lists them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use didww_client::{
     ApiVersion, Client, Document, Error, Linkage, Method, Parameters, RawAnswer, ResourceObject,
-    ResourceSpec, TryStreamExt as _,
+    ResourceSpec, TryStreamExt as _, encode_component,
 };
 use tokio::task::spawn_blocking;
 
@@ -62,8 +62,9 @@ pub(super) enum Selection {
     Named(BTreeSet<String>),
 }
 
-/// Number of names in one request, so that its URL stays short.
+/// Number of names in one request, and of the characters that they have in its URL: many services take a few kilobytes.
 const NAMES_A_REQUEST: usize = 50;
+const LETTERS_A_REQUEST: usize = 4_096;
 
 /// The records of a type that were read.
 #[derive(Debug, Clone)]
@@ -156,12 +157,11 @@ impl Records {
         match selection {
             Selection::All => found.pages(client, spec, &parameters, &progress, projection).await?,
             Selection::Named(names) => {
-                let names: Vec<String> = names.iter().cloned().collect();
-                for names in names.chunks(NAMES_A_REQUEST) {
+                for names in in_requests(names) {
                     let mut parameters = parameters.clone();
                     let filter = Handle::of(spec, version).and_then(|handle| handle.filter);
                     if let Some((filter, text)) =
-                        filter.and_then(|filter| Some((filter, filter.text(version, names)?)))
+                        filter.and_then(|filter| Some((filter, filter.text(version, &names)?)))
                     {
                         parameters.filters.push((filter.name.to_owned(), text));
                     }
@@ -169,6 +169,7 @@ impl Records {
                 }
             }
         }
+        each_once(&mut found.listed);
         Ok(found)
     }
 
@@ -208,11 +209,40 @@ impl Records {
             let Some(mark) = existing.mark.as_ref().filter(|mark| mark.owner == *owner) else { continue };
             if let Some(other) = marked.insert(mark.key.as_str(), existing) {
                 let ids = [&other.record.id, &existing.record.id];
-                return Err(format!("  two records carry the mark {mark}: {} and {}", ids[0], ids[1]));
+                return Err(format!(
+                    "  two records carry the mark {mark}: {} and {}; delete one, or clear its {ATTRIBUTE}",
+                    ids[0], ids[1]
+                ));
             }
         }
         Ok(marked)
     }
+}
+
+/// The names for each request: a letter of another alphabet has up to nine characters in a URL.
+fn in_requests(names: &BTreeSet<String>) -> Vec<Vec<String>> {
+    let (mut requests, mut letters): (Vec<Vec<String>>, usize) = (Vec::new(), 0);
+    for name in names {
+        // With a comma, and quotes if it has one itself.
+        let length = encode_component(name).len() + 9;
+        match requests.last_mut() {
+            Some(request) if request.len() < NAMES_A_REQUEST && letters + length <= LETTERS_A_REQUEST => {
+                request.push(name.clone());
+                letters += length;
+            }
+            _ => {
+                requests.push(vec![name.clone()]);
+                letters = length;
+            }
+        }
+    }
+    requests
+}
+
+/// Leaves out a record that is there again: one that is created while pages are read moves others to the next page.
+fn each_once(listed: &mut Vec<Existing>) {
+    let mut seen: HashSet<String> = HashSet::with_capacity(listed.len());
+    listed.retain(|existing| seen.insert(existing.record.id.clone()));
 }
 
 /// Maximum number of bytes of a page that is decoded in place: a thread would cost more.
@@ -272,4 +302,42 @@ pub(super) fn can_be_named(
     let filter = Handle::of(spec, version).and_then(|handle| handle.filter);
     let takes_list = filter.is_some_and(|filter| filter.list.contain(version));
     takes_list && keys.len() <= FEW && !keys.iter().any(|key| is_id(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn existing(id: &str, key: &str) -> Existing {
+        let mark = Mark { owner: "netops".parse().unwrap(), key: key.to_owned() };
+        let mut record = ResourceObject { id: id.to_owned(), ..ResourceObject::default() };
+        record.attributes.insert(ATTRIBUTE.to_owned(), mark.to_string().into());
+        Existing::of(record)
+    }
+
+    #[test]
+    fn names_of_other_alphabets_need_more_requests() {
+        let of = |letter: &str| {
+            let names: BTreeSet<String> =
+                (0..120).map(|number| format!("{}{number}", letter.repeat(40))).collect();
+            let requests = in_requests(&names);
+            assert_eq!(requests.iter().flatten().cloned().collect::<BTreeSet<String>>(), names);
+            requests.iter().map(Vec::len).collect::<Vec<usize>>()
+        };
+        assert_eq!(of("a"), [50, 50, 20]);
+        assert!(of("ж").iter().all(|count| *count < 20));
+        assert_eq!(in_requests(&BTreeSet::from(["б".repeat(5_000)])).len(), 1, "a long one has its own");
+    }
+
+    #[test]
+    fn a_record_that_two_pages_have_is_one_and_two_records_with_a_mark_are_not() {
+        let mut listed = vec![existing("1", "Berlin"), existing("2", "Paris"), existing("1", "Berlin")];
+        each_once(&mut listed);
+        let mut records = Records { listed, included: HashMap::new(), version: ApiVersion::NEWEST };
+        let owner: super::super::mark::Owner = "netops".parse().unwrap();
+        assert_eq!(records.marked(&owner).unwrap().len(), 2);
+        records.listed.push(existing("3", "Paris"));
+        let problem = records.marked(&owner).unwrap_err();
+        assert!(problem.contains("2 and 3") && problem.contains("delete one"), "{problem}");
+    }
 }

@@ -50,6 +50,14 @@ pub(super) fn relationship_at(
     spec.relationship(name).filter(|relationship| relationship.is_sent_in(version))
 }
 
+/// Whether a member of a version can be set in a new record, and not be changed.
+pub(super) fn is_fixed(spec: &ResourceSpec, version: ApiVersion, name: &str) -> bool {
+    if let Some(relationship) = relationship_at(spec, version, name) {
+        return relationship.create.allowed() && !relationship.update;
+    }
+    spec.attribute(name).is_some_and(|attribute| attribute.create.allowed() && !attribute.update)
+}
+
 /// The names in declared relationships, by the types of the records.
 fn wanted(declaration: &Declaration, version: ApiVersion) -> BTreeMap<&'static str, BTreeSet<String>> {
     let mut wanted: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
@@ -73,7 +81,12 @@ async fn of_type(
     problems: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let (client, version) = (clients.didww()?, clients.version());
-    let Some(handle) = Handle::of(spec, version).filter(|_| spec.has(Verb::List)) else { return Ok(()) };
+    let handle = Handle::of(spec, version);
+    let has_marks = declaration.owner.is_some() && Mark::attribute(spec, version).is_some();
+    // Records of some types, such as identities, have no name but that of their mark.
+    if !spec.has(Verb::List) || (handle.is_none() && !has_marks) {
+        return Ok(());
+    }
     let declared = declaration.entries.iter().filter(|entry| entry.spec.name == spec.name);
     let renamed = declared.filter(|entry| keys.contains(&entry.key));
     let renamed: Vec<(&str, &str)> =
@@ -92,7 +105,7 @@ async fn of_type(
     }
     let marked = marked(declaration, spec, keys, &records);
     for existing in &records.listed {
-        let Some(name) = handle.value(&existing.record) else { continue };
+        let Some(name) = handle.and_then(|handle| handle.value(&existing.record)) else { continue };
         let id = &existing.record.id;
         let known = ids.insert((spec.name, name.to_owned()), id.clone());
         let is_ambiguous = known.is_some_and(|known| known != *id) && keys.contains(name);

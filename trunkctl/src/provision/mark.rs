@@ -5,6 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use didww_client::{ApiVersion, AttributeSpec, ResourceSpec};
+use serde_json::Value;
+
+use crate::resource::flag;
 
 /// The attribute that holds marks. Trunks have it since 2026-04-16.
 pub(super) const ATTRIBUTE: &str = "external_reference_id";
@@ -60,6 +63,49 @@ impl Mark {
         let attribute = spec.attribute(ATTRIBUTE).filter(|attribute| attribute.exists_in(version))?;
         (attribute.create.allowed() && attribute.update).then_some(attribute)
     }
+
+    /// Whether the attribute can hold the mark: it is limited in length.
+    pub(super) fn fits(&self, spec: &'static ResourceSpec, version: ApiVersion) -> bool {
+        let attribute = Self::attribute(spec, version);
+        let text = Value::from(self.to_string());
+        attribute.is_some_and(|attribute| attribute.value_at(version).check(&text).is_ok())
+    }
+
+    /// The value of the attribute. `place` names the record in an error.
+    ///
+    /// # Errors
+    /// When the attribute cannot hold the mark.
+    pub(super) fn reference(
+        &self,
+        place: &str,
+        spec: &'static ResourceSpec,
+        version: ApiVersion,
+    ) -> Result<Value, String> {
+        if self.fits(spec, version) {
+            return Ok(Value::from(self.to_string()));
+        }
+        Err(format!(
+            "  {place}: {ATTRIBUTE} cannot hold its mark `{self}`: use a shorter name in the file, and declare the \
+             record's own name as a member"
+        ))
+    }
+}
+
+/// The problem of a new record that the next plan would not find, and would therefore make again.
+pub(super) fn never_found(place: &str, spec: &'static ResourceSpec, version: ApiVersion) -> String {
+    let kind = spec.name;
+    if Mark::attribute(spec, version).is_some() {
+        format!(
+            "  {place}: {kind} have no name by which the next plan would find it: add an `owner` to the file, and \
+             declare no {ATTRIBUTE}"
+        )
+    } else {
+        format!(
+            "  {place}: in {version}, {kind} have neither a name nor a mark by which the next plan would find it: \
+             create it with `trunkctl {} create`, and declare it by its id",
+            flag(kind)
+        )
+    }
 }
 
 impl fmt::Display for Mark {
@@ -93,5 +139,16 @@ mod tests {
             of("voice_out_trunks", ApiVersion::V2026_04_16) && of("voice_out_trunks", ApiVersion::NEWEST)
         );
         assert!(!of("voice_out_trunks", ApiVersion::V2022_05_10) && !of("dids", ApiVersion::NEWEST));
+    }
+
+    #[test]
+    fn a_mark_that_is_too_long_says_what_to_do() {
+        let trunks = didww_client::find("voice_out_trunks").unwrap();
+        let of = |length: usize| Mark { owner: "netops".parse().unwrap(), key: "a".repeat(length) };
+        let room = 100 - of(0).to_string().len();
+        assert!(of(room).reference("here", trunks, ApiVersion::NEWEST).is_ok());
+        let problem = of(room + 1).reference("here", trunks, ApiVersion::NEWEST).unwrap_err();
+        assert!(problem.contains("here: ") && problem.contains("a shorter name in the file"), "{problem}");
+        assert!(!of(1).fits(trunks, ApiVersion::V2022_05_10), "which has no attribute for it");
     }
 }

@@ -12,13 +12,14 @@ use super::begun::Begun;
 use super::clients::Clients;
 use super::declaration::{Declaration, Entry, invalid};
 use super::existing::{Existing, FEW, Ids, Records, Selection, can_be_named};
-use super::links::{linked_ids, relationship_at};
-use super::mark::{ATTRIBUTE, Mark, Owner};
+use super::links::{is_fixed, linked_ids, relationship_at};
+use super::mark::{ATTRIBUTE, Mark, Owner, never_found};
 use super::mirror::leave_out_mirrors;
 use super::platform;
 use super::projection::Projection;
+use super::prune::{can_prune, with_marks};
 use super::unchanged::{Comparison, Pair, has_what_is_sent};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::resource::{Body, Handle, Write, is_id};
 
 /// The actions that change the service's records to match a declaration.
@@ -129,34 +130,6 @@ pub(crate) async fn plan_with(
     }
     leave_out_mirrors(&mut plan.actions, plan.version);
     Ok(plan)
-}
-
-/// The types whose records carry marks, and can therefore be deleted.
-fn with_marks(version: ApiVersion) -> impl Iterator<Item = &'static ResourceSpec> {
-    didww_client::REGISTRY.iter().copied().filter(move |spec| {
-        spec.since <= version && spec.has(Verb::Delete) && Mark::attribute(spec, version).is_some()
-    })
-}
-
-/// Refuses to delete records that cannot be known to be the owner's.
-fn can_prune(declaration: &Declaration, version: ApiVersion) -> Result<(), Failure> {
-    if declaration.owner.is_none() {
-        let text = "--prune needs an `owner` in the declaration: only records with its mark are deleted";
-        return Err(Failure::new(Exit::Unsafe, text));
-    }
-    let is_named_alone = |spec: &'static ResourceSpec| {
-        Mark::attribute(spec, ApiVersion::NEWEST).is_some() && Mark::attribute(spec, version).is_none()
-    };
-    if with_marks(version).next().is_none()
-        || declaration.entries.iter().any(|entry| is_named_alone(entry.spec))
-    {
-        let text = format!(
-            "--prune is refused in {version}: its records have no `{ATTRIBUTE}`, so that the name is all by which a \
-             record is known; ask for 2026-04-16 or newer"
-        );
-        return Err(Failure::new(Exit::Unsafe, text));
-    }
-    Ok(())
 }
 
 /// Reads all records where marks may be found, else only those with declared names if the service can select them.
@@ -315,7 +288,9 @@ impl<'a> OfType<'a> {
             members.entry(handle.attribute.name).or_insert_with(|| Value::from(entry.key.as_str()));
         }
         if let Some(mark) = self.mark(entry) {
-            members.entry(ATTRIBUTE).or_insert_with(|| Value::from(mark.to_string()));
+            members.insert(ATTRIBUTE.to_owned(), mark.reference(&place, self.spec, self.version)?);
+        } else if Handle::of(self.spec, self.version).is_none() {
+            return Err(never_found(&place, self.spec, self.version));
         }
         let body = self.body(&place, Write::Create, &members)?;
         let mut changes = Vec::new();
@@ -341,27 +316,25 @@ impl<'a> OfType<'a> {
         if let Some(handle) = handle.filter(|_| !is_id(&entry.key)) {
             members.entry(handle.attribute.name).or_insert_with(|| Value::from(entry.key.as_str()));
         }
+        if let (Some(owner), Some(other)) = (self.owner, &existing.mark)
+            && other.owner != *owner
+        {
+            let owner = other.owner.as_str();
+            return Err(format!("  {place}: the record belongs to {owner}: its mark is {other}"));
+        }
         if let Some(mark) = self.mark(entry) {
-            match (&existing.mark, existing.own_reference()) {
-                (Some(other), _) if other.owner != mark.owner => {
-                    let owner = other.owner.as_str();
-                    return Err(format!("  {place}: the record belongs to {owner}: its mark is {other}"));
-                }
-                (None, Some(reference)) => notes.push(format!(
+            if let Some(reference) = existing.own_reference() {
+                notes.push(format!(
                     "{place} keeps its {ATTRIBUTE} `{reference}` and gets no mark: --prune never deletes it"
-                )),
-                _ => {
-                    members.entry(ATTRIBUTE).or_insert_with(|| Value::from(mark.to_string()));
-                }
+                ));
+            } else {
+                let reference = mark.reference(&place, self.spec, self.version)?;
+                members.insert(ATTRIBUTE.to_owned(), reference);
             }
         }
         // Members that can only be set in a new record are compared, and refused only if they differ.
         members.retain(|name, value| {
-            let fixed = self
-                .spec
-                .attribute(name)
-                .is_some_and(|attribute| attribute.create.allowed() && !attribute.update);
-            !(fixed && self.is_same(name, value, existing))
+            !(is_fixed(self.spec, self.version, name) && self.is_as_created(name, value, existing))
         });
         let whole = self.body(&place, Write::Update, &members)?;
         let mut sent = Body::default();
@@ -473,6 +446,17 @@ impl<'a> OfType<'a> {
             return has_what_is_sent(value, stored, &self.normal(name, value));
         }
         self.normal(name, value) == self.normal(name, stored)
+    }
+
+    /// Whether a record has the value of a member that was set when it was created. True where no answer shows it.
+    fn is_as_created(&self, name: &str, value: &Value, existing: &Existing) -> bool {
+        if self.relationship(name).is_none() {
+            let is_hidden = self.spec.attribute(name).is_some_and(|attribute| attribute.write_only);
+            return is_hidden || self.is_same(name, value, existing);
+        }
+        let before = existing.linked(self.spec, name, self.version);
+        let after: BTreeSet<String> = texts(value).map(str::to_owned).collect();
+        before.is_none_or(|before| before == after)
     }
 
     /// The names of related records where they are known, in place of their ids.

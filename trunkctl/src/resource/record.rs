@@ -106,7 +106,7 @@ fn members(
 pub(super) fn columns(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<String> {
     const MOST: usize = 7;
     let is_short =
-        |kind: Kind| !matches!(kind, Kind::List { .. } | Kind::Variant(_) | Kind::Object | Kind::Url);
+        |kind: Kind| !matches!(kind, Kind::List { .. } | Kind::Variant(_) | Kind::Object | Kind::Url { .. });
     let attributes = spec.attributes_at(version);
     let handle = Handle::of(spec, version).map(|handle| handle.attribute.name);
     let is_filtered =

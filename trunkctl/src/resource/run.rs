@@ -7,11 +7,11 @@ use didww_client::{
     ApiVersion, Client, Document, Kind, Method, Parameters, RelationshipSpec, ResourceObject, ResourceSpec,
     TryStreamExt as _, Verb, canonical_name,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::arguments::argument_id;
 use super::record::{IncludedRecords, all_columns, columns, row};
-use super::value::of_text;
+use super::value::{of_names, of_text};
 use super::{Body, Operation, Write, body, flag, operations, query, resolve};
 use crate::context::Target;
 use crate::exit::{Exit, Failure};
@@ -40,9 +40,8 @@ pub(crate) async fn run(
     let Some((verb, arguments)) = matches.subcommand() else { return Err(Failure::usage("no command")) };
     let client = target.client()?;
     let version = client.api_version();
-    if spec.since > version {
-        let text = format!("{} exist since {}, and requests ask for {version}", spec.name, spec.since);
-        return Err(Failure::usage(text));
+    if let Some(when) = lacking(spec, verb, version) {
+        return Err(Failure::usage(format!("{} {when}, and requests ask for {version}", spec.name)));
     }
     let task = Task { spec, client, version, arguments };
     match verb {
@@ -57,6 +56,19 @@ pub(crate) async fn run(
             None => Err(Failure::usage(format!("{} have no command {name}", spec.name))),
         },
     }
+}
+
+/// When a type, or an operation on it, exists; `None` if it does in this version.
+fn lacking(spec: &ResourceSpec, verb: &str, version: ApiVersion) -> Option<String> {
+    if let Some(last) = spec.until.filter(|last| version > *last) {
+        return Some(format!("existed up to {last}"));
+    }
+    if spec.since > version {
+        return Some(format!("exist since {}", spec.since));
+    }
+    let mut later = spec.later_verbs.iter();
+    let (_, first) = later.find(|(later, first)| later.as_str() == verb && version < *first)?;
+    Some(format!("have the command {verb} since {first}"))
 }
 
 impl Task<'_> {
@@ -253,8 +265,7 @@ impl Task<'_> {
         for relationship in self.spec.relationships {
             let Some(text) = self.text(&argument_id(relationship.name)) else { continue };
             let value = match text.as_str() {
-                "" if relationship.many => json!([]),
-                text if relationship.many => text.split(',').map(|id| Value::from(id.trim())).collect(),
+                text if relationship.many => of_names(text),
                 "null" | "" => Value::Null,
                 text => Value::from(text),
             };

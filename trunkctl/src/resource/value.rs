@@ -25,6 +25,14 @@ pub(super) fn of_text(value: &ValueSpec, text: &str) -> Value {
     }
 }
 
+/// Parses the ids or names of related records: they have commas between them, and one with a comma is in quotes.
+pub(super) fn of_names(text: &str) -> Value {
+    if text.is_empty() {
+        return json!([]);
+    }
+    split_values(text).iter().map(|name| Value::from(name.trim())).collect()
+}
+
 fn items(of: &Kind, text: &str) -> Value {
     if text.is_empty() {
         return json!([]);
@@ -79,7 +87,7 @@ pub(super) fn placeholder(attribute: &AttributeSpec) -> &'static str {
         Kind::Enumeration(_) => "WORD",
         Kind::Timestamp => "TIME",
         Kind::Date => "DATE",
-        Kind::Url => "URL",
+        Kind::Url { .. } => "URL",
         Kind::Uuid => "ID",
         Kind::List { .. } => "A,B",
         Kind::Variant(_) => "TYPE,MEMBER=VALUE",
@@ -110,6 +118,13 @@ mod tests {
         assert_eq!(read("dst_prefixes", ""), json!([]));
         assert_eq!(read("dst_prefixes", "[\"44\"]"), json!(["44"]));
         assert_eq!(read("threshold_amount", "10.5"), json!("10.5"));
+    }
+
+    #[test]
+    fn a_name_with_a_comma_is_in_quotes() {
+        assert_eq!(of_names(""), json!([]));
+        assert_eq!(of_names("first, second"), json!(["first", "second"]));
+        assert_eq!(of_names("\"Paris, Nord\",Lyon"), json!(["Paris, Nord", "Lyon"]));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) fn of_kind(kind: &Kind) -> String {
         Kind::Enumeration(texts) => format!("one of {}", texts.join(", ")),
         Kind::Timestamp => "a time such as 2026-04-08T06:57:33.304Z".to_owned(),
         Kind::Date => "a day such as 2026-04-08".to_owned(),
-        Kind::Url => "an http or https URL".to_owned(),
+        Kind::Url { .. } => "an http or https URL".to_owned(),
         Kind::Uuid => "an id, which is a UUID".to_owned(),
         Kind::List { of, max: Some(max) } => format!("a list of at most {max}: {}", of_kind(of)),
         Kind::List { of, max: None } => format!("a list: {}", of_kind(of)),

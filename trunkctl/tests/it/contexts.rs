@@ -33,6 +33,19 @@ fn a_context_has_the_url_and_the_place_of_the_key() {
 }
 
 #[test]
+fn a_link_to_the_file_of_contexts_stays() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let [file, link] = ["dotfiles.toml", "config.toml"].map(|name| folder.path().join(name));
+    std::fs::write(&file, "").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let mut command = bare(&["context", "set", "test", "--url", "sandbox"]);
+    command.env("TRUNKCTL_CONFIG", &link);
+    finish(command, "").ok();
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(std::fs::read_to_string(&file).unwrap().contains("sandbox"));
+}
+
+#[test]
 fn a_key_in_the_keyring_is_named_and_a_build_without_one_says_so() {
     let service = Service::start();
     let config = service.folder.path().join("config.toml");

@@ -10,6 +10,7 @@ mod platform;
 mod prices;
 mod properties;
 mod provisioning;
+mod registrations;
 mod resources;
 mod support;
 mod terminal;

@@ -367,6 +367,29 @@ fn a_record_whose_name_is_that_of_another_one_in_the_file_is_dumped_too() {
 }
 
 #[test]
+fn what_the_owners_file_cannot_declare_is_dumped_so_that_it_can_be_planned() {
+    let service = Service::start();
+    let others = service.file("others.toml", &TRUNKS.replace("netops", "others"));
+    service.run(&["apply", "-f", &others, "--yes"]).ok();
+    // Its mark would be longer than a reference can be.
+    let long = "a".repeat(120);
+    let id = service.trunk(&long);
+    let dumped = service.run(&["dump", "voice-out-trunks", "--owner", "netops"]);
+    assert_eq!(dumped.err.matches("the record belongs to others").count(), 2, "{}", dumped.err);
+    let file = service.file("dumped.toml", &dumped.ok());
+    let plan = service.run(&["plan", "-f", &file]).ok();
+    assert!(plan.contains(&format!("external_reference_id: null -> \"trunkctl:netops:{id}\"")), "{plan}");
+    assert!(plan.contains("0 to create, 1 to update"), "{plan}");
+    service.run(&["apply", "-f", &file, "--yes"]).ok();
+    service.run(&["drift", "-f", &file]).ok();
+    assert!(names(&service).contains(&long));
+    // Nor does a reference of its own make the record of others one of this file.
+    let taken = "owner = \"netops\"\n[voice_out_trunks.Berlin]\nexternal_reference_id = \"crm-1\"\n";
+    let refused = service.run(&["plan", "-f", &service.file("taken.toml", taken)]).fails(6);
+    assert!(refused.contains("Berlin: the record belongs to others"), "{refused}");
+}
+
+#[test]
 fn after_a_failure_it_is_said_exactly_what_was_done_and_the_same_command_goes_on() {
     let service = Service::start();
     // The second trunk has the account of Twilio that the first one has: only the service knows.

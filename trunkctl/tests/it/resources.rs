@@ -301,6 +301,26 @@ fn an_older_version_has_its_own_form_and_takes_the_canonical_one() {
 }
 
 #[test]
+fn what_the_version_does_not_have_is_refused_with_the_version_that_has_it() {
+    let service = Service::start();
+    let ended = service.run(&["did-group-types", "list"]).fails(2);
+    assert!(ended.contains("did_group_types existed up to 2026-04-16"), "{ended}");
+    assert!(!service.run(&["resources", "-o", "id"]).ok().contains("did-group-types"));
+    let service = service.at(ApiVersion::V2022_05_10);
+    let later = service.run(&["proofs", "list"]).fails(2);
+    assert!(later.contains("proofs have the command list since 2026-04-16"), "{later}");
+    let listed = service.run(&["resources", "-o", "json"]).json();
+    let of = |name: &str| {
+        let mut rows = listed.as_array().unwrap().iter();
+        rows.find(|row| row["id"] == name).unwrap()["commands"].clone()
+    };
+    assert_eq!(of("proofs"), json!(["create", "delete"]));
+    assert_eq!(of("did-group-types"), json!(["list", "get"]));
+    // A dump of all types leaves out those that the version does not list.
+    service.run(&["dump", "proofs", "dids"]).ok();
+}
+
+#[test]
 fn a_type_is_asked_for_by_the_name_and_the_path_that_the_version_has_for_it() {
     let version = ApiVersion::V2021_04_19;
     let service = Service::with(|builder| builder.version(version)).at(version);

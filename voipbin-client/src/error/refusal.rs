@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use client_core::one_line;
 use reqwest::StatusCode;
 use serde_json::{Map, Value};
 
@@ -12,6 +13,11 @@ use crate::{Error, Exchange};
 /// The segments with which every path of the API begins.
 const VERSION_SEGMENTS: [&str; 2] = ["v1.0", "v1"];
 const ADDRESS_HINT: &str = "; the path has no /v1.0: the base URL looks like `https://api.voipbin.net/v1.0`";
+
+/// The maximum number of characters of a text of the service that `Display` prints.
+const MAX_TEXT_CHARACTERS: usize = 1_000;
+/// The maximum number of characters of a request id in a body, as in a header.
+const MAX_ID_CHARACTERS: usize = 128;
 
 /// A response with a status outside 2xx, with the members of the service's error envelope.
 ///
@@ -41,7 +47,8 @@ impl Refusal {
         let text = |name| error.and_then(|error| error.get(name)).and_then(Value::as_str);
         let details = error.and_then(|error| error.get("details")).and_then(Value::as_array);
         if exchange.request_id.is_none() {
-            exchange.request_id = text("request_id").filter(|id| !id.is_empty()).map(ToOwned::to_owned);
+            let id = text("request_id").filter(|id| !id.is_empty());
+            exchange.request_id = id.map(|id| one_line(id, MAX_ID_CHARACTERS));
         }
         Self {
             exchange,
@@ -82,10 +89,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.exchange, self.status)?;
         if let Some(reason) = &self.reason {
-            write!(f, ": {reason}")?;
+            write!(f, ": {}", one_line(reason.as_str(), MAX_TEXT_CHARACTERS))?;
         }
         if let Some(message) = &self.message {
-            write!(f, ": {message}")?;
+            write!(f, ": {}", one_line(message, MAX_TEXT_CHARACTERS))?;
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ impl Call<'_> {
         let charged = tokio::select! {
             biased;
             invite_event = request.next_event() => {
+                self.pending = None;
                 if invite_event == InviteEvent::Cancelled {
                     request.respond(487, reason_phrase(487), &[], "").await;
                 }
@@ -44,7 +45,7 @@ impl Call<'_> {
     }
 
     /// Sends the final response of a call that must not be answered, and returns its ending.
-    async fn refuse_answer(&self, request: &mut Incoming, cause: Cause) -> Ending {
+    async fn refuse_answer(&mut self, request: &mut Incoming, cause: Cause) -> Ending {
         let code = match cause {
             Cause::RejectedByAuthRecord => self.inner.config.settings.blocked_code,
             cause => cause.code(),

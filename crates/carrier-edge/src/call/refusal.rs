@@ -11,14 +11,16 @@ use crate::stack::Incoming;
 
 impl Call<'_> {
     /// Refuses an admitted call with the response of this ending.
-    pub(super) async fn refuse(&self, mut request: Incoming, ending: Ending) -> Box<Unanswered> {
+    pub(super) async fn refuse(&mut self, mut request: Incoming, ending: Ending) -> Box<Unanswered> {
         self.respond_with(&mut request, &ending).await;
         Box::new(Unanswered { ending, request })
     }
 
     /// Sends the final response of a call that ended unanswered. The response to a caller that a trunk identifies has
     /// the sentence of the call's record.
-    pub(super) async fn respond_with(&self, request: &mut Incoming, ending: &Ending) {
+    pub(super) async fn respond_with(&mut self, request: &mut Incoming, ending: &Ending) {
+        // A proxy that tries its next destination sends the INVITE again, as soon as it has the refusal.
+        self.pending = None;
         let header = inspection::header_of(ending.code, self.inner.core.ids.word());
         let warning = ending.warning.map(|warning| self.warning(warning));
         // A call that the caller ended itself was not refused.

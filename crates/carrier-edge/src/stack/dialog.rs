@@ -29,6 +29,10 @@ use super::reconnections::Reconnections;
 /// active.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long the response to an INVITE may take over another connection, once that of the INVITE was closed: a 2xx is
+/// repeated every four seconds at least (T2).
+const OTHER_CONNECTION_TIMEOUT: Duration = Duration::from_secs(8);
+
 /// The delays between repetitions of an ACK over UDP. The ACK is repeated without a repeated answer, because the
 /// library drops the INVITE transaction once it was answered, and would not notice one.
 const ACK_REPEAT_DELAYS: [Duration; 3] =
@@ -229,18 +233,25 @@ impl Dialog {
 impl Sent {
     /// Waits for the final response, and acknowledges it if this is an INVITE. `None` if the transaction
     /// ended without one. The library repeats the request, and reports a timeout as a 408. The end of the connection
-    /// counts as a 503 (RFC 3261 §8.1.3.1), except for an INVITE, whose 2xx over another one must be acknowledged.
+    /// counts as a 503 (RFC 3261 §8.1.3.1), of an INVITE a little later: a 2xx over another one must be acknowledged.
     pub(crate) async fn answer(mut self) -> Option<FinalResponse> {
-        let stream = self.transaction.connection.as_ref();
-        let stream = stream.filter(|connection| connection.is_reliable() && self.acknowledges.is_none());
+        let stream = self.transaction.connection.as_ref().filter(|connection| connection.is_reliable());
         // Without a stream, the token is one that is never cancelled.
         let closed = stream.and_then(SipConnection::cancel_token).unwrap_or_default();
+        let is_invite = self.acknowledges.is_some();
+        let lost = async {
+            closed.cancelled().await;
+            if is_invite {
+                tokio::time::sleep(OTHER_CONNECTION_TIMEOUT).await;
+            }
+        };
+        tokio::pin!(lost);
         let response = loop {
             let message = tokio::select! {
                 // First the response that came before the end of its connection.
                 biased;
                 message = self.transaction.receive() => message?,
-                () = closed.cancelled() => {
+                () = &mut lost => {
                     let headers = Headers::default();
                     return Some(FinalResponse { code: 503, headers, description: Ok(None) });
                 }

@@ -151,6 +151,8 @@ impl World {
     /// # Errors
     /// At the first member that is not declared or not valid, with its line.
     pub fn from_json(text: &str) -> Result<Self, WorldError> {
+        // Editors of Windows mark UTF-8 at its beginning. The parser of TOML knows it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         serde_json::from_str(text).map_err(|error| {
             let line = Some(error.line()).filter(|line| *line > 0);
             // The text of the error ends with the place, which this one begins with.

@@ -8,6 +8,9 @@ use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+/// The member as which the parser of TOML presents a date without quotes. It is a text, as in JSON.
+const TOML_DATE: &str = "$__toml_private_datetime";
+
 /// A value in which no object has a member twice.
 pub(super) struct Strict(pub(super) Value);
 
@@ -115,7 +118,8 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Value, A::Error> {
-        object(members).map(Value::Object)
+        let mut all = object(members)?;
+        Ok(all.remove(TOML_DATE).unwrap_or(Value::Object(all)))
     }
 }
 
@@ -125,6 +129,14 @@ mod tests {
 
     use super::*;
     use crate::world::World;
+
+    #[test]
+    fn a_date_of_toml_is_a_text_with_and_without_quotes() {
+        let text = "a = 1970-01-31\nb = \"1970-01-31\"\n[c]\nd = [2026-04-08T06:57:33.304Z]\n";
+        let Members(read) = toml::from_str(text).unwrap();
+        let (day, time) = ("1970-01-31", "2026-04-08T06:57:33.304Z");
+        assert_eq!(Value::Object(read), json!({ "a": day, "b": day, "c": { "d": [time] } }));
+    }
 
     #[test]
     fn a_value_is_read_as_it_is_and_a_member_that_occurs_twice_is_refused_at_any_depth() {
@@ -137,6 +149,11 @@ mod tests {
         }
         let Members(members) = serde_json::from_str(r#"{"a":1}"#).unwrap();
         assert_eq!(Value::Object(members), json!({ "a": 1 }));
+    }
+
+    #[test]
+    fn a_mark_of_the_encoding_is_no_part_of_a_file() {
+        assert!(World::from_json("\u{feff}{}").is_ok() && World::from_toml("\u{feff}").is_ok());
     }
 
     #[test]

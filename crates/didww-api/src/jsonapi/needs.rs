@@ -29,17 +29,22 @@ pub(super) struct Needed {
 
 impl Needed {
     /// Reads the records that the rules of a type need for a write with these attributes, and with links to these
-    /// records.
+    /// records. `updated` is the record that the write updates.
     pub(super) async fn for_write(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
+        updated: Option<&Record>,
         sent: &Map<String, Value>,
         links: &Links,
     ) -> Result<Self, StoreError> {
         let mut needed = Self::default();
+        let updated = updated.map(|record| record.id.to_string());
         for _ in 0..MAX_ROUNDS {
             let mut needs = context.rules.needs(spec, sent, &needed.found);
             needs.extend(context.rules.link_needs(spec, links, &needed.found));
+            if let Some(id) = &updated {
+                needs.extend(context.rules.update_needs(spec, id, links, &needed.found));
+            }
             if needs.is_empty() {
                 break;
             }

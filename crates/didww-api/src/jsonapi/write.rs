@@ -256,7 +256,7 @@ impl Decision {
             stored_members.insert(relationship.name, members);
         }
         let links: Links = linked.iter().map(|linked| (linked.relationship, linked.found_ids())).collect();
-        let needed = Needed::for_write(context, spec, &body.attributes, &links).await?;
+        let needed = Needed::for_write(context, spec, before, &body.attributes, &links).await?;
         let adds = members.is_some_and(|(_, add)| add);
         Ok(Self { now: context.core.clock.now(), linked, stored_members, adds, needed })
     }

@@ -1,11 +1,12 @@
 //! The `paths` object: the operations of each resource with their parameters, bodies and responses.
 
 use didww_types::{
-    ApiVersion, FilterSpec, FilterTest, FormSpec, MEDIA_TYPE, RelationshipSpec, ResourceSpec, Verb, find,
+    ApiVersion, FilterSpec, FilterTest, FormSpec, Kind, MEDIA_TYPE, RelationshipSpec, ResourceSpec, Verb,
+    find,
 };
 use serde_json::{Map, Value, json};
 
-use super::schemas::kind_schema;
+use super::schemas::{kind_schema, linkage_schema, word_at};
 
 /// Builds the path items of a resource and of its relationships in a version.
 pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String, Value> {
@@ -68,6 +69,10 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     }
     if !record.is_empty() {
         paths.insert(format!("/{path}/{{id}}"), Value::Object(record));
+    }
+    if let Some(ending) = spec.downloads_below(path) {
+        let get = download(spec, version);
+        paths.insert(format!("/{path}/{{filename}}{ending}"), json!({ "get": get }));
     }
     if spec.has_at(Verb::Get, version) && !spec.unrouted {
         for relationship in spec.relationships_at(version) {
@@ -160,24 +165,6 @@ fn related(
     (document(&data, relationship.many.then_some(target)), parameters)
 }
 
-fn linkage_schema(relationship: &RelationshipSpec, version: ApiVersion) -> Value {
-    let mut identifier = json!({
-        "type": "object",
-        "required": ["type", "id"],
-        "properties": {
-            "type": { "type": "string", "enum": relationship.targets_at(version).collect::<Vec<_>>() },
-            "id": { "type": "string", "format": "uuid" },
-        },
-    });
-    if relationship.many {
-        return json!({ "type": "array", "items": identifier });
-    }
-    if let Some(identifier) = identifier.as_object_mut() {
-        identifier.insert("nullable".to_owned(), json!(true));
-    }
-    identifier
-}
-
 fn operation(
     spec: &ResourceSpec,
     verb: Verb,
@@ -197,6 +184,26 @@ fn operation(
     if spec.open {
         // No credential is needed.
         operation.insert("security".into(), json!([]));
+    }
+    Value::Object(operation)
+}
+
+/// The download of a file, whose address is in the `url` of its record. It takes either credential.
+fn download(spec: &ResourceSpec, version: ApiVersion) -> Value {
+    let parameter = json!({
+        "name": "filename", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" },
+    });
+    let file =
+        json!({ "content": { "application/gzip": { "schema": { "type": "string", "format": "binary" } } } });
+    let mut operation = Map::from_iter([
+        ("operationId".to_owned(), json!(format!("{}_download", spec.name))),
+        ("tags".to_owned(), json!([spec.name])),
+        ("summary".to_owned(), json!("The file of a record, which the record has in `url` once it is made.")),
+        ("parameters".to_owned(), json!([parameter])),
+        ("responses".to_owned(), responses(&[("200", Some(&file))])),
+    ]);
+    if version.uses_tokens() {
+        operation.insert("security".to_owned(), json!([{ "bearer": [] }, { "apiKey": [] }]));
     }
     Value::Object(operation)
 }
@@ -307,10 +314,13 @@ fn comma_list(name: &str, description: &str, item: &Value) -> Value {
     parameter
 }
 
-fn filter_parameter(filter: &FilterSpec, version: ApiVersion) -> Value {
+fn filter_parameter(spec: &ResourceSpec, filter: &FilterSpec, version: ApiVersion) -> Value {
     let (is_list, takes_blank) = (filter.list.contain(version), filter.blank.contain(version));
     let name = format!("filter[{}]", filter.name);
     let mut value = kind_schema(&filter.kind);
+    if let Some(texts) = value.get_mut("enum") {
+        *texts = filter_texts(spec, filter, version);
+    }
     if let (Some((least, _)), Some(value)) = (filter.least, value.as_object_mut()) {
         value.insert("minLength".to_owned(), json!(least));
         value.insert("example".to_owned(), json!("1".repeat(least)));
@@ -340,10 +350,23 @@ fn filter_parameter(filter: &FilterSpec, version: ApiVersion) -> Value {
     parameter
 }
 
+/// The texts that a filter of an enumeration takes in a version: in the words of its answers, and the one that no record
+/// has any more.
+fn filter_texts(spec: &ResourceSpec, filter: &FilterSpec, version: ApiVersion) -> Value {
+    let Kind::Enumeration(texts) = filter.kind else { return Value::Null };
+    let word = |text: &&str| match filter.test {
+        FilterTest::Equals(path) => word_at(spec, path.trim_end_matches('~'), version, text, false),
+        _ => json!(text),
+    };
+    let former = filter.former_text.map(|(text, _)| text);
+    let former = former.filter(|text| filter.is_former_text(version, text)).map(|text| json!(text));
+    texts.iter().map(word).chain(former).collect()
+}
+
 fn list_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Value> {
     // A filter through a type that is not declared is accepted, because DIDWW has it, but finds nothing.
     let filters = spec.filters_at(version).filter(|filter| !filter.legacy && spec.resolves(filter));
-    let mut parameters: Vec<Value> = filters.map(|filter| filter_parameter(filter, version)).collect();
+    let mut parameters: Vec<Value> = filters.map(|filter| filter_parameter(spec, filter, version)).collect();
     let sorts = spec.sorts_at(version).flat_map(|name| [name.to_owned(), format!("-{name}")]);
     let sorts: Vec<String> = sorts.collect();
     if !sorts.is_empty() {
@@ -371,7 +394,7 @@ fn shape_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Val
     let mut parameters = Vec::new();
     parameters.extend(include_parameter(spec, version));
     let attributes = spec.attributes_at(version).into_iter().map(|attribute| attribute.name);
-    let fields: Vec<&str> = attributes.chain(relationships()).collect();
+    let fields: Vec<&str> = std::iter::once("id").chain(attributes).chain(relationships()).collect();
     let words = "Attributes and relationships that the response contains; it omits all others.";
     let name = format!("fields[{}]", spec.name_at(version));
     parameters.push(comma_list(&name, words, &json!({ "type": "string", "enum": fields })));

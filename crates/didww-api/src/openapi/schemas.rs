@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 /// Builds the schemas of a resource in a version: the record, and the bodies that create and update one.
 pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String, Value> {
     let mut schemas = Map::new();
-    let all = members(spec, version, |_| true, |_| true);
+    let all = members(spec, version, Place::Record, |_| true, |_| true);
     let name = spec.name_at(version);
     schemas.insert(name.to_owned(), record(spec, version, &all, false));
     if spec.has_at(Verb::Create, version) && spec.form.is_none() {
-        let create = members(spec, version, |a| a.create != Access::Never, |r| r.create != Access::Never);
+        let create = members(spec, version, Place::Create, |a| a.create.allowed(), |r| r.create.allowed());
         let attributes = spec.attributes_at(version).into_iter();
         let relationships = spec.sent_relationships_at(version);
         let required = Required {
@@ -26,7 +26,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
         schemas.insert(format!("{name}_create"), body(spec, version, &create, &required, false));
     }
     if spec.has_at(Verb::Update, version) {
-        let update = members(spec, version, |a| a.update, |r| r.update);
+        let update = members(spec, version, Place::Update, |a| a.update, |r| r.update);
         schemas.insert(format!("{name}_update"), body(spec, version, &update, &Required::default(), true));
     }
     schemas
@@ -97,6 +97,17 @@ fn counts(name: &str, numbers: &[&str]) -> (String, Value) {
     (name.to_owned(), json!({ "type": "object", "required": required, "properties": properties }))
 }
 
+/// The document in which the members of a schema are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// An answer.
+    Record,
+    /// A request that creates a record.
+    Create,
+    /// A request that updates one.
+    Update,
+}
+
 struct Members {
     attributes: Map<String, Value>,
     relationships: Map<String, Value>,
@@ -105,6 +116,7 @@ struct Members {
 fn members(
     spec: &'static ResourceSpec,
     version: ApiVersion,
+    place: Place,
     attributes: impl Fn(&AttributeSpec) -> bool,
     relationships: impl Fn(&RelationshipSpec) -> bool,
 ) -> Members {
@@ -113,13 +125,13 @@ fn members(
             .attributes_at(version)
             .into_iter()
             .filter(|attribute| attributes(attribute))
-            .map(|attribute| (attribute.name.to_owned(), attribute_schema(attribute, version)))
+            .map(|attribute| (attribute.name.to_owned(), attribute_schema(spec, attribute, version, place)))
             .collect(),
         relationships: spec
             .sent_relationships_at(version)
             .filter(|relationship| relationships(relationship))
             .map(|relationship| {
-                let mut schema = json!({ "type": "object", "description": relationship.doc });
+                let mut schema = relationship_schema(relationship, version, place);
                 if let (true, Some(object)) = (relationship.write_only, schema.as_object_mut()) {
                     object.insert("writeOnly".to_owned(), json!(true));
                 }
@@ -127,6 +139,18 @@ fn members(
             })
             .collect(),
     }
+}
+
+/// A relationship in a document: in answers its links, and its members if they are included; in requests the members.
+fn relationship_schema(relationship: &RelationshipSpec, version: ApiVersion, place: Place) -> Value {
+    let (doc, data) = (relationship.doc, linkage_schema(relationship, version));
+    if place != Place::Record {
+        let members = json!({ "data": data });
+        return json!({ "type": "object", "description": doc, "required": ["data"], "properties": members });
+    }
+    let link = || json!({ "type": "string", "format": "uri" });
+    let links = json!({ "type": "object", "properties": { "self": link(), "related": link() } });
+    json!({ "type": "object", "description": doc, "properties": { "links": links, "data": data } })
 }
 
 fn record(spec: &ResourceSpec, version: ApiVersion, members: &Members, writable: bool) -> Value {
@@ -179,12 +203,22 @@ fn identity(spec: &ResourceSpec, version: ApiVersion, keyed: bool) -> Map<String
     properties
 }
 
-fn attribute_schema(attribute: &AttributeSpec, version: ApiVersion) -> Value {
+fn attribute_schema(
+    spec: &ResourceSpec,
+    attribute: &AttributeSpec,
+    version: ApiVersion,
+    place: Place,
+) -> Value {
     let value = attribute.value_at(version);
-    let mut schema = kind_schema(&value.kind);
+    let (mut schema, is_nullable) = if place == Place::Record {
+        let kind = shown_kind(attribute, version);
+        (shown_schema(spec, attribute.name, version, kind), value.nullable || attribute.nullable)
+    } else {
+        (sent_schema(attribute, version), attribute.takes_null(version, place == Place::Create))
+    };
     if let Some(object) = schema.as_object_mut() {
         object.insert("description".to_owned(), json!(attribute.doc));
-        if value.nullable {
+        if is_nullable {
             object.insert("nullable".to_owned(), json!(true));
             // OpenAPI 3.0 permits null only if the enumeration has it too.
             if let Some(values) = object.get_mut("enum").and_then(Value::as_array_mut) {
@@ -197,12 +231,110 @@ fn attribute_schema(attribute: &AttributeSpec, version: ApiVersion) -> Value {
         if !attribute.is_shown_in(version) {
             object.insert("writeOnly".to_owned(), json!(true));
         }
-        let default = attribute.default_at(version).filter(|_| attribute.create == Access::Optional);
-        if let Some(default) = default {
+        // Programs send the default of a schema for what is not set: in an update it would replace the value.
+        let is_sent = place == Place::Create && attribute.create == Access::Optional;
+        if let Some(default) = attribute.default_at(version).filter(|_| is_sent) {
             object.insert("default".to_owned(), default.to_json());
         }
     }
     schema
+}
+
+/// The schema of the values that requests of a version can have, apart from null.
+fn sent_schema(attribute: &AttributeSpec, version: ApiVersion) -> Value {
+    let value = attribute.value_at(version);
+    let mut schema = kind_schema(&value.kind);
+    let needs_one = match value.kind {
+        Kind::List { .. } if value.check(&json!([])).is_err() => Some("minItems"),
+        Kind::Text { .. } if attribute.create == Access::Required => Some("minLength"),
+        _ => None,
+    };
+    if let (Some(name), Some(object)) = (needs_one, schema.as_object_mut()) {
+        object.insert(name.to_owned(), json!(1));
+    }
+    let types = if matches!(value.kind, Kind::List { .. }) { "/items" } else { "" };
+    let types = schema.pointer_mut(&format!("{types}/properties/type/enum")).and_then(Value::as_array_mut);
+    if let Some(types) = types {
+        types.retain(|name| !attribute.answered.iter().any(|answered| name == answered));
+    }
+    schema
+}
+
+/// The kind of the values that answers of a version can have: also of those that requests of another version stored.
+fn shown_kind(attribute: &AttributeSpec, version: ApiVersion) -> Kind {
+    let revised = attribute.revision.map(|revision| revision.value.kind);
+    std::iter::once(attribute.kind).chain(revised).fold(attribute.value_at(version).kind, wider)
+}
+
+/// The kind with the values of both, if they are alike; else the first one.
+fn wider(one: Kind, other: Kind) -> Kind {
+    match (one, other) {
+        (Kind::Integer { min, max }, Kind::Integer { min: least, max: most }) => {
+            Kind::Integer { min: min.min(least), max: max.max(most) }
+        }
+        (Kind::Text { max, pattern }, Kind::Text { max: most, pattern: other }) => Kind::Text {
+            max: max.zip(most).map(|(max, most)| max.max(most)),
+            pattern: pattern.filter(|pattern| other == Some(*pattern)),
+        },
+        (Kind::Url { absolute }, Kind::Url { absolute: other }) => Kind::Url { absolute: absolute && other },
+        (Kind::Enumeration(texts), Kind::Enumeration(others))
+            if texts.iter().all(|text| others.contains(text)) =>
+        {
+            Kind::Enumeration(others)
+        }
+        (one, _) => one,
+    }
+}
+
+/// The schema of values of a kind in the answers of a version, which can have other words for those of an enumeration.
+fn shown_schema(spec: &ResourceSpec, name: &str, version: ApiVersion, kind: Kind) -> Value {
+    let mut schema = kind_schema(&kind);
+    let (pointer, texts, is_listed) = match kind {
+        Kind::Enumeration(texts) => ("/enum", texts, false),
+        Kind::List { of: Kind::Enumeration(texts), .. } => ("/items/enum", *texts, true),
+        _ => return schema,
+    };
+    if let Some(shown) = schema.pointer_mut(pointer) {
+        *shown = texts.iter().map(|text| word_at(spec, name, version, text, is_listed)).collect();
+    }
+    schema
+}
+
+/// The word of a version for a value of an attribute, or for an item of its list.
+pub(super) fn word_at(
+    spec: &ResourceSpec,
+    name: &str,
+    version: ApiVersion,
+    text: &str,
+    is_listed: bool,
+) -> Value {
+    let value = if is_listed { json!([text]) } else { json!(text) };
+    let mut attributes = Map::from_iter([(name.to_owned(), value)]);
+    spec.from_canonical(version, &mut attributes);
+    match attributes.remove(name) {
+        Some(Value::Array(items)) => items.into_iter().next().unwrap_or_else(|| json!(text)),
+        Some(word) => word,
+        None => json!(text),
+    }
+}
+
+/// Builds the schema of the resource identifiers of a relationship.
+pub(super) fn linkage_schema(relationship: &RelationshipSpec, version: ApiVersion) -> Value {
+    let mut identifier = json!({
+        "type": "object",
+        "required": ["type", "id"],
+        "properties": {
+            "type": { "type": "string", "enum": relationship.targets_at(version).collect::<Vec<_>>() },
+            "id": { "type": "string", "format": "uuid" },
+        },
+    });
+    if relationship.many {
+        return json!({ "type": "array", "items": identifier });
+    }
+    if let Some(identifier) = identifier.as_object_mut() {
+        identifier.insert("nullable".to_owned(), json!(true));
+    }
+    identifier
 }
 
 /// Builds the schema of an attribute's or filter's value.
@@ -226,7 +358,9 @@ pub(super) fn kind_schema(kind: &Kind) -> Value {
         Kind::Enumeration(texts) => json!({ "type": "string", "enum": texts }),
         Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),
         Kind::Date => json!({ "type": "string", "format": "date" }),
-        Kind::Url => json!({ "type": "string", "format": "uri", "maxLength": 2048 }),
+        Kind::Url { absolute: true } => json!({ "type": "string", "format": "uri", "maxLength": 2048 }),
+        // Without a scheme it is no URI.
+        Kind::Url { absolute: false } => json!({ "type": "string", "maxLength": 2048 }),
         Kind::Uuid => json!({ "type": "string", "format": "uuid" }),
         Kind::List { of, max } => {
             let mut schema =

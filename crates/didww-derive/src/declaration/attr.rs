@@ -33,6 +33,7 @@ impl Attr {
             value: None,
             revision: None,
             values_need: Vec::new(),
+            answered: Vec::new(),
             sums: Vec::new(),
             total: Vec::new(),
         }
@@ -81,6 +82,8 @@ impl Attr {
                 self.values_need.push((name, value.value()?.parse()?));
                 Ok(())
             })?;
+        } else if meta.path.is_ident("answered") {
+            self.answered = texts(meta)?;
         } else if meta.path.is_ident("revised") {
             self.revision = Some(revision(meta)?);
         } else if meta.path.is_ident("sum") {
@@ -95,7 +98,7 @@ impl Attr {
             return Err(meta.error(
                 "unknown option; known: create, update, since, shown_since, shown_until, default, default_since, \
                  unique, unique_everywhere, unique_among, parameter, merged, write_only, sort, value, revised, \
-                 values_need, sum, referred, total, filter",
+                 values_need, answered, sum, referred, total, filter",
             ));
         }
         Ok(())

@@ -8,8 +8,9 @@ use super::{Payload, TrunkEvent};
 use crate::enumeration::string_enum;
 use crate::resources::{
     AddressVerification, EmergencyCallingService, EmergencyVerification, Export, Order, OrderStatus,
+    VoiceOutTrunk,
 };
-use crate::{DecodeError, Id};
+use crate::{DecodeError, Id, Named as _};
 
 string_enum! {
     /// How a verification ended.
@@ -49,6 +50,8 @@ pub enum Callback {
     Trunks(Vec<TrunkEvent>),
     /// A type that this crate does not know, with the parameters as they were received.
     Unknown(BTreeMap<String, String>),
+    /// An array of events of which one has a type that this crate does not know, as they were received.
+    UnknownEvents(Vec<BTreeMap<String, Value>>),
 }
 
 /// An order was completed or canceled.
@@ -120,6 +123,9 @@ impl Callback {
     pub fn from_payload(payload: Payload) -> Result<Self, DecodeError> {
         match payload {
             Payload::Parameters(parameters) => Self::from_parameters(parameters),
+            Payload::Events(events) if events.iter().any(is_of_unknown_type) => {
+                Ok(Self::UnknownEvents(events))
+            }
             Payload::Events(events) => trunk_events(events).map(Self::Trunks),
         }
     }
@@ -172,6 +178,11 @@ impl Callback {
 
 fn required(parameters: &mut BTreeMap<String, String>, name: &str) -> Result<String, DecodeError> {
     parameters.remove(name).ok_or_else(|| DecodeError::new(name, "the parameter is missing"))
+}
+
+/// Whether an event names another type than that of trunks. One that names none is decoded as a trunk's, and refused.
+fn is_of_unknown_type(event: &BTreeMap<String, Value>) -> bool {
+    event.get("type").and_then(Value::as_str).is_some_and(|kind| kind != VoiceOutTrunk::TYPE)
 }
 
 /// Decodes the events of a trunk's callback.

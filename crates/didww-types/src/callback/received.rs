@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Callback, CallbackError, Payload, verify};
+use crate::values::with_scheme;
 use crate::{QueryPairs, Secret};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -26,7 +27,8 @@ pub struct Received<'a> {
 ///
 /// `secrets` are those of which one may have signed it: while a secret is rotated, the new one and the old one. `url`
 /// is the callback URL as it was configured, not as it was received, because a proxy may have changed scheme and host.
-/// The parameters of a GET are taken from its query, which belongs to the signed URL.
+/// The parameters of a GET are taken from its query, which belongs to the signed URL. If the URL has no path, it may be
+/// signed with an empty one or with `/`, since the official SDKs differ in it.
 ///
 /// ```
 /// # use didww_types as didww_client;
@@ -50,11 +52,21 @@ pub struct Received<'a> {
 /// callback cannot be decoded.
 pub fn receive(secrets: &[Secret], url: &str, received: Received<'_>) -> Result<Callback, CallbackError> {
     for (url, payload) in readings(url, &received) {
-        if secrets.iter().any(|secret| verify(secret, &url, &payload, received.signature)) {
+        let is_signed =
+            |url: &str| secrets.iter().any(|secret| verify(secret, url, &payload, received.signature));
+        if is_signed(&url) || with_root(&url).is_some_and(|url| is_signed(&url)) {
             return Ok(Callback::from_payload(payload)?);
         }
     }
     Err(CallbackError::Signature)
+}
+
+/// The URL with the path `/`; `None` if it has a path.
+fn with_root(url: &str) -> Option<String> {
+    let url = with_scheme(url);
+    let (scheme, rest) = url.split_once("://")?;
+    let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    (!tail.starts_with('/')).then(|| format!("{scheme}://{authority}/{tail}"))
 }
 
 /// The URL and the payload that the signature may be of.

@@ -79,7 +79,7 @@ pub struct Order {
     #[attr(sort, filter(list), default = "")]
     pub reference: String,
     /// The ordered items, at least one. All items of a request have the same type.
-    #[attr(create = required(1))]
+    #[attr(create = required(1), answered("emergency_order_items", "generic_order_items"))]
     pub items: OrderItems,
     /// The URL that is notified when the order is completed or canceled. It needs `callback_method`.
     #[attr(

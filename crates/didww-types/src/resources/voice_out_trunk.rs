@@ -162,7 +162,7 @@ pub struct VoiceOutTrunk {
     #[attr(create, update, since = "2026-04-16", sort, filter(blank(until = "2026-04-16")))]
     pub external_reference_id: Option<ExternalReference>,
     /// How the trunk authenticates calls. An update replaces the whole object.
-    #[attr(create = required(3), update, since = "2026-04-16")]
+    #[attr(create = required(3), update, since = "2026-04-16", answered("ip_only"))]
     pub authentication_method: AuthenticationMethod,
     /// Whether emergency calls can be made from every emergency-enabled DID. If true, `emergency_dids` cannot
     /// be set.

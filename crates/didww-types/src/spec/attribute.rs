@@ -117,6 +117,8 @@ pub struct AttributeSpec {
     /// Texts of an enumeration that an account without the feature can neither write nor, where the corrected rules
     /// hold, filter by.
     pub values_need: &'static [(&'static str, Feature)],
+    /// Types of `{"type", "attributes"}` objects that only answers have: no request can send them.
+    pub answered: &'static [&'static str],
 }
 
 impl AttributeSpec {
@@ -148,6 +150,7 @@ impl AttributeSpec {
             validate: T::validate,
             revision: None,
             values_need: &[],
+            answered: &[],
         }
     }
 
@@ -187,6 +190,13 @@ impl AttributeSpec {
         self
     }
 
+    /// Sets the types of objects that only answers have.
+    #[must_use]
+    pub const fn answered(mut self, types: &'static [&'static str]) -> Self {
+        self.answered = types;
+        self
+    }
+
     /// The feature that a text of the enumeration needs, if the account does not have it.
     pub fn missing_feature(&self, text: &str, features: Features) -> Option<Feature> {
         let needed = self.values_need.iter().find(|(value, _)| *value == text);
@@ -203,6 +213,19 @@ impl AttributeSpec {
     pub fn default_at(&self, version: ApiVersion) -> Option<DefaultValue> {
         let was_null = self.default_since.is_some_and(|first| version < first);
         if was_null { Some(DefaultValue::Null) } else { self.default }
+    }
+
+    /// Whether a request of a version can have null for the attribute: as its value, or, if the request creates a
+    /// record, for the default.
+    pub fn takes_null(&self, version: ApiVersion, creates: bool) -> bool {
+        let is_value = self.create != Access::Required && self.value_at(version).check(&Value::Null).is_ok();
+        is_value || (creates && self.null_is_default(version))
+    }
+
+    /// Whether null stands for the default in a create request of a version, as it does before 2026-04-16 for an
+    /// enumeration with a default (documented for `status`).
+    pub fn null_is_default(&self, version: ApiVersion) -> bool {
+        !version.has_corrected_rules() && self.default.is_some() && matches!(self.kind, Kind::Enumeration(_))
     }
 
     /// The value as the service stores it in a version, so that two values that the service takes for the same are

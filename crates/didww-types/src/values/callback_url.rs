@@ -15,7 +15,7 @@ checked_text! {
     /// The text is kept exactly as given, including its percent-encoding, because the signature of a callback
     /// is computed over it.
     CallbackUrl, "callback URL", "an http or https URL of at most 2048 characters",
-    Kind::Url,
+    Kind::Url { absolute: false },
     |text| check(text, true)
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn with_scheme(text: &str) -> Cow<'_, str> {
 checked_text! {
     /// The form of a [`CallbackUrl`] before 2026-04-16, with its scheme.
     AbsoluteCallbackUrl, "callback URL", "an absolute http or https URL of at most 2048 characters",
-    Kind::Url,
+    Kind::Url { absolute: true },
     |text| check(text, false)
 }
 

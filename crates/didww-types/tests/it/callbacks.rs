@@ -110,6 +110,33 @@ fn the_fragment_of_the_configured_url_of_a_get_is_signed_behind_the_query() {
     }
 }
 
+/// The official SDKs differ in it, and the service may follow any of them.
+#[test]
+fn a_url_without_a_path_is_signed_with_an_empty_one_or_a_slash() {
+    let parameters = [("id", "1"), ("status", "completed"), ("type", "orders")];
+    let body = form(&parameters);
+    let accepts = |configured: &str, signed: &str, is_get: bool| {
+        let query = if is_get { body.as_str() } else { "" };
+        let signature = sign(&key(), signed, &payload(&parameters));
+        let received =
+            Received { is_get, query, media_type: FORM, body: body.as_bytes(), signature: &signature };
+        receive(&[key()], configured, received).is_ok()
+    };
+    for (configured, signed) in [
+        ("https://a.example", "https://a.example/"),
+        ("https://u:w@a.example:8443?tenant=7#x", "https://u:w@a.example:8443/?tenant=7#x"),
+        ("a.example", "http://a.example:80/"),
+    ] {
+        assert!(accepts(configured, configured, false) && accepts(configured, signed, false), "{configured}");
+    }
+    for signed in [format!("https://a.example?{body}"), format!("https://a.example/?{body}")] {
+        assert!(accepts("https://a.example", &signed, true), "{signed}");
+    }
+    assert!(!accepts("https://a.example", "https://b.example/", false));
+    assert!(!accepts("https://a.example/x", "https://a.example/x/", false));
+    assert!(!accepts("https://a.example/", "https://a.example", false));
+}
+
 #[test]
 fn each_kind_has_its_type_and_keeps_what_is_not_known() {
     let order = posted(&[("id", "1"), ("type", "orders"), ("status", "Canceled"), ("new", "x")]).unwrap();
@@ -162,6 +189,30 @@ fn the_recorded_callback_of_a_trunk_is_received_as_its_events() {
         Err(CallbackError::Signature)
     );
     assert_eq!(receive(&[], URL, received(&signature)), Err(CallbackError::Signature));
+}
+
+/// Such a callback must not be taken for one of trunks, nor be refused, since the service would repeat it.
+#[test]
+fn an_array_with_an_event_of_an_unknown_type_is_kept_as_it_is() {
+    let trunk = r#"{"id":"1","type":"voice_out_trunks","status":"blocked","threshold_reached":true,
+        "created_at":"2017-06-25T08:21:41.795Z"}"#;
+    let similar = trunk.replace("voice_out_trunks", "sms_trunks");
+    for other in [similar.as_str(), r#"{"type":"faxes","pages":3}"#] {
+        for body in [format!("[{other}]"), format!("[{trunk},{other}]"), other.to_owned()] {
+            let payload = Payload::from_json(body.as_bytes()).unwrap();
+            let signature = sign(&key(), URL, &payload);
+            let received = Received {
+                is_get: false,
+                query: "",
+                media_type: "application/json",
+                body: body.as_bytes(),
+                signature: &signature,
+            };
+            let read = receive(&[key()], URL, received);
+            let Ok(Callback::UnknownEvents(events)) = read else { panic!("{body}: {read:?}") };
+            assert_eq!(Payload::Events(events), payload);
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use didww_types::Secret;
-use didww_types::callback::{CallbackError, Payload, TrunkEvent, sign, trunk_events, verify};
+use didww_types::callback::{
+    CallbackError, Payload, Received, TrunkEvent, receive, sign, trunk_events, verify,
+};
 use didww_types::resources::VoiceOutTrunkStatus;
 use serde::Deserialize;
 use serde_json::Value;
@@ -105,6 +107,19 @@ fn the_signature_depends_on_key_url_and_payload() {
     let mut parameters = case.parameters.clone().unwrap();
     parameters.insert("status".to_owned(), "canceled".to_owned());
     assert!(!verify(&case.key, &case.url, &Payload::Parameters(parameters), &case.signature));
+}
+
+/// The secret of a receiver whose setting is missing is empty, and anyone can sign with it.
+#[test]
+fn no_signature_is_right_for_an_empty_secret() {
+    let (empty, body) = (Secret::new(""), bytes("callbacks/trunk_blocked.json"));
+    let payload = Payload::from_json(&body).unwrap();
+    let forged = sign(&empty, URL, &payload);
+    assert!(!verify(&empty, URL, &payload, &forged));
+    assert_eq!(trunk_events(&empty, URL, &body, &forged), Err(CallbackError::Signature));
+    let media_type = "application/json";
+    let received = Received { is_get: false, query: "", media_type, body: &body, signature: &forged };
+    assert_eq!(receive(&[key(), empty], URL, received), Err(CallbackError::Signature));
 }
 
 #[test]

@@ -71,6 +71,10 @@ struct State {
     heir: Option<i64>,
     unsettled: Vec<RunningCall>,
     is_removed: bool,
+    /// Number of takeovers that began, and of those that are in progress now, and were so at most.
+    takeovers: usize,
+    at_once: usize,
+    most_at_once: usize,
 }
 
 impl Database {
@@ -116,10 +120,20 @@ impl Nodes for Database {
     }
 
     fn take_over_calls(&self, dead: Node) -> Answer<'_, RunningCalls> {
-        let mut state = self.state();
         assert_eq!((dead.number, dead.beats), (2, 7));
-        state.heir = Some(1);
-        Answer::ready(Ok(RunningCalls { calls: state.unsettled.clone(), step: None }))
+        Answer::later(async move {
+            {
+                let mut state = self.state();
+                state.takeovers += 1;
+                state.at_once += 1;
+                state.most_at_once = state.most_at_once.max(state.at_once);
+            }
+            tokio::task::yield_now().await;
+            let mut state = self.state();
+            state.at_once -= 1;
+            state.heir = Some(1);
+            Ok(RunningCalls { calls: state.unsettled.clone(), step: None })
+        })
     }
 
     fn remove_node(&self, number: i64) -> Answer<'_, bool> {
@@ -161,11 +175,58 @@ impl Calls for Database {
 async fn a_node_that_cannot_settle_calls_removes_the_dead_ones_that_have_none() {
     let database = Database::default();
     database.state().unsettled.push(call());
-    inherit(&database, &NoCalls, node(2, 7, None)).await;
+    let turns = Semaphore::new(MAX_TAKEOVERS);
+    inherit(&database, &NoCalls, node(2, 7, None), &turns).await;
     assert_eq!(database.state().heir, None, "another node settles its call");
     database.state().unsettled.clear();
-    inherit(&database, &NoCalls, node(2, 7, None)).await;
+    inherit(&database, &NoCalls, node(2, 7, None), &turns).await;
     assert!(database.state().is_removed);
+}
+
+#[tokio::test]
+async fn of_many_dead_nodes_few_are_taken_over_at_once() {
+    let (database, turns) = (Database::default(), Semaphore::new(MAX_TAKEOVERS));
+    let dead = std::iter::repeat_n(node(2, 7, None), 20);
+    futures_util::future::join_all(dead.map(|dead| inherit(&database, &NoCalls, dead, &turns))).await;
+    let state = database.state();
+    assert_eq!((state.takeovers, state.most_at_once), (20, MAX_TAKEOVERS));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_start_takes_long_has_heartbeats_meanwhile() {
+    let database = Database::default();
+    let start = async {
+        tokio::time::sleep(DEAD_AFTER + Duration::from_secs(1)).await;
+        "started"
+    };
+    let now = || Timestamp::from_unix_millis(0);
+    assert_eq!(beat_during(&database, now, start).await, "started");
+    assert_eq!(database.state().beats, 5);
+}
+
+/// Never ends to settle calls.
+struct Stuck;
+
+impl CallKeeper for Stuck {
+    async fn settle(&self, _calls: RunningCalls) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    fn end_all(&self) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_are_watched_while_the_calls_of_a_dead_one_are_settled() {
+    let database = Database::default();
+    database.state().unsettled.push(call());
+    let (is_heard, living, looks) = (AtomicBool::new(true), AtomicU32::new(2), AtomicU32::new(0));
+    let now = || HEARTBEAT_INTERVAL * looks.fetch_add(1, Ordering::Relaxed);
+    let watching = watch(&database, &Stuck, &is_heard, &living, now);
+    assert!(tokio::time::timeout(Duration::from_mins(1), watching).await.is_err());
+    let looks = looks.load(Ordering::Relaxed);
+    assert!(looks >= 29, "{looks} looks in a minute");
+    assert_eq!(living.load(Ordering::Relaxed), 1);
+    assert_eq!(database.state().takeovers, 1, "what is in progress is not begun again");
 }
 
 #[tokio::test]
@@ -218,10 +279,10 @@ async fn an_heir_settles_until_nothing_is_left_and_ends_when_it_is_found_dead_it
     let database = Database::default();
     database.state().unsettled.push(call());
     let keeper = Keeper { database: &database, settled: Mutex::default() };
-    let dead = || node(2, 7, database.state().heir);
-    inherit(&database, &keeper, dead()).await;
+    let (dead, turns) = (|| node(2, 7, database.state().heir), Semaphore::new(MAX_TAKEOVERS));
+    inherit(&database, &keeper, dead(), &turns).await;
     assert!(!database.state().is_removed);
-    inherit(&database, &keeper, dead()).await;
+    inherit(&database, &keeper, dead(), &turns).await;
     assert!(database.state().is_removed);
     assert_eq!(*keeper.settled.lock().unwrap(), [1, 1]);
 

@@ -117,6 +117,10 @@ impl Carrier {
                 Message::parse(std::str::from_utf8(&buffer[..length]).unwrap())
             }
             Wire::Tcp(stream, read) => loop {
+                // A ping is no message.
+                while read.starts_with(b"\r\n") {
+                    read.drain(..2);
+                }
                 let text = String::from_utf8(read.clone()).unwrap();
                 if let Some(end) = text.find("\r\n\r\n") {
                     let mut message = Message::parse(&text);
@@ -167,11 +171,24 @@ impl Carrier {
         }
     }
 
-    /// Waits until the dialler closes the connection.
+    /// Waits for a ping, which must be the next that arrives.
+    pub(super) async fn pinged(&mut self) {
+        let Wire::Tcp(stream, read) = &mut self.wire else { panic!("UDP has no connections") };
+        let mut ping = [0; 4];
+        assert!(read.is_empty(), "a message came before");
+        let arrives = tokio::time::timeout(EVENT_TIMEOUT, stream.read_exact(&mut ping)).await;
+        arrives.expect("it arrives in time").unwrap();
+        assert_eq!(&ping, b"\r\n\r\n");
+    }
+
+    /// Waits until the dialler closes the connection. Nothing else than pings may arrive before.
     pub(super) async fn is_closed(&mut self) {
         let Wire::Tcp(stream, _) = &mut self.wire else { panic!("UDP has no connections") };
-        let read = tokio::time::timeout(EVENT_TIMEOUT, stream.read(&mut [0; 64])).await;
-        assert_eq!(read.expect("it is closed in time").unwrap_or_default(), 0, "nothing else arrives");
+        let mut read = Vec::new();
+        let closed = tokio::time::timeout(EVENT_TIMEOUT, stream.read_to_end(&mut read)).await;
+        // A reset closes it too.
+        let _end = closed.expect("it is closed in time");
+        assert!(read.iter().all(|byte| b"\r\n".contains(byte)), "{}", String::from_utf8_lossy(&read));
     }
 
     pub(super) async fn send(&mut self, text: &str) {

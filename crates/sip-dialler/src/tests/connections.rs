@@ -239,6 +239,41 @@ async fn a_refresh_over_tcp_whose_connection_closes_is_acknowledged_over_another
     }
 }
 
+#[tokio::test]
+async fn a_refresh_over_tcp_whose_connection_closes_without_a_response_is_sent_again() {
+    let clock = Clock::system();
+    clock.freeze(None);
+    let config = DiallerConfig { t1: ROUND_TRIP, ..config() };
+    let dialler = Dialler::start(config, clock.clone(), Ids::system()).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut leg =
+        dialler.call(invitation(&format!("sip:1@{};transport=tcp", listener.local_addr().unwrap())));
+    let mut carrier = Carrier::accept(&listener).await;
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, "Session-Expires: 1800;refresher=uac\r\n", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    clock.advance(Duration::from_secs(900));
+    carrier.expect("INVITE").await;
+    drop(carrier);
+    // The response could come over another connection for 64 round trips.
+    let passing = async {
+        for _ in 0..200 {
+            tokio::time::sleep(ROUND_TRIP).await;
+            clock.advance(Duration::from_millis(500));
+        }
+    };
+    let mut carrier = tokio::select! {
+        carrier = Carrier::accept(&listener) => carrier,
+        () = passing => panic!("no other connection was opened"),
+    };
+    let again = carrier.expect("INVITE").await;
+    assert_eq!(again.header("CSeq"), "3 INVITE");
+    carrier.pick_up(&again, "Session-Expires: 1800;refresher=uac\r\n", 4000).await;
+    assert_eq!(carrier.expect("ACK").await.header("CSeq"), "3 ACK");
+    hang_up(&mut leg, &mut carrier).await;
+}
+
 /// A dialler that accepts one connection.
 async fn with_one_place() -> Dialler {
     let connections = Connections { all: 1, of_one_address: 1 };
@@ -306,6 +341,24 @@ async fn an_idle_incoming_connection_is_closed() {
     let dialler = start(with(|limits| limits.idle_timeout = ROUND_TRIP)).await;
     let mut stream = TcpStream::connect(dialler.address()).await.unwrap();
     assert!(is_closed(&mut stream).await);
+}
+
+#[tokio::test]
+async fn a_connection_of_a_call_is_kept_alive_by_pings() {
+    let dialler = start(with(|limits| limits.idle_timeout = Duration::from_millis(100))).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
+    let mut leg = dialler.call(invitation(&uri));
+    let mut carrier = Carrier::accept(&listener).await;
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    for _ in 0..3 {
+        carrier.pinged().await;
+        carrier.send("\r\n").await;
+    }
+    hang_up(&mut leg, &mut carrier).await;
 }
 
 #[tokio::test]

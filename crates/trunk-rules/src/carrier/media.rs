@@ -168,7 +168,8 @@ fn choose(mode: &MediaEncryptionMode, codecs: &[Codec], stream: &Stream<'_>) -> 
         (MediaEncryptionMode::SrtpDtls, Profile::DtlsSavp | Profile::DtlsSavpf) => {
             dtls(stream).ok_or(MediaRefusal::NoFingerprint)?
         }
-        (MediaEncryptionMode::Zrtp, _) => Protection::Zrtp,
+        // The keys are not in the SDP: an answer of another profile would lack the one that its profile requires.
+        (MediaEncryptionMode::Zrtp, Profile::Avp | Profile::Avpf) => Protection::Zrtp,
         _ => return Err(wrong_profile()),
     };
     let (payload_type, codec) =

@@ -1,7 +1,7 @@
 //! Decides on a write: validates the forms, converts to the canonical form, applies the rules of the type and lists the
 //! changes.
 
-use didww_types::{Access, AttributeSpec, Feature, Kind, ResourceSpec, Timestamp, Violation, find};
+use didww_types::{Access, AttributeSpec, Feature, ResourceSpec, Timestamp, Violation, find};
 use serde_json::{Map, Value};
 
 use super::draft::require_linked_records;
@@ -130,7 +130,7 @@ fn validate(
             continue;
         };
         let limits = attribute.value_at(context.version);
-        if creating && !context.version.has_corrected_rules() && stands_for_default(attribute, value) {
+        if creating && value.is_null() && attribute.null_is_default(context.version) {
             continue;
         }
         match limits.check(value) {
@@ -161,12 +161,6 @@ fn validate(
 /// The feature that a valid value needs, if the account does not have it.
 fn missing_feature(attribute: &AttributeSpec, context: &WriteContext<'_>, value: &Value) -> Option<Feature> {
     attribute.missing_feature(value.as_str()?, context.features)
-}
-
-/// Whether null means the default, as it does before 2026-04-16 on create for an enumeration with a default
-/// (documented for `status`).
-fn stands_for_default(attribute: &AttributeSpec, value: &Value) -> bool {
-    value.is_null() && attribute.default.is_some() && matches!(attribute.kind, Kind::Enumeration(_))
 }
 
 fn is_blank(value: &Value) -> bool {

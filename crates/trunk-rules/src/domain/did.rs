@@ -6,10 +6,12 @@ use didww_types::{ApiVersion, DecodeError, Resource as _, Violation};
 use serde_json::{Map, Value};
 
 use super::draft::Draft;
+use super::needs::{Found, Need};
+use super::pool_country::{is_elsewhere, needs_of_did};
 use super::shared_capacity_group::free_channels;
 use super::{
-    CREATED, CREATED_FIRST, DidTerms, HistoryEntry, LinkedRecord, MembersRead, RecordChange, Refusal, Rules,
-    WriteContext, history_of,
+    CREATED, CREATED_FIRST, DidTerms, HistoryEntry, LinkedRecord, Links, MembersRead, RecordChange, Refusal,
+    Rules, WriteContext, WriteKind, history_of,
 };
 
 /// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
@@ -46,6 +48,11 @@ impl Rules for Did {
         MembersRead { relationship: EMERGENCY_SERVICE, attribute: EMERGENCY_SERVICE },
     ];
 
+    /// Reads the countries of the DID and of the pool from which it will take channels.
+    fn update_needs(id: &str, links: &Links, read: &[Found]) -> Vec<Need> {
+        needs_of_did(id, links, read)
+    }
+
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         for (name, records) in context.links {
             if records.iter().any(|record| record.attributes.is_none()) {
@@ -71,6 +78,7 @@ impl Rules for Did {
             draft.changes.emergency_enabled = Some(Some(false));
         }
         shared_capacity(context, draft);
+        pool_country(context, draft);
         receives_messages(context, draft)?;
         // The version without a count of renewals only states that there are some, which does not change their count.
         let states_renewal =
@@ -123,6 +131,20 @@ fn shared_capacity(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
     if sets(draft, name) && is_out && !returns && context.version.has_corrected_rules() {
         let refusal = Refusal::relationship(name, Violation::NoSharedCapacity);
         draft.refusals.push(refusal.because("the DID is blocked or terminated"));
+    }
+}
+
+/// A DID takes channels only of a pool that has its country. The text and the pointer, which is that of a column, are
+/// in test data of the official Ruby SDK.
+fn pool_country(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
+    let WriteKind::Update(stored) = context.kind else { return };
+    for name in [CAPACITY_POOL, Did::SHARED_CAPACITY_GROUP.as_str()] {
+        if sets(draft, name) && is_elsewhere(stored.id, context.found) {
+            let column = format!("{name}_id");
+            let pointer = format!("/data/attributes/{column}");
+            draft.refusals.push(Refusal::member_at(pointer, column, Violation::OtherCountry));
+            return;
+        }
     }
 }
 
@@ -226,7 +248,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{RecordText, Rulebook, WriteError, WriteKind};
+    use crate::domain::{RecordText, Rulebook, WriteError};
 
     const DID: &str = r#"{"number":"37061498222","created_at":"2026-04-08T06:57:33.304Z"}"#;
 

@@ -76,6 +76,11 @@ impl Refusal {
     #[must_use]
     pub fn of_member(self, relationship: &str, place: usize) -> Self {
         let Broken::Member { violation, field, .. } = self.broken else { return self };
+        // The recorded text about a member of a group does not say why.
+        let violation = match violation {
+            Violation::OtherCountry => Violation::NoSharedCapacity,
+            violation => violation,
+        };
         let why = if self.internal.is_empty() { field } else { format!("{field}: {}", self.internal) };
         Self::member(relationship, &place.to_string(), violation).because(why)
     }

@@ -53,6 +53,11 @@ pub trait Rules: Resource {
         Vec::new()
     }
 
+    /// As [`link_needs`](Self::link_needs), for an update of the record with this id.
+    fn update_needs(_id: &str, _links: &Links, _read: &[Found]) -> Vec<Need> {
+        Vec::new()
+    }
+
     /// Decides a create or an update, after the declaration's own rules: changes the draft, and adds refusals in the
     /// order in which the client receives them.
     ///
@@ -255,6 +260,12 @@ impl Rulebook {
         unread(self.of(spec.name).map_or_else(Vec::new, |rules| (rules.link_needs)(links, read)), read)
     }
 
+    /// The records that an update of the record with this id, with links to these existing records, needs and that were
+    /// not read yet.
+    pub fn update_needs(self, spec: &ResourceSpec, id: &str, links: &Links, read: &[Found]) -> Vec<Need> {
+        unread(self.of(spec.name).map_or_else(Vec::new, |rules| (rules.update_needs)(id, links, read)), read)
+    }
+
     /// The records that a deletion of a record of this type needs.
     pub fn delete_needs(self, spec: &ResourceSpec) -> &'static [Need] {
         self.of(spec.name).map_or(&[], |rules| rules.delete_needs)
@@ -296,6 +307,7 @@ pub struct TypeRules {
     pub(super) delete_needs: &'static [Need],
     pub(super) needs: fn(&Map<String, Value>, &[Found]) -> Vec<Need>,
     pub(super) link_needs: fn(&Links, &[Found]) -> Vec<Need>,
+    pub(super) update_needs: fn(&str, &Links, &[Found]) -> Vec<Need>,
     pub(super) write: fn(&WriteContext<'_>, UntypedDraft) -> Result<UntypedDraft, DecodeError>,
     pub(super) delete: fn(&DeleteContext<'_>) -> Result<WriteOutcome, WriteError>,
     pub(super) membership: fn(&str, &str) -> Result<Membership, DecodeError>,
@@ -320,6 +332,7 @@ impl TypeRules {
             delete_needs: R::DELETE_NEEDS,
             needs: R::needs,
             link_needs: R::link_needs,
+            update_needs: R::update_needs,
             write: write::<R>,
             delete: R::delete,
             membership: membership::<R>,

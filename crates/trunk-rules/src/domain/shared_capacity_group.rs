@@ -5,13 +5,16 @@ use didww_types::values::ChannelCount;
 use didww_types::{DecodeError, Resource as _, Violation};
 
 use super::draft::Draft;
+use super::needs::{Found, Need};
+use super::pool_country::{MAX_DIDS, MAX_NAMED, is_one_elsewhere, needs_of_group, needs_of_stored_pool};
 use super::{
-    DeleteContext, LinkedRecord, MembersRead, RecordChange, Refusal, RelatedRecords, Rules, WriteContext,
-    WriteError, WriteOutcome,
+    DeleteContext, LinkedRecord, Links, MembersRead, RecordChange, Refusal, RelatedRecords, Rules,
+    WriteContext, WriteError, WriteOutcome,
 };
 
 const SHARED_CHANNELS: &str = SharedCapacityGroup::SPEC.attribute_name("shared_channels_count");
 const CAPACITY_POOL: &str = SharedCapacityGroup::CAPACITY_POOL.as_str();
+const DIDS: &str = SharedCapacityGroup::DIDS.as_str();
 
 /// The recorded text of the refusal to delete a group.
 const IN_USE: &str = "The capacity group cannot be removed while active numbers are assigned to it";
@@ -26,8 +29,29 @@ impl Rules for SharedCapacityGroup {
     const DELETE_READS: &'static [RelatedRecords] =
         &[RelatedRecords::Owners(Did::SPEC, Did::SHARED_CAPACITY_GROUP.as_str())];
 
+    /// The rules of DIDs compare their countries with those of the pool.
+    fn link_needs(links: &Links, read: &[Found]) -> Vec<Need> {
+        needs_of_group(links, read)
+    }
+
+    fn update_needs(id: &str, links: &Links, read: &[Found]) -> Vec<Need> {
+        let is_sent = |name: &str| links.get(name).is_some_and(|ids| !ids.is_empty());
+        if is_sent(DIDS) && !is_sent(CAPACITY_POOL) { needs_of_stored_pool(id, read) } else { Vec::new() }
+    }
+
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         draft.require_linked_records(context);
+        if context.linked(DIDS).is_some_and(|dids| dids.len() > MAX_DIDS) {
+            let refusal = Refusal::relationship(DIDS, Violation::TooMany(MAX_DIDS));
+            draft.refusals.push(refusal.because("the countries of all numbers are compared with the pool's"));
+            return Ok(());
+        }
+        // Up to this number, the rules of DIDs refuse each that is elsewhere.
+        let has_many = context.linked(DIDS).is_some_and(|dids| dids.len() > MAX_NAMED);
+        if has_many && is_one_elsewhere(context.found) {
+            let refusal = Refusal::relationship(DIDS, Violation::NoSharedCapacity);
+            draft.refusals.push(refusal.because("the pool does not have the country of one of the numbers"));
+        }
         let before = draft.before.as_ref().map(|group| group.shared_channels_count.get());
         let sent = draft.changes.shared_channels_count.map(ChannelCount::get);
         let stored = context.stored(CAPACITY_POOL).first();

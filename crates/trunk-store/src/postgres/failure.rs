@@ -56,6 +56,12 @@ impl Failure {
         }
     }
 
+    /// Whether the server accepts no writes: it is a standby by now, or was set to read-only.
+    pub(super) fn is_read_only(&self) -> bool {
+        let Self::Engine(error) = self else { return false };
+        error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+    }
+
     /// The error for the caller of a read or of a write.
     pub(super) fn into_store_error(self, is_write: bool) -> StoreError {
         let is_broken = self.is_broken();
@@ -92,8 +98,8 @@ fn is_away(code: &SqlState) -> bool {
 
 fn of_server(error: &tokio_postgres::error::DbError, is_write: bool) -> StoreError {
     let code = error.code();
-    if *code == SqlState::QUERY_CANCELED {
-        // Only the time limit of a statement cancels it.
+    if [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].contains(code) {
+        // Only a time limit cancels a statement: that of this server, or a `lock_timeout` of the role or the database.
         return if is_write { StoreError::Overloaded } else { StoreError::TooLong };
     }
     if *code == SqlState::DISK_FULL {

@@ -13,6 +13,8 @@ use tokio_postgres::AsyncMessage;
 
 use super::Node;
 use super::address::Address;
+use super::open_error::PostgresOpenError;
+use super::reasons::Reasons;
 
 /// The least time between two notifications of a node.
 const NOTIFY_INTERVAL: Duration = Duration::from_millis(20);
@@ -35,15 +37,37 @@ pub(super) async fn notify(node: Arc<Node>) {
 
 /// Wakes the poll at each notification, until the task is aborted.
 pub(super) async fn listen(address: Address, wake: watch::Sender<()>) {
+    let mut reasons = Reasons::default();
     loop {
-        if let Err(error) = hear(&address, &wake).await {
-            tracing::debug!(%error, "the connection for notifications ended");
+        let mut is_listening = false;
+        let ended = hear(&address, &wake, &mut is_listening).await;
+        if is_listening {
+            reasons.clear();
+        }
+        match ended {
+            // The poll reports a lost database.
+            Err(error) if is_listening => tracing::debug!(%error, "the connection for notifications ended"),
+            Err(error) => {
+                let error = PostgresOpenError::from(error).to_string();
+                if reasons.is_new(&error) {
+                    tracing::warn!(
+                        error,
+                        "database_listen cannot be used: changes of other nodes arrive by polling"
+                    );
+                }
+            }
+            Ok(()) => {}
         }
         tokio::time::sleep(RETRY_DELAY).await;
     }
 }
 
-async fn hear(address: &Address, wake: &watch::Sender<()>) -> Result<(), tokio_postgres::Error> {
+/// Waits for notifications until the connection ends. `is_listening` becomes true when they can arrive.
+async fn hear(
+    address: &Address,
+    wake: &watch::Sender<()>,
+    is_listening: &mut bool,
+) -> Result<(), tokio_postgres::Error> {
     let (client, mut connection) = address.connect_raw().await?;
     let messages = async {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
@@ -55,6 +79,7 @@ async fn hear(address: &Address, wake: &watch::Sender<()>) -> Result<(), tokio_p
     };
     let begin = async {
         client.batch_execute("LISTEN trunk_change").await?;
+        *is_listening = true;
         // The next poll finds earlier announcements.
         wake.send_replace(());
         Ok(())

@@ -48,10 +48,15 @@ pub enum PostgresOpenError {
 
 impl From<tokio_postgres::Error> for PostgresOpenError {
     fn from(error: tokio_postgres::Error) -> Self {
-        let cause = std::error::Error::source(&error).map(ToString::to_string);
-        let text = error.as_db_error().map(|error| error.message().to_owned()).or(cause);
-        Self::Engine(text.unwrap_or_else(|| error.to_string()) + advice(&error))
+        Self::Engine(reason(&error))
     }
+}
+
+/// Why a connection cannot be opened, as the server or the system says it, and what the operator can do.
+pub(super) fn reason(error: &tokio_postgres::Error) -> String {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    let text = error.as_db_error().map(|error| error.message().to_owned()).or(cause);
+    text.unwrap_or_else(|| error.to_string()) + advice(error)
 }
 
 /// A hint for the operator how to make the database accessible.
@@ -61,6 +66,10 @@ fn advice(error: &tokio_postgres::Error) -> &'static str {
         Some(&SqlState::INVALID_CATALOG_NAME) => "; create it with `createdb`",
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "; make this user the owner of the database",
         Some(&SqlState::TOO_MANY_CONNECTIONS) => "; raise its max_connections",
+        Some(&SqlState::INVALID_PASSWORD) => "; a changed password of the URL is read at the next start",
+        Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => {
+            "; it accepts no writes: name the primary, or all hosts of the cluster"
+        }
         Some(_) => "",
     }
 }

@@ -29,7 +29,9 @@ use uuid::Uuid;
 use super::address::STATEMENT_LIMIT;
 use super::change_rows::{ChangeRow, DOCUMENT_KINDS, MAX_ROWS, Polled, read_hang_ups, read_rows, what};
 use super::failure::Done;
+use super::open_error::PostgresOpenError;
 use super::parameter::Parameter;
+use super::reasons::Reasons;
 use super::run::ATTEMPT_LIMIT;
 use super::seen::{FeedState, ROW_MEMORY_MICROS, RowId};
 use super::transaction::Announcement;
@@ -161,7 +163,7 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
     let (mut client, mut is_lost, mut is_at_once) = (Some(client), false, false);
     let (mut widened, mut pruned) = (Stopwatch::start(), Stopwatch::start());
     // The hosts of the address that a new connection leaves out.
-    let mut tried = 0;
+    let (mut tried, mut reasons) = (0, Reasons::default());
     loop {
         if !is_at_once {
             let interval = async {
@@ -186,15 +188,18 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
         match attempt {
             Ok(Ok(())) => {
                 (is_lost, is_at_once, tried) = (false, false, 0);
+                reasons.clear();
                 node.known.confirm(since);
                 node.report(true);
             }
             failed => {
-                if !is_lost {
-                    let error = match failed {
-                        Ok(Err(failure)) => failure.into_store_error(false).to_string(),
-                        _ => "no answer in time".to_owned(),
-                    };
+                let error = match failed {
+                    // It was an attempt to connect.
+                    Ok(Err(failure)) if is_lost => PostgresOpenError::from(failure).to_string(),
+                    Ok(Err(failure)) => failure.into_store_error(false).to_string(),
+                    _ => "no answer in time".to_owned(),
+                };
+                if reasons.is_new(&error) {
                     tracing::warn!(error, node = node.number, "the changes of other nodes cannot be read");
                 }
                 // Reads and writes wait meanwhile, and most losses concern one connection.

@@ -302,6 +302,18 @@ pub(super) async fn check_unchanged(transaction: &Transaction<'_>, record: &Reco
     if same.is_some() { Ok(()) } else { Err(StoreError::Conflict.into()) }
 }
 
+/// Locks the targets of links that must not exist, in the order of their numbers.
+const LOCK: &str = "SELECT id, number FROM record WHERE id = ANY($1::uuid[]) ORDER BY number FOR UPDATE";
+
+/// Finds one of several links, each through a relationship to a target, from a record of an account or, if it is
+/// shared, of any. The limit of one for each, and the account as a value of its own, keep the server from joining: it
+/// would read all records of an account for each target.
+const LINKED: &str = "SELECT 1 FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::bool[]) \
+                      AS g (target, relationship, account, is_shared) CROSS JOIN LATERAL \
+                      (SELECT 1 FROM link l WHERE l.target = g.target AND l.relationship = g.relationship \
+                      AND (g.is_shared OR (SELECT account FROM record WHERE number = l.owner) = g.account) LIMIT 1) found \
+                      LIMIT 1";
+
 /// Fails if one of these links exists: that of a record of an owner, through a relationship, to a target. Nothing can
 /// link to the targets until the end of the transaction.
 pub(super) async fn check_unlinked(
@@ -310,8 +322,7 @@ pub(super) async fn check_unlinked(
 ) -> Done<()> {
     let ids: HashSet<Uuid> = unlinked.iter().map(|(_, _, target)| *target).collect();
     let ids: Vec<Uuid> = ids.into_iter().collect();
-    let lock = "SELECT id, number FROM record WHERE id = ANY($1::uuid[]) ORDER BY number FOR UPDATE";
-    let rows = transaction.harmless().query_typed(lock, &[(&ids, Type::UUID_ARRAY)]).await?;
+    let rows = transaction.harmless().query_typed(LOCK, &[(&ids, Type::UUID_ARRAY)]).await?;
     let numbers: HashMap<Uuid, i64> =
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Done<_>>()?;
     let symbols = &transaction.node.symbols;
@@ -327,20 +338,13 @@ pub(super) async fn check_unlinked(
     if targets.is_empty() {
         return Ok(());
     }
-    // The limit of one for each, and the account as a value of its own, keep the server from joining: it would read all
-    // records of an account for each target.
-    let select = "SELECT 1 FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::bool[]) \
-                  AS g (target, relationship, account, is_shared) CROSS JOIN LATERAL \
-                  (SELECT 1 FROM link l WHERE l.target = g.target AND l.relationship = g.relationship \
-                  AND (g.is_shared OR (SELECT account FROM record WHERE number = l.owner) = g.account) LIMIT 1) found \
-                  LIMIT 1";
     let parameters: [Parameter<'_>; 4] = [
         (&targets, Type::INT8_ARRAY),
         (&relationships, Type::INT8_ARRAY),
         (&accounts, Type::INT8_ARRAY),
         (&are_shared, Type::BOOL_ARRAY),
     ];
-    let linked = transaction.query_typed_opt(select, &parameters).await?;
+    let linked = transaction.query_typed_opt(LINKED, &parameters).await?;
     if linked.is_some() { Err(StoreError::Conflict.into()) } else { Ok(()) }
 }
 
@@ -405,3 +409,6 @@ pub(super) async fn change_sum(
     Box::pin(replace(transaction, Scope { account, spec }, &before, &content, &[], None)).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

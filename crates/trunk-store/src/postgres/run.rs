@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
-use service_base::clock::Stopwatch;
+use deadpool_postgres::{HookError, Object, Pool, PoolError, TimeoutType};
+use service_base::clock::{Clock, Stopwatch};
+use service_base::log_limiter::LogLimiter;
 use tokio::sync::OwnedRwLockReadGuard;
 use tokio_postgres::Client;
 
 use super::failure::{Done, Failure};
+use super::open_error::reason;
 use super::statements::{Reading, RepeatableStatements, Statements, Writing};
 use super::transaction::{Announcement, Ending, Transaction};
 use super::{Node, change_rows, idempotency, late, quotas, records};
@@ -41,6 +43,15 @@ const MAX_ATTEMPTS: u32 = 20;
 /// Maximum number of repetitions of a read or transaction because its connection broke. A restart of the server breaks
 /// all connections of the pool, and each is only noticed when it is used.
 const MAX_RECONNECTS: u32 = 3;
+
+/// Limits the lines about connections that are not opened while the database can be reached, for example because it has
+/// its maximum. Each request that needs one may have a line.
+static NO_CONNECTION: LogLimiter = LogLimiter::new("further connections to the database could not be opened");
+
+/// Limits the lines about writes that do not fit. The requests are answered, and not logged, one by one.
+static FULL: LogLimiter = LogLimiter::once("writes were refused: the disk of the database is full");
+/// Limits the lines about commits without an answer, for the same reason.
+static UNKNOWN: LogLimiter = LogLimiter::new("commits had no answer");
 
 /// The pool of connections that a read or write uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +112,6 @@ impl Node {
         match error {
             PoolError::Timeout(TimeoutType::Wait) => StoreError::Overloaded,
             PoolError::Closed => closed(),
-            PoolError::Backend(cause) if refuses(cause) => StoreError::Failed(describe(cause)),
             _ => {
                 self.report_away(error);
                 StoreError::Unavailable
@@ -111,7 +121,14 @@ impl Node {
 
     /// Logs that no connection to the database can be opened.
     fn report_away(&self, error: &PoolError) {
-        tracing::debug!(%error, node = self.number, "the database cannot be reached");
+        let why = match error {
+            PoolError::Backend(cause) | PoolError::PostCreateHook(HookError::Backend(cause)) => reason(cause),
+            other => other.to_string(),
+        };
+        if NO_CONNECTION.admits(&why, Clock::system().now()) {
+            let (why, node) = (why.trim_end(), self.number);
+            tracing::warn!(why, node, "a further connection to the database could not be opened");
+        }
     }
 
     /// Runs a read of fixed cost.
@@ -294,10 +311,28 @@ impl Node {
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
                 Err(failure) if failure.is_lost_race() => return Err(StoreError::Overloaded),
-                Err(failure) if failure.is_broken() && reconnects < MAX_RECONNECTS => reconnects += 1,
-                Err(failure) => return Err(failure.into_store_error(true)),
+                Err(failure) if failure.is_broken() && reconnects < MAX_RECONNECTS => {
+                    if failure.is_read_only() {
+                        // Its connections work, also that of the poll: nothing else shows that it is not the primary.
+                        self.freshness.doubt();
+                    }
+                    reconnects += 1;
+                }
+                Err(failure) => return Err(self.refused(failure)),
             }
         }
+    }
+
+    /// The error of a write that failed. A cause that only the operator can remove is logged.
+    fn refused(&self, failure: Failure) -> StoreError {
+        let error = failure.into_store_error(true);
+        if error == StoreError::Full && FULL.admits((), Clock::system().now()) {
+            tracing::error!(
+                node = self.number,
+                "the disk of the database is full: writes are refused until it has space again"
+            );
+        }
+        error
     }
 
     /// Runs a transaction once. Every failure except [`StoreError::Unknown`] means that nothing was changed.
@@ -370,8 +405,14 @@ impl Node {
         };
         let (links, position) = match tokio::time::timeout(COMMIT_LIMIT, statements).await {
             Ok(Ok(((), (), (), links, position, ()))) => (links, position),
-            Ok(Err(failure)) if !failure.is_broken() => return Err(failure),
+            Ok(Err(failure)) if !failure.is_broken() || failure.is_read_only() => return Err(failure),
             _ => {
+                if UNKNOWN.admits((), Clock::system().now()) {
+                    tracing::warn!(
+                        node = self.number,
+                        "a commit had no answer, so that it is not known whether it was done"
+                    );
+                }
                 // Look-ups must not use a copy that may be outdated.
                 self.known.doubt();
                 self.freshness.doubt();
@@ -424,16 +465,6 @@ fn record_number(announcement: &Announcement) -> Option<i64> {
 /// Whether a statement succeeds in a short time.
 async fn is_answered(statement: impl Future<Output = Result<(), tokio_postgres::Error>>) -> bool {
     matches!(tokio::time::timeout(Duration::from_millis(500), statement).await, Ok(Ok(())))
-}
-
-/// Whether the server refuses this node, so that waiting does not help: a wrong password, a database that does not
-/// exist.
-fn refuses(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| matches!(code.code().get(..2), Some("28" | "3D")))
-}
-
-fn describe(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
 
 /// The error of every read and write after the store is closed.

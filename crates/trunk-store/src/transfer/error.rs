@@ -74,6 +74,23 @@ pub enum TransferError {
         /// The first table that has rows.
         table: Table,
     },
+    /// The target refuses a text of the source.
+    #[error(
+        "{place} cannot store the row {row} of the table {}: its `{what}` {flaw}; change that in the source, with the \
+         server of it, and repeat the command with a new target", table.name()
+    )]
+    Unstorable {
+        /// The target, without its password.
+        place: String,
+        /// The table of the row.
+        table: Table,
+        /// The row's position, and its ids.
+        row: String,
+        /// The column of the text.
+        what: &'static str,
+        /// What is wrong with the text.
+        flaw: &'static str,
+    },
     /// The source has changed since the transfer to this target began.
     #[error(
         "{place} has the first {rows} rows of the table {} of another source, or of this one before it changed; delete the \

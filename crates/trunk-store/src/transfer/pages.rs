@@ -94,6 +94,7 @@ impl PageSender {
             self.send().await?;
             self.table = Some(table);
         }
+        let row = row.without_nul(table);
         self.bytes += row.bytes();
         self.rows.push(row);
         if self.rows.len() >= PAGE_ROWS || self.bytes >= PAGE_BYTES {

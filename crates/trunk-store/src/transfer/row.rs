@@ -54,6 +54,19 @@ impl Row {
         }
     }
 
+    /// Leaves out the NUL characters of an event or of an attempt to deliver one. An older release stored them, and
+    /// PostgreSQL refuses them.
+    pub(crate) fn without_nul(mut self, table: Table) -> Self {
+        if matches!(table, Table::Event | Table::Delivery) {
+            for cell in &mut self.0 {
+                if let Cell::Text(text) = cell {
+                    text.retain(|character| character != '\0');
+                }
+            }
+        }
+        self
+    }
+
     /// Appends the canonical form to a text.
     pub(crate) fn encode(&self, table: Table, to: &mut Vec<u8>) {
         let mut separator = b'{';
@@ -162,6 +175,16 @@ mod tests {
                 assert_eq!(Row::decode(table, &value), Ok(row), "{}", table.name());
             }
         }
+    }
+
+    #[test]
+    fn an_event_has_no_nul_character_and_what_identifies_a_row_keeps_it() {
+        let has_nul = |table| {
+            let row = sample(table, true).without_nul(table);
+            row.0.iter().any(|cell| matches!(cell, Cell::Text(text) if text.contains('\0')))
+        };
+        assert_eq!([Table::Event, Table::Delivery].map(has_nul), [false; 2]);
+        assert_eq!([Table::Account, Table::Document, Table::DocumentUnique].map(has_nul), [true; 3]);
     }
 
     #[test]

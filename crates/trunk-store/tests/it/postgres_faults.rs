@@ -78,6 +78,22 @@ async fn a_write_that_waits_too_long_is_ended_by_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_waits_longer_than_the_database_permits_is_refused_as_overload() {
+    let database = server().migrated().await;
+    database.execute(&format!("ALTER DATABASE {} SET lock_timeout = '100ms'", database.name()));
+    let store = database.node(0).await;
+    let made = commit(&store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await.remove(0);
+    let (other, connection) =
+        tokio_postgres::connect(&database.parameters(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    other.batch_execute("BEGIN; SELECT * FROM record FOR UPDATE").await.unwrap();
+    let write = store.commit(vec![replace(trunks(1), made.clone(), trunk("b", &json!({})))]);
+    assert_eq!(within("a write", write).await, Err(StoreError::Overloaded));
+    other.batch_execute("ROLLBACK").await.unwrap();
+    commit(&store, vec![replace(trunks(1), made, trunk("b", &json!({})))]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_heartbeat_waits_for_no_connection_that_other_writes_use() {
     let database = server().migrated().await;
     let mut options = PostgresOptions::new(database.parameters());
@@ -331,6 +347,49 @@ async fn a_server_that_is_away_is_reported_and_used_again_when_it_is_back() {
     let total = store.list(everything(trunks(owner.number))).await.unwrap().total;
     assert_eq!(total, 3, "of each round the write that was answered");
     store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_accepts_no_writes_any_more_is_reported_as_away_until_it_does() {
+    let server: &'static Server = Box::leak(Box::new(Server::start()));
+    let store = PostgresStore::open(PostgresOptions::new(server.parameters("postgres"))).await.unwrap();
+    let owner = store.create_account(account(1, "one"), key(2, "secret")).await.unwrap();
+    let mut health = store.write_health();
+    // No connection ends, as behind a pooler whose server became a standby.
+    let set = |setting: &str| {
+        server.execute("postgres", &format!("ALTER SYSTEM {setting}"));
+        server.execute("postgres", "SELECT pg_reload_conf()");
+    };
+    set("SET default_transaction_read_only = on");
+    let mut number = 0_u128;
+    until("writes are refused", async || {
+        number += 1;
+        let write = insert(trunks(owner.number), id(number), trunk(&number.to_string(), &json!({})));
+        store.commit(vec![write]).await == Err(StoreError::Unavailable)
+    })
+    .await;
+    let is_away = |health: &WriteHealth| *health == WriteHealth::Away;
+    within("the report", health.wait_for(is_away)).await.unwrap();
+    assert_eq!(store.check().await, Err(StoreError::Unavailable), "what it shows may be old");
+    set("RESET default_transaction_read_only");
+    within("the report", health.wait_for(|health| *health == WriteHealth::Writable)).await.unwrap();
+    commit(&store, vec![insert(trunks(owner.number), id(number + 1), trunk("last", &json!({})))]).await;
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_further_connection_that_is_refused_to_this_user_is_an_outage() {
+    let database = server().empty();
+    let role = format!("role_of_{}", database.name());
+    database.execute(&format!("CREATE ROLE {role} LOGIN"));
+    database.execute(&format!("ALTER DATABASE {} OWNER TO {role}", database.name()));
+    let parameters = database.parameters().replace("user=tests", &format!("user={role}"));
+    // It has the connection of the poll alone.
+    let store = PostgresStore::open(PostgresOptions::new(parameters)).await.unwrap();
+    database.execute(&format!("ALTER ROLE {role} NOLOGIN"));
+    assert_eq!(within("a read", store.find(trunks(1), id(1))).await, Err(StoreError::Unavailable));
+    database.execute(&format!("ALTER ROLE {role} LOGIN"));
+    assert_eq!(within("a read", store.find(trunks(1), id(1))).await, Ok(None));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ use trunk_store::DocumentKind;
 use voipbin_types::{AddressKind, CallCreate, CallsCreated};
 
 use super::call_flow::{self, ChosenFlow};
+use super::texts::check_addresses;
 use super::variables;
 use crate::active_calls::Command;
 use crate::call_plan::{self, Order};
@@ -38,6 +39,7 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     if to_numbers && !owner.public.identity_verified {
         return Err(ApiError::identity_verification());
     }
+    check_addresses(body.source.as_ref(), &body.destinations)?;
     let ChosenFlow { flow, change } =
         call_flow::choose(request, body.flow_id, body.actions, "tmp outbound flow").await?;
     let order = Order {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use voipbin_types::{Anonymous, ProviderCall, ProviderCallCreate};
 
 use super::call_flow::{self, ChosenFlow};
-use super::texts::{WORD, check_lengths};
+use super::texts::{WORD, check_addresses, check_lengths};
 use crate::call_plan::{self, Order};
 use crate::engine;
 use crate::entity::Entity;
@@ -69,6 +69,7 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     }
     request.caller.require_super_admin()?;
     check_lengths(&[("anonymous", body.anonymous.as_ref().map_or("", Anonymous::as_str), WORD)])?;
+    check_addresses(body.source.as_ref(), &body.destinations)?;
     let provider = request.platform.cache.provider(&*request.platform.core.store, body.provider_id).await?;
     if provider.is_none_or(|provider| provider.deleted) {
         let message = format!("provider not found: {} does not exist or is deleted.", body.provider_id);

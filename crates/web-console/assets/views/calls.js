@@ -2,15 +2,19 @@
 
 import { get, Refusal, remove } from '../api.js';
 import { announce, button, confirmed, empty, h, heading, link, none, notice, pill, replace } from '../dom.js';
-import { count, duration, time } from '../format.js';
+import { count, duration, plural, time } from '../format.js';
 import { serverNow } from '../live.js';
 import { table } from '../table.js';
+
+// Maximum number of rows: each of thousands would be made anew every second.
+const MOST = 200;
 
 export const calls = {
   path: 'calls',
   title: 'Live calls',
   show({ reread }) {
     const said = h('div');
+    const more = h('div');
     let ticking;
     let isOver = false;
     const lengths = () => {
@@ -50,12 +54,13 @@ export const calls = {
     async function refresh() {
       const { calls: list } = await get('/calls/active');
       if (isOver) return;
-      rows.update(list);
+      rows.update(list.slice(-MOST));
+      replace(more, list.length > MOST && notice('plain', `The newest ${MOST} of ${plural(list.length, 'live call')} are listed.`));
       clearInterval(ticking);
       if (list.length > 0) ticking = setInterval(() => document.hidden || lengths(), 1_000);
     }
     return {
-      node: [heading('Live calls', 'Calls of all nodes that are being set up or answered.'), said, rows.node],
+      node: [heading('Live calls', 'Calls of all nodes that are being set up or answered.'), said, rows.node, more],
       refresh,
       end: () => {
         isOver = true;

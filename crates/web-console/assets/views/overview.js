@@ -3,7 +3,7 @@
 import { get, optional, query } from '../api.js';
 import { barsChart, columnsChart, spendingMeter } from '../chart.js';
 import { card, empty, h, heading, link, replace } from '../dom.js';
-import { count, plural, sentence, time } from '../format.js';
+import { count, hourOfDay, plural, sentence, time } from '../format.js';
 import { serverNow } from '../live.js';
 import { checkName } from '../refusal.js';
 import { showLatency } from './latency.js';
@@ -83,7 +83,7 @@ function showCalls(place, list, counts) {
   const from = now - length;
   const columns = Array.from({ length: COLUMNS }, (_, index) => {
     const at = new Date(from + (index * length) / COLUMNS);
-    return { label: length > 24 * 3_600_000 ? at.toLocaleDateString() : at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false }), values: [0, 0, 0] };
+    return { label: length > 24 * 3_600_000 ? at.toLocaleDateString() : hourOfDay(at), values: [0, 0, 0] };
   });
   for (const record of list) {
     const column = columns[Math.min(COLUMNS - 1, Math.floor(((Date.parse(record.time_end) - from) / length) * COLUMNS))];

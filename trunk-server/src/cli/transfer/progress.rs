@@ -1,6 +1,6 @@
 //! The progress of a transfer: a bar if standard error is a terminal, else a line for each tenth.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use trunk_store::transfer::{Phase, Step};
@@ -45,12 +45,12 @@ impl Progress {
     fn print(&mut self, Step { phase, done, of }: Step, begins: bool) {
         if begins {
             self.tenths = 0;
-            eprintln!("{} …", name(phase));
+            line(&format!("{} …", name(phase)));
         }
         let tenths = done.saturating_mul(10).checked_div(of).unwrap_or(0);
         if tenths > self.tenths {
             self.tenths = tenths;
-            eprintln!("{}: {done} of {of} rows", name(phase));
+            line(&format!("{}: {done} of {of} rows", name(phase)));
         }
     }
 
@@ -60,6 +60,12 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Writes a line to standard error. The transfer goes on if nothing takes it, such as the closed pipe of a scheduler, where
+/// `eprintln!` would panic.
+fn line(text: &str) {
+    let _lost = writeln!(std::io::stderr(), "{text}");
 }
 
 const fn name(phase: Phase) -> &'static str {

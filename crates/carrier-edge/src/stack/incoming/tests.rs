@@ -389,3 +389,35 @@ async fn an_answer_that_cannot_be_sent_ends_as_one_that_was_lost() {
     }
     token.cancel();
 }
+
+#[tokio::test]
+async fn the_text_of_an_answer_is_what_the_library_writes_of_its_response() {
+    let token = CancellationToken::new();
+    let (endpoint, requests, address) = listening(&token, EndpointOption::default(), None);
+    let IncomingRequests { identity, acks, answers, .. } = requests;
+    let second = "\r\nv: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKb\r\nUser-Agent: a\r\nFrom: ";
+    let text = request(address, "INVITE", 1, "", 1).replace("\r\nFrom: ", second);
+    let Ok(SipMessage::Request(original)) = SipMessage::try_from(text.as_bytes()) else { panic!("{text}") };
+    let key = TransactionKey::from_request(&original, TransactionRole::Server).unwrap();
+    let transaction = Transaction::new_server(key, original, endpoint.inner.clone(), None);
+    let mut received = Incoming::new(transaction, identity, acks, answers);
+    received.set_local_tag("edge");
+    let routes = [("Record-Route", "<sip:b;lr>, <sip:c;lr>"), ("Record-Route", "<sip:d;lr>")];
+    let of_dialog = [routes[0], ("Allow", "INVITE"), routes[1], ("Contact", "<sip:edge>"), ("RSeq", "1")];
+    for (code, phrase, headers, body) in [
+        (100, "Trying", &[("Timestamp", "1.5")][..], ""),
+        (180, "Ringing", &of_dialog, ""),
+        (183, "Session Progress", &of_dialog, "v=0\r\n"),
+        (200, "OK", &of_dialog, "v=0\r\n"),
+        (200, "OK", &[], ""),
+        (401, "Unauthorized", &[("WWW-Authenticate", "Digest a"), ("WWW-Authenticate", "Digest b")], ""),
+        (403, "Rejected by Auth record", &[("X-Refusal", "check=status"), ("Contact", "<sip:edge>")], ""),
+        (480, "", &[], ""),
+        (699, "Own", &[("Reason", "SIP;cause=699")], ""),
+    ] {
+        let written = received.response(code, phrase, headers, body).to_bytes();
+        let written = String::from_utf8(written).unwrap();
+        assert_eq!(received.text(code, phrase, headers, body), written);
+    }
+    token.cancel();
+}

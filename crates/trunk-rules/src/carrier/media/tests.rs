@@ -404,9 +404,21 @@ fn a_fingerprint_of_the_session_counts_for_its_streams() {
 }
 
 #[test]
-fn zrtp_refuses_no_profile() {
-    let sdp = offer("RTP/AVP", "8", &["zrtp-hash:1.10 fe30"]);
-    assert_eq!(check(&MediaEncryptionMode::Zrtp, &sdp).unwrap().protection, Protection::Zrtp);
+fn zrtp_is_agreed_on_in_a_stream_whose_profile_needs_no_key() {
+    let mode = MediaEncryptionMode::Zrtp;
+    for profile in ["RTP/AVP", "RTP/AVPF"] {
+        let sdp = offer(profile, "8", &["zrtp-hash:1.10 fe30"]);
+        assert_eq!(check(&mode, &sdp).unwrap().protection, Protection::Zrtp);
+    }
+    let key = format!("crypto:1 {} inline:{KEY}", SRTP_SUITES[0]);
+    for profile in ["RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"] {
+        let sdp = offer(profile, "8", &[&key, "fingerprint:sha-256 AB:CD", "setup:actpass"]);
+        assert_eq!(refused(&mode, &sdp), MediaRefusal::Profile(profile.to_owned()));
+    }
+    // A client that offers the stream in both ways has the one without a key answered.
+    let both = offer("RTP/SAVP", "8", &[&key]) + "m=audio 40002 RTP/AVP 8\r\n";
+    let media = check(&mode, &both).unwrap();
+    assert_eq!((media.stream, media.profile, media.protection), (1, Profile::Avp, Protection::Zrtp));
 }
 
 #[test]

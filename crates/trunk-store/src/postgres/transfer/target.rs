@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use super::super::failure::Done;
+use super::super::failure::{Done, Failure};
 use super::super::indexing;
 use super::super::migrate::{BEGIN, Lease};
 use super::super::open_error::PostgresOpenError;
@@ -20,6 +20,8 @@ use super::super::symbols::Symbols;
 use super::source::ServerSource;
 use super::statements::{DERIVE, derived, insert, select};
 use super::{connect, failed, refused};
+use crate::StoreError;
+use crate::storable::{check_characters, check_indexed};
 use crate::transfer::error::TransferError;
 use crate::transfer::pages::Pages;
 use crate::transfer::place::Place;
@@ -128,7 +130,7 @@ impl ServerTarget {
         mark: &Total,
     ) -> Result<(), TransferError> {
         let is_written = self.try_write(page, position, mark).await;
-        if !is_written.map_err(|failure| failed(&self.place, failure))? {
+        if !is_written.map_err(|failure| unwritten(&self.place, page, position, failure))? {
             return Err(TransferError::Overtaken { place: self.place.to_string() });
         }
         self.mark = Some(mark.clone());
@@ -308,6 +310,49 @@ async fn insert_page(client: &Client, page: &Page, position: u64) -> Done<()> {
     let parameters: Vec<_> = values.iter().map(Values::parameter).collect();
     client.execute_typed(&statement, &parameters).await?;
     Ok(())
+}
+
+/// The error of a page that was not written: it names the text that the server refused, if one of the page can be that.
+fn unwritten(place: &Place, page: &Page, position: u64, failure: Failure) -> TransferError {
+    let unstorable = (position..).zip(&page.rows).find_map(|(position, row)| {
+        let refused = refused_text(page.table, row)?;
+        Some((position, row, refused))
+    });
+    let Some((position, row, (what, flaw))) = unstorable.filter(|_| !failure.is_broken()) else {
+        return failed(place, failure);
+    };
+    let row = format!("{position} ({})", identity(page.table, row));
+    TransferError::Unstorable { place: place.to_string(), table: page.table, row, what, flaw }
+}
+
+/// The first text of a row that the server may refuse: its column, and what is wrong with it.
+fn refused_text(table: Table, row: &Row) -> Option<(&'static str, &'static str)> {
+    table.columns().iter().zip(&row.0).find_map(|(column, cell)| {
+        let Cell::Text(text) = cell else { return None };
+        let is_indexed = matches!(
+            (table, column.name),
+            (Table::Account, "name")
+                | (Table::DocumentKey | Table::DocumentUnique, "value")
+                | (Table::Call, "call_id")
+        );
+        let check = if is_indexed { check_indexed } else { check_characters };
+        match check(column.name, text) {
+            Err(StoreError::Unstorable { what, flaw }) => Some((what, flaw)),
+            _ => None,
+        }
+    })
+}
+
+/// The ids and numbers by which an operator finds a row.
+fn identity(table: Table, row: &Row) -> String {
+    let named = table.columns().iter().zip(&row.0).filter_map(|(column, cell)| match cell {
+        Cell::Id(id) => Some(format!("{} {id}", column.name)),
+        Cell::Integer(number) if ["number", "account", "kind"].contains(&column.name) => {
+            Some(format!("{} {number}", column.name))
+        }
+        _ => None,
+    });
+    named.collect::<Vec<_>>().join(", ")
 }
 
 /// The value of a derived column.

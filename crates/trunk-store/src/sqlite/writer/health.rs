@@ -49,7 +49,7 @@ impl HealthReporter {
             self.health.send_replace(WriteHealth::Writable);
             if std::mem::take(&mut self.is_full_logged) {
                 let refused = std::mem::take(&mut self.refused);
-                tracing::info!(refused, "the disk has space again: writes are accepted");
+                tracing::info!(refused, "the disk takes a write again: writes are accepted");
             }
         }
     }
@@ -65,7 +65,9 @@ impl HealthReporter {
             // If some writes fit and others do not, the health changes again and again.
             if self.full_logged_at.is_none_or(|logged_at| now.saturating_sub(logged_at) >= LOG_INTERVAL) {
                 (self.is_full_logged, self.full_logged_at, self.logged_at) = (true, Some(now), now);
-                tracing::error!("the disk is full: writes are refused until it has space again");
+                tracing::error!(
+                    "the disk is full, or cannot be written: writes are refused until it takes a write again"
+                );
             }
         }
         self.count_refused(writes);

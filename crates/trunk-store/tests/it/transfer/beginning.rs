@@ -43,6 +43,32 @@ async fn calls_with_texts_that_the_server_refuses_are_moved_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_with_texts_that_the_server_refuses_are_moved_to_it() {
+    let folder = Folder::new();
+    let (source, database) = (call_texts::with_nul(&folder).await, server().empty());
+    move_to(&source, &place(&database)).await.unwrap();
+    assert_eq!(lines(&folder, &place(&database)).await, lines(&folder, &source).await);
+    database.node(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_of_a_text_that_the_server_refuses_names_its_row() {
+    let folder = Folder::new();
+    let unique = "UPDATE document_unique SET value = ?1 WHERE name = 'name' AND value = 'unique 20'";
+    let long = call_texts::long_call_id();
+    for (name, update, text, row) in [
+        ("account.db", "UPDATE account SET name = ?1 WHERE number = 2", "a\0b", "2 (number 2, id "),
+        ("document.db", unique, long.as_str(), "1 (kind 1, document "),
+    ] {
+        let source = call_texts::changed(&folder, name, update, text).await;
+        let refused = move_to(&source, &place(&server().empty())).await.unwrap_err();
+        let TransferError::Unstorable { row: named, .. } = &refused else { panic!("{name}: {refused}") };
+        assert!(named.starts_with(row), "{name}: {refused}");
+        assert!(!refused.to_string().contains(text), "{name}: a text can be a secret");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_opened_a_database_before_a_transfer_to_it_creates_no_account_there() {
     let folder = Folder::new();
     let full = folder.full("full.db").await;
