@@ -1,18 +1,22 @@
-//! Restricts callbacks to the public internet.
+//! Restricts callbacks to other machines on the public internet.
 //!
 //! Every client with an API key can set callback URLs, so a callback must not reach services that only this
-//! machine can reach. A host is refused if any of its addresses is.
+//! machine can reach. This includes the public addresses of the machine itself: a firewall in front of them does not
+//! see its own packets. A host is refused if any of its addresses is.
 
 use std::net::{IpAddr, SocketAddr};
 
+use service_base::net::OwnSockets;
 use service_base::public_address::not_public;
 use url::{Host, Url};
 
 /// Checks URLs and addresses before a request is sent to them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct EgressFilter {
-    /// Whether 127.0.0.0/8 and `::1` are allowed.
+    /// Whether 127.0.0.0/8, `::1` and the public addresses of this machine are allowed.
     pub allow_loopback: bool,
+    /// The sockets of this process, with the address that it advertises.
+    pub own: OwnSockets,
 }
 
 /// Why a URL or its host is refused.
@@ -24,7 +28,7 @@ pub(crate) enum Forbidden {
     /// The port is below 1024 and not a standard port of HTTP.
     #[error("port {0} is not allowed: callbacks are sent to 80, 443 and 1024 to 65535")]
     Port(u16),
-    /// The host has an address that is not on the public internet.
+    /// The host has an address that is not on the public internet, or is this machine's.
     #[error("{address} is not allowed: it is {what}")]
     Address {
         /// The first address of the host that callbacks must not reach.
@@ -40,7 +44,7 @@ pub(crate) enum Forbidden {
 impl EgressFilter {
     /// Parses a URL and checks its scheme, its port, and its host if that is an address. The parser converts
     /// decimal, octal and hexadecimal hosts to addresses first. A host name is checked when it is resolved.
-    pub(crate) fn check_url(self, text: &str) -> Result<Url, Forbidden> {
+    pub(crate) fn check_url(&self, text: &str) -> Result<Url, Forbidden> {
         let url = Url::parse(text).map_err(|_| Forbidden::Url)?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Forbidden::Url);
@@ -59,18 +63,22 @@ impl EgressFilter {
     }
 
     /// Checks that a host has addresses and that all of them are allowed.
-    pub(crate) fn check_addresses(self, addresses: &[SocketAddr]) -> Result<(), Forbidden> {
+    pub(crate) fn check_addresses(&self, addresses: &[SocketAddr]) -> Result<(), Forbidden> {
         if addresses.is_empty() {
             return Err(Forbidden::NoAddress);
         }
         addresses.iter().try_for_each(|address| self.check_address(address.ip()))
     }
 
-    fn check_address(self, address: IpAddr) -> Result<(), Forbidden> {
+    fn check_address(&self, address: IpAddr) -> Result<(), Forbidden> {
         if self.allow_loopback && address.is_loopback() {
             return Ok(());
         }
-        not_public(address).map_or(Ok(()), |what| Err(Forbidden::Address { address, what }))
+        let of_this_machine =
+            || (!self.allow_loopback && self.own.is_near(address)).then_some("one of this machine");
+        not_public(address)
+            .or_else(of_this_machine)
+            .map_or(Ok(()), |what| Err(Forbidden::Address { address, what }))
     }
 }
 
@@ -78,8 +86,9 @@ impl EgressFilter {
 mod tests {
     use super::*;
 
-    const PUBLIC_ONLY: EgressFilter = EgressFilter { allow_loopback: false };
-    const WITH_LOOPBACK: EgressFilter = EgressFilter { allow_loopback: true };
+    fn filter(allow_loopback: bool) -> EgressFilter {
+        EgressFilter { allow_loopback, own: OwnSockets::default() }
+    }
 
     #[test]
     fn public_addresses_and_names_are_allowed() {
@@ -93,7 +102,7 @@ mod tests {
             "http://100.128.0.1/",
             "http://[2001:4860:4860::8888]:65535/",
         ] {
-            assert!(PUBLIC_ONLY.check_url(url).is_ok(), "{url}");
+            assert!(filter(false).check_url(url).is_ok(), "{url}");
         }
     }
 
@@ -102,13 +111,13 @@ mod tests {
         for url in
             ["http://127.0.0.1:8080/", "http://[::1]:8080/", "http://0x7f.1/", "http://127.255.255.254/"]
         {
-            assert!(PUBLIC_ONLY.check_url(url).is_err(), "{url}");
-            assert!(WITH_LOOPBACK.check_url(url).is_ok(), "{url}");
+            assert!(filter(false).check_url(url).is_err(), "{url}");
+            assert!(filter(true).check_url(url).is_ok(), "{url}");
         }
         for url in
             ["http://10.0.0.1/", "http://[::ffff:127.0.0.1]/", "http://0.0.0.0/", "http://169.254.169.254/"]
         {
-            assert!(WITH_LOOPBACK.check_url(url).is_err(), "{url}");
+            assert!(filter(true).check_url(url).is_err(), "{url}");
         }
     }
 
@@ -116,8 +125,21 @@ mod tests {
     fn a_host_with_one_private_address_among_public_ones_is_refused() {
         let public = SocketAddr::from(([8, 8, 8, 8], 0));
         let private = SocketAddr::from(([10, 0, 0, 1], 0));
-        assert_eq!(PUBLIC_ONLY.check_addresses(&[public]), Ok(()));
-        assert!(PUBLIC_ONLY.check_addresses(&[public, private]).is_err());
-        assert_eq!(PUBLIC_ONLY.check_addresses(&[]), Err(Forbidden::NoAddress));
+        assert_eq!(filter(false).check_addresses(&[public]), Ok(()));
+        assert!(filter(false).check_addresses(&[public, private]).is_err());
+        assert_eq!(filter(false).check_addresses(&[]), Err(Forbidden::NoAddress));
+    }
+
+    #[test]
+    fn a_public_address_of_this_machine_is_refused_like_loopback() {
+        let own = OwnSockets::default();
+        own.advertise(IpAddr::from([8, 8, 4, 4]));
+        let public_only = EgressFilter { allow_loopback: false, own: own.clone() };
+        let refused = public_only.check_url("http://8.8.4.4:8081/control/v1/accounts").unwrap_err();
+        assert_eq!(refused.to_string(), "8.8.4.4 is not allowed: it is one of this machine");
+        assert!(public_only.check_addresses(&[SocketAddr::from(([8, 8, 4, 4], 0))]).is_err());
+        assert!(public_only.check_url("http://8.8.8.8:8081/").is_ok());
+        let with_loopback = EgressFilter { allow_loopback: true, own };
+        assert!(with_loopback.check_url("http://8.8.4.4:8081/").is_ok());
     }
 }

@@ -8,6 +8,7 @@ use didww_types::hidden_in_url;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Client, Response};
+use service_base::net::OwnSockets;
 use service_base::trace;
 use url::Url;
 
@@ -66,9 +67,10 @@ impl Outcome {
 }
 
 impl Sender {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        let filter = EgressFilter { allow_loopback: settings.allow_loopback };
-        let resolver = CheckedResolver { resolver: Arc::clone(&settings.resolver), filter };
+    /// `own` has the sockets of this process.
+    pub(crate) fn new(settings: &Settings, own: OwnSockets) -> Self {
+        let filter = EgressFilter { allow_loopback: settings.allow_loopback, own };
+        let resolver = CheckedResolver { resolver: Arc::clone(&settings.resolver), filter: filter.clone() };
         let settings = settings.clone();
         Self { settings, filter, resolver, http: OnceLock::new(), https: OnceLock::new() }
     }

@@ -13,8 +13,8 @@ use crate::resolve::{Resolver, SystemResolver};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Whether callbacks to 127.0.0.0/8 and `::1` are allowed, on every port. Only for tests and development:
-    /// it lets every client with an API key reach all services of this machine.
+    /// Whether callbacks to 127.0.0.0/8, `::1` and the public addresses of this machine are allowed. Only for tests and
+    /// development: it lets every client with an API key reach all services of this machine.
     pub allow_loopback: bool,
     /// Whether manually blocking and unblocking a trunk also sends a callback, as DIDWW documents it. True by default.
     pub on_manual_block: bool,

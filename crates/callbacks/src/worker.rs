@@ -63,7 +63,7 @@ pub fn run(core: Arc<Core>, settings: Settings, stop: watch::Receiver<bool>) -> 
 }
 
 async fn send_events(core: Arc<Core>, settings: Settings, mut stop: watch::Receiver<bool>) {
-    let sender = Arc::new(Sender::new(&settings));
+    let sender = Arc::new(Sender::new(&settings, core.own.clone()));
     let mut worker = Worker {
         core: Arc::clone(&core),
         settings,

@@ -135,11 +135,10 @@ pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start
         Some(_) if call.byes.is_empty() => RecordOf::Answered,
         Some(_) => RecordOf::Awaited,
     };
+    inner.front.record_call(call.call_state(), record.success);
     Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, kind)).await;
-    let source = call.call_state().origin.source.ip();
     // Dropped only now: a stop of the edge and the answer to a BYE wait for the record too.
     drop(call);
-    inner.front.record_call(source);
     if let Some(mut request) = unacknowledged_invite {
         // The final response to a refused or cancelled INVITE is repeated until its ACK arrives.
         request.wait_refusal_delivered().await;
@@ -168,7 +167,7 @@ fn record_of(
             call_id,
             dropped,
             ?from,
-            "RTP was dropped: the sources are not in allowed_rtp_ips"
+            "RTP was dropped: the sources are not in allowed_rtp_ips, or other hosts than the caller's"
         );
     }
     // Without a packet the caller may be a program that only signals: the log line of the call's end states it.

@@ -84,7 +84,7 @@ pub(crate) struct Calls {
     state: Mutex<HashSet<Entry>>,
     /// Whether the edge stops, so that a call ends as soon as it begins. It is set under the lock of `state`.
     is_stopping: AtomicBool,
-    /// The number of active calls from each source address.
+    /// The number of active calls from each source address that was [proved](CallState::has_proved_address).
     sources: Mutex<HashMap<IpAddr, usize>>,
     /// The number of active calls, ended calls and refusals whose records are not written yet. A stop waits
     /// for zero.
@@ -144,7 +144,9 @@ impl Calls {
             let _full = call_state.mailbox.put(CallEvent::End(HungUpBy::Server));
         }
         drop(state);
-        *self.sources().entry(call_state.origin.source.ip()).or_default() += 1;
+        if call_state.has_proved_address {
+            *self.sources().entry(call_state.origin.source.ip()).or_default() += 1;
+        }
         Registered { stop_guard: self.delay_stop(), call_state }
     }
 
@@ -159,7 +161,7 @@ impl Calls {
         self.lock().contains(key)
     }
 
-    /// Returns true if an active call came from this address.
+    /// Returns true if an active call came from this address, which was not forged.
     pub(crate) fn has_source(&self, source: IpAddr) -> bool {
         self.sources().contains_key(&source)
     }
@@ -268,6 +270,9 @@ impl Registered<'_> {
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
         drop(self.leave());
+        if !self.call_state.has_proved_address {
+            return;
+        }
         let mut sources = self.stop_guard.0.sources();
         let source = self.call_state.origin.source.ip();
         if let Some(count) = sources.get_mut(&source) {

@@ -7,9 +7,13 @@
 //! who forges that source's address can make answers to its wrong digests rare, but cannot block its valid
 //! ones. No username is ever closed to a source that has attempts left.
 //!
-//! The table has 16,384 slots of 32 bytes, selected by a keyed hash. A key takes over a slot from an earlier
-//! minute, and shares a slot that another key uses in the same minute. The table is made for the first digest of a
-//! source that has not proved its username.
+//! Digests whose nonce was issued to their source are counted apart from all others. A sender with a forged address
+//! receives none of the nonces that are issued to it, so its wrong digests do not use up what the owner of the address
+//! may send; a source that sends both kinds may send twice as many.
+//!
+//! There is a table for each kind. It has 16,384 slots of 32 bytes, selected by a keyed hash. A key takes over a slot
+//! from an earlier minute, and shares a slot that another key uses in the same minute. A table is made for its first
+//! digest of a source that has not proved its username.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
@@ -21,7 +25,7 @@ use service_base::forwarded::origin;
 
 use super::proofs::Proofs;
 
-/// The size of the table.
+/// The size of a table.
 const SLOTS: usize = 16_384;
 const MINUTE_SECONDS: u64 = 60;
 /// Limit of wrong digests per source and minute.
@@ -37,9 +41,14 @@ const EXTRA_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct GuessLimiter {
     key: RandomState,
-    /// Empty until they are first needed.
-    slots: Mutex<Box<[Slot]>>,
+    /// The counts of digests whose nonce was issued to their source.
+    bound: Mutex<Table>,
+    /// The counts of all others, which senders with forged addresses can fill.
+    unbound: Mutex<Table>,
 }
+
+/// Slots by the hash of their key. Empty until they are first needed.
+type Table = Box<[Slot]>;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
@@ -54,6 +63,8 @@ struct Slot {
 pub(crate) struct DigestAttempt<'a> {
     pub source: IpAddr,
     pub username: &'a [u8],
+    /// Whether its nonce was issued to its source.
+    pub is_bound: bool,
     pub now: Timestamp,
     /// A reading of the stopwatch, by which wrong digests are counted: a tester can freeze the clock.
     pub running: Duration,
@@ -76,7 +87,7 @@ impl GuessLimiter {
         if proofs.contains((digest.source, digest.username), digest.now) {
             return true;
         }
-        let mut slots = self.lock();
+        let mut slots = self.table_of(digest);
         let limit = self.limit(&mut slots, digest);
         self.slot(&mut slots, origin(digest.source), digest.running)
             .is_none_or(|slot| slot.has_room(limit, digest.running))
@@ -84,7 +95,7 @@ impl GuessLimiter {
 
     /// Counts a wrong digest, and decides how it is answered.
     pub(crate) fn count_wrong(&self, digest: DigestAttempt<'_>, proofs: &Proofs) -> WrongDigest {
-        let mut slots = self.lock();
+        let mut slots = self.table_of(digest);
         if let Some(slot) = self.slot(&mut slots, digest.username, digest.running) {
             slot.wrong = slot.wrong.saturating_add(1);
         }
@@ -123,8 +134,9 @@ impl GuessLimiter {
         Some(slot)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Box<[Slot]>> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+    fn table_of(&self, digest: DigestAttempt<'_>) -> MutexGuard<'_, Table> {
+        let table = if digest.is_bound { &self.bound } else { &self.unbound };
+        let mut slots = table.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.is_empty() {
             *slots = vec![Slot::default(); SLOTS].into();
         }
@@ -153,7 +165,8 @@ mod tests {
     fn digest(source: &str, name: &'static str, millis: i64) -> DigestAttempt<'static> {
         let now = Timestamp::from_unix_millis(1_000_000_020_000 + millis);
         let running = Duration::from_millis(u64::try_from(now.as_unix_millis()).unwrap());
-        DigestAttempt { source: source.parse().unwrap(), username: name.as_bytes(), now, running }
+        let (source, username) = (source.parse().unwrap(), name.as_bytes());
+        DigestAttempt { source, username, is_bound: true, now, running }
     }
 
     /// How many of `count` wrong digests, `every` milliseconds apart, are verified.
@@ -219,6 +232,20 @@ mod tests {
             (0..100).all(|_| guesses.may_verify(owner, &proofs)),
             "the valid digest is verified among them"
         );
+    }
+
+    #[test]
+    fn digests_that_may_come_from_forged_addresses_use_up_no_attempt_of_others() {
+        let (guesses, proofs) = (GuessLimiter::default(), Proofs::default());
+        let owner = digest("192.0.2.1", "a", 0);
+        let forged = DigestAttempt { is_bound: false, ..owner };
+        assert_eq!(verified(&guesses, &proofs, 5_000, 0, forged), 21, "they are limited too");
+        for host in 0..100 {
+            let forged = DigestAttempt { source: IpAddr::from([198, 51, 100, host]), ..forged };
+            verified(&guesses, &proofs, 10, 0, forged);
+        }
+        assert!(!guesses.may_verify(forged, &proofs));
+        assert_eq!(verified(&guesses, &proofs, 20, 0, owner), 20);
     }
 
     #[test]

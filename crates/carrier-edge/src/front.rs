@@ -2,17 +2,18 @@
 //!
 //! Messages of known sources pass to the stack: they are parsed, have a transaction, and refusals are
 //! repeated and explained. A source is known if an allowed subnet of a trunk identifies it
-//! (`TrunkIndex::naming`), if it proved itself within the last half hour, or if it has an active call. All
-//! other sources are unknown, even where a trunk allows every address. An answer to an unknown source is
-//! built from the bytes of its request, is at most twice as long, is never repeated, reveals nothing about
+//! (`TrunkIndex::naming`), if it proved itself within the last half hour, or if it has an active call with a digest
+//! or over a stream. All other sources are unknown, even where a trunk allows every address. An answer to an unknown
+//! source is built from the bytes of its request, is at most twice as long, is never repeated, reveals nothing about
 //! trunks, and is rate limited. A valid digest makes an unknown source known.
 //!
-//! The memory that unknown sources can fill has a fixed size: two rate limiters, a table of wrong digests,
-//! two generations of proofs, and counters. A bounded number of them is entered into the recent attempts, and of
-//! each kind at most 20 lines a minute are logged, the others as one summary. The filter stores no message and
-//! never waits.
+//! The memory that unknown sources can fill has a fixed size: two rate limiters, two tables of wrong digests,
+//! two generations of proofs and of INVITEs that passed, and counters. A bounded number of them is entered into the
+//! recent attempts, and of each kind at most 20 lines a minute are logged, the others as one summary. The filter stores
+//! no message and never waits.
 
 mod counts;
+mod guesses;
 mod unknown_source;
 
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
@@ -38,9 +39,9 @@ use super::attempts::{
     AttemptOutcome, Attempts, Facts, MAX_CALL_ID_BYTES, Message, Reason, UnansweredChallenges, prefix,
     transport_name,
 };
-use super::call_state::DialogKey;
+use super::call_state::{CallState, DialogKey};
 use super::calls::Calls;
-use super::digest_guesses::{DigestAttempt, GuessLimiter, WrongDigest};
+use super::digest_guesses::GuessLimiter;
 use super::node_mark::NodeMark;
 use super::proofs::Proofs;
 use super::request_slots::{self, IdentifyingSubnet, RequestSlots, Room};
@@ -78,6 +79,9 @@ pub(crate) struct Front {
     unproven_rates: Buckets,
     total_rate: Bucket,
     proofs: Proofs,
+    /// The INVITEs of unknown sources that passed. Apart from the proofs, which they must not push out: a source can be
+    /// forged, and each adds one.
+    let_in: Proofs,
     guess_limiter: GuessLimiter,
     request_slots: Arc<RequestSlots>,
     counts: Counts,
@@ -102,7 +106,7 @@ enum SourceStatus {
     /// It is in an allowed subnet of a trunk that is narrow enough to identify its user, see
     /// `TrunkIndex::naming`.
     Identified(IdentifyingSubnet),
-    /// It proved itself lately, or has an active call.
+    /// It proved itself lately, or has an active call and its address is not forged.
     Proven,
     /// Neither of these: its message is answered without a transaction, if at all.
     Unknown,
@@ -139,6 +143,7 @@ impl Front {
             unproven_rates: Buckets::new(UNPROVEN_CALL_RATE),
             total_rate: Bucket::default(),
             proofs: Proofs::default(),
+            let_in: Proofs::default(),
             guess_limiter: GuessLimiter::default(),
             request_slots: RequestSlots::new(request_slots::SLOT_LIMITS),
             counts: Counts::default(),
@@ -179,38 +184,12 @@ impl Front {
         hasher.finish() & !u64::from(u32::MAX)
     }
 
-    /// Returns true if a digest may be verified. It is false, and counted, for a source with too many wrong
-    /// digests.
-    pub(crate) fn may_verify(&self, digest: DigestAttempt<'_>) -> bool {
-        let may = self.guess_limiter.may_verify(digest, &self.proofs);
-        if !may {
-            self.counts.guess_unanswered();
+    /// Records that a source had a call, so that late requests for that call still reach the stack. Its address may be
+    /// forged unless it acknowledged the answer, or proved the address before: then it stays as unknown as it was.
+    pub(crate) fn record_call(&self, call_state: &CallState, is_acknowledged: bool) {
+        if is_acknowledged || call_state.has_proved_address {
+            self.proofs.insert(call_state.origin.source.ip(), self.clock.now());
         }
-        may
-    }
-
-    /// Counts a wrong digest. Returns true if it is to be answered with a challenge.
-    pub(crate) fn count_wrong(&self, digest: DigestAttempt<'_>) -> bool {
-        let wrong = self.guess_limiter.count_wrong(digest, &self.proofs);
-        if wrong == WrongDigest::LimitReached && self.log_sums.guesses.admits(digest.source, digest.now) {
-            let source = digest.source;
-            tracing::warn!(%source, "too many wrong digests: one a second is answered until the next minute");
-        }
-        if wrong == WrongDigest::Unanswered {
-            self.counts.guess_unanswered();
-        }
-        wrong != WrongDigest::Unanswered
-    }
-
-    /// Records a valid digest: the source is known from now on, and may always try this username.
-    pub(crate) fn record_valid(&self, digest: DigestAttempt<'_>) {
-        self.proofs.insert(digest.source, digest.now);
-        self.proofs.insert((digest.source, digest.username), digest.now);
-    }
-
-    /// Records that a source had a call, so that late requests for that call still reach the stack.
-    pub(crate) fn record_call(&self, source: IpAddr) {
-        self.proofs.insert(source, self.clock.now());
     }
 
     /// Assigns a slot to a request, which keeps it until it is dropped. `None` if there is no slot left for

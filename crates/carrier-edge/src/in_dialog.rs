@@ -9,7 +9,6 @@ use trunk_rules::carrier::{Attempt, InDialog, SentDigest, admit_in_dialog};
 use super::attempt::{TWILIO_HEADER, sent_digest};
 use super::call_event::CallEvent;
 use super::call_state::{CallState, DialogKey};
-use super::digest_guesses::DigestAttempt;
 use super::front::millis;
 use super::inner::Inner;
 use super::nonce_counts::CountedNonces;
@@ -97,8 +96,7 @@ impl Inner {
         // A request from the address of the call needs no digest.
         let sent = if source == peer { *SentDigest::NONE } else { sent_digest(request, settings) };
         let username = sent.username();
-        let running = self.core.clock.stopwatch();
-        let digest = username.as_deref().map(|username| DigestAttempt { source, username, now, running });
+        let digest = self.front.digest_attempt(&sent, username.as_deref(), source, now);
         if digest.is_some_and(|digest| !self.front.may_verify(digest)) {
             return None;
         }

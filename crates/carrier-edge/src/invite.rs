@@ -124,8 +124,7 @@ impl Inner {
         let parts = Parts::of(request, sent);
         let source = request.source().ip();
         let username = sent.username();
-        let running = self.core.clock.stopwatch();
-        let digest = username.as_deref().map(|username| DigestAttempt { source, username, now, running });
+        let digest = self.front.digest_attempt(&sent, username.as_deref(), source, now);
         if digest.is_some_and(|digest| !self.front.may_verify(digest)) {
             return Step::Drop;
         }

@@ -67,7 +67,7 @@ pub struct MediaReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct DroppedReport {
-    /// The source is not in `allowed_rtp_ips`.
+    /// The source is not in `allowed_rtp_ips`, or is another host than the caller's once that is known.
     pub source: u64,
     /// The data was not RTP.
     pub not_rtp: u64,

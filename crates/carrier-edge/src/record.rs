@@ -94,7 +94,7 @@ pub struct CallRecord {
     /// Why the attempt was refused or the call ended, in words: the same as in the log, the recent attempts,
     /// `X-Refusal` and `explain`.
     pub explanation: String,
-    /// RTP packets that were dropped because their source is not in `allowed_rtp_ips`.
+    /// RTP packets that were dropped because their source is not in `allowed_rtp_ips`, or not the caller's host.
     pub rtp_dropped: u64,
     /// The first 8 sources of dropped packets.
     pub rtp_dropped_from: Vec<String>,

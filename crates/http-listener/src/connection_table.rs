@@ -4,9 +4,10 @@
 //! in one atomic number. A connection that has never completed the head of a request is half open. Half-open
 //! connections cost a client almost nothing, so they are closed first, the oldest one before the others, and
 //! the fuller the table, the shorter they may stay half open. A connection that has served a request is
-//! closed only if it has been idle for a while and no connection is half open. A connection with a request in
-//! progress is never closed. The table holds up to [`ConnectionLimits::total`] connections, and its queues
-//! hold up to twice as many entries.
+//! closed only if it has been idle for a while and no connection is half open. That is a short while for one of
+//! an origin with many more connections than that of the new one: a few clients that keep theirs in use do not
+//! keep out the others. A connection with a request in progress is never closed. The table holds up to
+//! [`ConnectionLimits::total`] connections, and its queues hold up to twice as many entries.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -26,6 +27,9 @@ pub(crate) struct ConnectionLimits {
 
 /// A connection that has served a request can be evicted after this time without another.
 const MIN_IDLE_TIME: Duration = Duration::from_secs(5);
+/// As [`MIN_IDLE_TIME`], if its origin has [`MANY_MORE`] connections more than that of the new one.
+const MIN_IDLE_TIME_OF_MANY: Duration = Duration::from_millis(500);
+const MANY_MORE: usize = 16;
 /// The time between two searches for an idle connection that found none. A search visits every connection.
 const IDLE_SEARCH_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -133,19 +137,23 @@ impl ConnectionTable {
     pub(crate) fn make_room(&mut self, origin: Option<IpAddr>, now: Duration) -> Result<Room, Full> {
         self.evict_overdue(now);
         let mut permit = None;
-        let of_origin = origin.and_then(|origin| self.origins.get(&origin)).map_or(0, |origin| origin.count);
-        if of_origin >= self.limits.per_origin {
+        if self.count_of(origin) >= self.limits.per_origin {
             permit = Some(self.evict_half_open_of(origin).ok_or(Full::PerOrigin)?);
         }
         if self.connections.len() >= self.limits.total {
-            permit = Some(self.evict_any(now).ok_or(Full::Total)?);
+            permit = Some(self.evict_any(origin, now).ok_or(Full::Total)?);
         }
         Ok(Room { origin, permit })
     }
 
     /// Evicts a connection so that a new one can have its descriptor. `None` if no connection can be evicted.
-    pub(crate) fn evict_for_descriptor(&mut self, now: Duration) -> Option<Permit> {
-        self.evict_any(now)
+    pub(crate) fn evict_for_descriptor(&mut self, room: &Room, now: Duration) -> Option<Permit> {
+        self.evict_any(room.origin, now)
+    }
+
+    /// The number of connections of an origin. A trusted proxy's are not counted.
+    fn count_of(&self, origin: Option<IpAddr>) -> usize {
+        origin.and_then(|origin| self.origins.get(&origin)).map_or(0, |origin| origin.count)
     }
 
     /// Adds a connection for which room was made.
@@ -220,8 +228,9 @@ impl ConnectionTable {
         }
     }
 
-    /// Evicts the oldest half-open connection, or else the one that has been idle for the longest time.
-    fn evict_any(&mut self, now: Duration) -> Option<Permit> {
+    /// Evicts the oldest half-open connection, or else the one that has been idle for the longest time, for a new
+    /// connection of this origin.
+    fn evict_any(&mut self, origin: Option<IpAddr>, now: Duration) -> Option<Permit> {
         while let Some(id) = self.half_open.pop_front() {
             if let Some(permit) = self.evict_half_open(id) {
                 return Some(permit);
@@ -231,14 +240,11 @@ impl ConnectionTable {
             return None;
         }
         self.searched_at = Some(now);
-        let idle = self
-            .connections
-            .iter()
-            .filter_map(|(id, connection)| Some((connection.state.idle_since()?, *id)));
-        let (since, id) = idle.min_by_key(|(since, _)| *since)?;
-        if millis(now).saturating_sub(since) < millis(MIN_IDLE_TIME) {
-            return None;
-        }
+        let many = self.count_of(origin).saturating_add(MANY_MORE);
+        let is_of_many = |connection: &Connection| self.count_of(connection.origin) >= many;
+        let (since, id) = self
+            .longest_idle(now, MIN_IDLE_TIME, |_| true)
+            .or_else(|| self.longest_idle(now, MIN_IDLE_TIME_OF_MANY, is_of_many))?;
         // Another one may be idle for as long, so the next search need not wait.
         self.searched_at = None;
         let Connection { state, task, .. } = self.connections.get(&id)?;
@@ -247,6 +253,21 @@ impl ConnectionTable {
         }
         task.abort();
         self.remove(id)
+    }
+
+    /// The one of these connections that has been idle for the longest time, and since when, if that is long enough.
+    fn longest_idle(
+        &self,
+        now: Duration,
+        enough: Duration,
+        is_meant: impl Fn(&Connection) -> bool,
+    ) -> Option<(u64, Id)> {
+        self.connections
+            .iter()
+            .filter(|(_, connection)| is_meant(connection))
+            .filter_map(|(id, connection)| Some((connection.state.idle_since()?, *id)))
+            .min_by_key(|(since, _)| *since)
+            .filter(|(since, _)| millis(now).saturating_sub(*since) >= millis(enough))
     }
 
     /// Evicts a connection if it is still half open.
@@ -272,5 +293,52 @@ impl ConnectionTable {
         {
             entry.half_open.retain(is_half_open);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use service_base::descriptors::{Descriptors, Share};
+
+    use super::*;
+
+    const LIMITS: ConnectionLimits = ConnectionLimits { total: 40, per_origin: 20 };
+
+    fn at(time: u64) -> Duration {
+        Duration::from_secs(100) + Duration::from_millis(time)
+    }
+
+    fn origin(number: u8) -> Option<IpAddr> {
+        Some(Ipv4Addr::new(192, 0, 2, number).into())
+    }
+
+    /// Accepts a connection of an origin if there is room, and returns its state, busy.
+    fn accept(table: &mut ConnectionTable, number: u8, now: Duration) -> Result<Arc<ConnectionState>, Full> {
+        let mut room = table.make_room(origin(number), now)?;
+        let permit = room.permit.take();
+        let permit = permit.unwrap_or_else(|| Descriptors::new(1_024).take(Share::Api).unwrap());
+        let (state, task) = (Arc::<ConnectionState>::default(), tokio::spawn(std::future::pending::<()>()));
+        table.insert(&room, permit, Arc::clone(&state), task.abort_handle(), now);
+        assert!(state.start_request());
+        Ok(state)
+    }
+
+    #[tokio::test]
+    async fn origins_with_many_connections_in_use_do_not_keep_out_another() {
+        let mut table = ConnectionTable::new(LIMITS, Duration::from_secs(10));
+        let held: Vec<_> =
+            (0..40).map(|number| accept(&mut table, 1 + number / 20, at(0)).unwrap()).collect();
+        assert_eq!(accept(&mut table, 3, at(1_000)).err(), Some(Full::Total));
+        for state in &held {
+            state.end_request(at(1_000));
+        }
+        assert_eq!(accept(&mut table, 3, at(1_400)).err(), Some(Full::Total));
+        let of_other: Vec<_> = (0..20).map_while(|_| accept(&mut table, 3, at(1_600)).ok()).collect();
+        assert!((1..20).contains(&of_other.len()));
+        assert!(accept(&mut table, 1, at(1_800)).is_err());
+        // One that has been idle for long makes room for any other.
+        assert!(accept(&mut table, 3, at(6_100)).is_ok());
     }
 }

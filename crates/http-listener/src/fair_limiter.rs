@@ -7,7 +7,7 @@
 //! memory than its response. Complete responses have a bound of their own (`unread_responses`).
 //!
 //! Bounds: the requests in progress and the waiting requests, each in total and for one account, and the time
-//! that one waits.
+//! that one waits. If as many wait as may in total, a request displaces one of an account with more.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -80,7 +80,8 @@ impl FairLimiter {
                 return Some(Turn(Some((Arc::clone(&self.0), asker))));
             }
             let (reply, waiting) = oneshot::channel();
-            queue.push(asker, reply).ok()?;
+            // Without its sender, the displaced request is refused.
+            drop(queue.push(asker, reply).ok()?);
             waiting
         };
         tokio::time::timeout(self.0.timeout, waiting).await.ok()?.ok()
@@ -144,6 +145,25 @@ mod tests {
         for turn in waiting.drain(..2) {
             assert!(turn.await.is_some());
         }
+    }
+
+    #[tokio::test]
+    async fn accounts_that_fill_the_queue_do_not_shut_out_another() {
+        let writes = writes(Duration::from_mins(1));
+        let other = Asker::Account(3);
+        let _held = [
+            writes.turn(HEAVY).await.unwrap(),
+            writes.turn(HEAVY).await.unwrap(),
+            writes.turn(LIGHT).await.unwrap(),
+        ];
+        let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(writes.turn(HEAVY))).collect();
+        waiting.push(Box::pin(writes.turn(LIGHT)));
+        assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()), "as many wait as may");
+        let mut next = Box::pin(writes.turn(other));
+        assert!((&mut next).now_or_never().is_none(), "it waits for its turn");
+        let refused: Vec<bool> =
+            waiting.iter_mut().map(|turn| turn.now_or_never().is_some_and(|turn| turn.is_none())).collect();
+        assert_eq!(refused, [false, false, true, false], "the newest request of the account with the most");
     }
 
     #[test]

@@ -17,8 +17,9 @@
 //! The layer is independent of any API: each API supplies the scope of the key, the identity of a request, and its
 //! errors.
 //!
-//! Bounds: `MAX_RUNNING` requests with a key run at once, `MAX_RUNNING_OF_SCOPE` of one scope; a key has at most 255
-//! characters; a body of more than `MAX_KEPT_BYTES` is not kept; the store bounds the keys and bytes of a scope.
+//! Bounds: `MAX_RUNNING` requests with a key run at once, of one scope at most a third of what is left, so a few scopes
+//! leave room for others; a key has at most 255 characters; a body of more than `MAX_KEPT_BYTES` is not kept; the store
+//! bounds the keys and bytes of a scope.
 
 mod header;
 mod running;
@@ -47,8 +48,9 @@ pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotenc
 pub const KEY_LIFETIME: Duration = Duration::from_hours(24);
 /// Maximum number of requests with a key that run at once, on one listener.
 const MAX_RUNNING: usize = 4_096;
-/// Maximum number of requests with a key that run at once, of one account or customer.
-const MAX_RUNNING_OF_SCOPE: usize = 1_024;
+/// A request with a key is carried out if more than this many times as many as run of its account or customer are left
+/// of `MAX_RUNNING`: of the first one up to 1,024 run, of each further one fewer.
+const LEFT_PER_RUNNING: usize = 3;
 /// Maximum size of a body that is kept, in bytes.
 const MAX_KEPT_BYTES: usize = 256 << 10;
 

@@ -93,7 +93,7 @@ async fn serve_until(
         let room = table.make_room(context.origin(peer.ip()), now);
         let admitted = room.and_then(|mut room| {
             let permit = room.permit.take().or_else(|| context.descriptors.take(context.share));
-            let permit = permit.or_else(|| table.evict_for_descriptor(now)).ok_or(Full::Total)?;
+            let permit = permit.or_else(|| table.evict_for_descriptor(&room, now)).ok_or(Full::Total)?;
             Ok((room, permit))
         });
         match admitted {

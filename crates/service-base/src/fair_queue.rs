@@ -4,11 +4,16 @@
 //! only decides and counts. It neither waits nor runs jobs: its owner does that, and holds the queue in a
 //! lock of its own.
 //!
-//! Bounded are the waiting jobs and the running jobs, in total and for each client. A client has an entry
-//! only while it has a waiting or running job.
+//! Bounded are the waiting jobs and the running jobs, in total and for each client. If the jobs of a few clients fill
+//! the queue, others still have a place: a job of another client displaces the newest one of a client with more. A
+//! client has an entry only while it has a waiting or running job.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
+
+/// The number of clients among which one with many jobs is searched if the queue is full. It bounds the work of a
+/// [`push`](FairQueue::push).
+const MAX_COMPARED: usize = 256;
 
 /// The limits of a [`FairQueue`], in jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +69,20 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         starts
     }
 
-    /// Queues a job.
+    /// Queues a job. If the maximum number of jobs waits already in total, it displaces the newest job of a client that
+    /// has at least two more waiting ones, which is returned: its owner must be refused.
     ///
     /// # Errors
-    /// The job itself, if the maximum number of jobs waits already, of this client or in total.
-    pub fn push(&mut self, client: K, job: T) -> Result<(), T> {
+    /// The job itself, if the maximum number of jobs waits already, of this client, or in total and none can be
+    /// displaced.
+    pub fn push(&mut self, client: K, job: T) -> Result<Option<T>, T> {
         let queued = self.clients.get(&client).map_or(0, |client| client.waiting.len());
-        if self.waiting >= self.bounds.waiting || queued >= self.bounds.waiting_of_one {
+        if queued >= self.bounds.waiting_of_one {
+            return Err(job);
+        }
+        let is_full = self.waiting >= self.bounds.waiting;
+        let displaced = if is_full { self.displace(queued + 1) } else { None };
+        if is_full && displaced.is_none() {
             return Err(job);
         }
         let entry =
@@ -80,7 +92,20 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         }
         entry.waiting.push_back(job);
         self.waiting += 1;
-        Ok(())
+        Ok(displaced)
+    }
+
+    /// Removes the newest waiting job of a client that has more than `most`, which is at least one. Of the clients
+    /// whose turns are next, it is the one with the most jobs.
+    fn displace(&mut self, most: usize) -> Option<T> {
+        let lengths = self.order.iter().take(MAX_COMPARED).filter_map(|client| {
+            let waiting = self.clients.get(client)?.waiting.len();
+            (waiting > most).then_some((waiting, *client))
+        });
+        let (_, client) = lengths.max_by_key(|(waiting, _)| *waiting)?;
+        let job = self.clients.get_mut(&client)?.waiting.pop_back()?;
+        self.waiting -= 1;
+        Some(job)
     }
 
     /// Takes the next job, which counts as running until [`done`](Self::done). Returns `None` if no job waits
@@ -189,13 +214,29 @@ mod tests {
             queue.push('a', job).unwrap();
         }
         assert_eq!(queue.push('a', 4), Err(4), "too many of one client");
-        for job in 0..4 {
-            queue.push('b', job).unwrap();
+        for (client, job) in [('b', 0), ('b', 1), ('c', 0), ('c', 1)] {
+            queue.push(client, job).unwrap();
         }
         assert_eq!(queue.startable(), 3, "two of each, and three in total");
-        assert_eq!(queue.push('c', 0), Err(0), "too many in total");
+        assert_eq!(queue.push('b', 2), Ok(Some(3)), "of the client with the most");
+        assert_eq!(queue.push('b', 3), Err(3), "too many in total, and no other client has two more");
         assert_eq!(queue.clear().len(), 8);
         assert_eq!((queue.begin_next(), queue.clients.len()), (None, 0));
+    }
+
+    #[test]
+    fn two_clients_that_fill_the_queue_do_not_shut_out_a_third() {
+        let mut queue = FairQueue::new(BOUNDS);
+        for job in 0..4 {
+            queue.push('a', job).unwrap();
+            queue.push('b', job + 10).unwrap();
+        }
+        assert_eq!(queue.push('c', 20), Ok(Some(13)));
+        assert_eq!(queue.push('c', 21), Ok(Some(3)));
+        assert_eq!(queue.push('c', 22), Err(22), "each has its part now");
+        assert_eq!(queue.waiting(), 8);
+        let order: Vec<_> = std::iter::from_fn(|| queue.begin_next()).collect();
+        assert_eq!(order, [('a', 0), ('b', 10), ('c', 20)]);
     }
 
     proptest! {

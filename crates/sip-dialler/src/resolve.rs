@@ -34,7 +34,8 @@ const SYSTEM_NAMES: &str = "/etc/resolv.conf";
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Timeout of one query to one name server.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum number of requests whose lookups run at the same time, because each query may use a socket.
+/// Maximum number of requests whose lookups run at the same time, because each query may use a socket: of those to hosts
+/// that the operator configured, and of those to hosts that customers chose, whose name servers may answer slowly.
 /// Further requests wait, within their own timeout. Probes and media hosts are not counted, because their
 /// number is limited elsewhere.
 const MAX_CONCURRENT_LOOKUPS: usize = 32;
@@ -59,7 +60,10 @@ pub(crate) struct Resolver {
     own: OwnSockets,
     names: Names,
     of_family: fn(&IpAddr) -> bool,
+    /// The permits of lookups of hosts that the operator configured.
     lookup_permits: Semaphore,
+    /// The permits of lookups of hosts that customers chose.
+    public_lookup_permits: Semaphore,
 }
 
 /// The name servers that are asked.
@@ -130,6 +134,7 @@ impl Resolver {
             names: Names::new(config)?,
             of_family,
             lookup_permits: Semaphore::new(MAX_CONCURRENT_LOOKUPS),
+            public_lookup_permits: Semaphore::new(MAX_CONCURRENT_LOOKUPS),
         })
     }
 
@@ -138,7 +143,11 @@ impl Resolver {
     /// # Errors
     /// The host has no address, or one of its addresses is not allowed.
     pub(crate) async fn targets(&self, target: &Target, ids: &Ids) -> Result<Vec<SocketAddr>, NoAddress> {
-        self.find(target, ids, Some(&self.lookup_permits), MAX_ADDRESSES).await
+        let permits = match target.egress {
+            Egress::Anywhere => &self.lookup_permits,
+            Egress::Public => &self.public_lookup_permits,
+        };
+        self.find(target, ids, Some(permits), MAX_ADDRESSES).await
     }
 
     /// The first of them, for a probe, which waits for no permit, and takes none from calls. Further hosts of the SRV

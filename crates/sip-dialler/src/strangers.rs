@@ -50,6 +50,12 @@ impl Strangers {
         self.address_rates.take(origin(arrival.source.ip()), now) && self.total_rate.take(TOTAL_RATE, now)
     }
 
+    /// Whether a message belongs to a call or a probe that has not ended, or has ended lately.
+    fn is_of_call(&self, head: &Head<'_>) -> bool {
+        let call_id = head.value(["Call-ID", "i"]).unwrap_or_default();
+        self.dialogs.knows(&String::from_utf8_lossy(&call_id))
+    }
+
     /// The `To` tag of an answer; a repeated request receives the same one.
     fn tag(&self, head: &Head<'_>, arrival: &Arrival) -> String {
         let parts = [["From", "f"], ["Call-ID", "i"], ["CSeq", ""]].map(|names| head.value(names));
@@ -61,8 +67,7 @@ impl MessageFilter for Strangers {
     fn check(&self, bytes: &[u8], arrival: &Arrival) -> FilterAction {
         let Some(head) = Head::of(bytes) else { return FilterAction::Pass };
         let Some(method) = head.method() else { return FilterAction::Pass };
-        let call_id = head.value(["Call-ID", "i"]).unwrap_or_default();
-        if self.dialogs.knows(&String::from_utf8_lossy(&call_id)) {
+        if self.is_of_call(&head) {
             return FilterAction::Pass;
         }
         if method == b"ACK" || !self.may_answer(arrival) {
@@ -88,5 +93,10 @@ impl MessageFilter for Strangers {
     fn is_needed(&self, _arrival: &Arrival) -> bool {
         // Requests of a call are sent on connections that the dialler opened itself.
         false
+    }
+
+    fn proves(&self, bytes: &[u8], _arrival: &Arrival) -> bool {
+        // The responses of strangers pass too.
+        Head::of(bytes).is_some_and(|head| self.is_of_call(&head))
     }
 }

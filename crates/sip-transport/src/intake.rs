@@ -51,6 +51,13 @@ pub trait MessageFilter: Send + Sync {
     /// Returns true if an accepted connection stays open although nothing was sent on it for
     /// [`Limits::idle_timeout`]: requests of a call may have to reach its peer.
     fn is_needed(&self, arrival: &Arrival) -> bool;
+
+    /// Returns true if a message that passes shows that its sender is not a stranger. Its connection is then neither
+    /// closed after [`Limits::unproven_timeout`] nor closed to make room for another one. The default is true for each.
+    fn proves(&self, bytes: &[u8], arrival: &Arrival) -> bool {
+        let _ = (bytes, arrival);
+        true
+    }
 }
 
 /// Receives every parsed message first, and returns those that the library shall process.

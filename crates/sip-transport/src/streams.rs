@@ -356,6 +356,11 @@ impl StreamConnection {
         self.common.filter.as_ref().is_some_and(|filter| filter.is_needed(&self.arrival))
     }
 
+    /// Whether a message proves its sender, if it passes the filter.
+    fn proves(&self, bytes: &[u8]) -> bool {
+        self.common.filter.as_ref().is_none_or(|filter| filter.proves(bytes, &self.arrival))
+    }
+
     /// Whether the connection has a lease. If not, it is marked as closed, so that no new lease is possible.
     fn is_leased(&self) -> bool {
         let mut leases = lock(&self.leases);
@@ -363,7 +368,7 @@ impl StreamConnection {
         !leases.closed
     }
 
-    /// Processes all complete messages of the input, and returns whether the filter passed one of them. A
+    /// Processes all complete messages of the input, and returns whether one of them passed and proves its sender. A
     /// message that cannot be parsed is answered, and reading continues; only a framing error ends the
     /// connection.
     async fn process(
@@ -380,8 +385,10 @@ impl StreamConnection {
                 Ok(None) => return Ok(was_accepted),
                 Ok(Some(Frame::Ping)) => output.extend_from_slice(b"\r\n"),
                 Ok(Some(Frame::Message(bytes))) => {
+                    // Asked first: the message may end the call that it belongs to.
+                    let proves = !was_accepted && self.proves(&bytes);
                     match self.common.receive(&bytes, &self.arrival, &self.connection).await {
-                        FilterAction::Pass => was_accepted = true,
+                        FilterAction::Pass => was_accepted |= proves,
                         FilterAction::Reply(response) => {
                             self.store(&response);
                             output.extend_from_slice(&response);

@@ -2,8 +2,9 @@
 //! the handler of its endpoint.
 //!
 //! Bounds: a body is at most as long, and takes at most as long to arrive, as `http_listener::Limits` permit; that of a
-//! login, which is read before its client is known, has at most 16 KiB. Wrong credentials and logins of an address, and
-//! requests of an address and of a customer, are limited per time. Lists are made in turn, a few at once.
+//! login, which is read before its client is known, has limits of its own (`login_bodies`). Wrong credentials and
+//! logins of an address, and requests of an address and of a customer, are limited per time. Lists are made in turn, a
+//! few at once.
 
 mod access_keys;
 mod bounded;
@@ -35,7 +36,7 @@ use axum::response::Response;
 use axum::routing::any;
 use http::request::Parts;
 use http::{Method, StatusCode, header};
-use http_listener::{BodyLimits, Exchange, Panicked, read_body};
+use http_listener::{Exchange, Panicked, read_body};
 use serde_json::json;
 use service_base::forwarded::{Client, origin};
 use service_base::log_limiter::LogLimiter;
@@ -60,9 +61,6 @@ pub use self::response::refusal;
 
 /// The paths of the platform on the public listener.
 const PATHS: &[&str] = &["/v1.0/{*path}", "/v1/{*path}", "/auth/login", "/ping", "/openapi.json"];
-
-/// Maximum number of bytes of a login's body.
-const MAX_LOGIN_BYTES: usize = 16 << 10;
 
 /// The time from the freezing of a customer to its deletion, as the error for a frozen customer announces it.
 /// This server deletes no frozen customer.
@@ -152,9 +150,8 @@ async fn respond(
         }
         "/auth/login" if parts.method == Method::POST => {
             // A login with a body that cannot be read fails like one with wrong credentials.
-            let limits = platform.limits.body();
-            let limits = BodyLimits { max_bytes: limits.max_bytes.min(MAX_LOGIN_BYTES), ..limits };
-            let body = read_body(body, limits).await.unwrap_or_default();
+            let body = platform.login_bodies.read(body, platform.limits.body()).await;
+            let body = body.ok_or_else(ApiError::busy)?;
             return login::log_in(platform, Client::of(&parts.extensions), &body).await;
         }
         _ => {}

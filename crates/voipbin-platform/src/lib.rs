@@ -11,8 +11,8 @@
 //! The layers, each of which only knows those before it: `records` (what is stored), `platform` (the shared
 //! state), `call_plan` and `engine` (calls), `api` (requests).
 //!
-//! Bounds: requests and their bodies (`api`), waiting logins (`hashing`), active calls in all and of each
-//! customer (`active_calls`), cached records (`cache`), and responses of carriers' APIs (`setup`).
+//! Bounds: requests and their bodies (`api`, `login_bodies`), waiting logins (`hashing`), active calls in all and of
+//! each customer (`active_calls`), cached records (`cache`), and responses of carriers' APIs (`setup`).
 //!
 //! Compatible with VoIPBIN, not affiliated with it.
 
@@ -32,6 +32,7 @@ mod flow_cursor;
 mod hashing;
 mod health;
 mod invite;
+mod login_bodies;
 mod open_providers;
 mod other_nodes;
 mod passwords;

@@ -24,6 +24,7 @@ use crate::config::PlatformConfig;
 use crate::directory::Directory;
 use crate::entity::{Entity, Kind};
 use crate::hashing::HashingPool;
+use crate::login_bodies::LoginBodies;
 use crate::records::call_tries::CallTry;
 use crate::records::calls::Calls;
 use crate::timestamps::UniqueTimestamps;
@@ -61,6 +62,8 @@ pub struct Platform {
     pub(crate) login_limiter: Limiter<IpAddr>,
     /// Failed logins: those that guess passwords must wait.
     pub(crate) failed_logins: GuessLimiter,
+    /// The bodies of logins that are being read.
+    pub(crate) login_bodies: LoginBodies,
     /// Hashes passwords, which is slow by design, on threads of its own.
     pub(crate) hashing: HashingPool,
     /// The lists that are being made: each takes several times the memory of its response. Customers take turns.
@@ -143,6 +146,7 @@ impl Platform {
             customer_limiter: SharedLimiter::of(&core),
             login_limiter: Limiter::default(),
             failed_logins: GuessLimiter::new("logins", limits.guesses),
+            login_bodies: LoginBodies::default(),
             hashing: HashingPool::new(),
             lists: FairLimiter::lists(),
             idempotency: Idempotency::default(),

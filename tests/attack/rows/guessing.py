@@ -46,6 +46,30 @@ def guessing_digest(case):
     case.at_least("the user's calls from new addresses beside it", len(during), FRESH_CALLS)
     case.at_most("the user's calls from new addresses, slowest", measure.percentile(during, 1.0), CALL_SECONDS, "s")
     case.at_most("log lines", lines, 60)
+    case.at_most("calls of an address that failed while another sender forges it", forged(server, trunk), 0)
+
+
+def forged(server, trunk):
+    """Sends wrong digests with the address of a caller that never called before, and calls from it meanwhile. The
+    forger does not receive the challenges to that address, and answers one to its own. Returns how many calls failed.
+    """
+    uri, source = f"sip:9990200@{server.sip[0]}", "127.0.5.1"
+    with datagram_socket("127.0.0.67") as own, datagram_socket(source) as forger, Phone(server, source, trunk) as phone:
+        own.settimeout(CALL_SECONDS)
+        own.sendto(sip.request("INVITE", uri, local=own.getsockname()), server.sip)
+        while (challenge := sip.Message.parse(own.recv(65_536))).code < 200:
+            pass
+        line = sip.authorization(challenge, trunk.username, "guess", "INVITE", uri)
+
+        def forge():
+            forger.sendto(sip.request("INVITE", uri, local=forger.getsockname(), headers=[line]), server.sip)
+            return 0.0
+
+        with measure.Pulse(forge, 0.02) as forging:
+            # More than the limit of wrong digests.
+            while len(forging.seconds) < 40:
+                time.sleep(0.1)
+            return [phone.place_and_hang_up(CALL_SECONDS)].count(None)
 
 
 def guesses(server, trunk, seconds, done):

@@ -47,7 +47,7 @@ impl Resolver for ScriptedResolver {
 
 fn sender(resolver: &Arc<ScriptedResolver>, allow_loopback: bool) -> Sender {
     let resolver = Arc::clone(resolver) as Arc<dyn Resolver>;
-    Sender::new(&Settings { allow_loopback, resolver, ..Settings::default() })
+    Sender::new(&Settings { allow_loopback, resolver, ..Settings::default() }, OwnSockets::default())
 }
 
 /// Sends a JSON array as a trunk's callback.
@@ -305,7 +305,8 @@ async fn the_checked_resolver_returns_a_public_address_and_refuses_a_private_one
         vec![SocketAddr::new(public, 0)],
         vec![SocketAddr::from(([127, 0, 0, 1], 0))],
     ]);
-    let checked = CheckedResolver { resolver, filter: EgressFilter { allow_loopback: false } };
+    let filter = EgressFilter { allow_loopback: false, own: OwnSockets::default() };
+    let checked = CheckedResolver { resolver, filter };
     let lookup = || reqwest::dns::Resolve::resolve(&checked, "rebinding.example".parse().unwrap());
     let found: Vec<SocketAddr> = lookup().await.unwrap().collect();
     assert_eq!(found, [SocketAddr::new(public, 0)]);
@@ -437,7 +438,7 @@ async fn the_deadline_of_a_webhook_spans_its_redirects() {
     let resolver = ScriptedResolver::new([vec![address]]) as Arc<dyn Resolver>;
     let webhook_timeout = Duration::from_millis(300);
     let settings = Settings { allow_loopback: true, resolver, webhook_timeout, ..Settings::default() };
-    let sender = Sender::new(&settings);
+    let sender = Sender::new(&settings, OwnSockets::default());
     let serving = async {
         serve(&listener, &redirect(307, "/next")).await;
         receive(&listener).await

@@ -41,7 +41,7 @@ async fn a_callback_that_the_store_keeps_from_being_signed_is_no_attempt() {
     let unmade = request(&core, &batch(callback.clone(), URL)).await.err();
     assert!(matches!(unmade, Some(Unmade::Later(StoreError::Failed(_)))), "{unmade:?}");
     // An attempt would be recorded, and that would be repeated until the store accepts it.
-    let sender = Arc::new(Sender::new(&Settings::default()));
+    let sender = Arc::new(Sender::new(&Settings::default(), core.own.clone()));
     let at = core.clock.now();
     let attempt =
         attempt(Arc::clone(&core), sender, Lab::default(), Decimal::ONE, batch(callback, URL), at, None);
@@ -59,7 +59,8 @@ async fn an_attempt_whose_lease_is_over_ends_without_a_record_because_another_no
     let customer = Uuid::from_u128(5);
     let webhook = EventForm::Webhook { customer, method: "POST".to_owned(), signature: None };
     let batch = batch(webhook, &format!("http://{}/", silent.local_addr().unwrap()));
-    let sender = Arc::new(Sender::new(&Settings { allow_loopback: true, ..Settings::default() }));
+    let settings = Settings { allow_loopback: true, ..Settings::default() };
+    let sender = Arc::new(Sender::new(&settings, core.own.clone()));
     let extended = watch::Sender::new(Stopwatch::start());
     let lease = Lease::new(extended.subscribe(), Duration::from_millis(100));
     let at = core.clock.now();

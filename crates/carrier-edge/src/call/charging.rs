@@ -60,6 +60,7 @@ impl Call<'_> {
         if let Some(account_slot) = self.unacknowledged.take() {
             account_slot.acknowledged(self.inner.core.clock.now());
         }
+        self.inner.front.record_call(&self.registered.call_state, true);
         self.inner.billing.acknowledged(self.inner, &self.registered.call_state, answered);
     }
 }

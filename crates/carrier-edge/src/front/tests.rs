@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::attempts::AttemptQuery;
-use crate::call_state::{CallState, Origin};
+use crate::call_state::Origin;
+use crate::digest_guesses::DigestAttempt;
 use crate::test_trunk::admitted;
 
 const START: i64 = 1_767_225_600_000;
@@ -285,6 +286,7 @@ fn guessing_gets_rare_and_the_right_digest_of_a_source_that_proved_itself_is_alw
         front.count_wrong(DigestAttempt {
             source: "8.8.8.8".parse().unwrap(),
             username: b"user",
+            is_bound: true,
             now: front.clock.now(),
             running: front.clock.stopwatch(),
         })
@@ -293,11 +295,81 @@ fn guessing_gets_rare_and_the_right_digest_of_a_source_that_proved_itself_is_alw
     assert!(front.may_verify(DigestAttempt {
         source: "8.8.8.8".parse().unwrap(),
         username: b"user",
+        is_bound: true,
         now: front.clock.now(),
         running: front.clock.stopwatch(),
     }));
     assert!(reply(&front, &request("INVITE", 2, &wrong), "8.8.8.8").is_some(), "it goes the ordinary way");
     assert!(front.counts().guesses_unanswered > 500);
+}
+
+#[test]
+fn wrong_digests_with_a_forged_address_do_not_keep_out_its_owner() {
+    let front = front();
+    let [own, other] =
+        ["8.8.8.8", "9.9.9.9"].map(|source| reply(&front, &request("INVITE", 0, ""), source).unwrap());
+    // The sender of a forged address does not receive the nonces that are issued to it, but has its own ones. A
+    // username that no trunk has needs none at all.
+    let guess = authorization(&other, "guess");
+    for forged in [guess.replace("\"user\"", "\"nobody\""), guess] {
+        for call in 0..500 {
+            let _challenge = reply(&front, &request("INVITE", call, &forged), "8.8.8.8");
+        }
+    }
+    assert!(front.counts().guesses_unanswered > 500);
+    let right = request("INVITE", 1, &authorization(&own, "secret"));
+    assert_eq!(reply(&front, &right, "8.8.8.8").as_deref(), Some("passed"));
+}
+
+#[test]
+fn calls_that_strangers_may_place_do_not_push_out_what_a_source_proved() {
+    let front = front();
+    let challenge = reply(&front, &request("INVITE", 0, ""), "8.8.8.8").unwrap();
+    let right = request("INVITE", 1, &authorization(&challenge, "secret"));
+    assert_eq!(reply(&front, &right, "8.8.8.8").as_deref(), Some("passed"));
+    let (now, forged) = (front.clock.now(), arrival("198.51.100.1"));
+    for call in 0..70_000 {
+        let bytes = request("INVITE", call, "");
+        assert_eq!(front.let_in(&Head::of(bytes.as_bytes()).unwrap(), &forged, now), FilterAction::Pass);
+    }
+    assert_eq!(front.source_status("8.8.8.8".parse().unwrap(), now), SourceStatus::Proven);
+    assert_eq!(reply(&front, &request("ACK", 69_999, ""), "198.51.100.1").as_deref(), Some("passed"));
+}
+
+#[test]
+fn a_call_makes_a_source_known_only_if_its_address_is_not_forged() {
+    let front = front();
+    let state_of = |source: &str, protocol: &'static str| {
+        let key = DialogKey { call_id: source.into(), remote_tag: "1".into(), local_tag: "ours".into() };
+        let origin = Origin {
+            id: Uuid::nil(),
+            started: Timestamp::from_unix_millis(START),
+            source: source.parse().unwrap(),
+            protocol,
+            user_agent: None,
+            p_charge_info: None,
+        };
+        CallState::new(key, origin, 1, admitted(None), false)
+    };
+    for (source, protocol, is_acknowledged, status) in [
+        ("8.8.8.1:5060", "udp", false, SourceStatus::Unknown),
+        ("8.8.8.2:5060", "udp", true, SourceStatus::Proven),
+        ("8.8.8.3:5060", "tcp", false, SourceStatus::Proven),
+    ] {
+        let call_state = state_of(source, protocol);
+        front.record_call(&call_state, is_acknowledged);
+        let source = call_state.origin.source.ip();
+        assert_eq!(front.source_status(source, front.clock.now()), status, "{source}");
+    }
+    // Nor does one that is active.
+    let (forged, whole) = (state_of("8.8.8.4:5060", "udp"), state_of("8.8.8.5:5060", "tcp"));
+    let calls = [forged, whole].map(|call_state| front.calls.register(call_state));
+    let statuses = calls
+        .each_ref()
+        .map(|call| front.source_status(call.call_state.origin.source.ip(), front.clock.now()));
+    assert_eq!(statuses, [SourceStatus::Unknown, SourceStatus::Proven]);
+    drop(calls);
+    assert_eq!(front.source_status("8.8.8.5".parse().unwrap(), front.clock.now()), SourceStatus::Unknown);
 }
 
 #[test]

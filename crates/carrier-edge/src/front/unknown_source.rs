@@ -17,7 +17,6 @@ use trunk_rules::carrier::{
 use super::{BoundNonces, Front, key_of, message};
 use crate::attempt::TWILIO_HEADER;
 use crate::attempt_log::{enter_challenge, of_refusal};
-use crate::digest_guesses::DigestAttempt;
 use crate::stack::{ALLOW, SUPPORTED};
 
 /// Known methods that the edge does not serve outside of a dialog; they are answered with 405.
@@ -46,7 +45,7 @@ impl Front {
             // sender has received the answer: no other one knows the local tag.
             let names_call =
                 || method == b"ACK" && key_of(&head).is_some_and(|key| self.calls.contains(&key));
-            if self.proofs.contains(attempt_of(&head, arrival), now) || names_call() {
+            if self.let_in.contains(attempt_of(&head, arrival), now) || names_call() {
                 return FilterAction::Pass;
             }
             self.counts.unanswered();
@@ -116,8 +115,7 @@ impl Front {
             self.unanswered_challenges.answered(source, &call_id);
         }
         let username = sent.username();
-        let running = self.clock.stopwatch();
-        let digest = username.as_deref().map(|username| DigestAttempt { source, username, now, running });
+        let digest = self.digest_attempt(&sent, username.as_deref(), source, now);
         if digest.is_some_and(|digest| !self.may_verify(digest)) {
             return FilterAction::Drop;
         }
@@ -154,15 +152,13 @@ impl Front {
             // limited like an answer.
             Ok(Identified::Address | Identified::TwilioAccount) => {
                 if self.may_answer(source) {
-                    self.proofs.insert(attempt_of(head, arrival), now);
-                    return FilterAction::Pass;
+                    return self.let_in(head, arrival, now);
                 }
                 self.counts.unanswered();
                 FilterAction::Drop
             }
             Err(Verdict::Refused(refusal)) if refusal.check >= Check::Trunk => {
-                self.proofs.insert(attempt_of(head, arrival), now);
-                FilterAction::Pass
+                self.let_in(head, arrival, now)
             }
             Err(Verdict::Refused(refusal)) => {
                 let reply = Reply::new(refusal.code, reason_phrase(refusal.code));
@@ -187,6 +183,12 @@ impl Front {
             }
             Err(Verdict::Admitted(_)) => FilterAction::Drop,
         }
+    }
+
+    /// Lets an INVITE pass, and remembers it for its ACK and CANCEL.
+    pub(super) fn let_in(&self, head: &Head<'_>, arrival: &Arrival, now: Timestamp) -> FilterAction {
+        self.let_in.insert(attempt_of(head, arrival), now);
+        FilterAction::Pass
     }
 
     /// Traces a challenge: its first one is ordinary and not logged.

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 /// Time limit for the addresses of a name.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 /// Limit of concurrent lookups, of all calls together.
-const MAX_CONCURRENT_LOOKUPS: usize = 16;
+const MAX_CONCURRENT_LOOKUPS: usize = 64;
 /// Limit of concurrent lookups of one account: the calls of one whose names are answered slowly leave the others slots.
 const MAX_CONCURRENT_LOOKUPS_OF_ACCOUNT: usize = 4;
 /// The lookups of an account in one of the two buckets that it draws on: together 50 a second, and 100 at once.

@@ -151,17 +151,18 @@ impl Stream {
         }
         let target = match self.path.receive(&self.trunk.rtp, from, now) {
             Heard::Dropped => {
-                facts.dropped.source += 1;
-                let sources = &mut facts.dropped_from;
-                if sources.len() < MAX_NAMED_SOURCES && !sources.contains(&from.ip()) {
-                    sources.push(from.ip());
-                }
+                count_foreign(&mut facts, from.ip());
                 return None;
             }
             Heard::Taken => None,
             Heard::ToEcho(target) => Some(target),
         };
         let header = header?;
+        // Its packets use up nothing of the caller's, and no key in them was pressed by the caller.
+        if self.path.is_of_stranger(&self.trunk.rtp, from.ip()) {
+            count_foreign(&mut facts, from.ip());
+            return None;
+        }
         facts.received.count(packet.len());
         facts.first_source.get_or_insert(from);
         if !self.packets.take(stopwatch, 1) {
@@ -247,6 +248,15 @@ impl Stream {
     /// When the RTP timeout ends the call, unless another packet arrives.
     pub(super) fn silent_until(&self) -> Option<Timestamp> {
         self.path.silent_until(&self.trunk.rtp)
+    }
+}
+
+/// Counts a packet that is dropped because of its source.
+fn count_foreign(facts: &mut MediaFacts, source: IpAddr) {
+    facts.dropped.source += 1;
+    let sources = &mut facts.dropped_from;
+    if sources.len() < MAX_NAMED_SOURCES && !sources.contains(&source) {
+        sources.push(source);
     }
 }
 

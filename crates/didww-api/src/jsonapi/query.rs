@@ -334,8 +334,10 @@ fn fields(
             let detail = format!("{name} is not a valid field for {kind}.");
             ApiError::new(ErrorCode::InvalidField, "Invalid field", detail)
         };
-        let names: Vec<String> =
-            value.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        // Each is looked for among the members of each record, so one that is repeated counts once.
+        let mut seen = HashSet::new();
+        let named = value.split(',').filter(|name| !name.is_empty() && seen.insert(*name));
+        let names: Vec<String> = named.map(str::to_owned).collect();
         if names.is_empty() {
             return Err(wrong("nil"));
         }
@@ -472,3 +474,6 @@ fn index_value(kind: Kind, text: &str, blank: bool) -> Option<IndexValue> {
         kind => Some(IndexValue::of(kind, &serde_json::Value::from(text))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trunk_store::{IdempotencyKey, IdempotencyScope};
 
-use super::{KeyRefusal, MAX_RUNNING, MAX_RUNNING_OF_SCOPE};
+use super::{KeyRefusal, LEFT_PER_RUNNING, MAX_RUNNING};
 
 /// The keys in use, each with the fingerprint of its request, and their number in each scope.
 #[derive(Debug, Default)]
@@ -38,7 +38,8 @@ impl Running {
             None => {}
         }
         let of_scope = keys.scopes.get(&key.scope).copied().unwrap_or_default();
-        if keys.fingerprints.len() >= MAX_RUNNING || of_scope >= MAX_RUNNING_OF_SCOPE {
+        let left = MAX_RUNNING.saturating_sub(keys.fingerprints.len());
+        if left <= of_scope * LEFT_PER_RUNNING {
             return Err(KeyRefusal::Busy);
         }
         keys.fingerprints.insert(key, fingerprint);
@@ -87,16 +88,23 @@ mod tests {
     }
 
     #[test]
-    fn one_scope_leaves_room_for_others_and_all_have_a_bound() {
+    fn a_few_scopes_leave_room_for_others_and_all_have_a_bound() {
         let running = Arc::new(Running::default());
-        let begin = |scope, number| Running::begin(&running, key(scope, number), [0; 32]);
-        let held: Vec<_> = (0..MAX_RUNNING_OF_SCOPE).map(|number| begin(1, number).unwrap()).collect();
-        assert_eq!(begin(1, MAX_RUNNING).unwrap_err(), KeyRefusal::Busy);
-        let others: Vec<_> = (0..MAX_RUNNING - MAX_RUNNING_OF_SCOPE)
-            .map(|number| begin(i64::try_from(2 + number / MAX_RUNNING_OF_SCOPE).unwrap(), number).unwrap())
-            .collect();
-        assert_eq!(begin(9, 0).unwrap_err(), KeyRefusal::Busy);
-        drop((held, others));
-        assert!(begin(9, 0).is_ok());
+        let mut held = Vec::new();
+        let mut fill = |scope| {
+            let before = held.len();
+            held.extend((0..).map_while(|number| Running::begin(&running, key(scope, number), [0; 32]).ok()));
+            held.len() - before
+        };
+        assert_eq!(fill(1), MAX_RUNNING / (LEFT_PER_RUNNING + 1));
+        assert_eq!((2..=4).map(&mut fill).collect::<Vec<_>>(), [768, 576, 432]);
+        assert_eq!(fill(1), 0);
+        assert!((5..=16).all(|scope| fill(scope) > 0));
+        let of_all: usize = (17..200).map(&mut fill).sum();
+        assert!(of_all > 0);
+        assert_eq!(fill(200), 0);
+        assert_eq!(held.len(), MAX_RUNNING);
+        drop(held);
+        assert_eq!(Running::begin(&running, key(200, 0), [0; 32]).map(drop), Ok(()));
     }
 }

@@ -107,6 +107,20 @@ async fn contacts_of_the_far_end_are_limited_like_the_call_itself() {
 }
 
 #[tokio::test]
+async fn slow_names_that_customers_call_do_not_delay_the_calls_to_carriers() {
+    let mut carrier = Carrier::udp().await;
+    let dialler = with_names(Vec::new()).await;
+    // Their name server does not answer: each takes seconds, and more of them wait than can run at the same time.
+    let slow = |number: usize| format!("sip:1@silent{}.n{number}.example.com", number % 10);
+    let _slow: Vec<_> = (0..128).map(|number| dialler.call(public(&slow(number)))).collect();
+    let port = carrier.address.port();
+    let mut leg = dialler.call(invitation(&format!("sip:1@plain.example.com:{port}")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "486 Busy Here", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::Refused(486));
+}
+
+#[tokio::test]
 async fn media_of_a_public_call_are_not_sent_to_this_machine() {
     let dialler = with_names(Vec::new()).await;
     let shared = &dialler.shared;

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UdpSocket};
 
 use super::carrier::Carrier;
 use super::{
-    Clock, DiallerConfig, EVENT_TIMEOUT, Ids, LegEnd, LegEvent, ROUND_TRIP, config, dialler, ended,
+    Clock, DiallerConfig, EVENT_TIMEOUT, Ids, LegEnd, LegEvent, Limits, ROUND_TRIP, config, dialler, ended,
     invitation, next, placed, start,
 };
 use crate::Dialler;
@@ -126,6 +127,18 @@ async fn requests_of_strangers_get_one_answer_at_a_bounded_rate_and_leave_nothin
     assert!((20..75).contains(&refused), "{refused}");
     let endpoint = dialler.shared.network.stack.endpoint();
     assert_eq!(endpoint.finished_transactions.with_mut(|kept| kept.len()), 0);
+}
+
+#[tokio::test]
+async fn the_connection_of_a_stranger_that_sends_responses_is_closed_soon() {
+    let limits = Limits { unproven_timeout: Duration::from_millis(100), ..Limits::default() };
+    let dialler = start(DiallerConfig { limits, ..config() }).await;
+    let mut stranger = TcpStream::connect(dialler.address()).await.unwrap();
+    let response = "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK1\r\nFrom: <sip:f@h>;tag=f\r\n\
+        To: <sip:t@h>;tag=t\r\nCall-ID: unknown\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
+    stranger.write_all(response.as_bytes()).await.unwrap();
+    let closed = tokio::time::timeout(EVENT_TIMEOUT, stranger.read(&mut [0; 1])).await;
+    assert_eq!(closed.expect("it is closed in time").unwrap(), 0);
 }
 
 #[tokio::test]

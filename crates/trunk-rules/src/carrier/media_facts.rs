@@ -105,7 +105,7 @@ impl Flow {
 /// Packets that were neither processed nor echoed, by reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dropped {
-    /// The source is not in `allowed_rtp_ips`.
+    /// The source is not in `allowed_rtp_ips`, or is a stranger's: another host than the caller's once that is known.
     pub source: u64,
     /// The data was not RTP.
     pub not_rtp: u64,
@@ -137,7 +137,7 @@ pub struct MediaFacts {
     pub first_source: Option<SocketAddr>,
     /// Packets that were neither processed nor echoed, counted by reason.
     pub dropped: Dropped,
-    /// Some of the sources that are not allowed.
+    /// Some of the sources that are not allowed, and of strangers.
     pub dropped_from: Vec<IpAddr>,
     /// The first payload type that was not agreed on.
     pub other_payload_type: Option<u8>,

@@ -165,9 +165,8 @@ impl RtpPath {
         if !terms.accepts(from.ip()) {
             return Heard::Dropped;
         }
-        // Once the caller's media is known, that of other hosts must not keep up a call whose caller is gone.
-        let is_strangers = matches!(self.mode, Mode::Latched(at) if at.ip() != from.ip());
-        if !is_strangers || self.is_known(from.ip()) || terms.lists(from.ip()) {
+        // It must not keep up a call whose caller is gone.
+        if !self.is_of_stranger(terms, from.ip()) {
             self.last_received = now;
         }
         if terms.force_symmetric {
@@ -183,6 +182,14 @@ impl RtpPath {
             Some(target) if target.ip() == from.ip() => Heard::ToEcho(target),
             _ => Heard::Taken,
         }
+    }
+
+    /// Whether media from a host is none of the caller's: any host can send to the port, and the caller's media is known
+    /// to come from another one.
+    pub fn is_of_stranger(&self, terms: &RtpTerms, host: IpAddr) -> bool {
+        let host = host.to_canonical();
+        let is_other = matches!(self.mode, Mode::Latched(at) if at.ip() != host);
+        is_other && !self.is_known(host) && !terms.lists(host)
     }
 
     fn update_latch(&mut self, terms: &RtpTerms, from: SocketAddr, now: Timestamp) {

@@ -3,6 +3,7 @@
 //! The body is parsed once, for both the check and the media that follows. Whether it is acceptable is
 //! decided in `media`.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::split::{lines, split_once};
@@ -229,6 +230,10 @@ const AUDIO: &str = "audio";
 /// The maximum payload types read from one `m=` line. No genuine offer has more, and more would only cost
 /// time.
 const MAX_PAYLOAD_TYPES: usize = 64;
+
+/// The length of a text of the offered encodings from which on no further one is added, in bytes. A refusal states no
+/// more of it.
+const MAX_ENCODINGS_BYTES: usize = 1_024;
 
 /// The longest `a=fmtp` value that an answer repeats.
 const MAX_FORMAT_PARAMETERS_BYTES: usize = 200;
@@ -462,16 +467,20 @@ impl Stream<'_> {
         with(clock_rate).or_else(|| with(8_000))
     }
 
-    /// The offered encodings as text, for error messages.
+    /// The beginning of the offered encodings as text, for error messages.
     pub(super) fn encodings(&self) -> String {
-        let names: Vec<String> = self
-            .payload_types
-            .iter()
-            .map(|number| {
-                self.encoding(*number)
-                    .map_or_else(|| number.to_string(), |(name, rate)| format!("{name}/{rate}"))
-            })
-            .collect();
-        names.join(" ")
+        let mut text = String::new();
+        for number in &self.payload_types {
+            if text.len() >= MAX_ENCODINGS_BYTES {
+                break;
+            }
+            let separator = if text.is_empty() { "" } else { " " };
+            let _infallible = match self.encoding(*number) {
+                None => write!(text, "{separator}{number}"),
+                // All payload types of an offer can have the same long name.
+                Some((name, rate)) => write!(text, "{separator}{name:.32}/{rate:.8}"),
+            };
+        }
+        text
     }
 }

@@ -39,7 +39,8 @@ impl Turns {
     /// [`StoreError::Crowded`] if too many wait, or the turn does not come in time.
     pub(super) async fn wait(&self, asker: Asker) -> Result<Turn, StoreError> {
         let (begin, turn) = oneshot::channel();
-        self.lock().push(asker, begin).map_err(|_| StoreError::Crowded)?;
+        // Without its sender, the displaced read is refused.
+        drop(self.lock().push(asker, begin).map_err(|_| StoreError::Crowded)?);
         self.begin();
         let turn = tokio::time::timeout(self.limits.max_wait, turn).await;
         turn.map_err(|_| StoreError::Crowded)?.map_err(|_| StoreError::Crowded)

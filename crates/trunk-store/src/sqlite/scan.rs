@@ -6,7 +6,7 @@
 //!
 //! Bounds, from [`StoreLimits`]: the threads, and how many of them one asker occupies; the reads that wait, in total
 //! and of one asker; the time that a read waits, and the time that it runs. A read that exceeds a bound is refused at
-//! once.
+//! once; if as many wait as may in total, it displaces one of an asker with more.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -147,11 +147,14 @@ impl Scans {
         if self.shared.closed.load(Ordering::Relaxed) {
             return Err(closed());
         }
-        state.turns.push(asker, scan).map_err(|_| StoreError::Crowded)?;
+        let displaced = state.turns.push(asker, scan).map_err(|_| StoreError::Crowded)?;
         // An asker at its limit waits for its own reads, not for a thread.
         let needs_thread = !state.sources.is_empty() && state.turns.startable() > state.idle;
         let source = if needs_thread { state.sources.pop() } else { None };
         drop(state);
+        if let Some(displaced) = displaced {
+            displaced.answer(Err(StoreError::Crowded));
+        }
         self.shared.changed.notify_one();
         if let Some(source) = source {
             self.start(source);

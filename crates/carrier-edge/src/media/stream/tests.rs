@@ -185,6 +185,25 @@ fn more_packets_than_the_codec_has_reason_to_send_are_dropped_and_counted() {
 }
 
 #[test]
+fn packets_of_strangers_use_up_nothing_of_the_callers_and_are_no_keys_of_it() {
+    for symmetric in [false, true] {
+        let mut stage = Stage::of(CALLER, &json!({ "force_symmetric_rtp": symmetric }));
+        stage.stream.telephone_events = [Some(101), None];
+        assert_eq!(stage.echoes(CALLER), Some(at(CALLER)));
+        for sequence in 0..250 {
+            assert_eq!(stage.hears(packet(sequence), "198.51.100.66:4000", Duration::ZERO), None);
+            let mut key = vec![0x80, 101, 0, sequence, 0, 0, 0, sequence, 0, 0, 0, 7];
+            key.extend([5, 0x0a, 0, 160]);
+            assert_eq!(stage.hears(key, "198.51.100.67:4000", Duration::ZERO), None);
+        }
+        assert_eq!(stage.echoes(CALLER), Some(at(CALLER)), "the rate of the codec is the caller's");
+        let facts = stage.facts.lock();
+        assert_eq!((facts.received.packets, facts.sent.packets, facts.dtmf.telephone_events), (2, 2, 0));
+        assert_eq!((facts.dropped.source, facts.dropped_from.len(), facts.dropped.rate), (500, 2, 0));
+    }
+}
+
+#[test]
 fn all_calls_together_send_no_more_than_the_node_may() {
     let mut stage = Stage::of(CALLER, &json!({}));
     stage.all_calls = Budget::new(1_720, 1_720);

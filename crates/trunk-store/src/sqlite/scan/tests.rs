@@ -66,6 +66,19 @@ async fn a_full_queue_of_one_asker_does_not_delay_another() {
 }
 
 #[tokio::test]
+async fn a_read_that_is_displaced_by_one_of_another_asker_is_refused() {
+    let scans = scans(1, StoreLimits { waiting: 2, ..limits() });
+    let (started_sender, started) = channel();
+    let (release, first) = blocked_read(&scans, HEAVY, &started_sender);
+    started.recv_timeout(TIMEOUT).unwrap();
+    let (kept, displaced) = (scans.read(HEAVY, |_| Ok(1)), scans.read(HEAVY, |_| Ok(2)));
+    let light = scans.read(LIGHT, |_| Ok(3));
+    assert_eq!(displaced.await, Err(StoreError::Crowded));
+    release.send(()).unwrap();
+    assert_eq!((first.await, kept.await, light.await), (Ok(()), Ok(1), Ok(3)));
+}
+
+#[tokio::test]
 async fn when_every_thread_is_busy_the_next_free_one_runs_another_askers_read() {
     let scans = scans(1, limits());
     let (started_sender, started) = channel();

@@ -1,7 +1,9 @@
 //! Media offers.
 
+use didww_types::resources::MediaEncryptionMode;
+
 use super::*;
-use crate::carrier::Protection;
+use crate::carrier::{MediaRefusal, Protection, Settings, negotiate};
 
 #[test]
 fn an_offer_that_does_not_fit_the_encryption_mode_names_both() {
@@ -48,4 +50,14 @@ fn what_was_chosen_from_the_offer_goes_on_with_the_call() {
     let media = TestEdge::open(json!({})).admitted(&invite_to("442012345678")).media.unwrap();
     assert_eq!((media.payload_type, media.telephone_event, media.port), (8, Some(101), 40_000));
     assert_eq!(media.protection, Protection::Plain);
+}
+
+#[test]
+fn the_codecs_of_a_refusal_are_short_however_long_their_names_are() {
+    let (numbers, name) = (" 96".repeat(64), "x".repeat(60_000));
+    let sdp =
+        format!("v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 40000 RTP/AVP{numbers}\r\na=rtpmap:96 {name}/8000\r\n");
+    let refusal = negotiate(&MediaEncryptionMode::Disabled, &Settings::default(), Some(sdp.as_bytes()));
+    let Err(MediaRefusal::NoCodec(offered)) = &refusal else { panic!("{refusal:?}") };
+    assert!(offered.starts_with("xxx") && offered.len() < 1_100, "{}", offered.len());
 }
