@@ -64,13 +64,14 @@ pub fn document(version: ApiVersion) -> Value {
         paths.extend(paths::of(spec, version));
         schemas.extend(schemas::of(spec, version));
     }
-    let mut schemes = Map::new();
+    let mut ways_to_authenticate = Map::new();
     // From 2026-11-19 on, files alone can be downloaded with a key.
-    schemes.insert("apiKey".to_owned(), json!({ "type": "apiKey", "in": "header", "name": "Api-Key" }));
+    ways_to_authenticate
+        .insert("apiKey".to_owned(), json!({ "type": "apiKey", "in": "header", "name": "Api-Key" }));
     let scheme = if version.uses_tokens() { "bearer" } else { "apiKey" };
     if version.uses_tokens() {
         let bearer = json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" });
-        schemes.insert(scheme.to_owned(), bearer);
+        ways_to_authenticate.insert(scheme.to_owned(), bearer);
     }
     json!({
         "openapi": "3.0.3",
@@ -85,7 +86,7 @@ pub fn document(version: ApiVersion) -> Value {
         "security": [{ (scheme): [] }],
         "paths": paths,
         "components": {
-            "securitySchemes": schemes,
+            "securitySchemes": ways_to_authenticate,
             "schemas": schemas,
         },
     })

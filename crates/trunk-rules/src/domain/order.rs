@@ -202,8 +202,8 @@ mod tests {
             let now = now.parse().unwrap();
             let terms = Terms { back_ordering: true, prorates: false, now, version: ApiVersion::NEWEST };
             let mut refusals = Vec::new();
-            let priced = items::price(&read, &sent, terms, &mut refusals).unwrap();
-            assert_eq!((priced.held == [number], refusals.is_empty()), (is_held, is_held), "{now}");
+            let order = items::price(&read, &sent, terms, &mut refusals).unwrap();
+            assert_eq!((order.held == [number], refusals.is_empty()), (is_held, is_held), "{now}");
         }
     }
 }
