@@ -310,13 +310,13 @@ mod tests {
         Duration::from_secs(100) + Duration::from_millis(time)
     }
 
-    fn origin(number: u8) -> Option<IpAddr> {
-        Some(Ipv4Addr::new(192, 0, 2, number).into())
+    fn origin(number: u8) -> IpAddr {
+        Ipv4Addr::new(192, 0, 2, number).into()
     }
 
     /// Accepts a connection of an origin if there is room, and returns its state, busy.
     fn accept(table: &mut ConnectionTable, number: u8, now: Duration) -> Result<Arc<ConnectionState>, Full> {
-        let mut room = table.make_room(origin(number), now)?;
+        let mut room = table.make_room(Some(origin(number)), now)?;
         let permit = room.permit.take();
         let permit = permit.unwrap_or_else(|| Descriptors::new(1_024).take(Share::Api).unwrap());
         let (state, task) = (Arc::<ConnectionState>::default(), tokio::spawn(std::future::pending::<()>()));

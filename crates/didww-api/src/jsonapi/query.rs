@@ -336,8 +336,8 @@ fn fields(
         };
         // Each is looked for among the members of each record, so one that is repeated counts once.
         let mut seen = HashSet::new();
-        let named = value.split(',').filter(|name| !name.is_empty() && seen.insert(*name));
-        let names: Vec<String> = named.map(str::to_owned).collect();
+        let sent = value.split(',').filter(|name| !name.is_empty() && seen.insert(*name));
+        let names: Vec<String> = sent.map(str::to_owned).collect();
         if names.is_empty() {
             return Err(wrong("nil"));
         }
