@@ -379,7 +379,7 @@ mod tests {
             (0..40).map(|number| accept(&mut table, 1 + number / 20, at(0)).unwrap()).collect();
         for (number, state) in held.iter().enumerate() {
             let progress = &state.progress;
-            let lasting = if number % 2 == 0 { &progress.unwritten } else { &progress.streaming };
+            let lasting = if number.is_multiple_of(2) { &progress.unwritten } else { &progress.streaming };
             lasting.store(true, Ordering::Relaxed);
             state.end_request(at(0));
         }
