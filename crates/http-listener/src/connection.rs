@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::connection_table::ConnectionState;
 use crate::context::ListenerContext;
-use crate::timed_stream::{Progress, TimedStream};
+use crate::timed_stream::TimedStream;
 use crate::unread_responses::UnreadResponses;
 use crate::{handshake, http1, http2};
 
@@ -37,7 +37,7 @@ pub(crate) async fn serve_connection(
 ) {
     // Responses are written as a whole, so waiting to fill a packet would only delay them.
     let _best_effort = stream.set_nodelay(true);
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::clone(&context.state.progress);
     let timed = |stream| {
         TimedStream::new(stream, Arc::clone(&progress), &context.listener.limits, Arc::clone(&context.unread))
     };

@@ -5,9 +5,9 @@
 //! connections cost a client almost nothing, so they are closed first, the oldest one before the others, and
 //! the fuller the table, the shorter they may stay half open. A connection that has served a request is
 //! closed only if it has been idle for a while and no connection is half open. That is a short while for one of
-//! an origin with many more connections than that of the new one: a few clients that keep theirs in use do not
-//! keep out the others. A connection with a request in progress is never closed. The table holds up to
-//! [`ConnectionLimits::total`] connections, and its queues hold up to twice as many entries.
+//! an origin with many more connections than that of the new one, unless it is still sending a response: a few clients
+//! that keep theirs in use do not keep out the others. A connection with a request in progress is never closed. The
+//! table holds up to [`ConnectionLimits::total`] connections, and its queues hold up to twice as many entries.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use service_base::descriptors::Permit;
 use tokio::task::{AbortHandle, Id};
+
+use crate::timed_stream::Progress;
 
 /// The maximum numbers of connections.
 #[derive(Debug, Clone, Copy)]
@@ -30,12 +32,16 @@ const MIN_IDLE_TIME: Duration = Duration::from_secs(5);
 /// As [`MIN_IDLE_TIME`], if its origin has [`MANY_MORE`] connections more than that of the new one.
 const MIN_IDLE_TIME_OF_MANY: Duration = Duration::from_millis(500);
 const MANY_MORE: usize = 16;
-/// The time between two searches for an idle connection that found none. A search visits every connection.
+/// The time between two searches for an idle connection that found none. A search visits every connection. A new
+/// connection of an origin with far fewer connections than that of the last search does not wait for it.
 const IDLE_SEARCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The state of a connection, which the accept loop and the connection's task share.
 #[derive(Debug, Default)]
-pub(crate) struct ConnectionState(AtomicU64);
+pub(crate) struct ConnectionState {
+    stage: AtomicU64,
+    pub(crate) progress: Arc<Progress>,
+}
 
 pub(crate) const HALF_OPEN: u64 = 0;
 const BUSY: u64 = 1;
@@ -47,27 +53,32 @@ const IDLE: u64 = 3;
 impl ConnectionState {
     /// Records that a request's head is complete. Returns false if the connection was evicted.
     pub(crate) fn start_request(&self) -> bool {
-        self.0
+        self.stage
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| (state != EVICTED).then_some(BUSY))
             .is_ok()
     }
 
     /// Records that the response is ready. The connection is idle then.
     pub(crate) fn end_request(&self, now: Duration) {
-        self.0.store(IDLE.saturating_add(millis(now)), Ordering::Release);
+        self.stage.store(IDLE.saturating_add(millis(now)), Ordering::Release);
     }
 
     fn is_half_open(&self) -> bool {
-        self.0.load(Ordering::Acquire) == HALF_OPEN
+        self.stage.load(Ordering::Acquire) == HALF_OPEN
     }
 
     pub(crate) fn idle_since(&self) -> Option<u64> {
-        self.0.load(Ordering::Acquire).checked_sub(IDLE)
+        self.stage.load(Ordering::Acquire).checked_sub(IDLE)
+    }
+
+    /// Whether a response is being sent that takes long: its head makes the connection idle.
+    fn is_sending(&self) -> bool {
+        self.progress.unwritten.load(Ordering::Relaxed) || self.progress.streaming.load(Ordering::Relaxed)
     }
 
     /// Marks the connection as evicted if it is still in this state, and returns whether it did.
     pub(crate) fn evict_if(&self, state: u64) -> bool {
-        self.0.compare_exchange(state, EVICTED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.stage.compare_exchange(state, EVICTED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
@@ -105,8 +116,9 @@ pub(crate) struct ConnectionTable {
     origins: HashMap<IpAddr, Origin>,
     /// Connections that were half open when they were added, the oldest first. Some have changed since.
     half_open: VecDeque<Id>,
-    /// When the last search found no idle connection to evict.
-    searched_at: Option<Duration>,
+    /// When the last search found no idle connection to evict, and how many connections an origin had to have to lose
+    /// one sooner.
+    searched: Option<(Duration, usize)>,
 }
 
 /// Which limit leaves no room for a connection.
@@ -127,7 +139,7 @@ pub(crate) struct Room {
 impl ConnectionTable {
     pub(crate) fn new(limits: ConnectionLimits, half_open_deadline: Duration) -> Self {
         let (connections, origins, half_open) = (HashMap::new(), HashMap::new(), VecDeque::new());
-        Self { limits, half_open_deadline, connections, origins, half_open, searched_at: None }
+        Self { limits, half_open_deadline, connections, origins, half_open, searched: None }
     }
 
     /// Makes room for a connection of this origin, if necessary by evicting another one.
@@ -236,17 +248,23 @@ impl ConnectionTable {
                 return Some(permit);
             }
         }
-        if self.searched_at.is_some_and(|searched| now.saturating_sub(searched) < IDLE_SEARCH_INTERVAL) {
+        let many = self.count_of(origin).saturating_add(MANY_MORE);
+        // Each search of an interval is for at most half as many as the one before, so there are few.
+        let is_known = |(at, least): (Duration, usize)| {
+            now.saturating_sub(at) < IDLE_SEARCH_INTERVAL && many > least / 2
+        };
+        if self.searched.is_some_and(is_known) {
             return None;
         }
-        self.searched_at = Some(now);
-        let many = self.count_of(origin).saturating_add(MANY_MORE);
-        let is_of_many = |connection: &Connection| self.count_of(connection.origin) >= many;
+        self.searched = Some((now, many));
+        let is_of_many = |connection: &Connection| {
+            !connection.state.is_sending() && self.count_of(connection.origin) >= many
+        };
         let (since, id) = self
             .longest_idle(now, MIN_IDLE_TIME, |_| true)
             .or_else(|| self.longest_idle(now, MIN_IDLE_TIME_OF_MANY, is_of_many))?;
         // Another one may be idle for as long, so the next search need not wait.
-        self.searched_at = None;
+        self.searched = None;
         let Connection { state, task, .. } = self.connections.get(&id)?;
         if !state.evict_if(IDLE.saturating_add(since)) {
             return None;
@@ -340,5 +358,34 @@ mod tests {
         assert!(accept(&mut table, 1, at(1_800)).is_err());
         // One that has been idle for long makes room for any other.
         assert!(accept(&mut table, 3, at(6_100)).is_ok());
+    }
+
+    #[tokio::test]
+    async fn searches_for_origins_with_many_connections_do_not_keep_out_another() {
+        let mut table = ConnectionTable::new(LIMITS, Duration::from_secs(10));
+        let numbers = (0..40).map(|number| if number < 20 { 1 } else { 2 + number / 39 });
+        let held: Vec<_> = numbers.map(|number| accept(&mut table, number, at(0)).unwrap()).collect();
+        for state in &held {
+            state.end_request(at(0));
+        }
+        assert_eq!(accept(&mut table, 2, at(600)).err(), Some(Full::Total), "it has 19");
+        assert!(accept(&mut table, 4, at(610)).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_response_that_is_being_sent_is_not_cut_for_a_connection_of_another_origin_soon() {
+        let mut table = ConnectionTable::new(LIMITS, Duration::from_secs(10));
+        let held: Vec<_> =
+            (0..40).map(|number| accept(&mut table, 1 + number / 20, at(0)).unwrap()).collect();
+        for (number, state) in held.iter().enumerate() {
+            let progress = &state.progress;
+            let lasting = if number.is_multiple_of(2) { &progress.unwritten } else { &progress.streaming };
+            lasting.store(true, Ordering::Relaxed);
+            state.end_request(at(0));
+        }
+        assert_eq!(accept(&mut table, 3, at(1_000)).err(), Some(Full::Total));
+        held[7].progress.streaming.store(false, Ordering::Relaxed);
+        assert!(accept(&mut table, 3, at(2_000)).is_ok());
+        assert!(!held[7].start_request(), "it was that one");
     }
 }

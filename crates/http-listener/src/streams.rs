@@ -5,6 +5,7 @@
 //! none of its responses through. So only the bytes of responses that the client reads count as progress
 //! (`metered_stream`). A long response that is read slowly makes progress.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -113,6 +114,7 @@ impl Streams {
             state.read_at = now;
         }
         state.held += length;
+        self.connection.progress.streaming.store(state.held > 0, Ordering::Relaxed);
     }
 
     fn release(&self, length: usize) {
@@ -120,6 +122,7 @@ impl Streams {
         let mut state = self.lock();
         state.held = state.held.saturating_sub(length);
         state.used_at = now;
+        self.connection.progress.streaming.store(state.held > 0, Ordering::Relaxed);
         drop(state);
         self.freed.notify_waiters();
     }
@@ -195,7 +198,9 @@ mod tests {
         assert_eq!(streams.room(11).now_or_never(), None);
         assert_eq!(streams.room(12).now_or_never(), Some(()));
         assert!(streams.are_stalled_for(Duration::ZERO) && !streams.are_idle_for(Duration::ZERO));
+        assert!(streams.connection.progress.streaming.load(Ordering::Relaxed));
         drop(bytes);
+        assert!(!streams.connection.progress.streaming.load(Ordering::Relaxed));
         assert_eq!(streams.room(0).now_or_never(), Some(()));
         assert!(streams.are_idle_for(Duration::ZERO) && !streams.are_stalled_for(Duration::ZERO));
         assert!(!streams.are_idle_for(Duration::from_mins(1)), "it was used just now");

@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::unread_responses::UnreadResponses;
 
 /// The progress of a connection, shared by the service and the stream below it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// Whether a request is being handled. Then the client may only send the request's body.
     pub(crate) busy: AtomicBool,
@@ -23,7 +23,8 @@ pub(crate) struct Progress {
     pub(crate) heads: AtomicU64,
     /// Whether a part of a response cannot be written until the client reads.
     pub(crate) unwritten: AtomicBool,
-    /// Whether a response without a known length is being sent: a stream, which may last.
+    /// Whether a response without a known length is being sent: a stream, which may last. Over HTTP/2, whether the
+    /// client has not read all that was handed over.
     pub(crate) streaming: AtomicBool,
     /// Whether the connection is reset when it ends, instead of closed.
     pub(crate) resets: AtomicBool,
