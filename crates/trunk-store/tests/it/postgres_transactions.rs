@@ -164,6 +164,8 @@ async fn a_transaction_that_cannot_begin_leaves_nothing_although_statements_were
     .await;
     let of = linked(trunks(1), id(3), trunk("a", &json!({})), vec![("dids", vec![id(1)])]);
     let made = commit(&store, vec![of]).await.remove(0);
+    commit(&store, [call(20, None, "new"), call(21, None, "new")].concat()).await;
+    let ends = [call(20, Some(0), "ended"), call(21, Some(0), "ended")].concat();
     let call = RunningCall {
         id: id(7),
         account: 1,
@@ -179,6 +181,7 @@ async fn a_transaction_that_cannot_begin_leaves_nothing_although_statements_were
         "claim",
         "link",
         "record_count",
+        "document",
         "change",
         "channel",
         "running_call",
@@ -203,6 +206,7 @@ async fn a_transaction_that_cannot_begin_leaves_nothing_although_statements_were
         vec![Change::Unchanged { record: made.clone() }, Change::Delete { scope: dids(1), id: id(2) }],
         vec![Change::Answered(Arc::new(call)), Change::Step(Timestamp::from_unix_millis(5))],
         vec![Change::HangUp(id(7))],
+        ends,
     ];
     spoiler.arm(true);
     for write in &writes {
