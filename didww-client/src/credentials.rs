@@ -74,8 +74,9 @@ impl Credentials {
         match self {
             Self::Key => Ok(None),
             Self::Tokens(tokens) => {
-                let token = tokens.current.get(|| Arc::clone(&tokens.service).mint()).await?;
-                Ok(Some(token))
+                let service = &tokens.service;
+                let token = tokens.current.get(service.channel.timeout(), || Arc::clone(service).mint());
+                Ok(Some(token.await?))
             }
         }
     }

@@ -5,7 +5,9 @@
 //! if that fails, they do so until it has expired. The time is Tokio's, so that tests can pause it.
 //!
 //! All who wait drive the attempt. A future that began it and is dropped, or is not polled while its task awaits
-//! another request, as in a loop with `select!` or over a buffered stream, does not stop the others.
+//! another request, as in a loop with `select!` or over a buffered stream, does not stop the others. An attempt that
+//! has lasted longer than one of its requests may is not joined: if nothing drove it, its time limit has passed all the
+//! same, and its failure would be that of the service's next request.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +41,8 @@ struct State<T, E> {
     pending: Option<WeakShared<Obtaining<T, E>>>,
     /// The number of attempts that have begun.
     begun: u64,
+    /// When the last attempt began.
+    begun_at: Instant,
     /// The number of the last attempt whose result is stored.
     concluded: u64,
     /// No attempt before the end of the credential is made before this time.
@@ -84,15 +88,19 @@ impl<T> Credential<T> {
 
 impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Renewal<T, E> {
     /// Returns the credential. If there is none, or it is time for a new one, `obtain` makes a future that asks for
-    /// one, and returns it with its life.
+    /// one, and returns it with its life. An attempt that began longer ago than `patience` is not waited for.
     ///
     /// # Errors
     /// The failure of the attempt, of this request or of the one that it waited for.
-    pub async fn get<F>(&self, obtain: impl FnOnce() -> F) -> Result<Arc<Credential<T>>, E>
+    pub async fn get<F>(
+        &self,
+        patience: Duration,
+        obtain: impl FnOnce() -> F,
+    ) -> Result<Arc<Credential<T>>, E>
     where
         F: Future<Output = Result<(T, Duration), E>> + Send + 'static,
     {
-        let (number, attempt) = match self.step(obtain) {
+        let (number, attempt) = match self.step(patience, obtain) {
             Step::Use(credential) => return Ok(credential),
             Step::Wait(number, attempt) => (number, attempt),
         };
@@ -101,7 +109,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Renewal<T, E> {
         self.conclude(number, outcome)
     }
 
-    fn step<F>(&self, obtain: impl FnOnce() -> F) -> Step<T, E>
+    fn step<F>(&self, patience: Duration, obtain: impl FnOnce() -> F) -> Step<T, E>
     where
         F: Future<Output = Result<(T, Duration), E>> + Send + 'static,
     {
@@ -110,7 +118,8 @@ impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Renewal<T, E> {
         if let Some(current) = state.current.as_ref().filter(|current| now < current.renew_at) {
             return Step::Use(Arc::clone(current));
         }
-        let pending = state.pending.as_ref().and_then(WeakShared::upgrade);
+        let is_recent = now.saturating_duration_since(state.begun_at) <= patience;
+        let pending = state.pending.as_ref().filter(|_| is_recent).and_then(WeakShared::upgrade);
         let waits = pending.is_some() || now < state.not_before;
         if let Some(current) = state.current.as_ref().filter(|current| waits && now < current.ends_at) {
             return Step::Use(Arc::clone(current));
@@ -121,6 +130,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Renewal<T, E> {
         let credential = move |(value, life)| Arc::new(Credential::new(value, now, life));
         let attempt = obtain().map(move |obtained| obtained.map(credential)).boxed().shared();
         state.begun += 1;
+        state.begun_at = now;
         state.pending = attempt.downgrade();
         Step::Wait(state.begun, attempt)
     }
@@ -133,6 +143,8 @@ impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Renewal<T, E> {
         let is_first = state.concluded < number;
         if is_first {
             state.concluded = number;
+        }
+        if is_first && number == state.begun {
             // A request that is not polled any more would keep it, and its result would be that of all later ones.
             state.pending = None;
         }
@@ -168,8 +180,9 @@ impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Renewal<T, E> {
 
 impl<T, E> Default for Renewal<T, E> {
     fn default() -> Self {
-        let not_before = clock::now();
-        let state = State { current: None, pending: None, begun: 0, concluded: 0, not_before };
+        let now = clock::now();
+        let state =
+            State { current: None, pending: None, begun: 0, begun_at: now, concluded: 0, not_before: now };
         Self { state: Mutex::new(state) }
     }
 }
@@ -203,6 +216,7 @@ mod tests {
     }
 
     const LIFE: Duration = Duration::from_mins(15);
+    const PATIENCE: Duration = Duration::from_mins(2);
 
     impl Service {
         async fn obtain(self: Arc<Self>) -> Result<(u32, Duration), &'static str> {
@@ -220,7 +234,7 @@ mod tests {
 
     impl Client {
         async fn credential(&self) -> Result<Arc<Credential<u32>>, &'static str> {
-            self.renewal.get(|| Arc::clone(&self.service).obtain()).await
+            self.renewal.get(PATIENCE, || Arc::clone(&self.service).obtain()).await
         }
 
         async fn get(&self) -> Result<u32, &'static str> {
@@ -344,6 +358,26 @@ mod tests {
         advance(Duration::from_mins(1)).await;
         let next = timeout(Duration::from_secs(5), client.get()).await;
         assert_eq!((next, client.asked()), (Ok(Ok(2)), 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_was_left_for_longer_than_its_time_limit_is_not_waited_for() {
+        for is_newer_first in [true, false] {
+            let client = Client::default();
+            let mut left = Box::pin(client.credential());
+            assert!(left.as_mut().now_or_never().is_none());
+            advance(PATIENCE + Duration::from_secs(1)).await;
+            let mut newer = Box::pin(client.credential());
+            assert!(newer.as_mut().now_or_never().is_none());
+            if is_newer_first {
+                assert_eq!(newer.await.map(|credential| credential.value), Ok(2));
+            }
+            client.fails(true);
+            let expected = if is_newer_first { Ok(2) } else { Err("failed") };
+            assert_eq!(left.await.map(|credential| credential.value), expected);
+            client.fails(false);
+            assert_eq!((client.get().await, client.asked()), (Ok(2), 2), "the newer one is that of all");
+        }
     }
 
     #[tokio::test(start_paused = true)]

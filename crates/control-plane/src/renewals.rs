@@ -35,8 +35,11 @@ use run::Run;
 const RENEW: &str = "accounts.renew";
 /// Maximum number of accounts whose renewals are decided at once.
 const AT_ONCE: usize = 4;
-/// The pause of a run that waits for orders.
+/// The time until a run that waits for orders looks at them again, which doubles with each look.
 const ORDER_WAIT: Duration = Duration::from_millis(100);
+/// The longest of these times. After it the job takes its place behind the accounts that are due already: a server that
+/// stops waits longer for a run than all of these times together.
+const MAX_ORDER_WAIT: Duration = Duration::from_millis(800);
 /// Maximum number of pending orders that a run looks at, the newest ones. Older ones wait for numbers.
 const MAX_PENDING: u64 = 100;
 /// The index of the status of orders, without regard to case.
@@ -72,11 +75,15 @@ pub(crate) async fn decide_now(core: &Core, account: i64) -> Result<(), StoreErr
 
 async fn renew(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> {
     let Some(account) = leased.job.account else { return Ok(Outcome::done()) };
-    let now = core.clock.now();
-    if has_due_order(&core, account, now).await? {
-        tokio::time::sleep(ORDER_WAIT).await;
-        return Ok(Outcome::again_at(leased.job.due_at));
+    let mut wait = ORDER_WAIT;
+    while has_due_order(&core, account, core.clock.now()).await? {
+        if wait > MAX_ORDER_WAIT {
+            return Ok(Outcome::again_at(core.clock.now()));
+        }
+        tokio::time::sleep(wait).await;
+        wait = wait.saturating_mul(2);
     }
+    let now = core.clock.now();
     let balance = balance(&core, account).await?;
     let paid = balance.as_ref().map(as_found);
     let purse = Purse::of(paid.as_ref()).map_err(|error| corrupt(&error))?;

@@ -69,7 +69,13 @@ where
             }
         }
         for together in endings.chunks(MAX_PER_COMMIT) {
-            ended += end_together(core, kind, together).await?;
+            let Outcomes { ended: now, conflicts } = end_together(core, kind, together).await?;
+            ended += now;
+            if conflicts == MAX_PER_COMMIT {
+                // Another node ends the same ones, and each conflict costs more than an end: this one goes on behind
+                // them. What that node leaves is found by the next search.
+                break;
+            }
         }
         if u64::try_from(found.len()).is_ok_and(|number| number < MAX_PER_READ) {
             return Ok(ended);
@@ -79,30 +85,37 @@ where
     }
 }
 
+/// What became of some calls.
+struct Outcomes {
+    /// Number of those that have ended.
+    ended: usize,
+    /// Number of those that another node has ended, or that were written meanwhile.
+    conflicts: usize,
+}
+
 /// Commits the ends of calls in one transaction, or each alone if one of them cannot be written.
 async fn end_together(
     core: &Core,
     kind: DocumentKind,
     endings: &[(Uuid, Vec<Change>)],
-) -> Result<usize, StoreError> {
+) -> Result<Outcomes, StoreError> {
     match core.commit(endings.iter().flat_map(|(_, changes)| changes.clone()).collect()).await {
-        Ok(_) => return Ok(endings.len()),
+        Ok(_) => return Ok(Outcomes { ended: endings.len(), conflicts: 0 }),
         Err(error) if concerns_all(&error) => return Err(error),
         Err(_) => {}
     }
-    let mut ended = 0;
+    let mut outcomes = Outcomes { ended: 0, conflicts: 0 };
     for (call, changes) in endings {
         match core.commit(changes.clone()).await {
-            Ok(_) => ended += 1,
-            // Another node has ended it, or it was written meanwhile.
-            Err(StoreError::Conflict) => {}
+            Ok(_) => outcomes.ended += 1,
+            Err(StoreError::Conflict) => outcomes.conflicts += 1,
             Err(error) if concerns_all(&error) || error == StoreError::Overloaded => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, ?kind, %call, "the end of a call cannot be written; it stays live");
             }
         }
     }
-    Ok(ended)
+    Ok(outcomes)
 }
 
 /// Whether no other write would succeed now either.
@@ -168,6 +181,21 @@ mod tests {
         let left = core.store.documents(DocumentQuery::live(KIND)).await.unwrap();
         let left: Vec<&str> = left.iter().map(|document| document.body.as_str()).collect();
         assert_eq!(left, ["unstorable", "changed", "unreadable", "running"]);
+    }
+
+    #[tokio::test]
+    async fn a_node_goes_on_behind_the_calls_that_another_one_ends() {
+        let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
+        let new = (0..600_u32).map(|number| put(Uuid::from_u128(number.into()), number.into(), None, "{}"));
+        core.commit(new.collect()).await.unwrap();
+        // It is ahead of this node by the newest 50, which a commit of this node would end first.
+        let end = |document: &Document, _: &Runners| {
+            let read = if document.created_at < 550 { document.revision } else { 7 };
+            Ok(Some(vec![put(document.id, document.created_at, Some(read), "{}")]))
+        };
+        assert_eq!(end_calls(&core, KIND, end).await, Ok(101), "those that the second read returns");
+        let end = |document: &Document, _: &Runners| Ok(Some(ended(document, "{}")));
+        assert_eq!(end_calls(&core, KIND, end).await, Ok(499), "the next search finds the others");
     }
 
     #[test]

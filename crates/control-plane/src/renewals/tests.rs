@@ -121,6 +121,29 @@ async fn renewals_wait_for_orders_that_are_due() {
 }
 
 #[tokio::test]
+async fn a_renewal_whose_order_is_not_carried_out_goes_behind_those_that_are_due() {
+    let core = core();
+    let (due_at, id) = (core.clock.now(), 7_u128);
+    let order = insert(&core, Order::SPEC, id, &json!({ "items": [] }), Vec::new(), None);
+    let subject = Uuid::from_u128(id).to_string();
+    let job = Job { account: Some(ACCOUNT), ..Job::new(CARRY_OUT, subject, due_at) };
+    let of_order = Change::Schedule { job: Box::new(job), existing: IfScheduled::Replace };
+    core.commit(vec![order, of_order, schedule(ACCOUNT, due_at)]).await.unwrap();
+    let now = core.clock.advance(Duration::from_hours(1));
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    // Nothing carries out the order.
+    let runner = tokio::spawn(service_core::jobs::run(Arc::clone(&core), jobs(&core.clock), stopped));
+    let behind = async {
+        while core.store.job(RENEW, ACCOUNT.to_string()).await.unwrap().unwrap().due_at < now {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), behind).await.expect("it kept its place");
+    stop.send_replace(true);
+    runner.await.unwrap();
+}
+
+#[tokio::test]
 async fn what_cannot_be_paid_is_read_once_and_keeps_nothing_behind_it_from_its_turn() {
     let core = core();
     let began = core.clock.now();

@@ -9,11 +9,15 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use super::failure::Done;
+use super::late;
 use super::parameter::Parameter;
 use super::transaction::{Announcement, Transaction};
 use crate::{
     Aged, Answer, Document, DocumentKind, DocumentQuery, Documents, KeyedPage, NewDocument, StoreError,
 };
+
+/// Maximum number of statements that are sent together.
+const MAX_TOGETHER: usize = 100;
 
 /// The columns that [`document`] reads.
 macro_rules! columns {
@@ -175,6 +179,46 @@ async fn replace(transaction: &Transaction<'_>, revision: i64, document: &NewDoc
     parameters.extend(keys);
     let row = transaction.query_typed_one(REPLACE_KEYED, &parameters).await?;
     check(&row, StoreError::Conflict)
+}
+
+/// Replaces documents whose keys stay as they are, and announces that. The statements are sent together, in their
+/// order: the ends of many calls would otherwise wait for one answer after the other, and other writes for them.
+///
+/// # Errors
+/// [`StoreError::Conflict`].
+pub(super) async fn replace_all(
+    transaction: &Transaction<'_>,
+    documents: &[(i64, &NewDocument)],
+) -> Done<()> {
+    if let [(revision, document)] = documents {
+        return put(transaction, Some(*revision), document).await;
+    }
+    for together in documents.chunks(MAX_TOGETHER) {
+        let client = transaction.client().await?;
+        let statements: Vec<_> =
+            together.iter().map(|(revision, document)| replace_body(client, *revision, document)).collect();
+        late::in_order(statements).await?;
+    }
+    for (revision, document) in documents {
+        let NewDocument { kind, id, customer, .. } = **document;
+        transaction.announce(Announcement::Document { kind, id, customer, revision: revision + 1 });
+    }
+    Ok(())
+}
+
+async fn replace_body(client: &Client, revision: i64, document: &NewDocument) -> Done<()> {
+    let NewDocument { kind, id, deleted, live, body, .. } = document;
+    let kind = *kind as i16;
+    let parameters: [Parameter<'_>; 6] = [
+        (&kind, Type::INT2),
+        (id, Type::UUID),
+        (&revision, Type::INT8),
+        (deleted, Type::BOOL),
+        (live, Type::BOOL),
+        (body, Type::TEXT),
+    ];
+    let replaced = client.execute_typed(replace!(), &parameters).await?;
+    if replaced == 0 { Err(StoreError::Conflict.into()) } else { Ok(()) }
 }
 
 /// Refuses if nothing was written, or if another document has a unique key.

@@ -47,13 +47,19 @@ pub(super) fn owned(value: impl ToSql + Send + Sync + 'static, sql_type: &Type) 
     (Box::new(value), sql_type.clone())
 }
 
+/// Runs all statements as [`in_order`].
+pub(super) async fn run_all(client: &Client, statements: &[Late]) -> Done<()> {
+    let statements: Vec<_> = statements.iter().map(|statement| statement.run(client)).collect();
+    in_order(statements).await
+}
+
 /// Sends all statements in their order when it is first polled, and waits for all. The error is that of the first one
 /// that fails, which makes those after it fail too. If a statement cannot be sent, nothing is sent after it, such as
 /// the commit, which would commit the transaction without it.
-pub(super) async fn run_all(client: &Client, statements: &[Late]) -> Done<()> {
+pub(super) async fn in_order<S: Future<Output = Done<()>>>(statements: Vec<S>) -> Done<()> {
     let mut sent = Vec::with_capacity(statements.len());
     for statement in statements {
-        let mut running = Box::pin(statement.run(client));
+        let mut running = Box::pin(statement);
         let first = poll_fn(|context| Poll::Ready(running.as_mut().poll(context))).await;
         match first {
             Poll::Ready(done) => done?,

@@ -10,7 +10,7 @@ use super::sums::Differences;
 use super::transaction::{Announcement, Transaction};
 use super::{PostgresStore, accounts, calls, documents, idempotency, jobs, outbox, records};
 use crate::content::{self, Content};
-use crate::{Answer, Change, KeyUse, Record, Writes};
+use crate::{Answer, Change, KeyUse, NewDocument, Record, Writes};
 
 /// Maximum number of records that are inserted together.
 const MAX_RECORDS_PER_INSERT: usize = 1_000;
@@ -49,6 +49,18 @@ pub(super) async fn apply(
             rest = rest.get(schedules.len()..).unwrap_or_default();
             continue;
         }
+        // Each end of a call is followed by its event, which is inserted below.
+        let is_replaced_or_event =
+            |change: &&(Change, Content)| replaced(change).is_some() || matches!(change.0, Change::Emit(_));
+        let these = rest.iter().copied().take_while(is_replaced_or_event).count();
+        if these > 0 {
+            let (these, after) = rest.split_at(these);
+            let documents: Vec<_> = these.iter().copied().filter_map(replaced).collect();
+            // Boxed because the future is large.
+            Box::pin(documents::replace_all(transaction, &documents)).await?;
+            rest = after;
+            continue;
+        }
         // An order has some conditions for each number that it takes.
         let unlinked = rest.iter().map_while(|(change, _)| match change {
             Change::Unlinked { owners, relationship, target } => Some((*owners, *relationship, *target)),
@@ -82,6 +94,16 @@ fn new((change, content): &(Change, Content)) -> Option<New<'_>> {
     let Change::Insert { scope, id, created_at, attributes, links, meta } = change else { return None };
     let (created_at, meta) = (created_at.as_unix_millis(), meta.as_deref());
     Some(New { scope: *scope, id: *id, created_at, attributes, links, meta, content })
+}
+
+/// The document that a change replaces without its keys, and the revision that it must have.
+fn replaced((change, _): &(Change, Content)) -> Option<(i64, &NewDocument)> {
+    match change {
+        Change::Put { revision: Some(revision), document } if !document.keyed => {
+            Some((*revision, &**document))
+        }
+        _ => None,
+    }
 }
 
 /// Applies a change other than an insert of a record, a schedule, a condition on links and an event.

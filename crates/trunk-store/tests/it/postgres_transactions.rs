@@ -5,14 +5,14 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use didww_types::Timestamp;
 use futures_util::future::join_all;
 use serde_json::json;
 use trunk_store::{
-    Change, ChannelRequest, Channels as _, Nodes as _, PostgresOptions, PostgresStore, Record, RunningCall,
-    StoreError, Writes as _,
+    Change, ChannelRequest, Channels as _, DocumentKind, EventForm, NewDocument, NewEvent, Nodes as _,
+    PostgresOptions, PostgresStore, Record, RunningCall, StoreError, Writes as _,
 };
 
 use crate::support::postgres::{Database, Pooler, server};
@@ -64,13 +64,28 @@ async fn records_that_are_created_at_once_share_transactions_and_each_has_its_ow
 /// The name of a server's socket in its folder.
 const SOCKET: &str = ".s.PGSQL.5432";
 
+/// Runs a function after each read.
+struct Noted<R, F>(R, F);
+
+impl<R: Read, F: FnMut()> Read for Noted<R, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.0.read(buffer)?;
+        (self.1)();
+        Ok(length)
+    }
+}
+
 /// Carries bytes until one side ends. While it is armed, no transaction can begin.
 #[derive(Clone, Default)]
-struct Spoiler(Arc<AtomicBool>);
+struct Spoiler {
+    is_armed: Arc<AtomicBool>,
+    /// How often a client sent something after an answer.
+    turns: Arc<AtomicUsize>,
+}
 
 impl Spoiler {
     fn arm(&self, is_armed: bool) {
-        self.0.store(is_armed, Ordering::SeqCst);
+        self.is_armed.store(is_armed, Ordering::SeqCst);
     }
 
     fn carry(&self, mut from: impl Read, mut to: impl Write) {
@@ -83,7 +98,7 @@ impl Spoiler {
                 .filter(|(_, part)| part == b"BEGIN ")
                 .map(|(at, _)| at)
                 .collect();
-            for at in places.into_iter().filter(|_| self.0.load(Ordering::SeqCst)) {
+            for at in places.into_iter().filter(|_| self.is_armed.load(Ordering::SeqCst)) {
                 bytes[at..at + 6].copy_from_slice(b"BEGAN ");
             }
             if to.write_all(bytes).is_err() {
@@ -117,6 +132,12 @@ impl Spoiler {
         let (from_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
         let (from_server, to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
         let (there, back) = (self.clone(), Self::default());
+        let (is_answered, turns) = (Arc::new(AtomicBool::new(false)), Arc::clone(&self.turns));
+        let answer = Arc::clone(&is_answered);
+        let from_server = Noted(from_server, move || answer.store(true, Ordering::SeqCst));
+        let from_client = Noted(from_client, move || {
+            turns.fetch_add(is_answered.swap(false, Ordering::SeqCst).into(), Ordering::SeqCst);
+        });
         std::thread::spawn(move || {
             there.carry(from_client, &to_server);
             let _ended = to_server.shutdown(std::net::Shutdown::Both);
@@ -143,6 +164,8 @@ async fn a_transaction_that_cannot_begin_leaves_nothing_although_statements_were
     .await;
     let of = linked(trunks(1), id(3), trunk("a", &json!({})), vec![("dids", vec![id(1)])]);
     let made = commit(&store, vec![of]).await.remove(0);
+    commit(&store, [call(20, None, "new"), call(21, None, "new")].concat()).await;
+    let ends = [call(20, Some(0), "ended"), call(21, Some(0), "ended")].concat();
     let call = RunningCall {
         id: id(7),
         account: 1,
@@ -158,6 +181,7 @@ async fn a_transaction_that_cannot_begin_leaves_nothing_although_statements_were
         "claim",
         "link",
         "record_count",
+        "document",
         "change",
         "channel",
         "running_call",
@@ -182,6 +206,7 @@ async fn a_transaction_that_cannot_begin_leaves_nothing_although_statements_were
         vec![Change::Unchanged { record: made.clone() }, Change::Delete { scope: dids(1), id: id(2) }],
         vec![Change::Answered(Arc::new(call)), Change::Step(Timestamp::from_unix_millis(5))],
         vec![Change::HangUp(id(7))],
+        ends,
     ];
     spoiler.arm(true);
     for write in &writes {
@@ -201,6 +226,62 @@ async fn a_transaction_that_cannot_begin_leaves_nothing_although_statements_were
         commit(&store, write.clone()).await;
     }
     assert_eq!(within("channels", store.hold_channels(vec![request])).await.unwrap()[0].held, 1);
+}
+
+/// A new call, or the end of one whose revision must be this, with its event.
+fn call(number: u128, revision: Option<i64>, body: &str) -> [Change; 2] {
+    let document = NewDocument {
+        kind: DocumentKind::Call,
+        id: id(number),
+        customer: id(7),
+        created_at: i64::try_from(number).unwrap(),
+        deleted: false,
+        live: revision.is_none(),
+        body: body.to_owned(),
+        keyed: revision.is_none(),
+        keys: Vec::new(),
+        unique: Vec::new(),
+    };
+    let event = NewEvent {
+        form: EventForm::Trunk { account: 1 },
+        subject: id(number),
+        url: "https://example.com/".to_owned(),
+        body: "{}".to_owned(),
+        created_at: Timestamp::from_unix_millis(0),
+    };
+    [Change::Put { revision, document: Box::new(document) }, Change::Emit(Box::new(event))]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ends_of_calls_in_a_commit_wait_for_few_answers_and_one_that_conflicts_refuses_all() {
+    const CALLS: u128 = 200;
+    let database = server().migrated().await;
+    let spoiler = Spoiler::default();
+    let mut options = PostgresOptions::new(spoiler.before(&database));
+    options.node = Some(1);
+    let store = PostgresStore::open(options).await.unwrap();
+    store.heartbeat(Timestamp::from_unix_millis(1)).await.unwrap();
+    commit(&store, (0..CALLS).flat_map(|number| call(number, None, "new")).collect()).await;
+    let ended = || {
+        database.execute("SELECT count(*) FROM document WHERE body = 'ended' AND revision = 1 AND NOT live")
+    };
+
+    let ends = |changed: u128| -> Vec<Change> {
+        (0..CALLS).flat_map(|number| call(number, Some((number == changed).into()), "ended")).collect()
+    };
+    let refused = within("the ends", store.commit(ends(150))).await;
+    assert_eq!(refused.map(|made| made.len()), Err(StoreError::Conflict));
+    assert_eq!(ended(), "0");
+    let before = spoiler.turns.load(Ordering::SeqCst);
+    within("the ends", commit(&store, ends(CALLS))).await;
+    let turns = spoiler.turns.load(Ordering::SeqCst) - before;
+    assert!(turns < 100, "{turns} answers were waited for");
+    assert_eq!(ended(), CALLS.to_string());
+
+    // One statement sees what the one before it has written.
+    let twice = [call(3, Some(1), "once"), call(3, Some(2), "twice")].concat();
+    commit(&store, twice).await;
+    assert_eq!(database.execute("SELECT body FROM document WHERE revision = 3"), "twice");
 }
 
 /// Makes every change of these tables fail in a transaction with another level of isolation.
