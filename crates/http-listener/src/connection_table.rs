@@ -3,11 +3,11 @@
 //! Only the accept loop uses the table, so it needs no lock. Each connection shares its state with the table
 //! in one atomic number. A connection that has never completed the head of a request is half open. Half-open
 //! connections cost a client almost nothing, so they are closed first, the oldest one before the others, and
-//! the fuller the table, the shorter they may stay half open. A connection that has served a request is
-//! closed only if it has been idle for a while and no connection is half open. That is a short while for one of
-//! an origin with many more connections than that of the new one, unless it is still sending a response: a few clients
-//! that keep theirs in use do not keep out the others. A connection with a request in progress is never closed. The
-//! table holds up to [`ConnectionLimits::total`] connections, and its queues hold up to twice as many entries.
+//! the fuller the table, the shorter they may stay half open. If no connection is half open, one that has been idle
+//! for a while is closed, or else one on which the body of each request in progress has been awaited for a while, as
+//! `service_base::making_room` describes: no handler acts on a body that has not arrived. A connection with another
+//! request in progress is never closed. The table holds up to [`ConnectionLimits::total`] connections, and its
+//! queues hold up to twice as many entries.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use service_base::descriptors::Permit;
+use service_base::making_room::{Candidate, RoomSearch};
 use tokio::task::{AbortHandle, Id};
 
 use crate::timed_stream::Progress;
@@ -27,15 +28,6 @@ pub(crate) struct ConnectionLimits {
     pub per_origin: usize,
 }
 
-/// A connection that has served a request can be evicted after this time without another.
-const MIN_IDLE_TIME: Duration = Duration::from_secs(5);
-/// As [`MIN_IDLE_TIME`], if its origin has [`MANY_MORE`] connections more than that of the new one.
-const MIN_IDLE_TIME_OF_MANY: Duration = Duration::from_millis(500);
-const MANY_MORE: usize = 16;
-/// The time between two searches for an idle connection that found none. A search visits every connection. A new
-/// connection of an origin with far fewer connections than that of the last search does not wait for it.
-const IDLE_SEARCH_INTERVAL: Duration = Duration::from_millis(100);
-
 /// The state of a connection, which the accept loop and the connection's task share.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionState {
@@ -46,9 +38,12 @@ pub(crate) struct ConnectionState {
 pub(crate) const HALF_OPEN: u64 = 0;
 const BUSY: u64 = 1;
 const EVICTED: u64 = 2;
-/// This value and greater ones mean idle. The difference is the time of the last response, in milliseconds of
-/// the stopwatch.
+/// This value and greater ones below [`AWAITED`] mean idle. The difference is the time of the last response, in
+/// milliseconds of the stopwatch.
 const IDLE: u64 = 3;
+/// This value and greater ones mean that the bodies of all requests in progress are awaited. The difference is the time
+/// since when.
+const AWAITED: u64 = 1 << 63;
 
 impl ConnectionState {
     /// Records that a request's head is complete. Returns false if the connection was evicted.
@@ -60,15 +55,36 @@ impl ConnectionState {
 
     /// Records that the response is ready. The connection is idle then.
     pub(crate) fn end_request(&self, now: Duration) {
-        self.stage.store(IDLE.saturating_add(millis(now)), Ordering::Release);
+        let idle = IDLE.saturating_add(millis(now));
+        let _evicted = self
+            .stage
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| (state != EVICTED).then_some(idle));
+    }
+
+    /// Records that the bodies of all requests in progress are awaited, and since when.
+    pub(crate) fn await_body(&self, since: Duration) {
+        let awaited = AWAITED.saturating_add(millis(since));
+        let _otherwise = self.stage.compare_exchange(BUSY, awaited, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Records that a body is awaited no longer. Returns false if the connection was evicted.
+    pub(crate) fn resume(&self) -> bool {
+        let resumed = self
+            .stage
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| (state >= AWAITED).then_some(BUSY));
+        resumed != Err(EVICTED)
     }
 
     fn is_half_open(&self) -> bool {
         self.stage.load(Ordering::Acquire) == HALF_OPEN
     }
 
-    pub(crate) fn idle_since(&self) -> Option<u64> {
-        self.stage.load(Ordering::Acquire).checked_sub(IDLE)
+    /// Since when the connection has been waiting for its client; `None` if it does not, or is half open.
+    pub(crate) fn waiting(&self) -> Option<Waiting> {
+        let state = self.stage.load(Ordering::Acquire);
+        let is_for_body = state >= AWAITED;
+        let since = state.checked_sub(if is_for_body { AWAITED } else { IDLE })?;
+        Some(Waiting { state, is_for_body, since: Duration::from_millis(since) })
     }
 
     /// Whether a response is being sent that takes long: its head makes the connection idle.
@@ -80,6 +96,15 @@ impl ConnectionState {
     pub(crate) fn evict_if(&self, state: u64) -> bool {
         self.stage.compare_exchange(state, EVICTED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
+}
+
+/// A connection that waits for its client: for the bodies of its requests, or for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// The value of its state.
+    state: u64,
+    pub(crate) is_for_body: bool,
+    since: Duration,
 }
 
 fn millis(time: Duration) -> u64 {
@@ -116,9 +141,8 @@ pub(crate) struct ConnectionTable {
     origins: HashMap<IpAddr, Origin>,
     /// Connections that were half open when they were added, the oldest first. Some have changed since.
     half_open: VecDeque<Id>,
-    /// When the last search found no idle connection to evict, and how many connections an origin had to have to lose
-    /// one sooner.
-    searched: Option<(Duration, usize)>,
+    /// The searches for a connection that waits for its client.
+    search: RoomSearch,
 }
 
 /// Which limit leaves no room for a connection.
@@ -139,7 +163,7 @@ pub(crate) struct Room {
 impl ConnectionTable {
     pub(crate) fn new(limits: ConnectionLimits, half_open_deadline: Duration) -> Self {
         let (connections, origins, half_open) = (HashMap::new(), HashMap::new(), VecDeque::new());
-        Self { limits, half_open_deadline, connections, origins, half_open, searched: None }
+        Self { limits, half_open_deadline, connections, origins, half_open, search: RoomSearch::default() }
     }
 
     /// Makes room for a connection of this origin, if necessary by evicting another one.
@@ -240,52 +264,31 @@ impl ConnectionTable {
         }
     }
 
-    /// Evicts the oldest half-open connection, or else the one that has been idle for the longest time, for a new
-    /// connection of this origin.
+    /// Evicts the oldest half-open connection, or else one that waits for its client, for a new connection of this
+    /// origin.
     fn evict_any(&mut self, origin: Option<IpAddr>, now: Duration) -> Option<Permit> {
         while let Some(id) = self.half_open.pop_front() {
             if let Some(permit) = self.evict_half_open(id) {
                 return Some(permit);
             }
         }
-        let many = self.count_of(origin).saturating_add(MANY_MORE);
-        // Each search of an interval is for at most half as many as the one before, so there are few.
-        let is_known = |(at, least): (Duration, usize)| {
-            now.saturating_sub(at) < IDLE_SEARCH_INTERVAL && many > least / 2
-        };
-        if self.searched.is_some_and(is_known) {
-            return None;
-        }
-        self.searched = Some((now, many));
-        let is_of_many = |connection: &Connection| {
-            !connection.state.is_sending() && self.count_of(connection.origin) >= many
-        };
-        let (since, id) = self
-            .longest_idle(now, MIN_IDLE_TIME, |_| true)
-            .or_else(|| self.longest_idle(now, MIN_IDLE_TIME_OF_MANY, is_of_many))?;
-        // Another one may be idle for as long, so the next search need not wait.
-        self.searched = None;
+        let of_newcomer = self.count_of(origin);
+        let Self { connections, origins, search, .. } = self;
+        let candidates = connections.iter().filter_map(|(id, connection)| {
+            let Waiting { state, is_for_body, since } = connection.state.waiting()?;
+            // A response that is being sent is not cut sooner because its origin has many.
+            let is_counted = is_for_body || !connection.state.is_sending();
+            let holder = connection.origin.filter(|_| is_counted).and_then(|origin| origins.get(&origin));
+            let of_holder = holder.map_or(0, |holder| holder.count);
+            Some(Candidate { key: (*id, state), since, is_missed: is_for_body, of_holder })
+        });
+        let (id, waiting) = search.find(of_newcomer, now, candidates)?;
         let Connection { state, task, .. } = self.connections.get(&id)?;
-        if !state.evict_if(IDLE.saturating_add(since)) {
+        if !state.evict_if(waiting) {
             return None;
         }
         task.abort();
         self.remove(id)
-    }
-
-    /// The one of these connections that has been idle for the longest time, and since when, if that is long enough.
-    fn longest_idle(
-        &self,
-        now: Duration,
-        enough: Duration,
-        is_meant: impl Fn(&Connection) -> bool,
-    ) -> Option<(u64, Id)> {
-        self.connections
-            .iter()
-            .filter(|(_, connection)| is_meant(connection))
-            .filter_map(|(id, connection)| Some((connection.state.idle_since()?, *id)))
-            .min_by_key(|(since, _)| *since)
-            .filter(|(since, _)| millis(now).saturating_sub(*since) >= millis(enough))
     }
 
     /// Evicts a connection if it is still half open.
@@ -387,5 +390,27 @@ mod tests {
         held[7].progress.streaming.store(false, Ordering::Relaxed);
         assert!(accept(&mut table, 3, at(2_000)).is_ok());
         assert!(!held[7].start_request(), "it was that one");
+    }
+
+    #[tokio::test]
+    async fn origins_with_many_bodies_that_arrive_slowly_do_not_keep_out_another() {
+        let mut table = ConnectionTable::new(LIMITS, Duration::from_secs(10));
+        let held: Vec<_> =
+            (0..40).map(|number| accept(&mut table, 1 + number / 20, at(0)).unwrap()).collect();
+        for (number, state) in held.iter().enumerate() {
+            state.await_body(at(if number == 7 { 0 } else { 100 }));
+        }
+        // One whose body has arrived is busy again, for whatever time.
+        assert!(held[30].resume());
+        assert_eq!(accept(&mut table, 3, at(400)).err(), Some(Full::Total));
+        assert!(accept(&mut table, 3, at(700)).is_ok());
+        let evicted = held.iter().position(|state| state.stage.load(Ordering::Acquire) == EVICTED);
+        assert_eq!(evicted, Some(7), "the oldest goes first");
+        held[7].end_request(at(700));
+        assert!(!held[7].resume() && !held[7].start_request(), "it stays evicted");
+        let others: Vec<_> = (0..20).map_while(|_| accept(&mut table, 3, at(800)).ok()).collect();
+        assert!((1..20).contains(&others.len()));
+        assert!(accept(&mut table, 1, at(900)).is_err(), "no origin has more than its own");
+        assert!(held[30].start_request(), "a request in progress is not evicted");
     }
 }

@@ -1,5 +1,9 @@
-//! Reads and discards the part of a request's body that a handler did not read.
+//! Follows the body of a request: while its handler waits for it, and where its handler does not read it.
 //!
+//! While a body is awaited, its connection can be closed to make room for another one (`connection_table`). A handler
+//! whose body arrives right then does not receive its end, and so does nothing of what was asked.
+//!
+//! The part of a body that a handler did not read is read and discarded.
 //! A connection with an unread body is closed after the response. A client that is still sending would then
 //! lose the connection before it reads the response, and a client that has already sent its next request
 //! would receive no response to it. So every body is followed here, whichever handler receives it, and no
@@ -27,6 +31,34 @@ pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// The longest time in which bytes are discarded.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A connection, on which it is noted while the body of one of its requests is awaited.
+pub(crate) trait BodyWaits: Send + Sync {
+    /// Notes that a body is awaited.
+    fn begin_wait(&self);
+
+    /// Notes that a body is awaited no longer. Returns false if the connection was closed to make room.
+    fn end_wait(&self) -> bool;
+}
+
+/// Whether a body is awaited.
+struct Wait {
+    connection: Arc<dyn BodyWaits>,
+    is_noted: bool,
+}
+
+impl Wait {
+    fn begin(&mut self) {
+        if !self.is_noted {
+            self.is_noted = true;
+            self.connection.begin_wait();
+        }
+    }
+
+    fn end(&mut self) -> bool {
+        !std::mem::take(&mut self.is_noted) || self.connection.end_wait()
+    }
+}
+
 /// Receives a body when its reader drops it.
 type Slot<B> = Arc<Mutex<Option<Remainder<B>>>>;
 
@@ -48,14 +80,18 @@ pub(crate) struct UnreadBody<B>(Option<Slot<B>>);
 struct FollowedBody<B> {
     left: Option<Remainder<B>>,
     slot: Slot<B>,
+    wait: Wait,
 }
 
 impl<B> UnreadBody<B>
 where
     B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static,
 {
-    /// Follows the body of a request.
-    pub(crate) fn follow(request: Request<B>) -> (Request<Body>, Self) {
+    /// Follows the body of a request on this connection.
+    pub(crate) fn follow<C>(request: Request<B>, connection: &Arc<C>) -> (Request<Body>, Self)
+    where
+        C: BodyWaits + 'static,
+    {
         // Most requests have no body, and an empty one of axum takes no memory.
         if request.body().is_end_stream() {
             return (request.map(|_| Body::empty()), Self(None));
@@ -63,8 +99,9 @@ where
         let slot = Slot::default();
         let returned = Arc::clone(&slot);
         let is_withheld = request.headers().contains_key(EXPECT);
+        let wait = Wait { connection: Arc::clone(connection) as Arc<dyn BodyWaits>, is_noted: false };
         let followed =
-            |body| FollowedBody { left: Some(Remainder { body, is_withheld, is_broken: false }), slot };
+            |body| FollowedBody { left: Some(Remainder { body, is_withheld, is_broken: false }), slot, wait };
         (request.map(|body| Body::new(followed(body))), Self(Some(returned)))
     }
 
@@ -105,14 +142,28 @@ impl<B: HttpBody + Unpin> HttpBody for FollowedBody<B> {
     type Error = B::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let Some(left) = self.left.as_mut() else { return Poll::Ready(None) };
+        let Self { left, wait, .. } = self.get_mut();
+        let Some(left) = left.as_mut() else { return Poll::Ready(None) };
         // Polling a body makes the server send `100 Continue`.
         left.is_withheld = false;
         let polled = Pin::new(&mut left.body).poll_frame(context);
         left.is_broken |= matches!(polled, Poll::Ready(Some(Err(_))));
+        let is_over = match &polled {
+            Poll::Pending => {
+                wait.begin();
+                false
+            }
+            // It is awaited until its end, so that a client cannot begin anew with each byte.
+            Poll::Ready(Some(Ok(_))) => left.body.is_end_stream(),
+            Poll::Ready(_) => true,
+        };
+        if is_over && !wait.end() {
+            // The connection was chosen to make room, and its task is being aborted.
+            return Poll::Pending;
+        }
         polled
     }
 
@@ -127,6 +178,8 @@ impl<B: HttpBody + Unpin> HttpBody for FollowedBody<B> {
 
 impl<B> Drop for FollowedBody<B> {
     fn drop(&mut self) {
+        // A connection that was closed to make room sends no response.
+        let _is_open = self.wait.end();
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = self.left.take();
     }
 }
@@ -135,12 +188,96 @@ impl<B> Drop for FollowedBody<B> {
 mod tests {
     use super::*;
 
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use futures_util::FutureExt as _;
     use http_body_util::Full;
+
+    /// Counts the bodies that are awaited.
+    #[derive(Default)]
+    struct Connection {
+        awaited: AtomicUsize,
+        is_closed: AtomicBool,
+    }
+
+    impl BodyWaits for Connection {
+        fn begin_wait(&self) {
+            self.awaited.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn end_wait(&self) -> bool {
+            self.awaited.fetch_sub(1, Ordering::Relaxed);
+            !self.is_closed.load(Ordering::Relaxed)
+        }
+    }
+
+    /// The parts of a body that have arrived; `None` is its end.
+    #[derive(Clone, Default)]
+    struct Arriving(Arc<Mutex<VecDeque<Option<&'static str>>>>);
+
+    impl HttpBody for Arriving {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match self.0.lock().unwrap().pop_front() {
+                Some(part) => Poll::Ready(part.map(|part| Ok(Frame::data(part.into())))),
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_awaited_from_its_first_delay_to_its_end_which_a_closed_connection_keeps_back() {
+        let connection = Arc::<Connection>::default();
+        let awaited = || connection.awaited.load(Ordering::Relaxed);
+        let arriving = Arriving::default();
+        let arrives = |part| arriving.0.lock().unwrap().push_back(part);
+        let follow = || UnreadBody::follow(Request::new(arriving.clone()), &connection).0.into_body();
+
+        let mut body = follow();
+        arrives(Some("at once"));
+        assert!(body.frame().now_or_never().is_some());
+        assert_eq!(awaited(), 0);
+        for part in ["b", "y", "t", "e"] {
+            assert!(body.frame().now_or_never().is_none());
+            assert_eq!(awaited(), 1);
+            arrives(Some(part));
+            assert!(body.frame().now_or_never().is_some());
+            assert_eq!(awaited(), 1, "a byte is no end");
+        }
+        arrives(None);
+        assert!(matches!(body.frame().now_or_never(), Some(None)));
+        assert_eq!(awaited(), 0);
+
+        let mut body = follow();
+        assert!(body.frame().now_or_never().is_none());
+        drop(body);
+        assert_eq!(awaited(), 0, "its handler does not wait for it");
+
+        let mut body = follow();
+        assert!(body.frame().now_or_never().is_none());
+        connection.is_closed.store(true, Ordering::Relaxed);
+        arrives(None);
+        assert!(body.frame().now_or_never().is_none(), "its handler does nothing any more");
+    }
+
+    fn follow<B>(request: Request<B>) -> (Request<Body>, UnreadBody<B>)
+    where
+        B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static,
+    {
+        UnreadBody::follow(request, &Arc::<Connection>::default())
+    }
 
     #[tokio::test]
     async fn what_a_handler_leaves_unread_is_read_and_what_it_read_is_not_read_again() {
         let body = || Full::new(Bytes::from_static(b"some bytes"));
-        let (request, unread) = UnreadBody::follow(Request::new(body()));
+        let (request, unread) = follow(Request::new(body()));
         assert_eq!(request.body().size_hint().exact(), Some(10));
         drop(request);
         let slot = unread.0.clone().unwrap();
@@ -148,7 +285,7 @@ mod tests {
         assert!(unread.drain(false).await);
         assert!(slot.lock().unwrap().is_none());
 
-        let (request, unread) = UnreadBody::follow(Request::new(body()));
+        let (request, unread) = follow(Request::new(body()));
         let read = request.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(read, "some bytes");
         assert!(unread.0.clone().unwrap().lock().unwrap().as_ref().unwrap().body.is_end_stream());
@@ -156,17 +293,17 @@ mod tests {
 
         let mut withheld = Request::new(body());
         withheld.headers_mut().insert(EXPECT, http::HeaderValue::from_static("100-continue"));
-        let (request, unread) = UnreadBody::follow(withheld);
+        let (request, unread) = follow(withheld);
         drop(request);
         let slot = unread.0.clone().unwrap();
         slot.lock().unwrap().as_mut().unwrap().body = Full::new(Bytes::from_static(b"not sent"));
         assert!(!unread.drain(false).await, "the client was not asked for it");
 
-        let (request, unread) = UnreadBody::follow(Request::new(body()));
+        let (request, unread) = follow(Request::new(body()));
         drop(request);
         assert!(!unread.drain(true).await, "the client has had its time");
 
-        let (_, unread) = UnreadBody::follow(Request::new(Full::new(Bytes::new())));
+        let (_, unread) = follow(Request::new(Full::new(Bytes::new())));
         assert!(unread.0.is_none(), "a request without a body costs nothing");
     }
 
@@ -178,11 +315,11 @@ mod tests {
             let frames = [Ok(Frame::data(Bytes::from_static(b"so"))), Err(std::io::Error::other("broken"))];
             StreamBody::new(stream::iter(frames))
         };
-        let (request, unread) = UnreadBody::follow(Request::new(broken()));
+        let (request, unread) = follow(Request::new(broken()));
         drop(request);
         assert!(!unread.drain(false).await, "it breaks while it is discarded");
 
-        let (request, unread) = UnreadBody::follow(Request::new(broken()));
+        let (request, unread) = follow(Request::new(broken()));
         assert!(request.into_body().collect().await.is_err());
         assert!(!unread.drain(false).await, "it broke while it was read");
     }

@@ -20,7 +20,7 @@ use tower::Service as _;
 use crate::connection::{ConnectionContext, OverTls};
 use crate::connection_table::ConnectionState;
 use crate::context::ListenerContext;
-use crate::drain::UnreadBody;
+use crate::drain::{BodyWaits, UnreadBody};
 use crate::idle_timer::IdleTimer;
 use crate::intercept::{Abort, Aborted};
 use crate::request_counts::place_of;
@@ -62,7 +62,7 @@ pub(crate) async fn serve(
                 return std::future::pending().await;
             }
             progress.busy.store(true, Ordering::Relaxed);
-            let (request, unread_body) = UnreadBody::follow(request);
+            let (request, unread_body) = UnreadBody::follow(request, &shared);
             let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active());
             let began = clock.stopwatch();
             let response = if let Some(refusal) = unread.refusal(origin(client)) {
@@ -152,6 +152,16 @@ struct Shared {
     listener: ListenerContext,
     progress: Arc<Progress>,
     backlog: Arc<Backlog>,
+}
+
+impl BodyWaits for Shared {
+    fn begin_wait(&self) {
+        self.state.await_body(self.listener.clock.stopwatch());
+    }
+
+    fn end_wait(&self) -> bool {
+        self.state.resume()
+    }
 }
 
 /// The time in which a stream that ends because the server stops has to be at its end.

@@ -140,7 +140,7 @@ impl Requests {
             .as_ref()
             .map(|counts| (counts, counts.route(request.uri().path()), place_of(request.method())));
         let span = span::begin(listener, &request);
-        let (request, unread_body) = UnreadBody::follow(request);
+        let (request, unread_body) = UnreadBody::follow(request, &self.streams);
         let began = listener.clock.stopwatch();
         let response = if request.headers().len() > listener.limits.header_count {
             drop(request);

@@ -8,7 +8,7 @@
 //! The work and the memory that a peer can cause are bounded:
 //!
 //! - connections, in total and of one address (`connection_table`): half-open ones are closed to make room
-//!   for others;
+//!   for others, then those that wait for their client;
 //! - the time for a TLS handshake (`handshake`), for the headers of a request and for writing its response
 //!   (`timed_stream`);
 //! - the streams and frames of one connection of HTTP/2 (`http2`);

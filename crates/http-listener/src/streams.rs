@@ -17,6 +17,7 @@ use service_base::clock::Clock;
 use tokio::sync::Notify;
 
 use crate::connection_table::ConnectionState;
+use crate::drain::BodyWaits;
 
 /// The streams of one connection.
 #[derive(Debug)]
@@ -33,6 +34,9 @@ struct State {
     /// Number of requests whose response is not handed over yet. The connection is idle without one, so both change
     /// under the lock.
     open: usize,
+    /// Number of requests whose body is awaited, and since when there has been one all the time.
+    awaited: usize,
+    awaited_since: Duration,
     /// Bytes of responses that were handed over and that the client has not read.
     held: usize,
     /// When something was last requested, handed over or read.
@@ -55,7 +59,14 @@ struct HeldChunk {
 impl Streams {
     pub(crate) fn new(clock: Clock, connection: Arc<ConnectionState>) -> Self {
         let now = clock.stopwatch();
-        let state = Mutex::new(State { open: 0, held: 0, used_at: now, read_at: now });
+        let state = Mutex::new(State {
+            open: 0,
+            awaited: 0,
+            awaited_since: now,
+            held: 0,
+            used_at: now,
+            read_at: now,
+        });
         Self { clock, connection, state, freed: Notify::new() }
     }
 
@@ -63,7 +74,8 @@ impl Streams {
     pub(crate) fn begin(self: &Arc<Self>) -> Option<OpenStream> {
         let mut state = self.lock();
         state.used_at = self.clock.stopwatch();
-        if state.open == 0 && !self.connection.start_request() {
+        // The connection is busy already if it has a request whose body is not awaited.
+        if state.open <= state.awaited && !self.connection.start_request() {
             return None;
         }
         state.open += 1;
@@ -103,6 +115,13 @@ impl Streams {
         state.held > 0 && self.since(state.read_at) >= time
     }
 
+    /// Notes on the connection if the bodies of all its requests are awaited.
+    fn note_awaited(&self, state: &State) {
+        if state.open > 0 && state.awaited >= state.open {
+            self.connection.await_body(state.awaited_since);
+        }
+    }
+
     fn since(&self, at: Duration) -> Duration {
         self.clock.stopwatch().saturating_sub(at)
     }
@@ -129,6 +148,23 @@ impl Streams {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BodyWaits for Streams {
+    fn begin_wait(&self) {
+        let mut state = self.lock();
+        if state.awaited == 0 {
+            state.awaited_since = self.clock.stopwatch();
+        }
+        state.awaited += 1;
+        self.note_awaited(&state);
+    }
+
+    fn end_wait(&self) -> bool {
+        let mut state = self.lock();
+        state.awaited = state.awaited.saturating_sub(1);
+        self.connection.resume()
     }
 }
 
@@ -159,6 +195,8 @@ impl Drop for OpenStream {
         state.open = state.open.saturating_sub(1);
         if state.open == 0 {
             self.0.connection.end_request(now);
+        } else {
+            self.0.note_awaited(&state);
         }
     }
 }
@@ -231,14 +269,36 @@ mod tests {
         let first = streams.begin().unwrap();
         let second = streams.begin().unwrap();
         drop(first);
-        assert_eq!(streams.connection.idle_since(), None, "a request is in progress");
+        assert_eq!(streams.connection.waiting(), None, "a request is in progress");
         drop(second);
-        assert!(streams.connection.idle_since().is_some());
+        assert!(streams.connection.waiting().is_some_and(|waiting| !waiting.is_for_body));
 
         let streams = self::streams();
         assert!(streams.connection.evict_if(HALF_OPEN));
         assert!(streams.begin().is_none() && streams.begin().is_none(), "it stays chosen");
         assert_eq!(streams.lock().open, 0);
+    }
+
+    #[test]
+    fn a_connection_waits_for_its_client_while_the_bodies_of_all_its_requests_are_awaited() {
+        let streams = streams();
+        let is_waiting = || streams.connection.waiting().is_some_and(|waiting| waiting.is_for_body);
+        let first = streams.begin().unwrap();
+        streams.begin_wait();
+        assert!(is_waiting());
+        let second = streams.begin().unwrap();
+        assert!(!is_waiting(), "the second may have arrived completely");
+        streams.begin_wait();
+        assert!(is_waiting());
+        assert!(streams.end_wait() && !is_waiting(), "a body has arrived");
+        drop(first);
+        assert!(is_waiting(), "the request that had arrived was answered");
+        assert!(streams.end_wait() && !is_waiting());
+        streams.begin_wait();
+        drop(second);
+        assert!(streams.connection.waiting().is_some() && !is_waiting(), "it waits for a request");
+        let _third = streams.begin().unwrap();
+        assert_eq!(streams.connection.waiting(), None);
     }
 
     #[test]

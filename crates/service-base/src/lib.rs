@@ -21,6 +21,7 @@ pub mod ids;
 pub mod limiter;
 pub mod log_limiter;
 pub mod mailbox;
+pub mod making_room;
 pub mod net;
 pub mod public_address;
 pub mod rate;

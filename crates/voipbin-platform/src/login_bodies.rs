@@ -1,9 +1,8 @@
 //! The bodies of logins that are being read.
 //!
-//! A login has no credential before its body is read, and a connection with a request in progress is not closed to make
-//! room for another one. So each body has little time, and at most [`MAX_READING`] are read at once. Beyond that, the
-//! login whose body has been read for the longest time is refused: clients that send theirs slowly do not keep out one
-//! that sends it at once.
+//! A login has no credential before its body is read, and its body takes memory meanwhile. So each body has little
+//! time, and at most [`MAX_READING`] are read at once. Beyond that, the login whose body has been read for the longest
+//! time is refused: clients that send theirs slowly do not keep out one that sends it at once.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -376,6 +376,21 @@ async fn where_all_connections_are_taken_half_open_ones_make_room_and_those_that
 }
 
 #[tokio::test]
+async fn where_all_connections_await_a_body_one_of_the_address_with_most_makes_room() {
+    let server = server(|limits| (limits.connections, limits.connections_per_address) = (20, Some(19))).await;
+    let whole = request("POST", LIST, "key", "", &"x".repeat(100));
+    let mut slow = Vec::new();
+    for last in [[8].as_slice(), &[7; 19]].concat() {
+        let mut wire = wire_from(&server, last).await;
+        wire.send(&whole[..whole.len() - 60]).await;
+        slow.push(wire);
+    }
+    let room = async { while wire_from(&server, 9).await.ask(get()).await.status != 200 {} };
+    within("room for another address", room).await;
+    assert_eq!(slow[0].ask(&whole[whole.len() - 60..]).await.status, 400, "its address has few");
+}
+
+#[tokio::test]
 async fn each_connection_beyond_the_limit_is_answered_503() {
     more_files();
     let server = server(|limits| limits.connections = 1).await;
