@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use didww_types::Timestamp;
 use service_base::buckets::Bucket;
@@ -87,8 +87,6 @@ pub(crate) struct CallState {
     ends_by: AtomicI64,
     /// The highest `CSeq` number of the caller's requests in the dialog.
     sequence: AtomicU32,
-    /// The port that the dialog is signalled from: that of the INVITE, or of a later request that moved it.
-    port: AtomicU16,
     /// Limits the rate of the caller's requests in the dialog.
     requests: Bucket,
 }
@@ -108,7 +106,6 @@ impl CallState {
         keeps_digits: bool,
     ) -> Self {
         let Admitted { trunk, identified, dialled, destination, cli, emergency, rate, .. } = admitted;
-        let port = AtomicU16::new(origin.source.port());
         let has_proved_address = origin.protocol != "udp" || matches!(identified, Identified::Digest { .. });
         Self {
             key,
@@ -125,7 +122,6 @@ impl CallState {
             connected: AtomicI64::new(NEVER),
             ends_by: AtomicI64::new(i64::MAX),
             sequence: AtomicU32::new(sequence),
-            port,
             requests: Bucket::default(),
         }
     }
@@ -134,19 +130,6 @@ impl CallState {
     /// too many.
     pub(crate) fn may_ask(&self, now: i64) -> bool {
         self.requests.take(REQUEST_RATE, now)
-    }
-
-    /// Records that a request of the caller moved the dialog to another port, such as that of a new connection. Another
-    /// host does not count.
-    pub(crate) fn moved_to(&self, source: SocketAddr) {
-        if source.ip() == self.origin.source.ip() {
-            self.port.store(source.port(), Ordering::Relaxed);
-        }
-    }
-
-    /// Returns true if the dialog is signalled from this address and port.
-    pub(crate) fn is_signalled_from(&self, source: SocketAddr) -> bool {
-        source.ip() == self.origin.source.ip() && source.port() == self.port.load(Ordering::Relaxed)
     }
 
     /// Records the `CSeq` number of a request in the dialog. Returns true unless a higher number was recorded

@@ -20,6 +20,7 @@ use super::call_event::CallEvent;
 use super::call_state::{CallState, DialogKey};
 use super::hung_up_by::HungUpBy;
 use super::media_report::MediaReport;
+use super::peers::{Need, Peers};
 
 /// An active call: being set up, or answered.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -86,6 +87,8 @@ pub(crate) struct Calls {
     is_stopping: AtomicBool,
     /// The number of active calls from each source address that was [proved](CallState::has_proved_address).
     sources: Mutex<HashMap<IpAddr, usize>>,
+    /// The peers whose connections active calls and requests in progress need.
+    peers: Arc<Peers>,
     /// The number of active calls, ended calls and refusals whose records are not written yet. A stop waits
     /// for zero.
     count: AtomicUsize,
@@ -121,6 +124,8 @@ impl Eq for Entry {}
 pub(crate) struct Registered<'a> {
     stop_guard: StopGuard<'a>,
     pub call_state: Arc<CallState>,
+    /// The need for the connection that the call is signalled over.
+    need: Option<Need>,
 }
 
 /// Keeps a stop of the edge waiting until it is dropped, or until the stop deadline passes.
@@ -147,7 +152,8 @@ impl Calls {
         if call_state.has_proved_address {
             *self.sources().entry(call_state.origin.source.ip()).or_default() += 1;
         }
-        Registered { stop_guard: self.delay_stop(), call_state }
+        let need = self.need(call_state.origin.source, call_state.origin.protocol);
+        Registered { stop_guard: self.delay_stop(), call_state, need }
     }
 
     /// Makes a stop of the edge wait for a record that is not written yet.
@@ -166,10 +172,14 @@ impl Calls {
         self.sources().contains_key(&source)
     }
 
-    /// Returns true if an active call is signalled from this address and port. It looks at every call.
+    /// Returns true if an active call or a request in progress needs the connection from this address and port.
     pub(crate) fn has_peer(&self, source: SocketAddr) -> bool {
-        self.has_source(source.ip())
-            && self.lock().iter().any(|Entry(call_state)| call_state.is_signalled_from(source))
+        self.peers.has(source)
+    }
+
+    /// Keeps the connection from this address and port needed; `None` over UDP.
+    pub(crate) fn need(&self, source: SocketAddr, transport: &str) -> Option<Need> {
+        self.peers.need(source, transport)
     }
 
     fn sources(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -258,6 +268,12 @@ impl Calls {
 }
 
 impl Registered<'_> {
+    /// Records that a request of the caller moved the dialog to another port, such as that of a new connection.
+    pub(crate) fn moved_to(&mut self, source: SocketAddr, transport: &str) {
+        let need = self.stop_guard.0.need(source, transport);
+        drop(std::mem::replace(&mut self.need, need));
+    }
+
     /// Removes an ended call: it receives no further events. A stop still waits for it until this is dropped. Returns
     /// the events that the call did not read.
     pub(crate) fn leave(&self) -> impl Iterator<Item = CallEvent> + use<> {

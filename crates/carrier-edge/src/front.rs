@@ -192,8 +192,8 @@ impl Front {
         }
     }
 
-    /// Assigns a slot to a request, which keeps it until it is dropped. `None` if there is no slot left for
-    /// its source. A BYE of an active call needs no slot.
+    /// Assigns a slot to a request, which keeps it, and needs its connection, until it is dropped. `None` if there is
+    /// no slot left for its source. A BYE of an active call needs no slot.
     pub(crate) fn assign_slot(&self, mut request: Incoming) -> Option<Incoming> {
         let source = request.source().ip();
         let slot = self.request_slots.take(source, self.trunks.read().index.naming(source));
@@ -201,7 +201,8 @@ impl Front {
             self.dropped(source);
             return None;
         }
-        request.hold_slot(slot);
+        let need = self.calls.need(request.source(), request.transport());
+        request.hold_slot(slot, need);
         Some(request)
     }
 
@@ -338,7 +339,8 @@ impl MessageFilter for Front {
         self.reject(bytes, arrival, outcome, why.reply(), &why.to_string())
     }
 
-    /// A BYE or a refresh of the edge must reach the caller over the connection that its call is signalled over.
+    /// A BYE or a refresh of the edge must reach the caller over the connection that its call is signalled over, and an
+    /// answer that of its request.
     fn is_needed(&self, arrival: &Arrival) -> bool {
         self.calls.has_peer(arrival.source)
     }

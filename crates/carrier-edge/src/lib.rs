@@ -49,6 +49,7 @@ mod merged_requests;
 mod node_mark;
 mod nonce_counts;
 mod other_nodes;
+mod peers;
 mod proofs;
 mod rates;
 mod record;

@@ -157,7 +157,7 @@ impl Stack {
         let refused = Arc::new(RefusedConnections::new());
         for (socket, identity) in listeners {
             // Each listener has its own limits: a full TCP listener does not block TLS.
-            let places = ConnectionSlots::new(config.connections);
+            let places = ConnectionSlots::new(config.connections, clock.clone());
             let (common, token, clock) = (common.clone(), token.clone(), clock.clone());
             let (refused, descriptors) = (Arc::clone(&refused), descriptors.clone());
             let listener = Listener { socket, identity, places, common, token, clock, refused, descriptors };

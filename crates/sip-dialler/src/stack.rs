@@ -81,7 +81,7 @@ impl Stack {
         let listener = Listener {
             socket: tcp,
             identity: None,
-            places: ConnectionSlots::new(config.connections),
+            places: ConnectionSlots::new(config.connections, clock.clone()),
             common: common.clone(),
             token: token.clone(),
             clock: clock.clone(),

@@ -49,11 +49,13 @@ pub trait MessageFilter: Send + Sync {
     fn unreadable(&self, bytes: &[u8], arrival: &Arrival, why: Unreadable) -> FilterAction;
 
     /// Returns true if an accepted connection stays open although nothing was sent on it for
-    /// [`Limits::idle_timeout`]: requests of a call may have to reach its peer.
+    /// [`Limits::idle_timeout`], and also where another one needs room: requests of a call, or an answer, may have to
+    /// reach its peer. It must be fast: it is asked about all connections in a row.
     fn is_needed(&self, arrival: &Arrival) -> bool;
 
-    /// Returns true if a message that passes shows that its sender is not a stranger. Its connection is then neither
-    /// closed after [`Limits::unproven_timeout`] nor closed to make room for another one. The default is true for each.
+    /// Returns true if a message that passes shows that its sender is not a stranger. Its connection is then not closed
+    /// after [`Limits::unproven_timeout`], and closed to make room only if it is not needed and its address has more
+    /// connections than that of the new one. The default is true for each.
     fn proves(&self, bytes: &[u8], arrival: &Arrival) -> bool {
         let _ = (bytes, arrival);
         true
@@ -107,6 +109,11 @@ impl ReplyPath for SipConnection {
 }
 
 impl Intake {
+    /// Whether the filter needs a connection to stay open.
+    pub(crate) fn needs(&self, arrival: &Arrival) -> bool {
+        self.filter.as_ref().is_some_and(|filter| filter.is_needed(arrival))
+    }
+
     /// Filters one complete message and passes it on. `Pass` means that the message was accepted.
     pub(crate) async fn receive<P: ReplyPath>(
         &self,

@@ -12,7 +12,6 @@ mod slots;
 
 use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -146,9 +145,13 @@ impl Listener {
                 }
                 continue;
             }
+            // Without an address it has ended already.
+            let Ok(local) = stream.local_addr() else { continue };
+            let transport = if self.identity.is_some() { Transport::Tls } else { Transport::Tcp };
+            let arrival = Arrival { source: peer, local: canonical(local), transport };
             let token = self.token.child_token();
             let permit = || self.descriptors.take(Share::Signalling);
-            let slot = self.places.take(peer.ip(), &token);
+            let slot = self.places.take(arrival, &token, |arrival| self.common.needs(arrival));
             let Some((slot, permit)) = slot.and_then(|slot| Some((slot, permit()?))) else {
                 if self.refused.too_many.admits(peer.ip(), self.clock.now()) {
                     let limits = self.places.limits();
@@ -158,7 +161,7 @@ impl Listener {
             };
             let (identity, common) = (self.identity.clone(), self.common.clone());
             tokio::spawn(async move {
-                let serving = serve_connection(stream, peer, identity, common, &token, &slot);
+                let serving = serve_connection(stream, arrival, identity, common, &token, &slot);
                 let ended = tokio::select! {
                     () = token.cancelled() => Ok(()),
                     ended = serving => ended,
@@ -176,7 +179,7 @@ impl Listener {
 
 async fn serve_connection(
     stream: TcpStream,
-    peer: SocketAddr,
+    arrival: Arrival,
     identity: Option<Arc<Identity>>,
     common: Intake,
     token: &CancellationToken,
@@ -186,8 +189,6 @@ async fn serve_connection(
     stream.set_nodelay(true)?;
     // The system may enforce a larger minimum.
     let _granted = socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
-    let transport = if identity.is_some() { Transport::Tls } else { Transport::Tcp };
-    let arrival = Arrival { source: peer, local: canonical(stream.local_addr()?), transport };
     let (connection, to_send) = StreamConnection::new(common, arrival, token).await?;
     match identity {
         None => Box::pin(connection.run(stream, to_send, Some(slot))).await,
@@ -332,7 +333,7 @@ impl StreamConnection {
                         (false, None) => Some(Box::pin(tokio::time::sleep(limits.message_timeout))),
                     };
                 }
-                Step::Idle if self.is_needed() || self.is_leased() => {
+                Step::Idle if self.common.needs(&self.arrival) || self.is_leased() => {
                     if slot.is_none() {
                         // The peer, or a router between, would forget a silent connection, and the peer of a call
                         // may have no other way to send its BYE (RFC 5626 §4.4.1).
@@ -349,11 +350,6 @@ impl StreamConnection {
     fn store(&self, bytes: &[u8]) {
         let (tap, arrival) = (&self.common.tap, &self.arrival);
         tap.sent(bytes, [arrival.local, arrival.source], arrival.transport, tap.moment());
-    }
-
-    /// Whether the filter needs the connection to stay open.
-    fn is_needed(&self) -> bool {
-        self.common.filter.as_ref().is_some_and(|filter| filter.is_needed(&self.arrival))
     }
 
     /// Whether a message proves its sender, if it passes the filter.

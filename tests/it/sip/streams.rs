@@ -75,7 +75,8 @@ async fn a_peer_that_floods_over_tcp_and_never_reads_delays_no_call_over_udp_and
     assert_eq!(edge.record(&trunk, 20).await["success"], true);
 }
 
-/// Sends a request that is admitted: after that, the connection is not closed to make room for others.
+/// Sends a request that is admitted: after that, the connection is not closed to make room for others of its address,
+/// or of one with as many.
 async fn prove(stream: &mut TcpStream) {
     let call = unique();
     let text = format!(
@@ -121,6 +122,34 @@ async fn connections_beyond_the_limits_are_refused_until_others_end() {
     assert!(answers(&mut connect(&edge, other).await).await);
     assert!(!answers(&mut fourth).await);
     assert!(answers(&mut second).await && answers(&mut third).await);
+}
+
+#[tokio::test]
+async fn connections_of_an_address_with_many_make_room_for_another_address_except_those_with_a_call() {
+    let edge = Edge::with_config("[sip]\nconnections = 18\nconnections_per_address = 17\n").await;
+    let trunk = edge.trunk(json!({})).await;
+    let uac = Uac::tcp(&edge).await;
+    let IpAddr::V4(one) = uac.local.ip() else { panic!("{}", uac.local) };
+    let mut call = Call::over(uac, &edge, ANSWERS_AT_ONCE).await;
+    assert_eq!(call.place(&trunk).await.code(), 200);
+    let [other, newcomer] = [source(), source()];
+    let mut held = Vec::new();
+    for from in [[one; 16].as_slice(), &[other]].concat() {
+        let mut stream = connect(&edge, from).await;
+        prove(&mut stream).await;
+        held.push(stream);
+    }
+    let mut new = until("there is room for another address", async || {
+        let mut stream = connect(&edge, newcomer).await;
+        answers(&mut stream).await.then_some(stream)
+    })
+    .await;
+    prove(&mut new).await;
+    assert!(!answers(&mut held[0]).await, "the oldest without a call is closed");
+    for stream in &mut held[1..] {
+        assert!(answers(stream).await);
+    }
+    call.hang_up().await;
 }
 
 #[tokio::test]

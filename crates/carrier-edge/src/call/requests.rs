@@ -74,7 +74,7 @@ impl Call<'_> {
             if let Some(dialog) = &mut self.dialog {
                 request.retarget(dialog);
                 dialog.contact = Arc::clone(&contact);
-                self.registered.call_state.moved_to(request.source());
+                self.registered.moved_to(request.source(), request.transport());
             }
             expires = self.agree_on_session(&request, self.inner.core.clock.now());
         }

@@ -174,14 +174,17 @@ fn a_call_lets_its_ack_pass_from_every_address_and_keeps_its_connection_open() {
         p_charge_info: None,
     };
     assert!(!passes("ACK") && !front.is_needed(&arrival("203.0.113.5")));
-    let call = front.calls.register(CallState::new(key, origin, 1, admitted(None), false));
+    let mut call = front.calls.register(CallState::new(key, origin, 1, admitted(None), false));
     assert!(passes("ACK") && passes("BYE") && !passes("CANCEL"));
     assert_eq!(reply(&front, &request("ACK", 1, ""), "8.8.8.8"), None, "it has not the tag of the answer");
     assert!(front.is_needed(&arrival("203.0.113.5")) && !front.is_needed(&arrival("203.0.113.6")));
     let moved = Arrival { source: "203.0.113.5:5070".parse().unwrap(), ..arrival("203.0.113.5") };
     assert!(!front.is_needed(&moved), "another connection of the same host");
-    call.call_state.moved_to(moved.source);
+    call.moved_to(moved.source, "tls");
     assert!(front.is_needed(&moved) && !front.is_needed(&arrival("203.0.113.5")));
+    let request = front.calls.need(arrival("203.0.113.5").source, "tcp");
+    assert!(front.is_needed(&arrival("203.0.113.5")), "its answer goes there");
+    drop(request);
     drop(call);
     assert!(!passes("ACK") && !front.is_needed(&arrival("203.0.113.5")));
 }

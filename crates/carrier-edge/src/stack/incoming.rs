@@ -28,6 +28,7 @@ use super::identity::EdgeIdentity;
 use super::invite_event::Acknowledgement;
 use super::named_headers::NamedHeaders;
 use crate::attempts::transport_name;
+use crate::peers::Need;
 use crate::request_slots::RequestSlot;
 use repetition::Repetition;
 
@@ -47,6 +48,8 @@ struct Received {
     ends_with_endpoint: bool,
     /// Its slot among the requests in progress.
     slot: Option<RequestSlot>,
+    /// Its need for its connection.
+    need: Option<Need>,
     identity: Arc<EdgeIdentity>,
     acks: AckRoutes,
     answers: KeptAnswers,
@@ -91,6 +94,7 @@ impl Incoming {
             markers: 0,
             ends_with_endpoint: false,
             slot: None,
+            need: None,
             identity,
             acks,
             answers,
@@ -105,9 +109,10 @@ impl Incoming {
         }))
     }
 
-    /// Keeps a slot occupied until the request is dropped.
-    pub(crate) fn hold_slot(&mut self, slot: Option<RequestSlot>) {
+    /// Keeps a slot occupied, and its connection needed, until the request is dropped.
+    pub(crate) fn hold_slot(&mut self, slot: Option<RequestSlot>, need: Option<Need>) {
         self.0.slot = slot;
+        drop(std::mem::replace(&mut self.0.need, need));
     }
 
     /// The source address of the packet, independent of the headers.

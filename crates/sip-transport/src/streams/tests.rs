@@ -45,7 +45,7 @@ async fn an_idle_connection_stays_open_for_as_long_as_the_filter_needs_it() {
     let listener = Listener {
         socket,
         identity: None,
-        places: ConnectionSlots::new(Connections::default()),
+        places: ConnectionSlots::new(Connections::default(), Clock::system()),
         common: Intake {
             endpoint: endpoint.inner.clone(),
             filter: Some(Arc::clone(&filter) as Arc<dyn MessageFilter>),
