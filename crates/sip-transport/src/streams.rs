@@ -151,8 +151,8 @@ impl Listener {
             let arrival = Arrival { source: peer, local: canonical(local), transport };
             let token = self.token.child_token();
             let permit = || self.descriptors.take(Share::Signalling);
-            let slot = self.places.take(arrival, &token, |arrival| self.common.needs(arrival));
-            let Some((slot, permit)) = slot.and_then(|slot| Some((slot, permit()?))) else {
+            let slot = self.places.take(arrival, &token, permit, |arrival| self.common.needs(arrival));
+            let Some(slot) = slot else {
                 if self.refused.too_many.admits(peer.ip(), self.clock.now()) {
                     let limits = self.places.limits();
                     tracing::warn!(%peer, ?limits, "a SIP connection was refused: too many");
@@ -171,7 +171,7 @@ impl Listener {
                 }
                 // So that users of the connection notice its end.
                 token.cancel();
-                drop((slot, permit));
+                drop(slot);
             });
         }
     }

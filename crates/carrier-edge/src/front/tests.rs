@@ -182,9 +182,9 @@ fn a_call_lets_its_ack_pass_from_every_address_and_keeps_its_connection_open() {
     assert!(!front.is_needed(&moved), "another connection of the same host");
     call.moved_to(moved.source, "tls");
     assert!(front.is_needed(&moved) && !front.is_needed(&arrival("203.0.113.5")));
-    let request = front.calls.need(arrival("203.0.113.5").source, "tcp");
-    assert!(front.is_needed(&arrival("203.0.113.5")), "its answer goes there");
-    drop(request);
+    let in_progress = front.calls.need(arrival("203.0.113.5").source, "tcp");
+    assert!(front.is_needed(&arrival("203.0.113.5")), "the answer of a request goes there");
+    drop(in_progress);
     drop(call);
     assert!(!passes("ACK") && !front.is_needed(&arrival("203.0.113.5")));
 }

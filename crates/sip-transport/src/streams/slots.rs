@@ -1,9 +1,9 @@
 //! Limits the number of accepted connections, in total and for each peer address.
 //!
 //! A connection takes a slot before anything is read from it. Each listener has its own slots, so a full TCP
-//! listener does not affect TLS. If all slots are taken, a new connection evicts the longest idle one among
-//! the unproven connections, which are those without an accepted message, except that one of an address with fewer
-//! connections has a moment to prove itself. If there is none, it evicts a proven one of an address with more
+//! listener does not affect TLS. If all slots are taken, or all open files, a new connection evicts the longest idle
+//! one among the unproven connections, which are those without an accepted message, except that one of an address with
+//! fewer connections has a moment to prove itself. If there is none, it evicts a proven one of an address with more
 //! connections that no call and no request needs, as `service_base::making_room` describes. If there is none either,
 //! the new connection is refused.
 
@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use service_base::clock::Clock;
+use service_base::descriptors::Permit;
 use service_base::forwarded::origin;
 use service_base::making_room::{Candidate, RoomSearch};
 use tokio_util::sync::CancellationToken;
@@ -64,6 +65,8 @@ struct Occupant {
     /// The address that it counts for.
     address: IpAddr,
     token: CancellationToken,
+    /// Accounts for the open file.
+    permit: Permit,
     /// The last event of an unproven connection; `None` after its first accepted message.
     unproven: Option<u64>,
     /// When that event was, or when the connection was proven. Later messages do not count, because with them a peer
@@ -88,15 +91,16 @@ impl ConnectionSlots {
         self.limits
     }
 
-    /// Takes a slot for a connection with this arrival; `None` if there is none. Cancelling `token` must end the
-    /// connection. `is_needed` is whether a call or a request needs a connection.
+    /// Takes a slot for a connection with this arrival, with a permit for its file if there is one; `None` if there is
+    /// no slot. Cancelling `token` must end the connection. `is_needed` is whether a call or a request needs one.
     pub(super) fn take(
         self: &Arc<Self>,
         arrival: Arrival,
         token: &CancellationToken,
+        permit: impl FnOnce() -> Option<Permit>,
         is_needed: impl Fn(&Arrival) -> bool,
     ) -> Option<Slot> {
-        self.take_at(self.clock.stopwatch(), arrival, token, is_needed)
+        self.take_at(self.clock.stopwatch(), arrival, token, permit, is_needed)
     }
 
     fn take_at(
@@ -104,6 +108,7 @@ impl ConnectionSlots {
         now: Duration,
         arrival: Arrival,
         token: &CancellationToken,
+        permit: impl FnOnce() -> Option<Permit>,
         is_needed: impl Fn(&Arrival) -> bool,
     ) -> Option<Slot> {
         let address = origin(arrival.source.ip());
@@ -112,15 +117,12 @@ impl ConnectionSlots {
         if of_address >= self.limits.of_one_address {
             return None;
         }
-        if state.occupied.len() >= self.limits.all {
-            let evicted = state.idle_unproven(of_address, now);
-            let evicted = evicted.or_else(|| state.unneeded(of_address, now, is_needed))?;
-            state.free(evicted)?.token.cancel();
-        }
+        let free = if state.occupied.len() < self.limits.all { permit() } else { None };
+        let permit = free.or_else(|| state.evict(of_address, now, is_needed))?;
         state.last_event += 1;
         let number = state.last_event;
         let (token, unproven) = (token.clone(), Some(number));
-        state.occupied.insert(number, Occupant { arrival, address, token, unproven, since: now });
+        state.occupied.insert(number, Occupant { arrival, address, token, permit, unproven, since: now });
         *state.by_address.entry(address).or_default() += 1;
         Some(Slot { places: Arc::clone(self), number })
     }
@@ -133,6 +135,21 @@ impl ConnectionSlots {
 impl State {
     fn count_of(&self, address: IpAddr) -> usize {
         self.by_address.get(&address).copied().unwrap_or_default()
+    }
+
+    /// Evicts a connection for one of an address with `of_newcomer` others, and returns its permit; `None` if there is
+    /// none to evict.
+    fn evict(
+        &mut self,
+        of_newcomer: usize,
+        now: Duration,
+        is_needed: impl Fn(&Arrival) -> bool,
+    ) -> Option<Permit> {
+        let unproven = self.idle_unproven(of_newcomer, now);
+        let chosen = unproven.or_else(|| self.unneeded(of_newcomer, now, is_needed))?;
+        let Occupant { token, permit, .. } = self.free(chosen)?;
+        token.cancel();
+        Some(permit)
     }
 
     /// The longest idle of the unproven connections that can be evicted for one of an address with `of_newcomer`
@@ -213,6 +230,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use rsipstack::sip::Transport;
+    use service_base::descriptors::{Descriptors, Share};
 
     use super::*;
 
@@ -225,8 +243,12 @@ mod tests {
         Arrival { source, local: "192.0.2.9:5060".parse().unwrap(), transport: Transport::Tcp }
     }
 
+    fn permit() -> Option<Permit> {
+        Descriptors::new(1_024).take(Share::Signalling)
+    }
+
     fn take(places: &Arc<ConnectionSlots>, address: IpAddr, token: &CancellationToken) -> Option<Slot> {
-        places.take(from(address, 5060), token, |_| false)
+        places.take(from(address, 5060), token, permit, |_| false)
     }
 
     fn addresses() -> [IpAddr; 3] {
@@ -290,7 +312,7 @@ mod tests {
         let held: Vec<Slot> = std::iter::zip(0.., &tokens)
             .map(|(port, token)| {
                 let address = if port < 20 { a } else { b };
-                let slot = places.take(from(address, port), token, |_| false).unwrap();
+                let slot = places.take(from(address, port), token, permit, |_| false).unwrap();
                 slot.mark_proven();
                 slot
             })
@@ -299,7 +321,7 @@ mod tests {
         let is_needed = |arrival: &Arrival| matches!(arrival.source.port(), 0 | 20);
         let later = |millis| places.clock.stopwatch() + Duration::from_millis(millis);
         let newcomer = CancellationToken::new();
-        let take_at = |now, address| places.take_at(now, from(address, 99), &newcomer, is_needed);
+        let take_at = |now, address| places.take_at(now, from(address, 99), &newcomer, permit, is_needed);
         let ended = || -> Vec<usize> { (0..40).filter(|number| tokens[*number].is_cancelled()).collect() };
 
         assert!(take_at(later(0), c).is_none(), "they may be in use yet");
@@ -310,10 +332,11 @@ mod tests {
         second.mark_proven();
         assert_eq!(ended(), [1, 21], "of the address with most");
         assert!(take_at(later(1_000), a).is_none() && take_at(later(1_000), b).is_none());
-        let all_needed = places.take_at(later(60_000), from(c, 99), &newcomer, |_| true);
+        let all_needed = places.take_at(later(60_000), from(c, 99), &newcomer, permit, |_| true);
         assert!(all_needed.is_none());
         drop((held, first, second));
-        assert!(places.lock().occupied.is_empty() && places.lock().by_address.is_empty());
+        let state = places.lock();
+        assert!(state.occupied.is_empty() && state.by_address.is_empty());
     }
 
     #[test]
@@ -325,6 +348,19 @@ mod tests {
         let _new = take(&places, b, &new).unwrap();
         assert!(take(&places, a, &token).is_none() && !new.is_cancelled());
         let later = places.clock.stopwatch() + MIN_UNPROVEN_TIME;
-        assert!(places.take_at(later, from(a, 5060), &token, |_| false).is_some() && new.is_cancelled());
+        let second = places.take_at(later, from(a, 5060), &token, permit, |_| false);
+        assert!(second.is_some() && new.is_cancelled());
+    }
+
+    #[test]
+    fn a_connection_without_a_free_file_has_that_of_one_that_makes_room() {
+        let places = places(3, 3);
+        let [a, b, _] = addresses();
+        let (token, new) = (CancellationToken::new(), CancellationToken::new());
+        assert!(places.take(from(a, 1), &token, || None, |_| false).is_none());
+        let _held = take(&places, a, &token).unwrap();
+        let _other = places.take(from(b, 1), &new, || None, |_| false).unwrap();
+        assert!(token.is_cancelled() && !new.is_cancelled());
+        assert_eq!(places.lock().occupied.len(), 1);
     }
 }
