@@ -3,7 +3,7 @@
 //! While a body is awaited, its connection can be closed to make room for another one (`connection_table`). A handler
 //! whose body arrives right then does not receive its end, and so does nothing of what was asked.
 //!
-//! The part of a body that a handler did not read is read and discarded.
+//! The part of a body that a handler did not read is read and discarded. It is awaited meanwhile, too.
 //! A connection with an unread body is closed after the response. A client that is still sending would then
 //! lose the connection before it reads the response, and a client that has already sent its next request
 //! would receive no response to it. So every body is followed here, whichever handler receives it, and no
@@ -59,28 +59,32 @@ impl Wait {
     }
 }
 
+impl Drop for Wait {
+    fn drop(&mut self) {
+        let _is_open = self.end();
+    }
+}
+
 /// Receives a body when its reader drops it.
 type Slot<B> = Arc<Mutex<Option<Remainder<B>>>>;
 
 /// The part of a body that its reader has not read.
-#[derive(Debug)]
 struct Remainder<B> {
     body: B,
     /// True if the client waits for `100 Continue` before it sends the body.
     is_withheld: bool,
     /// True once reading failed. The data after it cannot be read either.
     is_broken: bool,
+    wait: Wait,
 }
 
 /// The part of a request's body that a handler may leave unread. `None` for a request without a body.
-#[derive(Debug)]
 pub(crate) struct UnreadBody<B>(Option<Slot<B>>);
 
 /// A body that its reader returns to the listener by dropping it.
 struct FollowedBody<B> {
     left: Option<Remainder<B>>,
     slot: Slot<B>,
-    wait: Wait,
 }
 
 impl<B> UnreadBody<B>
@@ -101,7 +105,7 @@ where
         let is_withheld = request.headers().contains_key(EXPECT);
         let wait = Wait { connection: Arc::clone(connection) as Arc<dyn BodyWaits>, is_noted: false };
         let followed =
-            |body| FollowedBody { left: Some(Remainder { body, is_withheld, is_broken: false }), slot, wait };
+            |body| FollowedBody { left: Some(Remainder { body, is_withheld, is_broken: false, wait }), slot };
         (request.map(|body| Body::new(followed(body))), Self(Some(returned)))
     }
 
@@ -115,7 +119,7 @@ where
     /// send, or if the body is broken: the connection cannot be used again.
     pub(crate) async fn drain(self, is_late: bool) -> bool {
         let returned = self.0.and_then(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let Some(Remainder { mut body, is_withheld, is_broken }) = returned else { return true };
+        let Some(Remainder { mut body, is_withheld, is_broken, mut wait }) = returned else { return true };
         if is_broken {
             return false;
         }
@@ -132,6 +136,8 @@ where
             }
             true
         };
+        // A client could keep its connection in use with bodies that nothing reads, too.
+        wait.begin();
         // In a box, because the future of every request has room for this one, and few leave a body.
         Box::pin(tokio::time::timeout(TIMEOUT, drain)).await.unwrap_or(false)
     }
@@ -145,22 +151,21 @@ impl<B: HttpBody + Unpin> HttpBody for FollowedBody<B> {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let Self { left, wait, .. } = self.get_mut();
-        let Some(left) = left.as_mut() else { return Poll::Ready(None) };
+        let Some(left) = self.get_mut().left.as_mut() else { return Poll::Ready(None) };
         // Polling a body makes the server send `100 Continue`.
         left.is_withheld = false;
         let polled = Pin::new(&mut left.body).poll_frame(context);
         left.is_broken |= matches!(polled, Poll::Ready(Some(Err(_))));
         let is_over = match &polled {
             Poll::Pending => {
-                wait.begin();
+                left.wait.begin();
                 false
             }
             // It is awaited until its end, so that a client cannot begin anew with each byte.
             Poll::Ready(Some(Ok(_))) => left.body.is_end_stream(),
             Poll::Ready(_) => true,
         };
-        if is_over && !wait.end() {
+        if is_over && !left.wait.end() {
             // The connection was chosen to make room, and its task is being aborted.
             return Poll::Pending;
         }
@@ -178,9 +183,12 @@ impl<B: HttpBody + Unpin> HttpBody for FollowedBody<B> {
 
 impl<B> Drop for FollowedBody<B> {
     fn drop(&mut self) {
-        // A connection that was closed to make room sends no response.
-        let _is_open = self.wait.end();
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = self.left.take();
+        let mut left = self.left.take();
+        if let Some(left) = &mut left {
+            // A connection that was closed to make room sends no response.
+            let _is_open = left.wait.end();
+        }
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = left;
     }
 }
 
@@ -259,6 +267,15 @@ mod tests {
         assert!(body.frame().now_or_never().is_none());
         drop(body);
         assert_eq!(awaited(), 0, "its handler does not wait for it");
+
+        let (request, unread) = UnreadBody::follow(Request::new(arriving.clone()), &connection);
+        drop(request);
+        let mut drain = Box::pin(unread.drain(false));
+        assert!((&mut drain).now_or_never().is_none());
+        assert_eq!(awaited(), 1, "it is awaited where it is not read");
+        arrives(None);
+        assert!(drain.await);
+        assert_eq!(awaited(), 0);
 
         let mut body = follow();
         assert!(body.frame().now_or_never().is_none());
