@@ -112,9 +112,8 @@ mod tests {
     #[test]
     fn a_search_in_vain_delays_the_next_one_except_for_a_holder_with_far_fewer() {
         let mut search = RoomSearch::default();
-        let mut find = |of_newcomer, now| {
-            search.find(of_newcomer, at(now), [candidate("a", 0, true, 20)].into_iter())
-        };
+        let mut find =
+            |of_newcomer, now| search.find(of_newcomer, at(now), [candidate("a", 0, true, 20)].into_iter());
         assert_eq!(find(20, 1_000), None);
         assert_eq!(find(4, 1_001), Some("a"));
         assert_eq!(find(20, 1_002), None);
