@@ -1,7 +1,7 @@
 //! Which connection of a full table is closed to make room for a new one.
 //!
-//! A connection counts for its holder: an address, or a /64 of IPv6. One that its peer would not miss gives way to any
-//! new one after a while. Another one gives way to those of a holder that has fewer, and those of the holder with the
+//! A connection counts for its holder: an address, or a /64 of IPv6. One that its peer would not miss is closed for any
+//! new one after a while. Another one is closed for those of a holder that has fewer, and those of the holder with the
 //! most come first: a few clients that keep theirs in use do not keep out the others. The while is short if the
 //! holder has many more than that of the new one.
 //!

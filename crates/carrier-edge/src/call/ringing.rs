@@ -76,7 +76,7 @@ impl Call<'_> {
             let ending = tokio::select! {
                 biased;
                 invite_event = request.next_event() => {
-                    // A proxy that gives up one destination sends the INVITE to the next one right behind the CANCEL.
+                    // A proxy that leaves one destination sends the INVITE to the next one right behind the CANCEL.
                     self.pending = None;
                     if invite_event == InviteEvent::Cancelled {
                         request.respond(487, "Request Terminated", &[], "").await;
