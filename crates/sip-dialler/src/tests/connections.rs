@@ -245,14 +245,8 @@ async fn a_refresh_over_tcp_whose_connection_closes_without_a_response_is_sent_a
     clock.freeze(None);
     let config = DiallerConfig { t1: ROUND_TRIP, ..config() };
     let dialler = Dialler::start(config, clock.clone(), Ids::system()).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut leg =
-        dialler.call(invitation(&format!("sip:1@{};transport=tcp", listener.local_addr().unwrap())));
-    let mut carrier = Carrier::accept(&listener).await;
-    let invite = carrier.expect("INVITE").await;
-    carrier.pick_up(&invite, "Session-Expires: 1800;refresher=uac\r\n", 4000).await;
-    carrier.expect("ACK").await;
-    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    let refreshed = "Session-Expires: 1800;refresher=uac\r\n";
+    let (mut leg, mut carrier, _, listener) = answered(&dialler, refreshed).await;
     clock.advance(Duration::from_mins(15));
     carrier.expect("INVITE").await;
     drop(carrier);
@@ -269,7 +263,7 @@ async fn a_refresh_over_tcp_whose_connection_closes_without_a_response_is_sent_a
     };
     let again = carrier.expect("INVITE").await;
     assert_eq!(again.header("CSeq"), "3 INVITE");
-    carrier.pick_up(&again, "Session-Expires: 1800;refresher=uac\r\n", 4000).await;
+    carrier.pick_up(&again, refreshed, 4000).await;
     assert_eq!(carrier.expect("ACK").await.header("CSeq"), "3 ACK");
     hang_up(&mut leg, &mut carrier).await;
 }
@@ -280,16 +274,22 @@ async fn with_one_place() -> Dialler {
     start(DiallerConfig { connections, ..config() }).await
 }
 
-/// Places a call over TCP whose carrier asks for an offer over another connection, which it closes after the answer.
-async fn asked_over_another_connection(dialler: &Dialler) -> (Leg, Carrier, Message) {
+/// Places a call over TCP, which the carrier answers with these headers. Returns the listener of the carrier too.
+async fn answered(dialler: &Dialler, headers: &str) -> (Leg, Carrier, Message, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
     let mut leg = dialler.call(invitation(&uri));
     let mut carrier = Carrier::accept(&listener).await;
     let invite = carrier.expect("INVITE").await;
-    carrier.pick_up(&invite, "", 4000).await;
+    carrier.pick_up(&invite, headers, 4000).await;
     carrier.expect("ACK").await;
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    (leg, carrier, invite, listener)
+}
+
+/// Places a call over TCP whose carrier asks for an offer over another connection, which it closes after the answer.
+async fn asked_over_another_connection(dialler: &Dialler) -> (Leg, Carrier, Message) {
+    let (leg, carrier, invite, _) = answered(dialler, "").await;
     let mut other = Carrier::connect(dialler.address()).await;
     other.request(&invite, "INVITE", 1, "", "").await;
     assert_eq!(other.next().await.code(), 200);
@@ -346,14 +346,7 @@ async fn an_idle_incoming_connection_is_closed() {
 #[tokio::test]
 async fn a_connection_of_a_call_is_kept_alive_by_pings() {
     let dialler = start(with(|limits| limits.idle_timeout = Duration::from_millis(100))).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
-    let mut leg = dialler.call(invitation(&uri));
-    let mut carrier = Carrier::accept(&listener).await;
-    let invite = carrier.expect("INVITE").await;
-    carrier.pick_up(&invite, "", 4000).await;
-    carrier.expect("ACK").await;
-    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    let (mut leg, mut carrier, ..) = answered(&dialler, "").await;
     for _ in 0..3 {
         carrier.pinged().await;
         carrier.send("\r\n").await;
