@@ -250,7 +250,7 @@ fn the_files_for_systemd_and_containers_name_settings_that_exist() {
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
         "ExecReload=/bin/kill -HUP $MAINPID",
-        // A database that is away for minutes, and a migration that takes minutes, are no reason to give up.
+        // A database can be away for minutes, and a migration can take as long.
         "StartLimitIntervalSec=0",
         "TimeoutStartSec=infinity",
     ] {
