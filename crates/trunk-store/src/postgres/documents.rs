@@ -152,19 +152,11 @@ async fn insert(transaction: &Transaction<'_>, document: &NewDocument) -> Done<(
 }
 
 async fn replace(transaction: &Transaction<'_>, revision: i64, document: &NewDocument) -> Done<()> {
-    let NewDocument { kind, id, created_at, deleted, live, body, keyed, unique, .. } = document;
+    let NewDocument { kind, created_at, keyed, unique, .. } = document;
     let kind = *kind as i16;
-    let own: [Parameter<'_>; 6] = [
-        (&kind, Type::INT2),
-        (id, Type::UUID),
-        (&revision, Type::INT8),
-        (deleted, Type::BOOL),
-        (live, Type::BOOL),
-        (body, Type::TEXT),
-    ];
+    let own = replacement(&kind, &revision, document);
     if !keyed {
-        let replaced = transaction.execute_typed(replace!(), &own).await?;
-        return if replaced == 0 { Err(StoreError::Conflict.into()) } else { Ok(()) };
+        return check_count(transaction.execute_typed(replace!(), &own).await?);
     }
     let (key_names, key_values) = pairs(keys_of(document));
     let (unique_names, unique_values) = pairs(unique);
@@ -207,17 +199,25 @@ pub(super) async fn replace_all(
 }
 
 async fn replace_body(client: &Client, revision: i64, document: &NewDocument) -> Done<()> {
-    let NewDocument { kind, id, deleted, live, body, .. } = document;
-    let kind = *kind as i16;
-    let parameters: [Parameter<'_>; 6] = [
-        (&kind, Type::INT2),
+    let kind = document.kind as i16;
+    check_count(client.execute_typed(replace!(), &replacement(&kind, &revision, document)).await?)
+}
+
+/// The parameters of a replacement, but those of its keys.
+fn replacement<'a>(kind: &'a i16, revision: &'a i64, document: &'a NewDocument) -> [Parameter<'a>; 6] {
+    let NewDocument { id, deleted, live, body, .. } = document;
+    [
+        (kind, Type::INT2),
         (id, Type::UUID),
-        (&revision, Type::INT8),
+        (revision, Type::INT8),
         (deleted, Type::BOOL),
         (live, Type::BOOL),
         (body, Type::TEXT),
-    ];
-    let replaced = client.execute_typed(replace!(), &parameters).await?;
+    ]
+}
+
+/// Refuses if no document had the revision.
+fn check_count(replaced: u64) -> Done<()> {
     if replaced == 0 { Err(StoreError::Conflict.into()) } else { Ok(()) }
 }
 
