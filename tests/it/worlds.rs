@@ -524,6 +524,17 @@ async fn many_trunks_has_pages_and_every_tenth_trunk_is_blocked() {
 }
 
 #[tokio::test]
+async fn an_account_of_a_world_without_a_callback_secret_is_named_at_the_start() {
+    let mut trunk = trunk("a");
+    trunk["attributes"]["callback_url"] = json!("https://example.com/blocked");
+    let world = json!({ "accounts": [{ "name": "a", "records": { "voice_out_trunks": [trunk] } }] });
+    let server = engine::builder().sip().world(read(world)).start().await;
+    let accounts = server.control().accounts().await.unwrap();
+    let named = accounts.iter().find(|account| account.name == "a").map(|account| account.id);
+    assert_eq!(server.server().unsigned_accounts(), named.as_slice());
+}
+
+#[tokio::test]
 async fn two_accounts_have_trunks_of_the_same_name_and_different_versions() {
     let server = empty().await;
     let world = scenario("two-accounts").unwrap().world().unwrap();

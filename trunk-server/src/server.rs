@@ -18,6 +18,8 @@ mod world;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+#[cfg(feature = "sip")]
+use control_plane::TrunkPass;
 use control_plane::{Control, ControlAuth, ControlToken, World, control_router};
 use didww_api::PriceService;
 use didww_types::Secret;
@@ -41,6 +43,8 @@ use uuid::Uuid;
 #[cfg(feature = "voipbin")]
 use voipbin_platform::Platform;
 
+#[cfg(feature = "sip")]
+use accounts::MAX_NAMED;
 use accounts::{AccountsAtStart, prepare_accounts};
 #[cfg(feature = "sip")]
 use edge::{edge_config, log_open_trunks, message_log, start_edge, start_inbound};
@@ -195,11 +199,16 @@ impl ServerBuilder {
             let (platform, ()) = tokio::try_join!(load, prepare_reference(&core, &config.reference_data))?;
             Arc::new(platform)
         };
+        // The edge reads all trunks in any case.
+        let mut pass = None;
         #[cfg(feature = "sip")]
         let messages = message_log(edge.as_ref().map(|(edge, _)| edge), &core.clock);
         #[cfg(feature = "sip")]
         let edge = match edge {
-            Some((edge, is_explicit)) => start_edge(&core, edge, is_explicit, messages.clone()).await?,
+            Some((edge, is_explicit)) => {
+                let pass = pass.insert(TrunkPass::new(MAX_NAMED));
+                start_edge(&core, edge, is_explicit, messages.clone(), pass).await?
+            }
             None => None,
         };
         #[cfg(feature = "voipbin")]
@@ -237,9 +246,9 @@ impl ServerBuilder {
         if !has_edge {
             running.join_cluster().await?;
         }
-        let new_key = prepare_world(&control, &config, world).await?;
+        let new_key = prepare_world(&control, &config, world, &mut pass).await?;
         // Nothing after this can fail: the key of the first account is printed only once.
-        let mut accounts = prepare_accounts(&control, &config).await?;
+        let mut accounts = prepare_accounts(&control, &config, pass).await?;
         accounts.new_key = accounts.new_key.or(new_key);
         #[cfg(feature = "sip")]
         if edge.is_some() {

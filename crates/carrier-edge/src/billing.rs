@@ -99,7 +99,7 @@ impl Funds for FundsAt<'_> {
 
 impl Billing {
     /// Loads the trunks, and sums the stored charges of the last 24 hours. Every trunk that ever spent is decided once,
-    /// because its spending may have aged while no server was running.
+    /// because its spending may have aged while no server was running. Each trunk is also passed to `visit`.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -108,6 +108,7 @@ impl Billing {
         store: &(impl Calls + Nodes + Records + ChangeFeed + ?Sized),
         now: Timestamp,
         trunks: &Trunks,
+        mut visit: impl FnMut(&StoredRecord) + Send,
     ) -> Result<(), StoreError> {
         let mut ledgers = Ledgers::new(store.is_shared());
         ledgers.follow(store.follow(Interest::Everything));
@@ -120,7 +121,9 @@ impl Billing {
                 ledger.spending.add(charge.ended_at, charge.price.parse().unwrap_or_default());
             }
         }
-        let visit = |StoredRecord { account, record, .. }: &StoredRecord| {
+        let note = |stored: &StoredRecord| {
+            visit(stored);
+            let StoredRecord { account, record, .. } = stored;
             if record.meta.is_some() {
                 let ledger = ledgers.entry(record.id).or_insert_with(|| TrunkLedger::new(*account));
                 ledger.may_be_outdated = true;
@@ -131,7 +134,7 @@ impl Billing {
                 }
             }
         };
-        trunks.load(store, visit).await?;
+        trunks.load(store, note).await?;
         *self.ledgers.lock().unwrap_or_else(PoisonError::into_inner) = ledgers;
         Ok(())
     }

@@ -84,7 +84,7 @@ use sip_transport::{MessageFilter, Ports, SocketAccounting};
 use tls_identity::Identity;
 use tokio::sync::Semaphore;
 use trunk_rules::carrier::{Check, NonceKey, TrunkTerms};
-use trunk_store::Interest;
+use trunk_store::{Interest, StoredRecord};
 
 use attempts::{Attempts, UnansweredChallenges};
 use billing::state::Billing;
@@ -123,15 +123,24 @@ pub struct Edge {
 const RECORD_CHANNEL_CAPACITY: usize = 1024;
 
 impl Edge {
-    /// Loads the trunks and their spending from the store, opens the sockets, and starts to serve requests.
+    /// Loads the trunks and their spending from the store, opens the sockets, and starts to serve requests. Each trunk
+    /// is passed to `visit`, in the order of creation, before any socket is opened.
     ///
     /// # Errors
     /// [`EdgeError`]; no socket is left open then.
-    pub fn start(core: Arc<Core>, config: EdgeConfig) -> Boxed<'static, Result<Self, EdgeError>> {
-        Box::pin(Self::open(core, config))
+    pub fn start<'a>(
+        core: Arc<Core>,
+        config: EdgeConfig,
+        visit: impl FnMut(&StoredRecord) + Send + 'a,
+    ) -> Boxed<'a, Result<Self, EdgeError>> {
+        Box::pin(Self::open(core, config, Box::new(visit)))
     }
 
-    async fn open(core: Arc<Core>, config: EdgeConfig) -> Result<Self, EdgeError> {
+    async fn open(
+        core: Arc<Core>,
+        config: EdgeConfig,
+        visit: Box<dyn FnMut(&StoredRecord) + Send + '_>,
+    ) -> Result<Self, EdgeError> {
         config.settings.check()?;
         nodes::begin(&core).await?;
         let is_shared = core.store.is_shared();
@@ -139,7 +148,7 @@ impl Edge {
         let trunks = Arc::new(Trunks::new(realm, algorithms));
         let billing = Arc::new(Billing::default());
         let wakes = core.store.wakes();
-        nodes::beating(&core, billing.load(&*core.store, core.clock.now(), &trunks)).await?;
+        nodes::beating(&core, billing.load(&*core.store, core.clock.now(), &trunks, visit)).await?;
         let hang_ups = is_shared.then(|| core.store.follow(Interest::AllButRecords));
         let secret = core.store.shared_secret("digest nonces", core.ids.nonce_key()).await?;
         let node_mark = if is_shared { NodeMark::of(core.store.node()) } else { NodeMark::default() };

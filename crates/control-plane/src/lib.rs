@@ -99,7 +99,7 @@ pub use service_core::audit::{AuditedBy, AuditedChange};
 pub use service_core::audit_log::{AuditEntry, AuditPage, AuditQuery};
 pub use service_core::price_plans::AccountRate;
 pub use trunk_rules::domain::Review;
-pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkSurvey};
+pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkPass, TrunkSurvey};
 pub use world::{
     HexDigest, LoadedAccount, LoadedWorld, Records, Related, SCENARIOS, SaveOptions, Scenario, World,
     WorldAccount, WorldConfig, WorldCustomer, WorldError, WorldKey, WorldPlatform, WorldProvider, WorldRate,

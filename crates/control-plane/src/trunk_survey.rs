@@ -46,6 +46,40 @@ pub struct TrunkSurvey {
     pub unsigned_accounts: Vec<Uuid>,
 }
 
+/// A pass over all trunks that is in progress. Another reader of all trunks can [show](Self::look_at) them to it: with a
+/// million trunks a read of all of them takes more than a second.
+#[derive(Debug)]
+pub struct TrunkPass {
+    /// The maximum number of open trunks that are listed.
+    limit: usize,
+    total: usize,
+    /// The first open trunks, with the numbers of their accounts.
+    open: Vec<(i64, Uuid, &'static str)>,
+    /// The numbers of the accounts that have a trunk with a callback URL.
+    with_url: BTreeSet<i64>,
+}
+
+impl TrunkPass {
+    /// Begins a pass. `limit` is the maximum number of open trunks that are listed; the total counts all of them.
+    pub const fn new(limit: usize) -> Self {
+        Self { limit, total: 0, open: Vec::new(), with_url: BTreeSet::new() }
+    }
+
+    /// Looks at the next trunk, in the order of the creation of all trunks.
+    pub fn look_at(&mut self, stored: &StoredRecord) {
+        let StoredRecord { account, record, .. } = stored;
+        if let Some(notice) = Rulebook::DIDWW.notice(record.kind, &record.attributes) {
+            self.total += 1;
+            if self.open.len() < self.limit {
+                self.open.push((*account, record.id, notice));
+            }
+        }
+        if has_callback_url(&record.attributes) {
+            self.with_url.insert(*account);
+        }
+    }
+}
+
 impl Control {
     /// Visits the trunks of all accounts. `limit` is the maximum number of open trunks that are listed; the total
     /// counts all of them.
@@ -53,38 +87,32 @@ impl Control {
     /// # Errors
     /// If the store fails.
     pub async fn survey_trunks(&self, limit: usize) -> Result<TrunkSurvey, ControlError> {
-        let (mut ids, mut without_secret) = (BTreeMap::new(), Vec::new());
+        let mut pass = TrunkPass::new(limit);
+        for_each_record(&*self.core.store, VoiceOutTrunk::SPEC, |stored| pass.look_at(&stored)).await?;
+        self.survey_of(pass).await
+    }
+
+    /// Returns the results of a pass that has looked at every trunk.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn survey_of(&self, pass: TrunkPass) -> Result<TrunkSurvey, ControlError> {
+        let TrunkPass { total, open, with_url, .. } = pass;
+        let (mut ids, mut unsigned_accounts) = (BTreeMap::new(), Vec::new());
         for account in self.accounts().await? {
             ids.insert(account.number, account.id);
-            if self.core.store.enabled_callback_secret(account.number).await?.is_none() {
-                without_secret.push(account.number);
+            if with_url.contains(&account.number)
+                && self.core.store.enabled_callback_secret(account.number).await?.is_none()
+            {
+                unsigned_accounts.push(account.id);
             }
         }
-        let (mut open, mut with_url) = (OpenTrunks::default(), BTreeSet::new());
-        for_each_record(&*self.core.store, VoiceOutTrunk::SPEC, |stored| {
-            open.look_at(&stored, &ids, limit);
-            if has_callback_url(&stored.record.attributes) {
-                with_url.insert(stored.account);
-            }
-        })
-        .await?;
-        without_secret.retain(|account| with_url.contains(account));
-        let unsigned_accounts =
-            without_secret.iter().filter_map(|account| ids.get(account).copied()).collect();
-        Ok(TrunkSurvey { open, unsigned_accounts })
-    }
-}
-
-impl OpenTrunks {
-    fn look_at(&mut self, stored: &StoredRecord, ids: &BTreeMap<i64, Uuid>, limit: usize) {
-        let Some(notice) = Rulebook::DIDWW.notice(stored.record.kind, &stored.record.attributes) else {
-            return;
+        let named = |(account, trunk, notice): (i64, Uuid, &'static str)| {
+            let account = ids.get(&account).copied().unwrap_or_default();
+            OpenTrunk { account, trunk, notice }
         };
-        self.total += 1;
-        if self.trunks.len() < limit {
-            let account = ids.get(&stored.account).copied().unwrap_or_default();
-            self.trunks.push(OpenTrunk { account, trunk: stored.record.id, notice });
-        }
+        let trunks = open.into_iter().map(named).collect();
+        Ok(TrunkSurvey { open: OpenTrunks { total, trunks }, unsigned_accounts })
     }
 }
 

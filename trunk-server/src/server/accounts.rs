@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use control_plane::{Control, ControlError, NewAccount, TrunkSurvey};
+use control_plane::{Control, ControlError, NewAccount, TrunkPass, TrunkSurvey};
 use didww_types::Secret;
 use uuid::Uuid;
 
@@ -23,14 +23,20 @@ pub(super) struct AccountsAtStart {
     pub(super) survey: TrunkSurvey,
 }
 
-/// Creates the first account if there is none, enables the configured callback secret, and checks all trunks once.
+/// Creates the first account if there is none, enables the configured callback secret, and checks all trunks once. They
+/// are not read again if `pass` has looked at all of them.
 pub(super) async fn prepare_accounts(
     control: &Control,
     config: &Config,
+    pass: Option<TrunkPass>,
 ) -> Result<AccountsAtStart, ControlError> {
     let accounts = first_account(control, config).await?;
     sign_callbacks(control, config).await?;
-    let survey = control.survey_trunks(MAX_NAMED).await?;
+    // A new account may have trunks that the pass has not seen.
+    let survey = match pass.filter(|_| accounts.accounts_before.is_none()) {
+        Some(pass) => control.survey_of(pass).await?,
+        None => control.survey_trunks(MAX_NAMED).await?,
+    };
     log_unsigned_accounts(&survey.unsigned_accounts);
     Ok(AccountsAtStart { survey, ..accounts })
 }
@@ -111,7 +117,7 @@ async fn sign_callbacks(control: &Control, config: &Config) -> Result<(), Contro
 
 /// Maximum number of accounts without a callback secret, and of trunks that accept calls from any address, that the
 /// start logs by name.
-const MAX_NAMED: usize = 10;
+pub(super) const MAX_NAMED: usize = 10;
 
 /// Logs the accounts whose callbacks are not sent.
 fn log_unsigned_accounts(accounts: &[Uuid]) {

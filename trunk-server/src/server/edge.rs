@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use carrier_edge::{Edge, EdgeConfig, EdgeError, MessageLog, MessageLogLimits};
-use control_plane::OpenTrunks;
+use control_plane::{OpenTrunks, TrunkPass};
 use inbound_calls::InboundCalls;
 use service_base::clock::Clock;
 use service_core::Core;
@@ -47,16 +47,17 @@ pub(super) fn message_log(edge: Option<&EdgeConfig>, clock: &Clock) -> Option<Ar
     Some(MessageLog::new(limits, clock.clone()))
 }
 
-/// Starts the carrier edge. If its address is not configured and another process uses the default one, the server logs
-/// a warning and runs without the edge.
+/// Starts the carrier edge, and shows each trunk that it loads to `pass`. If its address is not configured and another
+/// process uses the default one, the server logs a warning and runs without the edge.
 pub(super) async fn start_edge(
     core: &Arc<Core>,
     mut config: EdgeConfig,
     is_explicit: bool,
     messages: Option<Arc<MessageLog>>,
+    pass: &mut TrunkPass,
 ) -> Result<Option<Edge>, StartError> {
     config.messages = messages;
-    match Edge::start(Arc::clone(core), config).await {
+    match Edge::start(Arc::clone(core), config, |stored| pass.look_at(stored)).await {
         Ok(edge) => Ok(Some(edge)),
         Err(error @ EdgeError::Listen { .. }) if !is_explicit => {
             tracing::warn!(%error, "SIP is disabled; set another address with --sip-listen");

@@ -1,6 +1,6 @@
 //! The world that fills a new database when a server starts.
 
-use control_plane::{Control, World, WorldKey, scenario};
+use control_plane::{Control, TrunkPass, World, WorldKey, scenario};
 use didww_types::Secret;
 
 use super::StartError;
@@ -8,11 +8,12 @@ use crate::config::{Config, WorldSource};
 
 /// Loads the world that the builder or the configuration names, unless one of its accounts exists. The configured API
 /// key becomes one of its first account, unless the world has it already. Returns the random key of the first account,
-/// if it has no other.
+/// if it has no other. A `pass` over the trunks before is dropped if it lacks those of the world.
 pub(super) async fn prepare_world(
     control: &Control,
     config: &Config,
     given: Option<World>,
+    pass: &mut Option<TrunkPass>,
 ) -> Result<Option<Secret>, StartError> {
     let read = match given {
         Some(world) => Some(("of the builder".to_owned(), world)),
@@ -37,6 +38,7 @@ pub(super) async fn prepare_world(
     {
         first.keys.push(WorldKey::named(key.clone()));
     }
+    *pass = None;
     let loaded = control.load_world(&world, None).await;
     let loaded = loaded.map_err(|error| StartError::World(source.clone(), error.to_string()))?;
     tracing::info!(

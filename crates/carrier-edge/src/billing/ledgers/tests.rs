@@ -52,7 +52,7 @@ async fn ledgers_that_fell_behind_the_feed_are_compared_with_their_trunks() {
     let store = SqliteStore::in_memory().unwrap();
     let scope = Scope { account: 1, spec: VoiceOutTrunk::SPEC };
     let billing = Billing::default();
-    billing.load(&store, at(), &Trunks::new(String::new(), Vec::new())).await.unwrap();
+    billing.load(&store, at(), &Trunks::new(String::new(), Vec::new()), |_| {}).await.unwrap();
     let (created_at, links) = (at(), Vec::new());
     let insert =
         Change::Insert { scope, id: TRUNK, created_at, attributes: attributes(true), links, meta: None };
