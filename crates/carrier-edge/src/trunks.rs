@@ -231,8 +231,10 @@ impl Trunks {
 
     /// Applies trunks. Up to `threads` threads compute their terms, which takes longest.
     fn apply_trunks(&self, state: &mut State, page: &[StoredRecord], threads: usize) {
-        for StoredRecord { account, .. } in page {
-            state.name(*account);
+        for of_account in page.chunk_by(|one, next| one.account == next.account) {
+            if let Some(first) = of_account.first() {
+                state.name(first.account);
+            }
         }
         let prepared = self.prepare(state, page, threads);
         for (stored, Prepared { unknown, terms }) in page.iter().zip(prepared) {
@@ -308,7 +310,7 @@ fn insert(state: &mut State, account: i64, id: Uuid, terms: Result<TrunkTerms, S
         tracing::error!(trunk = %id, error, "a trunk admits no calls: its terms cannot be computed");
         state.index.remove(&wire_id(id));
         state.unusable.insert(id, account);
-    } else {
+    } else if !state.unusable.is_empty() {
         state.unusable.remove(&id);
     }
 }

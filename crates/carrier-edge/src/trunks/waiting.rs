@@ -42,6 +42,10 @@ impl Waiting {
 
     /// Removes a trunk, if it waits.
     pub(super) fn remove(&mut self, trunk: Uuid) -> Option<StoredRecord> {
+        // Nearly always. The map would hash the id all the same.
+        if self.trunks.is_empty() {
+            return None;
+        }
         let WaitingTrunk { stored, unknown } = self.trunks.remove(&trunk)?;
         for did in &unknown {
             if let Some(trunks) = self.by_did.get_mut(did) {
