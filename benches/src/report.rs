@@ -231,7 +231,8 @@ const FOOT: &str = "
 - **Steady calls** are 200 new ones a second that last two seconds each, recorded in a database file, for ten
   minutes. A short run takes one minute, and reads memory first after six seconds.
 - **Trunks in the edge's index** is the time of a server with the large database from its start to its
-  start-up message, less that of a server without an edge, and its resident memory then.
+  start-up message, less that of a server without an edge, which reads all trunks too, to check them; and its resident
+  memory then. The trunks differ in their names, times of creation and usernames alone.
 - **trunkctl plan** reads a declaration of 10,000 trunks and finds them as they are. The bare client is this process: it asks for a
   token, requests the same pages and parses their JSON. Memory is the most that the process had.
 - **Idle console** is the processor time of a server on which nothing happens, with its edge, while one client has read what the
