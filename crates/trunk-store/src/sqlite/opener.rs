@@ -53,23 +53,38 @@ impl Opener {
 
 /// Opens a connection for reads by a key.
 pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | NO_MUTEX)?;
+    let connection = read_only(path)?;
     // Pages of the file are read where it is mapped. The cache, of 512 KiB, contains only pages of the log, and each
     // commit empties it.
-    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512;")?;
-    map(&connection)?;
-    disable_checkpoint_on_close(&connection);
-    // The first read opens the log, so that later reads succeed even if the files are deleted. This one needs no
-    // schema, whose parsing takes longer than everything else here.
-    connection.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0))?;
-    prepare(&connection);
+    connection.execute_batch("PRAGMA cache_size = -512;")?;
     Ok(connection)
 }
 
-/// Opens a connection for long reads, which sort in memory and so need no space on a disk.
+/// Opens a connection for long reads, which sort in memory and so need no space on a disk. Its thread calls
+/// [`size_scan_cache`] when it starts.
 pub(super) fn scan_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = reader(path)?;
-    connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1024;")?;
+    let connection = read_only(path)?;
+    connection.execute_batch("PRAGMA temp_store = MEMORY;")?;
+    Ok(connection)
+}
+
+/// Sets the size of the page cache of a connection for long reads. The engine parses the schema for it, so a start, in
+/// which nothing may be read with the connection, leaves it out. If it fails, the first read of the schema fails too.
+pub(super) fn size_scan_cache(connection: &Connection) {
+    if let Err(error) = connection.execute_batch("PRAGMA cache_size = -1024;") {
+        tracing::debug!(%error, "the page cache of a connection for long reads has the engine's size");
+    }
+}
+
+/// Opens a connection that reads, without parsing the schema, which takes longer than everything else here.
+fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | NO_MUTEX)?;
+    connection.execute_batch("PRAGMA query_only = ON;")?;
+    map(&connection)?;
+    disable_checkpoint_on_close(&connection);
+    // The first read opens the log, so that later reads succeed even if the files are deleted.
+    connection.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0))?;
+    prepare(&connection);
     Ok(connection)
 }
 
@@ -86,6 +101,22 @@ mod tests {
     use super::super::SqliteStore;
     use super::super::files::Files;
     use super::*;
+
+    #[test]
+    fn a_connection_for_long_reads_is_opened_without_the_schema() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one.db");
+        let made = Connection::open(&path).unwrap();
+        // The engine refuses this schema when it parses it.
+        made.execute_batch(
+            "PRAGMA journal_mode = WAL; CREATE TABLE t (a); PRAGMA writable_schema = ON; \
+             UPDATE sqlite_schema SET sql = 'CREATE nothing';",
+        )
+        .unwrap();
+        assert!(reader(&path).is_err());
+        let connection = scan_reader(&path).unwrap();
+        assert!(connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).is_err());
+    }
 
     #[test]
     fn no_further_connection_is_opened_while_a_file_is_not_at_its_path() {

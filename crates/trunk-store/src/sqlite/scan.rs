@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use super::error::failed;
 use super::memory::SharedConnection;
-use super::opener::Opener;
+use super::opener::{Opener, size_scan_cache};
 use super::queued_write::{closed, lock};
 use crate::{Asker, StoreError, StoreLimits};
 
@@ -229,6 +229,9 @@ pub(super) fn join(threads: Vec<JoinHandle<()>>) {
 
 /// Runs reads on a thread until the store is closed.
 fn run_thread(shared: &Arc<Shared>, mut source: Source) {
+    if let Source::Own(connection) = &source {
+        size_scan_cache(connection);
+    }
     while let Some((asker, scan)) = next_scan(shared) {
         run_scan(shared, &mut source, scan);
         lock(&shared.state).turns.done(asker);

@@ -41,6 +41,15 @@ fn blocked_read(
 }
 
 #[tokio::test]
+async fn the_cache_of_a_connection_is_sized_when_its_thread_starts() {
+    let scans = scans(1, limits());
+    let size = scans.read(HEAVY, |connection| {
+        connection.query_row("PRAGMA cache_size", [], |row| row.get::<_, i64>(0)).map_err(failed)
+    });
+    assert_eq!(size.await, Ok(-1024));
+}
+
+#[tokio::test]
 async fn a_full_queue_of_one_asker_does_not_delay_another() {
     let scans = scans(3, limits());
     let (started_sender, started) = channel();
