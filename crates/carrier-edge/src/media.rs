@@ -8,12 +8,14 @@
 pub(crate) mod host_lookups;
 mod stream;
 
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use didww_types::Timestamp;
 use lab::PacketLoss;
-use service_base::net::{self, Budget};
+use service_base::net::{Budget, ReceiveLoop};
 use sip_transport::{MediaSocket, SocketGuard};
 use tokio::net::UdpSocket;
 use trunk_rules::carrier::{Media, MediaHost};
@@ -38,6 +40,7 @@ pub(crate) struct Endpoint {
     is_ipv6: bool,
     stream: Stream,
     read_budget: Budget,
+    receive_loop: ReceiveLoop,
     call_lookups: CallLookups,
     /// The packets that a fault loses on their way to the caller. They count as sent.
     loss: Option<Box<PacketLoss>>,
@@ -68,6 +71,7 @@ impl Endpoint {
             is_ipv6,
             stream,
             read_budget: Budget::new(READ_PACKETS_PER_SECOND, READ_BURST),
+            receive_loop: ReceiveLoop::default(),
             call_lookups: CallLookups::new(call_state.account()),
             loss: None,
         };
@@ -128,10 +132,10 @@ impl Endpoint {
         }
     }
 
-    /// Receives and echoes packets until the future is dropped. Cancel safe.
-    pub(crate) async fn receive(&mut self, inner: &Inner) {
+    /// Receives and echoes packets. It is never ready.
+    fn poll_receive(&mut self, inner: &Inner, context: &mut Context<'_>) -> Poll<()> {
         let clock = &inner.core.clock;
-        let Self { socket, is_ipv6, stream, read_budget, loss, .. } = self;
+        let Self { socket, is_ipv6, stream, read_budget, receive_loop, loss, .. } = self;
         let is_ipv6 = *is_ipv6;
         let mut take = |packet: &mut [u8], from| {
             let echo = stream.receive(packet, from, clock.now(), clock.stopwatch(), &inner.media_bytes);
@@ -142,7 +146,7 @@ impl Endpoint {
                 let _lost = socket.try_send_to(packet, of_family(target, is_ipv6));
             }
         };
-        net::receive_loop(socket, clock, read_budget, &mut take).await;
+        receive_loop.poll(socket, clock, read_budget, &mut take, context)
     }
 
     /// When the RTP timeout ends the call, unless another packet arrives.
@@ -151,12 +155,12 @@ impl Endpoint {
     }
 }
 
-/// Receives and echoes packets as [`Endpoint::receive`] does; nothing without an endpoint. Cancel safe.
-pub(crate) async fn receive_media(media: Option<&mut Endpoint>, inner: &Inner) {
-    match media {
-        Some(media) => media.receive(inner).await,
-        None => std::future::pending().await,
-    }
+/// Receives and echoes packets until the future is dropped; nothing without an endpoint. Cancel safe.
+pub(crate) fn receive_media(mut media: Option<&mut Endpoint>, inner: &Inner) -> impl Future<Output = ()> {
+    poll_fn(move |context| match &mut media {
+        Some(media) => media.poll_receive(inner, context),
+        None => Poll::Pending,
+    })
 }
 
 /// Converts an address for a socket: an IPv6 socket needs an IPv4 address as an IPv4-mapped one.
