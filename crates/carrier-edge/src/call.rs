@@ -62,8 +62,8 @@ static ACCOUNT_LIMIT_LOG: LogLimiter =
 
 /// Runs a call from its admission to its record. The channel is released when the call ends, for any reason.
 ///
-/// This future lives as long as the call. What is needed only before the call is answered, or after its end, is in others,
-/// which are dropped as soon as they have ended.
+/// This future lives as long as the call. What is needed only before the call is answered, or after its end, is in
+/// others, which are dropped as soon as they have ended.
 pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start<'_>>) {
     let Some(Begun { held, mut call, setup }) = Box::pin(Call::begin(inner, stack, start)).await else {
         return;
@@ -86,8 +86,8 @@ pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start
     }
 }
 
-/// Writes the record of a call that has ended. Returns its INVITE if the final response is not acknowledged yet, and the
-/// entry of one that was answered among the pending INVITEs.
+/// Writes the record of a call that has ended. Returns its INVITE if the final response is not acknowledged yet, and
+/// the entry of one that was answered among the pending INVITEs.
 async fn finish<'a>(mut call: Call<'a>, held: Held<'a>, end: End) -> (Option<Incoming>, Option<Pending<'a>>) {
     let (inner, Held { channel, span }) = (call.inner, held);
     let (ending, unacknowledged_invite) = match end {
@@ -249,12 +249,12 @@ impl Call<'_> {
         }
     }
 
-    /// Rings and answers, and waits until the caller acknowledges the answer. Returns when the far end hangs up; `None` if
-    /// it never does.
+    /// Rings and answers, and waits until the caller acknowledges the answer. Returns when the far end hangs up; `None`
+    /// if it never does.
     ///
     /// # Errors
-    /// The end of a call that was not answered, or ended before its answer was acknowledged. Boxed, because the future of
-    /// the call has room for it.
+    /// The end of a call that was not answered, or ended before its answer was acknowledged. Boxed, because the future
+    /// of the call has room for it.
     async fn ring_and_answer(&mut self, setup: Box<Setup>) -> Result<Option<Timestamp>, Box<End>> {
         let Setup { mut request, offered, plan, fault } = *setup;
         let started = self.call_state().origin.started;

@@ -42,8 +42,8 @@ pub(crate) struct Start<'a> {
 impl<'a> Call<'a> {
     /// Registers an admitted call. Returns `None` if its INVITE names no dialog and was refused.
     ///
-    /// The boxes of what the call is made from are freed when this ends: moving a value out of its box does not free the
-    /// box.
+    /// The boxes of what the call is made from are freed when this ends: moving a value out of its box does not free
+    /// the box.
     pub(super) async fn begin(
         inner: &'a Arc<Inner>,
         stack: &'a Arc<Stack>,
