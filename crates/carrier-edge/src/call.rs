@@ -413,7 +413,6 @@ impl Call<'_> {
     /// Runs an acknowledged call until one side hangs up or a time limit ends it: silence, session timer,
     /// threshold, or `MAX_CALL_DURATION`. Returns how it ended, and true if the edge must send a BYE.
     async fn run_established(&mut self, hang_up_at: Option<Timestamp>) -> (Ending, bool) {
-        let call_state = Arc::clone(&self.registered.call_state);
         let clock = &self.inner.core.clock;
         let longest = clock.now().after(MAX_CALL_DURATION);
         loop {
@@ -440,7 +439,7 @@ impl Call<'_> {
                 lease = pending_refresh::connection(self.reconnecting.as_mut()) => {
                     Box::pin(self.reconnected(lease)).await;
                 }
-                Some(event) = call_state.mailbox.next() => match event {
+                Some(event) = self.registered.call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
                         self.byes.push(bye);
                         return (hung_up(HungUpBy::Caller), false);

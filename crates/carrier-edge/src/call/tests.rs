@@ -7,5 +7,5 @@ fn size<'a, F: Future>(_run: impl FnOnce(&'a Arc<Inner>, &'a Arc<Stack>, Box<Sta
 /// Each active call has one.
 #[test]
 fn the_future_of_a_call_is_small() {
-    assert!(size(run) <= 1_536, "{}", size(run));
+    assert!(size(run) <= 1_280, "{}", size(run));
 }
