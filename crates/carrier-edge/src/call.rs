@@ -27,15 +27,15 @@ use lab::CallFault;
 use service_base::log_limiter::LogLimiter;
 use service_base::slots::Slot;
 use sip_transport::session_timer::Session;
+use tracing::Span;
 use trunk_rules::carrier::{Cause, Media};
 
 use super::attempt_log;
 use super::billing::RecordOf;
 use super::call_event::{CallEvent, PendingBye};
-use super::call_state::{CallState, DialogKey, Origin};
+use super::call_state::CallState;
 use super::calls::Registered;
 use super::changes::has_lost_its_trunk;
-use super::diagnosis::refuse_unchecked;
 use super::far_end::{Outcome, Then};
 use super::hung_up_by::HungUpBy;
 use super::inner::Inner;
@@ -60,54 +60,43 @@ const MAX_CALL_DURATION: Duration = Duration::from_hours(24);
 static ACCOUNT_LIMIT_LOG: LogLimiter =
     LogLimiter::new("accounts had calls refused at their limit of active calls");
 
-const NO_DIALOG: &str = "the INVITE has no Call-ID, From tag or CSeq that could name its dialog";
-
 /// Runs a call from its admission to its record. The channel is released when the call ends, for any reason.
+///
+/// This future lives as long as the call. What is needed only before the call is answered, or after its end, is in
+/// others, which are dropped as soon as they have ended.
 pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start<'_>>) {
-    let Start { request, mut admitted, channel, started, pending } = *start;
-    let (Some(key), Some((sequence, _))) = (DialogKey::of(&request), request.sequence()) else {
-        drop(channel);
-        return Box::pin(refuse_unchecked(inner, request, 400, NO_DIALOG)).await;
+    let Some(Begun { held, mut call, setup }) = Box::pin(Call::begin(inner, stack, start)).await else {
+        return;
     };
-    let offered = admitted.media.take().map(Box::new);
-    let call_state = CallState::new(
-        key,
-        Origin::of(inner.core.ids.record(started), &request, started),
-        sequence,
-        *admitted,
-        inner.config.dtmf_digits,
-    );
-    let registered = inner.calls.register(call_state);
-    let span = span::begin(&registered.call_state);
-    if has_lost_its_trunk(inner, &registered.call_state) {
-        // The trunk was deleted after it admitted the call, and no later change reports that.
-        let _full = registered.call_state.mailbox.put(CallEvent::EndFor(Cause::TrunkDeleted));
+    let end = match Box::pin(call.ring_and_answer(setup)).await {
+        Ok(hang_up_at) => {
+            let (ending, owes_bye) = call.run_established(hang_up_at).await;
+            End::Answered(ending, owes_bye)
+        }
+        Err(end) => *end,
+    };
+    let (unacknowledged_invite, pending) = Box::pin(finish(call, held, end)).await;
+    if let Some(mut request) = unacknowledged_invite {
+        // The final response to a refused or cancelled INVITE is repeated until its ACK arrives.
+        Box::pin(request.wait_refusal_delivered()).await;
     }
-    let fault = fault::of(inner, &registered.call_state).await;
-    let plan = inner.config.far_end.outcome(registered.call_state.destination);
-    let (plan, sentence) = fault::applied(fault.as_ref(), plan);
-    attempt_log::admitted(inner, &registered.call_state, sentence);
-    let mut call = Call {
-        inner,
-        stack,
-        registered,
-        pending: Some(pending),
-        media: None,
-        account_slot: None,
-        unacknowledged: None,
-        paid_until: None,
-        sdp_state: SdpState::new(inner.core.ids.word()),
-        reinvite: None,
-        session: None,
-        min_session_interval: 0,
-        dialog: None,
-        reliable: None,
-        pending_refresh: None,
-        reconnecting: None,
-        byes: Vec::new(),
+    if let Some(pending) = pending {
+        // It was answered: a copy of its INVITE that arrives later must not start a new call.
+        pending.remember(inner.core.clock.stopwatch());
+    }
+}
+
+/// Writes the record of a call that has ended. Returns its INVITE if the final response is not acknowledged yet, and
+/// the entry of one that was answered among the pending INVITEs.
+async fn finish<'a>(mut call: Call<'a>, held: Held<'a>, end: End) -> (Option<Incoming>, Option<Pending<'a>>) {
+    let (inner, Held { channel, span }) = (call.inner, held);
+    let (ending, unacknowledged_invite) = match end {
+        End::Unanswered(ending, request) => (ending, Some(request)),
+        End::Answered(ending, owes_bye) => {
+            call.end_dialog(&ending, owes_bye).await;
+            (ending, None)
+        }
     };
-    let setup = Box::new(Setup { request, offered, plan, fault });
-    let (ending, unacknowledged_invite) = call.run_to_end(setup).await;
     let pending = call.pending.take();
     for event in call.registered.leave() {
         match event {
@@ -139,14 +128,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, stack: &Arc<Stack>, start: Box<Start
     Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, kind)).await;
     // Dropped only now: a stop of the edge and the answer to a BYE wait for the record too.
     drop(call);
-    if let Some(mut request) = unacknowledged_invite {
-        // The final response to a refused or cancelled INVITE is repeated until its ACK arrives.
-        request.wait_refusal_delivered().await;
-    }
-    if let Some(pending) = pending {
-        // It was answered: a copy of its INVITE that arrives later must not start a new call.
-        pending.remember(inner.core.clock.stopwatch());
-    }
+    (unacknowledged_invite, pending)
 }
 
 /// Makes the record of an ended call, and logs problems with its media.
@@ -176,6 +158,19 @@ fn record_of(
         tracing::warn!(trunk, call_id, received, why, "RTP came and none was sent");
     }
     Box::new(record)
+}
+
+/// A call that can run.
+struct Begun<'a> {
+    held: Held<'a>,
+    call: Call<'a>,
+    setup: Box<Setup>,
+}
+
+/// What a call holds from its admission to its end.
+struct Held<'a> {
+    channel: Channels<'a>,
+    span: Option<Box<Span>>,
 }
 
 /// A call in progress: the state that its phases share.
@@ -221,17 +216,12 @@ struct Setup {
     fault: Option<CallFault>,
 }
 
-/// A call that was answered with 200.
-struct AnsweredCall {
-    outcome: AnswerOutcome,
-    /// When the far end hangs up; `None` if it never does.
-    hang_up_at: Option<Timestamp>,
-}
-
-/// A call that was not answered, with its INVITE, whose final response is not acknowledged yet.
-struct Unanswered {
-    ending: Ending,
-    request: Incoming,
+/// How a call ended.
+enum End {
+    /// It was not answered. The final response to its INVITE is not acknowledged yet.
+    Unanswered(Ending, Incoming),
+    /// It was answered with 200. The second field is true if the edge must send a BYE.
+    Answered(Ending, bool),
 }
 
 /// What followed the 200, up to its ACK or the end of the call.
@@ -247,17 +237,8 @@ impl Call<'_> {
         &self.registered.call_state
     }
 
-    /// Runs the call until it ends. Returns how it ended, and its INVITE if the final response is not
-    /// acknowledged yet.
-    async fn run_to_end(&mut self, setup: Box<Setup>) -> (Ending, Option<Incoming>) {
-        let AnsweredCall { outcome, hang_up_at } = match Box::pin(self.ring_and_answer(setup)).await {
-            Ok(answered) => answered,
-            Err(unanswered) => return (unanswered.ending, Some(unanswered.request)),
-        };
-        let (ending, owes_bye) = match outcome {
-            AnswerOutcome::Acknowledged => self.run_established(hang_up_at).await,
-            AnswerOutcome::Ended(ending, owes_bye) => (ending, owes_bye),
-        };
+    /// Ends the dialog of an answered call.
+    async fn end_dialog(&mut self, ending: &Ending, owes_bye: bool) {
         // What is still pending in the dialog goes on in tasks: neither the BYE nor the store must delay it.
         (self.reinvite, self.pending_refresh) = (None, None);
         if let (true, Some(dialog)) = (owes_bye, self.dialog.take()) {
@@ -266,14 +247,15 @@ impl Call<'_> {
             let reason = format!("SIP;cause={};text=\"{}\"", ending.code, ending.reason);
             Box::pin(dialog.bye(&reason, self.stack.reconnections())).await;
         }
-        (ending, None)
     }
 
-    /// Rings and answers.
+    /// Rings and answers, and waits until the caller acknowledges the answer. Returns when the far end hangs up; `None`
+    /// if it never does.
     ///
     /// # Errors
-    /// The ending of a call that was not answered.
-    async fn ring_and_answer(&mut self, setup: Box<Setup>) -> Result<AnsweredCall, Box<Unanswered>> {
+    /// The end of a call that was not answered, or ended before its answer was acknowledged. Boxed, because the future
+    /// of the call has room for it.
+    async fn ring_and_answer(&mut self, setup: Box<Setup>) -> Result<Option<Timestamp>, Box<End>> {
         let Setup { mut request, offered, plan, fault } = *setup;
         let started = self.call_state().origin.started;
         let (bind, advertise) = self.stack.media_at(&request);
@@ -296,7 +278,7 @@ impl Call<'_> {
         }
         let description = self.description(offered.as_deref());
         if let Some(ending) = self.ring(&mut request, offered.is_some(), &description, &plan).await {
-            return Err(Box::new(Unanswered { ending, request }));
+            return Err(Box::new(End::Unanswered(ending, request)));
         }
         let talk_time = match plan.then {
             Then::Answer(talk_time) => talk_time,
@@ -310,7 +292,7 @@ impl Call<'_> {
         }
         let answered = match Box::pin(self.charge(&mut request)).await {
             Ok(answered) => answered,
-            Err(ending) => return Err(Box::new(Unanswered { ending, request })),
+            Err(ending) => return Err(Box::new(End::Unanswered(ending, request))),
         };
         let hang_up_at = talk_time.map(|time| answered.after(time));
         call_state.end_by(answered.after(talk_time.unwrap_or(MAX_CALL_DURATION)));
@@ -323,7 +305,10 @@ impl Call<'_> {
         }
         let outcome =
             self.answer(&mut request, if has_description { &description } else { "" }, answered).await;
-        Ok(AnsweredCall { outcome, hang_up_at })
+        match outcome {
+            AnswerOutcome::Acknowledged => Ok(hang_up_at),
+            AnswerOutcome::Ended(ending, owes_bye) => Err(Box::new(End::Answered(ending, owes_bye))),
+        }
     }
 
     /// Takes a slot among the active calls of the account. Returns true if there was one; an emergency call
@@ -428,7 +413,6 @@ impl Call<'_> {
     /// Runs an acknowledged call until one side hangs up or a time limit ends it: silence, session timer,
     /// threshold, or `MAX_CALL_DURATION`. Returns how it ended, and true if the edge must send a BYE.
     async fn run_established(&mut self, hang_up_at: Option<Timestamp>) -> (Ending, bool) {
-        let call_state = Arc::clone(&self.registered.call_state);
         let clock = &self.inner.core.clock;
         let longest = clock.now().after(MAX_CALL_DURATION);
         loop {
@@ -455,7 +439,7 @@ impl Call<'_> {
                 lease = pending_refresh::connection(self.reconnecting.as_mut()) => {
                     Box::pin(self.reconnected(lease)).await;
                 }
-                Some(event) = call_state.mailbox.next() => match event {
+                Some(event) = self.registered.call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
                         self.byes.push(bye);
                         return (hung_up(HungUpBy::Caller), false);
@@ -486,3 +470,6 @@ impl Call<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,4 +31,4 @@ pub(crate) type PendingBye = oneshot::Sender<Infallible>;
 
 /// Limit of queued events for one call. Further requests of a peer that floods its own call are answered
 /// with 481.
-pub(crate) const MAX_QUEUED_EVENTS: usize = 16;
+pub(crate) const MAX_QUEUED_EVENTS: u32 = 16;

@@ -124,8 +124,8 @@ impl Eq for Entry {}
 pub(crate) struct Registered<'a> {
     stop_guard: StopGuard<'a>,
     pub call_state: Arc<CallState>,
-    /// The need for the connection that the call is signalled over.
-    need: Option<Need>,
+    /// The need for the connection that the call is signalled over. Boxed, because a call over UDP has none.
+    need: Option<Box<Need>>,
 }
 
 /// Keeps a stop of the edge waiting until it is dropped, or until the stop deadline passes.
@@ -152,7 +152,7 @@ impl Calls {
         if call_state.has_proved_address {
             *self.sources().entry(call_state.origin.source.ip()).or_default() += 1;
         }
-        let need = self.need(call_state.origin.source, call_state.origin.protocol);
+        let need = self.need(call_state.origin.source, call_state.origin.protocol).map(Box::new);
         Registered { stop_guard: self.delay_stop(), call_state, need }
     }
 
@@ -270,7 +270,7 @@ impl Calls {
 impl Registered<'_> {
     /// Records that a request of the caller moved the dialog to another port, such as that of a new connection.
     pub(crate) fn moved_to(&mut self, source: SocketAddr, transport: &str) {
-        let need = self.stop_guard.0.need(source, transport);
+        let need = self.stop_guard.0.need(source, transport).map(Box::new);
         drop(std::mem::replace(&mut self.need, need));
     }
 

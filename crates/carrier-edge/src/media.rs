@@ -8,12 +8,14 @@
 pub(crate) mod host_lookups;
 mod stream;
 
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use didww_types::Timestamp;
 use lab::PacketLoss;
-use service_base::net::{self, Budget};
+use service_base::net::{Budget, ReceiveLoop};
 use sip_transport::{MediaSocket, SocketGuard};
 use tokio::net::UdpSocket;
 use trunk_rules::carrier::{Media, MediaHost};
@@ -33,11 +35,14 @@ pub(crate) struct Endpoint {
     socket: UdpSocket,
     /// The registration of the socket as one of this server, and its share of the file descriptors.
     _held: SocketGuard,
-    address: SocketAddr,
-    /// The family of the socket, which `address` can differ from.
+    /// The host and the port that session descriptions name. Apart, because a `SocketAddr` takes twelve bytes more.
+    host: IpAddr,
+    port: u16,
+    /// The family of the socket, which `host` can differ from.
     is_ipv6: bool,
     stream: Stream,
     read_budget: Budget,
+    receive_loop: ReceiveLoop,
     call_lookups: CallLookups,
     /// The packets that a fault loses on their way to the caller. They count as sent.
     loss: Option<Box<PacketLoss>>,
@@ -54,20 +59,22 @@ impl Endpoint {
     ) -> Option<Self> {
         let MediaSocket { socket, address, held } = inner.ports.bind(bind).await?;
         let socket = UdpSocket::from_std(socket).ok()?;
-        let (address, is_ipv6) = (SocketAddr::new(advertise, address.port()), address.is_ipv6());
+        let (host, port, is_ipv6) = (advertise, address.port(), address.is_ipv6());
         let signalling = call_state.origin.source.ip();
         let own = inner.core.own.clone();
-        call_state.media.lock().local = Some(address);
+        call_state.media.lock().local = Some(SocketAddr::new(host, port));
         let facts = (Arc::clone(&call_state.media), now);
         let stream =
             Stream::new(signalling, Arc::clone(&call_state.trunk), own, inner.core.ids.word(), facts);
         let mut endpoint = Self {
             socket,
             _held: held,
-            address,
+            host,
+            port,
             is_ipv6,
             stream,
             read_budget: Budget::new(READ_PACKETS_PER_SECOND, READ_BURST),
+            receive_loop: ReceiveLoop::default(),
             call_lookups: CallLookups::new(call_state.account()),
             loss: None,
         };
@@ -84,7 +91,7 @@ impl Endpoint {
 
     /// The address that session descriptions name.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        SocketAddr::new(self.host, self.port)
     }
 
     /// Applies the outcome of an offer and its answer.
@@ -98,7 +105,7 @@ impl Endpoint {
                     .host_lookups
                     .resolve(&mut self.call_lookups, name, inner.core.clock.stopwatch())
                     .await;
-                let of_family = self.address.is_ipv4();
+                let of_family = self.host.is_ipv4();
                 let address = found.into_iter().find(|found| found.is_ipv4() == of_family);
                 address.map(|address| SocketAddr::new(address, media.port))
             }
@@ -128,10 +135,10 @@ impl Endpoint {
         }
     }
 
-    /// Receives and echoes packets until the future is dropped. Cancel safe.
-    pub(crate) async fn receive(&mut self, inner: &Inner) {
+    /// Receives and echoes packets. It is never ready.
+    fn poll_receive(&mut self, inner: &Inner, context: &mut Context<'_>) -> Poll<()> {
         let clock = &inner.core.clock;
-        let Self { socket, is_ipv6, stream, read_budget, loss, .. } = self;
+        let Self { socket, is_ipv6, stream, read_budget, receive_loop, loss, .. } = self;
         let is_ipv6 = *is_ipv6;
         let mut take = |packet: &mut [u8], from| {
             let echo = stream.receive(packet, from, clock.now(), clock.stopwatch(), &inner.media_bytes);
@@ -142,7 +149,7 @@ impl Endpoint {
                 let _lost = socket.try_send_to(packet, of_family(target, is_ipv6));
             }
         };
-        net::receive_loop(socket, clock, read_budget, &mut take).await;
+        receive_loop.poll(socket, clock, read_budget, &mut take, context)
     }
 
     /// When the RTP timeout ends the call, unless another packet arrives.
@@ -151,12 +158,12 @@ impl Endpoint {
     }
 }
 
-/// Receives and echoes packets as [`Endpoint::receive`] does; nothing without an endpoint. Cancel safe.
-pub(crate) async fn receive_media(media: Option<&mut Endpoint>, inner: &Inner) {
-    match media {
-        Some(media) => media.receive(inner).await,
-        None => std::future::pending().await,
-    }
+/// Receives and echoes packets until the future is dropped; nothing without an endpoint. Cancel safe.
+pub(crate) fn receive_media(mut media: Option<&mut Endpoint>, inner: &Inner) -> impl Future<Output = ()> {
+    poll_fn(move |context| match &mut media {
+        Some(media) => media.poll_receive(inner, context),
+        None => Poll::Pending,
+    })
 }
 
 /// Converts an address for a socket: an IPv6 socket needs an IPv4 address as an IPv4-mapped one.

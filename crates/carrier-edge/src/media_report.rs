@@ -136,7 +136,7 @@ impl MediaReport {
             dtmf: DtmfReport {
                 telephone_events: facts.dtmf.telephone_events,
                 info: facts.dtmf.info,
-                digits: facts.dtmf.digits.clone(),
+                digits: facts.dtmf.digits.as_deref().map(str::to_owned),
             },
         }
     }
@@ -182,7 +182,7 @@ mod tests {
             dtmf: Dtmf::new(true),
             ..MediaFacts::default()
         };
-        (facts.dtmf.telephone_events, facts.dtmf.info, facts.dtmf.digits) = (13, 14, Some("5#".to_owned()));
+        (facts.dtmf.telephone_events, facts.dtmf.info, facts.dtmf.digits) = (13, 14, Some("5#".into()));
         // Two packets are missing, and the last one is ten milliseconds late: 80 units of the clock, of which a
         // sixteenth is jitter.
         for (sequence, timestamp, arrival) in [(1, 0, 0), (4, 480, 70)] {

@@ -40,7 +40,7 @@ struct State {
 pub(crate) struct Pending<'a> {
     merged: &'a MergedRequests,
     hash: u64,
-    remembered_until: Option<Duration>,
+    is_remembered: bool,
 }
 
 impl MergedRequests {
@@ -65,7 +65,7 @@ impl MergedRequests {
             }
         }
         // Constructed only for a new entry: dropping a `Pending` would take the lock that is held here.
-        state.known.insert(hash).then(|| Pending { merged: self, hash, remembered_until: None })
+        state.known.insert(hash).then(|| Pending { merged: self, hash, is_remembered: false })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -76,25 +76,21 @@ impl MergedRequests {
 impl Pending<'_> {
     /// Ends the pending state, and keeps the INVITE's identity so that a delayed copy does not become another call.
     pub(crate) fn remember(mut self, now: Duration) {
-        self.remembered_until = Some(now + COPY_WINDOW);
+        self.is_remembered = true;
+        let mut state = self.merged.lock();
+        if state.finished.len() >= MAX_REMEMBERED
+            && let Some((_, oldest)) = state.finished.pop_front()
+        {
+            state.known.remove(&oldest);
+        }
+        state.finished.push_back((now + COPY_WINDOW, self.hash));
     }
 }
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        let mut state = self.merged.lock();
-        match self.remembered_until {
-            None => {
-                state.known.remove(&self.hash);
-            }
-            Some(until) => {
-                if state.finished.len() >= MAX_REMEMBERED
-                    && let Some((_, oldest)) = state.finished.pop_front()
-                {
-                    state.known.remove(&oldest);
-                }
-                state.finished.push_back((until, self.hash));
-            }
+        if !self.is_remembered {
+            self.merged.lock().known.remove(&self.hash);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Work whose result its owner waits for, and which goes on without it.
 
-use std::future::pending;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use tokio::runtime::Handle;
 
@@ -24,10 +25,15 @@ impl<T: Send + 'static> Awaited<T> {
 
     /// Waits for the result, and forever if it was returned before. Cancel safe.
     pub async fn result(&mut self) -> T {
-        let Some(work) = &mut self.0 else { return pending().await };
-        let result = work.get_mut().unwrap_or_else(PoisonError::into_inner).await;
+        poll_fn(|context| self.poll_result(context)).await
+    }
+
+    /// Polls for the result, which is never ready if it was returned before.
+    pub fn poll_result(&mut self, context: &mut Context<'_>) -> Poll<T> {
+        let Some(work) = &mut self.0 else { return Poll::Pending };
+        let result = ready!(work.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll(context));
         self.0 = None;
-        result
+        Poll::Ready(result)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use didww_types::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// The times to which the clock can be set, in milliseconds since 1970: the years 1970 to 8999. Records have
 /// no earlier dates. Timestamps end before the year 10000: close to it, a later time would equal the current
@@ -31,7 +31,7 @@ struct Inner {
     is_changed: AtomicBool,
     state: Mutex<State>,
     /// Wakes sleepers when the time is frozen, advanced or resumed.
-    changed: watch::Sender<()>,
+    changed: Notify,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,7 +56,7 @@ impl Clock {
             started_at: system_millis(),
             is_changed: AtomicBool::new(false),
             state: Mutex::default(),
-            changed: watch::Sender::new(()),
+            changed: Notify::new(),
         }))
     }
 
@@ -123,29 +123,28 @@ impl Clock {
 
     /// Waits until the clock reaches a time, by running or by being advanced.
     pub async fn sleep_until(&self, at: Timestamp) {
-        let mut changed = self.0.changed.subscribe();
         loop {
-            // Marked as seen before the time is read, so that every later change wakes this task.
-            changed.mark_unchanged();
+            // Made before the time is read, so that every later change wakes this task. A receiver of a channel would
+            // make this future larger by a third, and each active call has one.
+            let changed = self.0.changed.notified();
             let state = self.state();
             let left = at.as_unix_millis().saturating_sub(millis(state));
             let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else { return };
             let sleep =
                 if state.frozen.is_some() { MAX_SLEEP } else { MAX_SLEEP.min(Duration::from_millis(left)) };
-            let _woken = tokio::time::timeout(sleep, changed.changed()).await;
+            let _woken = tokio::time::timeout(sleep, changed).await;
         }
     }
 
     /// Waits until the clock reads earlier than `at`, a time that it has reached before: until it was set
     /// back. A step of the system's clock is noticed within a minute.
     pub async fn set_back_before(&self, at: Timestamp) {
-        let mut changed = self.0.changed.subscribe();
         loop {
-            changed.mark_unchanged();
+            let changed = self.0.changed.notified();
             if self.now() < at {
                 return;
             }
-            let _woken = tokio::time::timeout(MAX_SLEEP, changed.changed()).await;
+            let _woken = tokio::time::timeout(MAX_SLEEP, changed).await;
         }
     }
 
@@ -160,7 +159,7 @@ impl Clock {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.is_changed.store(true, Ordering::SeqCst);
         change(&mut state);
-        self.0.changed.send_replace(());
+        self.0.changed.notify_waiters();
         Timestamp::from_unix_millis(millis(*state))
     }
 }
@@ -233,6 +232,37 @@ mod tests {
         assert_eq!(sleeper.as_mut().now_or_never(), None);
         clock.advance(Duration::from_millis(1));
         sleeper.await;
+    }
+
+    /// A change between the look at the time and the first wait would be missed by a waiter that is registered late.
+    #[tokio::test]
+    async fn sleepers_on_other_threads_miss_no_change() {
+        let clock = Clock::system();
+        let start = clock.freeze(None);
+        let sleepers: Vec<_> = (1..=20)
+            .map(|step| {
+                let clock = clock.clone();
+                tokio::task::spawn_blocking(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+                    runtime.unwrap().block_on(clock.sleep_until(start.after(Duration::from_secs(step))));
+                })
+            })
+            .collect();
+        for _ in 0..20 {
+            std::thread::yield_now();
+            clock.advance(Duration::from_secs(1));
+        }
+        let all = futures_util::future::join_all(sleepers);
+        let woken = tokio::time::timeout(MAX_SLEEP / 2, all).await.expect("no change is missed");
+        assert!(woken.iter().all(Result::is_ok));
+    }
+
+    /// Each active call has one.
+    #[tokio::test]
+    async fn the_future_of_a_sleeper_is_small() {
+        let clock = Clock::system();
+        let size = size_of_val(&clock.sleep_until(clock.now()));
+        assert!(size <= 256, "{size}");
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@
 //!
 //! - [`Turns`] yields to other tasks after 16 passes of a loop;
 //! - [`Budget`] limits packets or bytes in a second and in a burst;
-//! - [`receive_loop`] and [`receive`] read datagrams, and [`accept`] accepts one connection;
+//! - [`ReceiveLoop`] and [`receive`] read datagrams, and [`accept`] accepts one connection;
 //! - [`listen`] allows 4,096 connections to wait for `accept`.
 //!
 //! This module does not interpret the received bytes.
@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 pub use budget::Budget;
-pub use datagrams::{receive, receive_loop};
+pub use datagrams::{ReceiveLoop, receive};
 pub use own_sockets::{Entered, OwnSockets, Use, is_own_address};
 
 /// Passes of a loop after which it yields to other tasks.

@@ -34,9 +34,9 @@ impl Inbound {
 
 /// Maximum number of queued messages of a call. Further ones are dropped; a peer retransmits those that
 /// matter.
-const MAX_QUEUED_MESSAGES: usize = 16;
+const MAX_QUEUED_MESSAGES: u32 = 16;
 /// Further queue slots that only a BYE may use, so that a flooded call can still be hung up.
-const RESERVED_FOR_BYE: usize = 1;
+const RESERVED_FOR_BYE: u32 = 1;
 
 /// How often expired entries are removed.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(1);

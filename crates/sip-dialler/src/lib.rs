@@ -92,7 +92,7 @@ use tries::Tries;
 pub use tries::Try;
 
 /// Maximum number of events of a call, so that reporting never waits.
-const MAX_EVENTS: usize = 4;
+const MAX_EVENTS: u32 = 4;
 
 /// A running dialler. Dropping it ends all calls at once, like [`abandon`](Self::abandon).
 #[derive(Debug)]

@@ -104,7 +104,7 @@ impl ActiveCalls {
         let reserve = |id: &Uuid| {
             // Each request waits for its reply: the mailbox holds no more commands than there are open
             // requests.
-            let (sender, receiver) = mailbox(usize::MAX);
+            let (sender, receiver) = mailbox(u32::MAX);
             if self.stopping.load(Ordering::Relaxed) {
                 // This cannot fail: the mailbox is empty and its receiver is here.
                 let _sent = sender.try_send(Command::Stop);

@@ -1,5 +1,9 @@
 //! A session refresh that was sent and is not answered yet, or that waits for a connection.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
 use service_base::awaited::Awaited;
 use sip_transport::streams::Lease;
 use tokio::sync::oneshot;
@@ -13,21 +17,26 @@ pub(super) struct PendingRefresh {
     pub(super) has_offer: bool,
 }
 
-/// A connection to the caller that is being opened for a refresh: a lease of it, or `None` if there can be none.
-pub(super) type Reconnecting = oneshot::Receiver<Option<Lease>>;
+/// A connection to the caller that is being opened for a refresh: a lease of it, or `None` if there can be none. Boxed,
+/// because the future of every call has room for it.
+pub(super) type Reconnecting = oneshot::Receiver<Option<Box<Lease>>>;
 
 /// Waits for the end of an attempt to connect, for ever if there is none. Cancel safe.
-pub(super) async fn connection(reconnecting: Option<&mut Reconnecting>) -> Option<Lease> {
-    match reconnecting {
-        Some(reconnecting) => reconnecting.await.ok().flatten(),
-        None => std::future::pending().await,
-    }
+pub(super) fn connection(
+    mut reconnecting: Option<&mut Reconnecting>,
+) -> impl Future<Output = Option<Box<Lease>>> {
+    poll_fn(move |context| match &mut reconnecting {
+        Some(reconnecting) => Pin::new(&mut **reconnecting).poll(context).map(|opened| opened.ok().flatten()),
+        None => Poll::Pending,
+    })
 }
 
 /// Waits for the final response to a refresh, for ever if there is no refresh. Cancel safe.
-pub(super) async fn response(pending_refresh: Option<&mut PendingRefresh>) -> Option<FinalResponse> {
-    match pending_refresh {
-        Some(pending_refresh) => pending_refresh.response.result().await,
-        None => std::future::pending().await,
-    }
+pub(super) fn response(
+    mut pending_refresh: Option<&mut PendingRefresh>,
+) -> impl Future<Output = Option<FinalResponse>> {
+    poll_fn(move |context| match &mut pending_refresh {
+        Some(pending_refresh) => pending_refresh.response.poll_result(context),
+        None => Poll::Pending,
+    })
 }

@@ -38,13 +38,13 @@ impl Call<'_> {
                 () = sender.closed() => return,
                 opened = dialog.connect(stack.reconnections()) => opened,
             };
-            let _ended = sender.send(opened);
+            let _ended = sender.send(opened.map(Box::new));
         });
         self.reconnecting = Some(reconnecting);
     }
 
     /// Sends the refresh that waited for a connection. `None` if there can be none.
-    pub(super) async fn reconnected(&mut self, lease: Option<Lease>) {
+    pub(super) async fn reconnected(&mut self, lease: Option<Box<Lease>>) {
         self.reconnecting = None;
         let Some(dialog) = self.dialog.as_mut() else { return };
         if let Some(lease) = &lease {
@@ -54,7 +54,7 @@ impl Call<'_> {
             // A connection that the caller closes at once is no reason to open the next one at once.
             return self.refresh_after(REFRESH_RETRY_DELAY);
         }
-        self.send_refresh(lease).await;
+        self.send_refresh(lease.map(|lease| *lease)).await;
     }
 
     /// Sends a refresh: an UPDATE if the caller allows it, otherwise an INVITE with an offer of the current

@@ -2,7 +2,7 @@
 
 use trunk_rules::carrier::{Refusal, Warning, reason_phrase};
 
-use super::{Call, Unanswered};
+use super::{Call, End};
 use crate::ending_sentence::ending_sentence;
 use crate::hung_up_by::HungUpBy;
 use crate::inspection;
@@ -11,9 +11,9 @@ use crate::stack::Incoming;
 
 impl Call<'_> {
     /// Refuses an admitted call with the response of this ending.
-    pub(super) async fn refuse(&mut self, mut request: Incoming, ending: Ending) -> Box<Unanswered> {
+    pub(super) async fn refuse(&mut self, mut request: Incoming, ending: Ending) -> Box<End> {
         self.respond_with(&mut request, &ending).await;
-        Box::new(Unanswered { ending, request })
+        Box::new(End::Unanswered(ending, request))
     }
 
     /// Sends the final response of a call that ended unanswered. The response to a caller that a trunk identifies has

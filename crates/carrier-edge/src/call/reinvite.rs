@@ -1,5 +1,8 @@
 //! A re-INVITE of the caller that was answered with 200, until its ACK.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use service_base::awaited::Awaited;
 
 use crate::stack::{Acknowledgement, Incoming};
@@ -23,9 +26,11 @@ impl AnsweredReinvite {
 }
 
 /// Waits for the end of a re-INVITE's transaction, forever if there is none. Cancel safe.
-pub(super) async fn acknowledgement(reinvite: Option<&mut AnsweredReinvite>) -> Option<Acknowledgement> {
-    match reinvite {
-        Some(reinvite) => reinvite.acknowledgement.result().await,
-        None => std::future::pending().await,
-    }
+pub(super) fn acknowledgement(
+    mut reinvite: Option<&mut AnsweredReinvite>,
+) -> impl Future<Output = Option<Acknowledgement>> {
+    poll_fn(move |context| match &mut reinvite {
+        Some(reinvite) => reinvite.acknowledgement.poll_result(context),
+        None => Poll::Pending,
+    })
 }

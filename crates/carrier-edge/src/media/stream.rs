@@ -256,7 +256,7 @@ fn count_foreign(facts: &mut MediaFacts, source: IpAddr) {
     facts.dropped.source += 1;
     let sources = &mut facts.dropped_from;
     if sources.len() < MAX_NAMED_SOURCES && !sources.contains(&source) {
-        sources.push(source);
+        *sources = sources.iter().copied().chain([source]).collect();
     }
 }
 

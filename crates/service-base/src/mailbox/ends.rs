@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::{Mailbox, wake};
 
 /// Creates a mailbox that holds up to `capacity` messages, as a pair of sender and receiver.
-pub fn mailbox<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+pub fn mailbox<T>(capacity: u32) -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared { mailbox: Mailbox::new(capacity), senders: AtomicUsize::new(1) });
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
@@ -25,9 +25,8 @@ pub struct Receiver<T>(Arc<Shared<T>>);
 
 impl<T> Sender<T> {
     /// How many more messages fit at this moment.
-    pub fn room(&self) -> usize {
-        let state = self.0.mailbox.lock();
-        state.capacity.saturating_sub(state.queue.len())
+    pub fn room(&self) -> u32 {
+        self.0.mailbox.lock().room()
     }
 
     /// Adds a message without waiting.

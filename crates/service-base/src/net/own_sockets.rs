@@ -28,22 +28,24 @@ struct Inner {
 }
 
 /// The registration of a socket. Dropping it removes the socket from the table.
+// Each call has one, and a `SocketAddr` would take twelve bytes more.
 #[derive(Debug)]
 pub struct Entered {
     own: OwnSockets,
-    address: SocketAddr,
+    ip: IpAddr,
+    port: u16,
     purpose: Use,
 }
 
 impl OwnSockets {
     /// Registers a socket's local address, which may be unspecified (`0.0.0.0` or `::`).
     pub fn enter(&self, address: SocketAddr, purpose: Use) -> Entered {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let (ip, port) = (address.ip().to_canonical(), address.port());
         let mut by_port = self.0.by_port.write().unwrap_or_else(PoisonError::into_inner);
         // Nearly every port has one socket, and a first push would take room for four.
-        let at_port = by_port.entry(address.port()).or_insert_with(|| Vec::with_capacity(1));
-        at_port.push((address.ip(), purpose));
-        Entered { own: self.clone(), address, purpose }
+        let at_port = by_port.entry(port).or_insert_with(|| Vec::with_capacity(1));
+        at_port.push((ip, purpose));
+        Entered { own: self.clone(), ip, port, purpose }
     }
 
     /// Sets the public address under which peers reach this machine. Only the first call has an effect.
@@ -73,13 +75,13 @@ impl OwnSockets {
 impl Drop for Entered {
     fn drop(&mut self) {
         let mut by_port = self.own.0.by_port.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(at_port) = by_port.get_mut(&self.address.port()) else { return };
-        let own = (self.address.ip(), self.purpose);
+        let Some(at_port) = by_port.get_mut(&self.port) else { return };
+        let own = (self.ip, self.purpose);
         if let Some(index) = at_port.iter().position(|entry| *entry == own) {
             at_port.swap_remove(index);
         }
         if at_port.is_empty() {
-            by_port.remove(&self.address.port());
+            by_port.remove(&self.port);
         }
     }
 }

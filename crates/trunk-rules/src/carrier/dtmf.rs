@@ -23,7 +23,7 @@ pub struct Dtmf {
     /// Keys that were received in INFO requests.
     pub info: u32,
     /// The first 64 keys, if they are kept.
-    pub digits: Option<String>,
+    pub digits: Option<Box<str>>,
     /// The source and timestamp of the last telephone event: all packets of an event have the same.
     last_event: Option<(u32, u32)>,
 }
@@ -31,7 +31,7 @@ pub struct Dtmf {
 impl Dtmf {
     /// Starts to count; `keeps_digits` is whether the keys themselves are kept.
     pub fn new(keeps_digits: bool) -> Self {
-        Self { digits: keeps_digits.then(String::new), ..Self::default() }
+        Self { digits: keeps_digits.then(Box::default), ..Self::default() }
     }
 
     /// Counts a telephone event, unless the packet continues or repeats the last one. The payload is `None` if
@@ -61,7 +61,9 @@ impl Dtmf {
 
     fn keep(&mut self, key: char) {
         if let Some(digits) = self.digits.as_mut().filter(|digits| digits.len() < MAX_DIGITS) {
-            digits.push(key);
+            let mut all = String::from(std::mem::take(digits));
+            all.push(key);
+            *digits = all.into_boxed_str();
         }
     }
 }

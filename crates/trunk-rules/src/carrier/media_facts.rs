@@ -137,8 +137,9 @@ pub struct MediaFacts {
     pub first_source: Option<SocketAddr>,
     /// Packets that were neither processed nor echoed, counted by reason.
     pub dropped: Dropped,
-    /// Some of the sources that are not allowed, and of strangers.
-    pub dropped_from: Vec<IpAddr>,
+    /// Some of the sources that are not allowed, and of strangers. A slice, because every call has these facts, and few
+    /// have such sources.
+    pub dropped_from: Box<[IpAddr]>,
     /// The first payload type that was not agreed on.
     pub other_payload_type: Option<u8>,
     /// SRTP packets whose authentication tag was checked.
@@ -183,10 +184,10 @@ impl MediaFacts {
 mod tests {
     use super::*;
 
-    /// Each call has them. With a lock and the counters of an `Arc` they take 448 bytes of the allocator.
+    /// Each call has them. With a lock and the counters of an `Arc` they take 384 bytes, a size of the allocator.
     #[test]
     fn the_facts_of_a_call_are_small() {
         let size = size_of::<MediaFacts>();
-        assert!(size <= 448 - 24, "{size}");
+        assert!(size <= 384 - 24, "{size}");
     }
 }

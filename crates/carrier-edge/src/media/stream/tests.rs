@@ -257,7 +257,7 @@ fn a_few_sources_of_packets_that_are_dropped_are_named_and_all_packets_are_count
         assert_eq!(stage.echoes(&from), None, "{from}");
     }
     let facts = stage.facts.lock();
-    let named: Vec<IpAddr> = (10..18).map(|host| IpAddr::from([127, 0, 0, host])).collect();
+    let named: Box<[IpAddr]> = (10..18).map(|host| IpAddr::from([127, 0, 0, host])).collect();
     assert_eq!((facts.dropped.source, &facts.dropped_from), (40, &named));
     assert_eq!((facts.received.packets, facts.first_source), (0, None));
 }
