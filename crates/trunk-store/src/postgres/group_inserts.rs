@@ -2,7 +2,8 @@
 //!
 //! A transaction waits for the disk, and planning its statements is most of their cost; both are the same for one
 //! record and for many. So while transactions insert records of an account, further records wait, and the next
-//! transaction inserts them together. If it is refused, because of one of them, each has a transaction of its own.
+//! transaction inserts them together; a second one begins beside the first only if enough (`groups`) wait for it.
+//! If it is refused, because of one of them, each has a transaction of its own.
 //! Accounts do not share transactions: no account waits for another one's records.
 //!
 //! Bounds: [`LIMITS`], and the time that a record waits, [`WAIT_LIMIT`].
@@ -50,7 +51,9 @@ impl Node {
     }
 
     async fn insert_waiting(self: Arc<Self>, account: i64) {
-        while let Some(members) = self.groups.next(LIMITS, account) {
+        let mut inserted = 0;
+        while let Some(members) = self.groups.next(LIMITS, account, inserted) {
+            inserted = members.len();
             // In a task of its own, so that a panic ends only this task.
             let _ended = tokio::spawn(Arc::clone(&self).insert_group(members)).await;
         }

@@ -24,7 +24,30 @@ struct State {
 #[derive(Default)]
 struct Waiting {
     members: VecDeque<Member>,
+    /// How many of them are for transactions that have begun.
+    promised: usize,
+    /// Number of transactions.
     running: usize,
+    /// Number of records that they insert.
+    inserting: usize,
+    /// About how many records clients create at the same time: the most that waited and were inserted at once. It falls
+    /// by a tenth with each transaction.
+    at_once: usize,
+}
+
+impl Waiting {
+    fn present(&self) -> usize {
+        self.members.len() + self.inserting
+    }
+
+    /// Whether a transaction begins while others run. The first one always does: a lone record waits for nothing. Another
+    /// one begins once half of the records wait for it that clients create at the same time. It would otherwise insert
+    /// the first record that arrives after a commit alone, although most of its cost is the same for many.
+    fn may_begin(&self, limits: Limits, running: usize) -> bool {
+        let unpromised = self.members.len().saturating_sub(self.promised);
+        let half = limits.together.min(self.at_once.div_ceil(2));
+        running == 0 || (running < limits.running && unpromised >= half)
+    }
 }
 
 /// A waiting record, and the caller that waits for it.
@@ -75,16 +98,24 @@ impl Groups {
         state.waiting += 1;
         let of = state.accounts.entry(account).or_default();
         of.members.push_back(member);
-        let is_free = of.running < limits.running;
-        of.running += usize::from(is_free);
-        Ok(is_free)
+        of.at_once = of.at_once.max(of.present());
+        let begins = of.may_begin(limits, of.running);
+        if begins {
+            of.running += 1;
+            of.promised = of.members.len();
+        }
+        Ok(begins)
     }
 
-    /// Takes the records to insert next. `None` if no records are left, so that the caller ends.
-    pub(super) fn next(&self, limits: Limits, account: i64) -> Option<Vec<Member>> {
+    /// Takes the records to insert next. `inserted` is the number of records of the caller's last transaction, or zero
+    /// before its first one. `None` if no records are left, or too few while another transaction runs, so that the
+    /// caller ends: the last transaction leaves none.
+    pub(super) fn next(&self, limits: Limits, account: i64, inserted: usize) -> Option<Vec<Member>> {
         let mut state = self.state();
         let of = state.accounts.get_mut(&account)?;
-        let count = of.members.len().min(limits.together);
+        of.inserting = of.inserting.saturating_sub(inserted);
+        let goes_on = inserted == 0 || of.may_begin(limits, of.running.saturating_sub(1));
+        let count = if goes_on { of.members.len().min(limits.together) } else { 0 };
         if count == 0 {
             of.running -= 1;
             if of.running == 0 {
@@ -92,7 +123,10 @@ impl Groups {
             }
             return None;
         }
+        of.at_once = of.present().max(of.at_once.saturating_sub(of.at_once.div_ceil(10)));
         let members = of.members.drain(..count).collect();
+        of.promised = of.promised.saturating_sub(count);
+        of.inserting += count;
         state.waiting -= count;
         Some(members)
     }
@@ -124,10 +158,27 @@ mod tests {
         assert_eq!(add(1), Err(StoreError::Overloaded), "one has no more places");
         assert_eq!(add(2), Ok(true));
         assert_eq!(add(3), Err(StoreError::Overloaded), "no place is left");
-        let next = |account| groups.next(LIMITS, account).map(|members| members.len());
+        let next = |account| groups.next(LIMITS, account, 0).map(|members| members.len());
         assert_eq!([next(1), next(1), next(1), next(1)], [Some(2), Some(1), None, None]);
         assert_eq!([next(2), next(2)], [Some(1), None]);
         assert!(groups.state().accounts.is_empty(), "nothing is kept of those whose records do not wait");
         assert_eq!(add(1), Ok(true));
+    }
+
+    #[test]
+    fn another_transaction_begins_for_half_of_the_records_that_are_created_at_the_same_time() {
+        let limits = Limits { running: 2, together: 32, waiting: 64, waiting_of_one: 64 };
+        let (groups, gate) = (Groups::default(), Arc::default());
+        // The number of transactions that begin while so many records arrive.
+        let add = |count: usize| (0..count).filter(|_| groups.add(limits, 1, member(&gate)).unwrap()).count();
+        let next = |inserted| groups.next(limits, 1, inserted).map(|members| members.len());
+        assert_eq!((add(1), next(0)), (1, Some(1)), "a lone record waits for nothing");
+        assert_eq!((add(15), next(0)), (1, Some(15)), "nor does the second one, and the others join it");
+        assert_eq!(next(1), None);
+        assert_eq!(add(1), 0, "one of sixteen waits while fifteen are inserted");
+        assert_eq!(next(15), Some(1), "it does not wait for records that may never arrive");
+        assert_eq!((add(6), add(1), next(0)), (0, 1, Some(7)), "half of them begin another one");
+        assert_eq!((next(1), next(7)), (None, None));
+        assert!(groups.state().accounts.is_empty());
     }
 }
