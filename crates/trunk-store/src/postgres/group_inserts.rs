@@ -9,6 +9,7 @@
 //! Bounds: [`LIMITS`], and the time that a record waits, [`WAIT_LIMIT`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use service_base::clock::Stopwatch;
 use tokio::sync::oneshot;
@@ -28,6 +29,8 @@ use crate::{Answer, Change, Record, StoreError};
 const LIMITS: Limits = Limits {
     running: 2,
     together: MAX_ADDED_UNLOCKED as usize,
+    // Far longer than a transaction lasts that waits for no lock.
+    patience: Duration::from_millis(100),
     waiting: MAX_WAITING,
     waiting_of_one: MAX_WAITING / 2,
 };

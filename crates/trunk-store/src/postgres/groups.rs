@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use service_base::clock::Stopwatch;
 use tokio::sync::{OwnedRwLockReadGuard, oneshot};
@@ -42,11 +43,14 @@ impl Waiting {
 
     /// Whether a transaction begins while others run. The first one always does: a lone record waits for nothing. Another
     /// one begins once half of the records wait for it that clients create at the same time. It would otherwise insert
-    /// the first record that arrives after a commit alone, although most of its cost is the same for many.
+    /// the first record that arrives after a commit alone, although most of its cost is the same for many. If the first
+    /// one waits for a lock, the next record that arrives after [`Limits::patience`] begins another one.
     fn may_begin(&self, limits: Limits, running: usize) -> bool {
         let unpromised = self.members.len().saturating_sub(self.promised);
         let half = limits.together.min(self.at_once.div_ceil(2));
-        running == 0 || (running < limits.running && unpromised >= half)
+        let oldest = self.members.get(self.promised);
+        let is_late = || oldest.is_some_and(|member| member.since.elapsed() >= limits.patience);
+        running == 0 || (running < limits.running && (unpromised >= half || is_late()))
     }
 }
 
@@ -74,6 +78,8 @@ pub(super) struct Limits {
     pub(super) running: usize,
     /// Records in one of them.
     pub(super) together: usize,
+    /// How long a record waits for others to share a transaction with while another one runs.
+    pub(super) patience: Duration,
     /// Records of all accounts that wait.
     pub(super) waiting: usize,
     /// Records of one of them that wait.
@@ -139,7 +145,8 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { running: 2, together: 2, waiting: 4, waiting_of_one: 3 };
+    const LIMITS: Limits =
+        Limits { running: 2, together: 2, patience: Duration::MAX, waiting: 4, waiting_of_one: 3 };
 
     fn member(gate: &Arc<RwLock<()>>) -> Member {
         Member {
@@ -167,18 +174,30 @@ mod tests {
 
     #[test]
     fn another_transaction_begins_for_half_of_the_records_that_are_created_at_the_same_time() {
-        let limits = Limits { running: 2, together: 32, waiting: 64, waiting_of_one: 64 };
+        let limits = Limits { together: 32, waiting: 64, waiting_of_one: 64, ..LIMITS };
         let (groups, gate) = (Groups::default(), Arc::default());
         // The number of transactions that begin while so many records arrive.
         let add = |count: usize| (0..count).filter(|_| groups.add(limits, 1, member(&gate)).unwrap()).count();
         let next = |inserted| groups.next(limits, 1, inserted).map(|members| members.len());
         assert_eq!((add(1), next(0)), (1, Some(1)), "a lone record waits for nothing");
         assert_eq!((add(15), next(0)), (1, Some(15)), "nor does the second one, and the others join it");
-        assert_eq!(next(1), None);
+        assert_eq!(next(1), None, "none waits");
         assert_eq!(add(1), 0, "one of sixteen waits while fifteen are inserted");
         assert_eq!(next(15), Some(1), "it does not wait for records that may never arrive");
         assert_eq!((add(6), add(1), next(0)), (0, 1, Some(7)), "half of them begin another one");
         assert_eq!((next(1), next(7)), (None, None));
         assert!(groups.state().accounts.is_empty());
+    }
+
+    #[test]
+    fn a_transaction_that_lasts_does_not_hold_up_records_that_are_fewer_than_half() {
+        let patient = Limits { together: 32, waiting: 64, waiting_of_one: 64, ..LIMITS };
+        let (groups, gate) = (Groups::default(), Arc::default());
+        let add = |limits| groups.add(limits, 1, member(&gate)).unwrap();
+        assert!(add(patient));
+        assert!((0..8).all(|_| !add(Limits { running: 1, ..patient })));
+        assert_eq!(groups.next(patient, 1, 0).map(|members| members.len()), Some(9));
+        assert!(!add(patient));
+        assert!(add(Limits { patience: Duration::ZERO, ..patient }), "the one before has waited long enough");
     }
 }
