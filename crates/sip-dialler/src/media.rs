@@ -6,7 +6,7 @@
 //! number of them ([`streams`](crate::streams)): all send longer packets then, and none pauses.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use didww_types::resources::MediaEncryptionMode;
@@ -24,6 +24,9 @@ use crate::streams::{Begun, MAX_PACKET_UNITS, Streams};
 
 /// The codecs that are accepted.
 const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
+/// The settings under which descriptions are negotiated. They are made once: they have a table of emergency numbers.
+static SETTINGS: LazyLock<Settings> =
+    LazyLock::new(|| Settings { codecs: CODECS.to_vec(), ..Settings::default() });
 /// The duration of the audio in a packet, unless there are too many streams.
 const PACKET_DURATION: Duration = Duration::from_millis(20);
 /// The number of samples of [`PACKET_DURATION`]; each is one byte.
@@ -164,9 +167,9 @@ impl Media {
         self.agreed = if is_answer {
             let offer = later_offer(self.agreed.as_deref(), self.removed.as_deref());
             let whole = offer.completed(described.clone());
-            Agreed::of(&whole, &MediaEncryptionMode::Disabled, &settings())
+            Agreed::of(&whole, &MediaEncryptionMode::Disabled, &SETTINGS)
         } else {
-            Agreed::of(described, &MediaEncryptionMode::Disabled, &settings())
+            Agreed::of(described, &MediaEncryptionMode::Disabled, &SETTINGS)
         };
         self.removed = None;
         self.direction = described.direction;
@@ -326,21 +329,16 @@ fn not_allowed(shared: &Shared, carrier: IpAddr, to: SocketAddr) -> Option<&'sta
 
 /// The media of a session description; `None` for an empty text.
 pub(crate) fn described(body: &[u8]) -> Result<Option<Described>, trunk_rules::carrier::MediaRefusal> {
-    negotiate(&MediaEncryptionMode::Disabled, &settings(), Some(body))
+    negotiate(&MediaEncryptionMode::Disabled, &SETTINGS, Some(body))
 }
 
 /// An offer of ours in the streams of the session, in both directions.
 fn later_offer<'a>(agreed: Option<&'a Agreed>, removed: Option<&'a Removed>) -> OwnOffer<'a> {
-    let offer = OwnOffer::new(&MediaEncryptionMode::Disabled, &settings(), agreed);
+    let offer = OwnOffer::new(&MediaEncryptionMode::Disabled, &SETTINGS, agreed);
     match removed {
         Some(removed) => removed.restored(offer),
         None => offer,
     }
-}
-
-/// The settings under which descriptions are negotiated.
-fn settings() -> Settings {
-    Settings { codecs: CODECS.to_vec(), ..Settings::default() }
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ impl<K: Kind> Entity<K> {
     /// again.
     pub fn put_with_json(&self, public_json: &str) -> Change {
         // The format that `Body` reads.
-        let body = format!("{{\"wire\":{public_json},\"own\":{}}}", json_text(&self.private));
+        let body = ["{\"wire\":", public_json, ",\"own\":", &json_text(&self.private), "}"].concat();
         let keyed = self.revision.is_none() || self.deleted || !K::KEYS_ARE_FIXED;
         let document = NewDocument {
             kind: K::KIND,
