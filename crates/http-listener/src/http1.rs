@@ -15,12 +15,12 @@ use hyper_util::rt::TokioIo;
 use service_base::forwarded::{Client, origin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tower::Service as _;
 
 use crate::connection::{ConnectionContext, OverTls};
 use crate::connection_table::ConnectionState;
 use crate::context::ListenerContext;
 use crate::drain::{BodyWaits, UnreadBody};
+use crate::handler::Handler;
 use crate::idle_timer::IdleTimer;
 use crate::intercept::{Abort, Aborted};
 use crate::request_counts::place_of;
@@ -33,16 +33,21 @@ use crate::unread_responses::{Backlog, UnreadResponses};
 pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     progress: Arc<Progress>,
-    ConnectionContext { router, state, unread, peer, listener }: ConnectionContext,
+    ConnectionContext { handler, state, unread, peer, listener }: ConnectionContext,
     mut stop: watch::Receiver<bool>,
 ) {
     let limits = listener.limits;
-    let shared =
-        Shared { state, unread, listener, progress: Arc::clone(&progress), backlog: Backlog::new(1) };
-    let shared = Arc::new(shared);
+    let shared = Arc::new(Shared {
+        handler,
+        state,
+        unread,
+        listener,
+        progress: Arc::clone(&progress),
+        backlog: Backlog::new(1),
+    });
     // No service of tower: hyper would have to clone it for each request, with counters that all connections share.
     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-        let (mut router, shared) = (router.clone(), Arc::clone(&shared));
+        let shared = Arc::clone(&shared);
         let listener = &shared.listener;
         let client = listener.proxies.client(peer.ip(), request.headers());
         request.extensions_mut().insert(Client(client));
@@ -57,7 +62,7 @@ pub(crate) async fn serve(
         shared.progress.heads.fetch_add(1, Ordering::Relaxed);
         shared.progress.busy.store(true, Ordering::Relaxed);
         async move {
-            let Shared { state, unread, listener, progress, backlog } = &*shared;
+            let Shared { handler, state, unread, listener, progress, backlog } = &*shared;
             let clock = &listener.clock;
             backlog.written().await;
             if !state.start_request() {
@@ -70,23 +75,19 @@ pub(crate) async fn serve(
             let response = if let Some(refusal) = unread.refusal(origin(client)) {
                 // The request's body is followed from here on.
                 drop(request);
-                Ok(refusal)
+                refusal
             } else if let Some(span) = &span {
-                Ok(span::serve(span, intercept.cloned(), request, router).await)
+                span::serve(span, intercept.cloned(), request, handler.clone()).await
+            } else if let Some(intercept) = intercept {
+                intercept.serve(request, handler.clone()).await
             } else {
-                match intercept {
-                    Some(intercept) => Ok(intercept.serve(request, router).await),
-                    // A router is always ready.
-                    None => router.call(request).await,
-                }
+                handler.serve(request).await
             };
             let mut ended = clock.stopwatch();
             let took = ended.saturating_sub(began);
             // A client that has had its whole time for the body is not waited for again.
             let is_late = took >= limits.body_deadline;
-            if let (Some(counts), Some((route, method)), Ok(response)) =
-                (&listener.counts, counted, &response)
-            {
+            if let (Some(counts), Some((route, method))) = (&listener.counts, counted) {
                 counts.count(route, method, response.status(), took);
                 if let Some(span) = span {
                     span::end(&span, response.status());
@@ -99,10 +100,6 @@ pub(crate) async fn serve(
             }
             progress.busy.store(false, Ordering::Relaxed);
             state.end_request(ended);
-            let response = match response {
-                Ok(response) => response,
-                Err(never) => match never {},
-            };
             if let Some(abort) = response.extensions().get::<Abort>() {
                 progress.resets.store(*abort == Abort::Reset, Ordering::Relaxed);
                 return Err(Aborted);
@@ -149,6 +146,7 @@ pub(crate) async fn serve(
 
 /// The state that the requests of a connection share.
 struct Shared {
+    handler: Handler,
     state: Arc<ConnectionState>,
     unread: Arc<UnreadResponses>,
     listener: ListenerContext,
@@ -259,7 +257,7 @@ mod tests {
             noted: Arc::clone(&noted),
         };
         let context = ConnectionContext {
-            router: Router::new().fallback(async || "served"),
+            handler: Router::new().fallback(async || "served").into(),
             state: Arc::default(),
             unread: UnreadResponses::new(1_000),
             peer: ([127, 0, 0, 1], 1).into(),
