@@ -79,7 +79,7 @@ pub(crate) async fn serve(
             } else if let Some(span) = &span {
                 span::serve(span, intercept.cloned(), request, handler.clone()).await
             } else if let Some(intercept) = intercept {
-                intercept.serve(request, handler.clone()).await
+                intercept.serve(request, handler).await
             } else {
                 handler.serve(request).await
             };

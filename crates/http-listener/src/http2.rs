@@ -151,7 +151,7 @@ impl Requests {
             let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active());
             match (&span, intercept) {
                 (Some(span), _) => span::serve(span, intercept.cloned(), request, handler.clone()).await,
-                (None, Some(intercept)) => intercept.serve(request, handler.clone()).await,
+                (None, Some(intercept)) => intercept.serve(request, handler).await,
                 (None, None) => handler.serve(request).await,
             }
         };

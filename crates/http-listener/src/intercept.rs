@@ -16,7 +16,7 @@ pub trait Intercept: fmt::Debug + Send + Sync {
 
     /// Serves a request with the handler, or in place of it. A response with [`Abort`] among its extensions is not
     /// sent.
-    fn serve(&self, request: Request<Body>, handler: Handler) -> Boxed<'static, Response>;
+    fn serve<'a>(&'a self, request: Request<Body>, handler: &'a Handler) -> Boxed<'a, Response>;
 }
 
 /// Ends the connection of a request instead of responding; over HTTP/2, its stream.

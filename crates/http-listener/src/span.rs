@@ -60,7 +60,7 @@ pub(crate) fn serve(
 ) -> Boxed<'static, Response> {
     let served = async move {
         match intercept {
-            Some(intercept) => intercept.serve(request, handler).await,
+            Some(intercept) => intercept.serve(request, &handler).await,
             None => handler.serve(request).await,
         }
     };

@@ -24,18 +24,18 @@ impl Intercept for Lab {
         self.journal().is_some() || self.faults().takes_requests()
     }
 
-    fn serve(&self, request: Request<Body>, handler: Handler) -> Boxed<'static, Response> {
+    fn serve<'a>(&'a self, request: Request<Body>, handler: &'a Handler) -> Boxed<'a, Response> {
         // A monitoring program must not mistake an injected fault for a failure.
         if HEALTH_PATHS.contains(&request.uri().path()) {
             return handler.serve(request);
         }
         let (parts, body) = request.into_parts();
-        Box::pin(self.clone().serve_request(parts, body, handler))
+        Box::pin(self.serve_request(parts, body, handler))
     }
 }
 
 impl Lab {
-    async fn serve_request(self, mut parts: Parts, body: Body, handler: Handler) -> Response {
+    async fn serve_request(&self, mut parts: Parts, body: Body, handler: &Handler) -> Response {
         let account = self.account(&mut parts).await;
         let seen = Seen {
             target: Target::Requests,
@@ -79,7 +79,7 @@ impl Lab {
         Strike { fault, delay, .. }: Strike,
         parts: Parts,
         body: Body,
-        handler: Handler,
+        handler: &Handler,
         recording: Option<Recording<'_>>,
     ) -> Response {
         let refusal = self.refusal(&fault, &parts);
@@ -182,7 +182,7 @@ mod tests {
 
     async fn answer(lab: &Lab, method: &str, path: &str) -> (u16, String) {
         let request = Request::builder().method(method).uri(path).body(Body::from("sent")).unwrap();
-        let response = lab.serve(request, handler()).await;
+        let response = lab.serve(request, &handler()).await;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())
@@ -224,7 +224,7 @@ mod tests {
         let lab = Lab::new(service_base::clock::Clock::system(), 10);
         let id = lab.faults().add(Fault::close()).unwrap();
         let request = Request::post("/v3/dids").body(Body::from("\"sent\"")).unwrap();
-        let response = lab.serve(request, handler()).await;
+        let response = lab.serve(request, &handler()).await;
         assert_eq!(response.extensions().get::<Abort>(), Some(&Abort::Close));
         let (entries, _) = lab.journal().unwrap().entries_after(0, 10);
         assert_eq!((entries[0].status, entries[0].fault), (None, Some(id)));
