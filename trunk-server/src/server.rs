@@ -24,7 +24,7 @@ use control_plane::{Control, ControlAuth, ControlToken, World, control_router};
 use didww_api::PriceService;
 use didww_types::Secret;
 #[cfg(not(feature = "voipbin"))]
-use http_listener::Router;
+use http_listener::{Handler, Router};
 use http_listener::{Limits, PROTOCOLS, RateLimits};
 use lab::Lab;
 use metrics::{Metrics, metrics_router};
@@ -283,8 +283,9 @@ impl ServerBuilder {
         let control_address = listeners.control.map(|Guarded { listener, at, host }| {
             let auth = ControlAuth { token: control_token.clone(), host };
             let control = control.clone();
-            let router = move || control_router(control, auth, limits, owners, web_console::router());
-            running.serve_made((listener, at), router, control_limits, Share::Control, control_counts);
+            let handler =
+                move || Handler::from(control_router(control, auth, limits, owners, web_console::router()));
+            running.serve_made((listener, at), handler, control_limits, Share::Control, control_counts);
             at
         });
         let metrics_address = listeners.metrics.map(|listener| {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use didww_types::{API_KEY_HEADER, ApiVersion, ErrorCode, Features, VERSION_HEADER};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use http_listener::{Budget, missing_credential};
 use service_base::forwarded::Client;
 use service_base::guessing::{AuthRefusal, Source};
@@ -22,6 +22,10 @@ use uuid::Uuid;
 use crate::jsonapi::ApiError;
 use crate::on_behalf::OnBehalf;
 use crate::state::Api;
+
+/// The headers of a request's key and version. A name that is a text is parsed for each look-up.
+static API_KEY: HeaderName = HeaderName::from_static(API_KEY_HEADER);
+static VERSION: HeaderName = HeaderName::from_static(VERSION_HEADER);
 
 /// Maximum number of characters of a version header that are logged.
 const MAX_LOGGED_VERSION: usize = 32;
@@ -88,7 +92,7 @@ async fn by_token(api: &Api, parts: &Parts, token: &str, for_file: bool) -> Resu
     let client = Client::of(&parts.extensions);
     let checked = api.tokens.check(token, API_AUDIENCE, client).await?;
     let is_guess = is_guess(&checked);
-    if is_guess && parts.headers.contains_key(API_KEY_HEADER) {
+    if is_guess && parts.headers.contains_key(&API_KEY) {
         // Programs for older versions have a key; an `Authorization` header in their requests was added by a gateway.
         let with_key =
             if for_file { Box::pin(by_key_for_file(api, parts)).await } else { by_key(api, parts).await };
@@ -158,7 +162,7 @@ fn limit_guesses(
 }
 
 async fn by_key(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
-    let requested = parts.headers.get(VERSION_HEADER).map(|value| value.to_str().unwrap_or_default());
+    let requested = parts.headers.get(&VERSION).map(|value| value.to_str().unwrap_or_default());
     let is_new = |version: ApiVersion| version.uses_tokens();
     if requested.and_then(|text| text.parse().ok()).is_some_and(is_new) {
         let expected = missing_credential(&parts.headers, "access token", &[]);
@@ -187,7 +191,7 @@ async fn by_key(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
 async fn by_key_for_file(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
     match known_key(api, parts).await {
         Ok((_, key)) => {
-            let requested = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
+            let requested = parts.headers.get(&VERSION).and_then(|value| value.to_str().ok());
             let version = key.account.version.serving(requested);
             Ok(Caller { key, scope: Scope::Full, version, unheeded_version: None })
         }
@@ -203,7 +207,7 @@ async fn by_key_for_file(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
 
 /// The API key of a request, with its digest, if it may be used in this environment and from the request's address.
 async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), ApiError> {
-    let key = parts.headers.get(API_KEY_HEADER).ok_or_else(|| {
+    let key = parts.headers.get(&API_KEY).ok_or_else(|| {
         unauthorized(missing_credential(&parts.headers, "header `Api-Key`", &[API_KEY_HEADER]))
     })?;
     let key = key.to_str().map_err(|_| unauthorized("the key is not text"))?;
@@ -248,7 +252,7 @@ pub async fn account_of(api: &Api, parts: &mut Parts) -> Option<Uuid> {
     {
         return Some(account);
     }
-    let digest = KeyDigest::of(parts.headers.get(API_KEY_HEADER)?.to_str().ok()?);
+    let digest = KeyDigest::of(parts.headers.get(&API_KEY)?.to_str().ok()?);
     let key = api.core.store.key_by_digest(digest).await.ok()??;
     let account = key.account.id;
     parts.extensions.insert(LookedUp { digest, key });
@@ -270,7 +274,7 @@ async fn account_of_token(api: &Api, parts: &Parts, token: &str) -> Option<Uuid>
 
 /// The version of a request without a credential: the one that its header names, or else the newest.
 pub(crate) fn requested_version(parts: &Parts) -> ApiVersion {
-    let named = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let named = parts.headers.get(&VERSION).and_then(|value| value.to_str().ok()?.parse().ok());
     named.unwrap_or(ApiVersion::NEWEST)
 }
 

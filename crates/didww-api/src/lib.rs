@@ -42,5 +42,5 @@ pub use authentication::account_of;
 pub use on_behalf::OnBehalf;
 pub use prices::services::{PricePlace, PricePlans, PriceService, PriceServices};
 pub use prices::{price_paths, price_router};
-pub use router::{api_router, paths};
+pub use router::{api_router, api_shortcut, paths};
 pub use state::Api;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
 use didww_types::REGISTRY;
 use http::StatusCode;
 use serde_json::json;
 
-use http_listener::{plain_json, plain_json_text};
+use http_listener::{Shortcut, plain_json, plain_json_text};
 
 use crate::prices::price_paths;
 use crate::state::Api;
@@ -26,6 +26,11 @@ pub fn api_router(api: Arc<Api>) -> Router {
         // does not declare receives an error document in the API's format, even outside `/v3`.
         .fallback(api::handle)
         .with_state(api)
+}
+
+/// The requests below `/v3/`, which the router would pass on to the same function.
+pub fn api_shortcut(api: Arc<Api>) -> Shortcut {
+    Shortcut::new("/v3/", move |request| api::handle(State(Arc::clone(&api)), request))
 }
 
 /// The templates of the paths that the API serves, for its metrics: `{id}` and `{name}` are any text. Which methods and
@@ -54,7 +59,39 @@ async fn description(Path(document): Path<String>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::paths;
+    use axum::body::{Body, to_bytes};
+    use didww_types::ApiVersion;
+    use http::{Method, Request};
+    use http_listener::{Handler, Limits, RateLimits};
+    use token_service::{TokenService, TokenSettings};
+
+    use super::*;
+    use crate::fixture::core_with_account;
+
+    #[tokio::test]
+    async fn a_request_is_answered_past_the_router_as_by_it() {
+        let (core, _) = core_with_account(ApiVersion::V2022_05_10).await;
+        let (core, rates, limits) = (Arc::new(core), Arc::new(RateLimits::new(0)), Limits::default());
+        let settings = TokenSettings::default();
+        let tokens = TokenService::new(Arc::clone(&core), settings, limits, Arc::clone(&rates));
+        let api = Arc::new(Api::new(core, None, limits, rates, Arc::new(tokens)));
+        let past_it = Handler::new(Router::new(), Some(api_shortcut(Arc::clone(&api))));
+        let router = Handler::from(api_router(api));
+        let served = async |handler: &Handler, method: &Method, path: &str| {
+            let request = Request::builder().method(method).uri(path).header("api-key", "key");
+            let request = request.header("x-request-id", "same").body(Body::empty()).unwrap();
+            let mut response = handler.serve(request).await;
+            response.headers_mut().remove("x-runtime");
+            let (parts, body) = response.into_parts();
+            (parts.status, parts.headers, to_bytes(body, usize::MAX).await.unwrap())
+        };
+        for method in [Method::GET, Method::POST, Method::DELETE, Method::OPTIONS] {
+            for path in ["/v3/dids", "/v3/dids/1", "/v3/dids/1/order", "/v3/balance", "/v3/nothing", "/v3/"] {
+                let expected = served(&router, &method, path).await;
+                assert_eq!(served(&past_it, &method, path).await, expected, "{method} {path}");
+            }
+        }
+    }
 
     #[test]
     fn the_templates_are_the_paths_that_some_version_serves() {

@@ -4,20 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::Router;
 use tls_identity::Identity;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::connection_table::ConnectionState;
 use crate::context::ListenerContext;
+use crate::handler::Handler;
 use crate::timed_stream::TimedStream;
 use crate::unread_responses::UnreadResponses;
 use crate::{handshake, http1, http2};
 
 /// A connection's peer and its share of the listener's state.
 pub(crate) struct ConnectionContext {
-    pub router: Router,
+    pub handler: Handler,
     pub state: Arc<ConnectionState>,
     pub unread: Arc<UnreadResponses>,
     pub peer: SocketAddr,

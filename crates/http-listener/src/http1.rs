@@ -15,12 +15,12 @@ use hyper_util::rt::TokioIo;
 use service_base::forwarded::{Client, origin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tower::Service as _;
 
 use crate::connection::{ConnectionContext, OverTls};
 use crate::connection_table::ConnectionState;
 use crate::context::ListenerContext;
 use crate::drain::{BodyWaits, UnreadBody};
+use crate::handler::Handler;
 use crate::idle_timer::IdleTimer;
 use crate::intercept::{Abort, Aborted};
 use crate::request_counts::place_of;
@@ -33,16 +33,21 @@ use crate::unread_responses::{Backlog, UnreadResponses};
 pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     progress: Arc<Progress>,
-    ConnectionContext { router, state, unread, peer, listener }: ConnectionContext,
+    ConnectionContext { handler, state, unread, peer, listener }: ConnectionContext,
     mut stop: watch::Receiver<bool>,
 ) {
     let limits = listener.limits;
-    let shared =
-        Shared { state, unread, listener, progress: Arc::clone(&progress), backlog: Backlog::new(1) };
-    let shared = Arc::new(shared);
+    let shared = Arc::new(Shared {
+        handler,
+        state,
+        unread,
+        listener,
+        progress: Arc::clone(&progress),
+        backlog: Backlog::new(1),
+    });
     // No service of tower: hyper would have to clone it for each request, with counters that all connections share.
     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-        let (mut router, shared) = (router.clone(), Arc::clone(&shared));
+        let shared = Arc::clone(&shared);
         let listener = &shared.listener;
         let client = listener.proxies.client(peer.ip(), request.headers());
         request.extensions_mut().insert(Client(client));
@@ -52,39 +57,37 @@ pub(crate) async fn serve(
         let counts = listener.counts.as_ref();
         let counted = counts.map(|counts| (counts.route(request.uri().path()), place_of(request.method())));
         let span = span::begin(listener, &request);
+        // Not in the future: hyper reads once more before it polls that, and the deadline of a head would be set for
+        // the time after this one.
+        shared.progress.heads.fetch_add(1, Ordering::Relaxed);
+        shared.progress.busy.store(true, Ordering::Relaxed);
         async move {
-            let Shared { state, unread, listener, progress, backlog } = &*shared;
+            let Shared { handler, state, unread, listener, progress, backlog } = &*shared;
             let clock = &listener.clock;
-            progress.heads.fetch_add(1, Ordering::Relaxed);
             backlog.written().await;
             if !state.start_request() {
                 // The connection was chosen to make room, and its task is being aborted.
                 return std::future::pending().await;
             }
-            progress.busy.store(true, Ordering::Relaxed);
             let (request, unread_body) = UnreadBody::follow(request, &shared);
             let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active());
             let began = clock.stopwatch();
             let response = if let Some(refusal) = unread.refusal(origin(client)) {
                 // The request's body is followed from here on.
                 drop(request);
-                Ok(refusal)
+                refusal
             } else if let Some(span) = &span {
-                Ok(span::serve(span, intercept.cloned(), request, router).await)
+                span::serve(span, intercept.cloned(), request, handler.clone()).await
+            } else if let Some(intercept) = intercept {
+                intercept.serve(request, handler).await
             } else {
-                match intercept {
-                    Some(intercept) => Ok(intercept.serve(request, router).await),
-                    // A router is always ready.
-                    None => router.call(request).await,
-                }
+                handler.serve(request).await
             };
             let mut ended = clock.stopwatch();
             let took = ended.saturating_sub(began);
             // A client that has had its whole time for the body is not waited for again.
             let is_late = took >= limits.body_deadline;
-            if let (Some(counts), Some((route, method)), Ok(response)) =
-                (&listener.counts, counted, &response)
-            {
+            if let (Some(counts), Some((route, method))) = (&listener.counts, counted) {
                 counts.count(route, method, response.status(), took);
                 if let Some(span) = span {
                     span::end(&span, response.status());
@@ -97,10 +100,6 @@ pub(crate) async fn serve(
             }
             progress.busy.store(false, Ordering::Relaxed);
             state.end_request(ended);
-            let response = match response {
-                Ok(response) => response,
-                Err(never) => match never {},
-            };
             if let Some(abort) = response.extensions().get::<Abort>() {
                 progress.resets.store(*abort == Abort::Reset, Ordering::Relaxed);
                 return Err(Aborted);
@@ -147,6 +146,7 @@ pub(crate) async fn serve(
 
 /// The state that the requests of a connection share.
 struct Shared {
+    handler: Handler,
     state: Arc<ConnectionState>,
     unread: Arc<UnreadResponses>,
     listener: ListenerContext,
@@ -188,5 +188,94 @@ struct Streaming(Arc<Progress>);
 impl Drop for Streaming {
     fn drop(&mut self) {
         self.0.streaming.store(false, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::pin::Pin;
+    use std::sync::{Mutex, PoisonError};
+    use std::task::{Context, Poll};
+
+    use axum::Router;
+    use futures_util::FutureExt as _;
+    use service_base::clock::Clock;
+    use service_base::descriptors::{Descriptors, Share, open_files};
+    use service_base::forwarded::Proxies;
+    use tokio::io::ReadBuf;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    /// A client that sends one request and then nothing. At each later read it notes the number of heads that count as
+    /// complete, and whether a request is being handled.
+    struct Client {
+        to_send: &'static [u8],
+        progress: Arc<Progress>,
+        noted: Arc<Mutex<Vec<(u64, bool)>>>,
+    }
+
+    impl AsyncRead for Client {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let sent = std::mem::take(&mut self.to_send);
+            if !sent.is_empty() {
+                buffer.put_slice(sent);
+                return Poll::Ready(Ok(()));
+            }
+            let (heads, busy) = (&self.progress.heads, &self.progress.busy);
+            let now = (heads.load(Ordering::Relaxed), busy.load(Ordering::Relaxed));
+            self.noted.lock().unwrap_or_else(PoisonError::into_inner).push(now);
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Client {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_counts_as_complete_before_the_connection_is_read_again() {
+        let (progress, noted) = (Arc::<Progress>::default(), Arc::<Mutex<Vec<(u64, bool)>>>::default());
+        let client = Client {
+            to_send: b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+            progress: Arc::clone(&progress),
+            noted: Arc::clone(&noted),
+        };
+        let context = ConnectionContext {
+            handler: Router::new().fallback(async || "served").into(),
+            state: Arc::default(),
+            unread: UnreadResponses::new(1_000),
+            peer: ([127, 0, 0, 1], 1).into(),
+            listener: ListenerContext {
+                limits: Limits::default(),
+                proxies: Proxies::default(),
+                descriptors: Descriptors::new(open_files()),
+                share: Share::Api,
+                clock: Clock::system(),
+                tls: None,
+                counts: None,
+                intercept: None,
+            },
+        };
+        let (_stop, stopped) = watch::channel(false);
+        assert_eq!(serve(client, Arc::clone(&progress), context, stopped).now_or_never(), None);
+        let noted = noted.lock().unwrap();
+        assert_eq!(noted.first(), Some(&(1, true)), "otherwise a deadline would be set for its head");
+        assert_eq!(noted.last(), Some(&(1, false)), "it was answered");
     }
 }

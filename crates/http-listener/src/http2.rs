@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONNECTION, HOST};
@@ -23,7 +22,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use service_base::forwarded::{Client, origin};
 use tokio::sync::watch;
-use tower::ServiceExt as _;
 
 use crate::connection::{ConnectionContext, OverTls};
 use crate::drain::UnreadBody;
@@ -125,7 +123,7 @@ struct Requests {
 
 impl Requests {
     async fn respond(&self, mut request: Request<Incoming>) -> Result<Response, Aborted> {
-        let ConnectionContext { router, unread, peer, listener, .. } = &self.context;
+        let ConnectionContext { handler, unread, peer, listener, .. } = &self.context;
         let Some(stream) = self.streams.begin() else {
             // The connection was chosen to make room, and its task is being aborted.
             return std::future::pending().await;
@@ -152,9 +150,9 @@ impl Requests {
         } else {
             let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active());
             match (&span, intercept) {
-                (Some(span), _) => span::serve(span, intercept.cloned(), request, router.clone()).await,
-                (None, Some(intercept)) => intercept.serve(request, router.clone()).await,
-                (None, None) => serve_request(router, request).await,
+                (Some(span), _) => span::serve(span, intercept.cloned(), request, handler.clone()).await,
+                (None, Some(intercept)) => intercept.serve(request, handler).await,
+                (None, None) => handler.serve(request).await,
             }
         };
         let took = listener.clock.stopwatch().saturating_sub(began);
@@ -174,13 +172,6 @@ impl Requests {
         // The connection belongs to other requests too.
         response.headers_mut().remove(CONNECTION);
         Ok(stream.hold(response))
-    }
-}
-
-async fn serve_request(router: &Router, request: Request<Body>) -> Response {
-    match router.clone().oneshot(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
     }
 }
 

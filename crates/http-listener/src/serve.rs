@@ -18,6 +18,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::connection::{ConnectionContext, serve_connection};
 use crate::connection_table::{ConnectionLimits, ConnectionState, ConnectionTable, Full};
 use crate::context::ListenerContext;
+use crate::handler::Handler;
 use crate::refuse::Refusals;
 use crate::unread_responses::UnreadResponses;
 
@@ -36,17 +37,17 @@ pub fn serve(
     context: ListenerContext,
     stop: watch::Receiver<bool>,
 ) -> Boxed<'static, ()> {
-    serve_made(listener, Box::new(move || router), context, stop)
+    serve_made(listener, Box::new(move || Handler::from(router)), context, stop)
 }
 
-/// Makes the router of a listener.
-pub type MakeRouter = Box<dyn FnOnce() -> Router + Send>;
+/// Makes the handler of a listener.
+pub type MakeHandler = Box<dyn FnOnce() -> Handler + Send>;
 
-/// As [`serve`], with a router that is made for the first connection. Some have a hundred routes, for a listener that
-/// few ever connect to.
+/// As [`serve`], with a handler that is made for the first connection. Some routers have a hundred routes, for a
+/// listener that few ever connect to.
 pub fn serve_made(
     listener: TcpListener,
-    make: MakeRouter,
+    make: MakeHandler,
     context: ListenerContext,
     stop: watch::Receiver<bool>,
 ) -> Boxed<'static, ()> {
@@ -55,11 +56,11 @@ pub fn serve_made(
 
 async fn serve_until(
     listener: TcpListener,
-    make: MakeRouter,
+    make: MakeHandler,
     context: ListenerContext,
     mut stop: watch::Receiver<bool>,
 ) {
-    let (limits, router) = (context.limits, LazyLock::new(make));
+    let (limits, handler) = (context.limits, LazyLock::new(make));
     let per_origin = context.connections_per_origin();
     let mut table = ConnectionTable::new(
         ConnectionLimits { total: limits.connections, per_origin },
@@ -100,7 +101,7 @@ async fn serve_until(
             Ok((room, permit)) => {
                 let state = Arc::new(ConnectionState::default());
                 let connection = ConnectionContext {
-                    router: Router::clone(&router),
+                    handler: Handler::clone(&handler),
                     state: Arc::clone(&state),
                     unread: Arc::clone(&unread),
                     peer,
@@ -187,9 +188,9 @@ mod tests {
         };
         let routers = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&routers);
-        let make: MakeRouter = Box::new(move || {
+        let make: MakeHandler = Box::new(move || {
             counted.fetch_add(1, Ordering::Relaxed);
-            Router::new().fallback(async || "served")
+            Handler::from(Router::new().fallback(async || "served"))
         });
         let task = tokio::spawn(serve_made(listener, make, context, stopped));
         tokio::task::yield_now().await;

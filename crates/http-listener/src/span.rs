@@ -5,17 +5,16 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use http::{Request, StatusCode};
 use service_base::boxed::Boxed;
 use service_base::trace;
-use tower::ServiceExt as _;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use crate::context::ListenerContext;
+use crate::handler::Handler;
 use crate::health::HEALTH_PATHS;
 use crate::intercept::Intercept;
 use crate::request_counts::name_of;
@@ -57,15 +56,12 @@ pub(crate) fn serve(
     span: &Span,
     intercept: Option<Arc<dyn Intercept>>,
     request: Request<Body>,
-    router: Router,
+    handler: Handler,
 ) -> Boxed<'static, Response> {
     let served = async move {
         match intercept {
-            Some(intercept) => intercept.serve(request, router).await,
-            None => match router.oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
+            Some(intercept) => intercept.serve(request, &handler).await,
+            None => handler.serve(request).await,
         }
     };
     Box::pin(served.instrument(span.clone()))

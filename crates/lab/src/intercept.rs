@@ -1,15 +1,13 @@
 //! Interception of requests: finds the fault, calls the API, records the exchange, and changes the response.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode, header};
-use http_listener::{Abort, BodyLimits, HEALTH_PATHS, Intercept, Router, read_body};
+use http_listener::{Abort, BodyLimits, HEALTH_PATHS, Handler, Intercept, read_body};
 use service_base::boxed::Boxed;
-use tower::Service as _;
 use uuid::Uuid;
 
 use crate::body;
@@ -26,18 +24,18 @@ impl Intercept for Lab {
         self.journal().is_some() || self.faults().takes_requests()
     }
 
-    fn serve(&self, request: Request<Body>, mut router: Router) -> Boxed<'static, Response> {
+    fn serve<'a>(&'a self, request: Request<Body>, handler: &'a Handler) -> Boxed<'a, Response> {
         // A monitoring program must not mistake an injected fault for a failure.
         if HEALTH_PATHS.contains(&request.uri().path()) {
-            return Box::pin(async move { answer(router.call(request).await) });
+            return handler.serve(request);
         }
         let (parts, body) = request.into_parts();
-        Box::pin(self.clone().serve_request(parts, body, router))
+        Box::pin(self.serve_request(parts, body, handler))
     }
 }
 
 impl Lab {
-    async fn serve_request(self, mut parts: Parts, body: Body, mut router: Router) -> Response {
+    async fn serve_request(&self, mut parts: Parts, body: Body, handler: &Handler) -> Response {
         let account = self.account(&mut parts).await;
         let seen = Seen {
             target: Target::Requests,
@@ -59,9 +57,9 @@ impl Lab {
                 recording.note_fault(strike.id);
             }
             // In a box, so that it does not enlarge the future of every other request.
-            return Box::pin(self.struck(strike, parts, body, router, recording)).await;
+            return Box::pin(self.struck(strike, parts, body, handler, recording)).await;
         }
-        let response = answer(router.call(Request::from_parts(parts, body)).await);
+        let response = handler.serve(Request::from_parts(parts, body)).await;
         match recording {
             Some(recording) => recording.answered(response).await,
             None => response,
@@ -81,12 +79,12 @@ impl Lab {
         Strike { fault, delay, .. }: Strike,
         parts: Parts,
         body: Body,
-        mut router: Router,
+        handler: &Handler,
         recording: Option<Recording<'_>>,
     ) -> Response {
         let refusal = self.refusal(&fault, &parts);
         let response = if fault.is_served() {
-            answer(router.call(Request::from_parts(parts, body)).await)
+            handler.serve(Request::from_parts(parts, body)).await
         } else {
             // The client must be able to send its whole request before it receives the response.
             let _discarded = read_body(body, UNSERVED).await;
@@ -154,14 +152,6 @@ fn name_media_type(response: &mut Response, fault: &Fault) {
     }
 }
 
-/// The answer of a router, which always has one.
-fn answer(served: Result<Response, Infallible>) -> Response {
-    match served {
-        Ok(response) => response,
-        Err(never) => match never {},
-    }
-}
-
 /// Adds the answer to the journal, if there is one.
 async fn recorded(recording: Option<Recording<'_>>, response: Response) -> Response {
     match recording {
@@ -172,16 +162,18 @@ async fn recorded(recording: Option<Recording<'_>>, response: Response) -> Respo
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::routing::{get, post};
     use http_body_util::BodyExt as _;
 
     use super::*;
 
-    fn router() -> Router {
-        Router::new()
+    fn handler() -> Handler {
+        let router = Router::new()
             .route("/v3/dids", get(async || "served").post(post_echo))
             .route("/livez", get(async || "live"))
-            .route("/other", post(async || "other"))
+            .route("/other", post(async || "other"));
+        router.into()
     }
 
     async fn post_echo(body: String) -> String {
@@ -190,7 +182,7 @@ mod tests {
 
     async fn answer(lab: &Lab, method: &str, path: &str) -> (u16, String) {
         let request = Request::builder().method(method).uri(path).body(Body::from("sent")).unwrap();
-        let response = lab.serve(request, router()).await;
+        let response = lab.serve(request, &handler()).await;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())
@@ -232,7 +224,7 @@ mod tests {
         let lab = Lab::new(service_base::clock::Clock::system(), 10);
         let id = lab.faults().add(Fault::close()).unwrap();
         let request = Request::post("/v3/dids").body(Body::from("\"sent\"")).unwrap();
-        let response = lab.serve(request, router()).await;
+        let response = lab.serve(request, &handler()).await;
         assert_eq!(response.extensions().get::<Abort>(), Some(&Abort::Close));
         let (entries, _) = lab.journal().unwrap().entries_after(0, 10);
         assert_eq!((entries[0].status, entries[0].fault), (None, Some(id)));

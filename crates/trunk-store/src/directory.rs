@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use didww_types::values::IpNetworks;
+use foldhash::quality::RandomState;
 use uuid::Uuid;
 
 use crate::TokenKey;
@@ -13,7 +14,8 @@ use crate::account::{Account, ApiKey, Environment, KeyDigest, KnownKey};
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     accounts: BTreeMap<i64, Arc<Account>>,
-    keys: HashMap<KeyDigest, DirectoryKey>,
+    /// Digests are hashed already, and each request looks one up.
+    keys: HashMap<KeyDigest, DirectoryKey, RandomState>,
     /// The digest of the key with each id.
     ids: HashMap<Uuid, KeyDigest>,
     token_keys: Arc<[TokenKey]>,

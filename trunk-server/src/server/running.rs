@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use control_plane::OwnersApi;
-use didww_api::{Api, OnBehalf, PriceService, PriceServices, api_router, price_paths, price_router};
+use didww_api::{
+    Api, OnBehalf, PriceService, PriceServices, api_router, api_shortcut, price_paths, price_router,
+};
 use http::{HeaderValue, header};
 use http_listener::{
-    HEALTH_PATHS, Intercept, Limits, ListenerContext, RateLimits, RequestCounts, Router, health_router,
-    serve_made,
+    HEALTH_PATHS, Handler, Intercept, Limits, ListenerContext, RateLimits, RequestCounts, Router,
+    health_router, serve_made,
 };
 use lab::Lab;
 use service_base::descriptors::Share;
@@ -90,19 +92,20 @@ impl Running {
     pub(super) fn serve(
         &mut self,
         (listener, at): (TcpListener, SocketAddr),
-        router: Router,
+        handler: impl Into<Handler>,
         limits: Limits,
         share: Share,
         counts: Option<Arc<RequestCounts>>,
     ) {
-        self.serve_made((listener, at), move || router, limits, share, counts);
+        let handler = handler.into();
+        self.serve_made((listener, at), move || handler, limits, share, counts);
     }
 
-    /// As [`serve`](Self::serve), with a router that is made for the first connection.
+    /// As [`serve`](Self::serve), with a handler that is made for the first connection.
     pub(super) fn serve_made(
         &mut self,
         (listener, at): (TcpListener, SocketAddr),
-        make: impl FnOnce() -> Router + Send + 'static,
+        make: impl FnOnce() -> Handler + Send + 'static,
         limits: Limits,
         share: Share,
         counts: Option<Arc<RequestCounts>>,
@@ -177,6 +180,7 @@ impl Running {
         let api = Arc::new(api.with_prices(prices));
         self.lab.enter(Arc::new(ServerSurroundings::new(Arc::clone(&api))));
         let for_prices = Arc::clone(&api);
+        let shortcut = api_shortcut(Arc::clone(&api));
         let api = api_router(api);
         let owners = owners_api(api.clone(), address);
         let router = api.merge(health_router(Arc::clone(core))).merge(platform);
@@ -192,7 +196,8 @@ impl Running {
         }
         let counts = self.counts("api", api_paths);
         make_routes_beside(counts.clone());
-        self.serve((listener, address), router, limits, Share::Api, counts);
+        let handler = Handler::new(router, Some(shortcut));
+        self.serve((listener, address), handler, limits, Share::Api, counts);
         (token_address, owners)
     }
 

@@ -1,8 +1,10 @@
 //! The context that the handlers of a request share.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use didww_types::{ApiVersion, FilterSpec, RelationshipSpec, ResourceSpec};
+use serde_json::Value;
 use service_core::Core;
 use trunk_rules::domain::Rulebook;
 use trunk_store::Scope;
@@ -33,6 +35,18 @@ pub(crate) struct RequestContext<'a> {
 impl RequestContext<'_> {
     pub(super) fn scope(&self, spec: &'static ResourceSpec) -> Scope {
         Scope { account: self.account.number, spec }
+    }
+
+    /// The beginning of links, escaped for use inside a JSON string.
+    pub(super) fn escaped_base(&self) -> Cow<'_, str> {
+        let needs_escape = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\');
+        // Hardly ever is there such a byte, and without an end at the first one several are compared at once.
+        if self.base.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
+            let quoted = Value::String(self.base.clone()).to_string();
+            Cow::Owned(quoted.trim_matches('"').to_owned())
+        } else {
+            Cow::Borrowed(self.base.as_str())
+        }
     }
 
     /// The relationships of a resource that exist in this version and need no feature that the account lacks.

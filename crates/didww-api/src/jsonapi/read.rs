@@ -227,6 +227,9 @@ pub(super) async fn get(
         }
         outcome => outcome?,
     };
+    if let Some((body, tag)) = Document::kept(context, params, &record) {
+        return Ok(Reply { tag: Some(tag), ..Reply::document(StatusCode::OK, body) });
+    }
     let (primary, included) = collect_included(context, spec, vec![record], &params.include).await?;
     let document = Document::new(context, params).counting("available_count", left(context, spec).await?);
     Ok(Reply::document(StatusCode::OK, document.single(&primary, &included).await?))
@@ -327,6 +330,26 @@ mod tests {
         assert!(!is_kept());
         assert_eq!(answer(StatusCode::OK).await, created);
         assert!(is_kept());
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_read_again_is_answered_from_memory_and_with_the_same_document() {
+        let fixture = Fixture::start(Rulebook::new(&[])).await;
+        let record = fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), Vec::new()).await;
+        let (context, id, mut params) = (fixture.context(), record.id.to_string(), QueryParams::default());
+        let read =
+            async |params: &QueryParams| get(&context, VoiceOutTrunk::SPEC, &id, params).await.unwrap();
+        let (first, second, third) = (read(&params).await, read(&params).await, read(&params).await);
+        assert_eq!((&first.body, first.tag), (&second.body, None), "rendered, and then kept");
+        assert_eq!(second.tag, Some(entity_tag(&second.body)));
+        assert_eq!(second.body.as_ptr(), third.body.as_ptr());
+
+        params.fields.push((VoiceOutTrunk::SPEC.name, vec!["name".to_owned()]));
+        let selected = read(&params).await.body;
+        assert!(selected.len() < first.body.len(), "the kept document has all fields");
+        params.fields.clear();
+        IncludeNode::add(&context, &[VoiceOutTrunk::SPEC], &mut params.include, "dids").unwrap();
+        assert!(read(&params).await.body.len() > first.body.len(), "nor has it the linkage");
     }
 
     #[tokio::test]

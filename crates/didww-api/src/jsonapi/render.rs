@@ -7,7 +7,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use bytes::Bytes;
 use didww_types::{PageLinks, RelationshipSpec, ResourceSpec};
+use http::HeaderValue;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -50,16 +52,25 @@ pub(super) struct Document<'a> {
 
 impl<'a> Document<'a> {
     pub(super) fn new(context: &'a RequestContext<'a>, params: &'a QueryParams) -> Self {
-        let needs_escape = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\');
-        let base = if context.base.bytes().any(needs_escape) {
-            let quoted = Value::String(context.base.clone()).to_string();
-            Cow::Owned(quoted.trim_matches('"').to_owned())
-        } else {
-            Cow::Borrowed(context.base.as_str())
-        };
+        let base = context.escaped_base();
         let text = String::with_capacity(BYTES_PER_RECORD);
         let work = Work::default();
         Self { context, params, base, count: None, text, keeps: true, is_of_new: false, work }
+    }
+
+    /// The document of a record with nothing else but the version, and its entity tag, if the query selects just that
+    /// and it is kept.
+    pub(super) fn kept(
+        context: &RequestContext<'_>,
+        params: &QueryParams,
+        record: &Record,
+    ) -> Option<(Bytes, HeaderValue)> {
+        if !params.include.is_empty() || params.selected_fields(record.kind).is_some() {
+            return None;
+        }
+        let base = context.escaped_base();
+        let (version, features) = (context.version, context.account.features);
+        context.rendered.document(Rendering { record, version, features, base: &base })
     }
 
     /// The document of a record that the request created. No text of it is kept yet, and none is kept before its first
@@ -221,7 +232,8 @@ impl<'a> Document<'a> {
         self.render(entry, None)?;
         if self.keeps {
             let text = self.text.get(begin..).unwrap_or_default();
-            rendered.keep(Rendering { record, version, features, base: &self.base }, text);
+            let is_whole = entry.spec.at_most.is_none() && self.context.rules.counted(entry.spec).is_empty();
+            rendered.keep(Rendering { record, version, features, base: &self.base }, text, is_whole);
         }
         Ok(())
     }

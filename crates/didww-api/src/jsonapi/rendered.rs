@@ -2,13 +2,20 @@
 //!
 //! A text is a function of the members of [`Rendering`], and an entry is used only if all of them are equal. So no
 //! write has to invalidate anything, on one node or on several: a record that was read after a write has other content.
+//!
+//! Once a record was read alone, its text is kept inside the document of that response, with the entity tag. So the
+//! next GET of the record is answered with the memory of the entry.
 
 use std::hash::BuildHasher as _;
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
 use didww_types::{ApiVersion, Features};
 use foldhash::quality::RandomState;
+use http::HeaderValue;
 use trunk_store::Record;
+
+use crate::headers::entity_tag;
 
 /// The number of sets. A resource belongs to one, with others.
 const SETS: usize = 256;
@@ -44,8 +51,26 @@ struct Entry {
     version: ApiVersion,
     features: Features,
     base: String,
-    text: String,
+    text: Text,
+    /// Whether a GET of the record is answered with nothing but the resource and the version.
+    is_whole: bool,
 }
+
+/// The text of a resource.
+enum Text {
+    Alone(String),
+    /// Inside the document that has the resource alone.
+    Inside {
+        document: Bytes,
+        /// The number of bytes of the document behind the text.
+        behind: usize,
+        /// The entity tag of the document.
+        tag: HeaderValue,
+    },
+}
+
+/// The beginning of a document that has one resource.
+const BEFORE: &str = "{\"data\":";
 
 impl Default for RenderedResources {
     fn default() -> Self {
@@ -60,27 +85,35 @@ impl RenderedResources {
 
     /// Appends the text of a resource if it is kept. Returns true if it is.
     pub(super) fn copy(&self, of: Rendering<'_>, to: &mut String) -> bool {
-        let Some(set) = self.set(of) else { return false };
-        let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = set.iter().position(|entry| entry.as_ref().is_some_and(|entry| entry.is_of(of)));
-        let Some(newer) = found.and_then(|place| set.get_mut(..=place)) else { return false };
-        newer.rotate_right(1);
-        let Some(Some(entry)) = newer.first() else { return false };
-        to.push_str(&entry.text);
-        true
+        self.with(of, |entry| to.push_str(entry.text.as_str())).is_some()
     }
 
-    /// Keeps the text of a resource, in place of an older one of the same record.
-    pub(super) fn keep(&self, of: Rendering<'_>, text: &str) {
+    /// The document with which a GET of the record is answered, and its entity tag, if its text is kept and the
+    /// document has nothing else but the version.
+    pub(super) fn document(&self, of: Rendering<'_>) -> Option<(Bytes, HeaderValue)> {
+        self.with(of, |entry| entry.is_whole.then(|| entry.text.document(of.version))).flatten()
+    }
+
+    /// Uses an entry, which is then the most recently used one of its set. `None` if there is none.
+    fn with<T>(&self, of: Rendering<'_>, use_it: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+        let mut set = self.set(of)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = set.iter().position(|entry| entry.as_ref().is_some_and(|entry| entry.is_of(of)))?;
+        let newer = set.get_mut(..=place)?;
+        newer.rotate_right(1);
+        Some(use_it(newer.first_mut()?.as_deref_mut()?))
+    }
+
+    /// Keeps the text of a resource, in place of an older one of the same record. `is_whole` is whether a GET of the
+    /// record is answered with nothing but the resource and the version.
+    pub(super) fn keep(&self, of: Rendering<'_>, text: &str, is_whole: bool) {
         let Rendering { record, version, features, base } = of;
         let content = record.attributes.len() + record.meta.as_ref().map_or(0, String::len);
         if content + base.len() + text.len() > MAX_BYTES {
             return;
         }
         let Some(set) = self.set(of) else { return };
-        let entry =
-            Entry { record: record.clone(), version, features, base: base.to_owned(), text: text.to_owned() };
-        let entry = Some(Box::new(entry));
+        let (record, base, text) = (record.clone(), base.to_owned(), Text::Alone(text.to_owned()));
+        let entry = Some(Box::new(Entry { record, version, features, base, text, is_whole }));
         let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
         let older = set.iter().position(|entry| entry.as_ref().is_some_and(|entry| entry.is_like(of)));
         let Some(newer) = set.get_mut(..=older.unwrap_or(ENTRIES - 1)) else { return };
@@ -95,6 +128,31 @@ impl RenderedResources {
         let hash = self.hasher.hash_one((of.record.id, of.version));
         let number = usize::try_from(hash.checked_rem(self.sets.len() as u64)?).ok()?;
         self.sets.get(number)
+    }
+}
+
+impl Text {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Alone(text) => text,
+            Self::Inside { document, behind, .. } => {
+                let end = document.len().saturating_sub(*behind);
+                let text = document.get(BEFORE.len()..end).unwrap_or_default();
+                std::str::from_utf8(text).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The document that has the resource alone, and its entity tag.
+    fn document(&mut self, version: ApiVersion) -> (Bytes, HeaderValue) {
+        if let Self::Inside { document, tag, .. } = self {
+            return (document.clone(), tag.clone());
+        }
+        let behind = [",\"meta\":{\"api_version\":\"", version.as_str(), "\"}}"].concat();
+        let document = Bytes::from([BEFORE, self.as_str(), behind.as_str()].concat());
+        let tag = entity_tag(&document);
+        *self = Self::Inside { document: document.clone(), behind: behind.len(), tag: tag.clone() };
+        (document, tag)
     }
 }
 
@@ -144,7 +202,12 @@ mod tests {
 
     fn keep(cache: &RenderedResources, record: &Record, text: &str) {
         let (version, features, base) = AT;
-        cache.keep(Rendering { record, version, features, base }, text);
+        cache.keep(Rendering { record, version, features, base }, text, true);
+    }
+
+    fn document(cache: &RenderedResources, record: &Record) -> Option<(Bytes, HeaderValue)> {
+        let (version, features, base) = AT;
+        cache.document(Rendering { record, version, features, base })
     }
 
     #[test]
@@ -177,6 +240,32 @@ mod tests {
         }
         keep(&cache, &record, "newer");
         assert_eq!(copied(&cache, &record, AT).as_deref(), Some("before newer"));
+    }
+
+    #[test]
+    fn the_document_of_a_record_is_the_same_memory_for_all_and_its_text_can_still_be_copied() {
+        let (cache, record) = (RenderedResources::default(), record());
+        assert_eq!(document(&cache, &record), None);
+        keep(&cache, &record, r#"{"id":"\u00e4\u00df"}"#);
+        let (first, tag) = document(&cache, &record).unwrap();
+        assert_eq!(first, r#"{"data":{"id":"\u00e4\u00df"},"meta":{"api_version":"2022-05-10"}}"#);
+        assert_eq!(tag, entity_tag(&first));
+        let (again, tag_again) = document(&cache, &record).unwrap();
+        assert_eq!((again.as_ptr(), tag_again), (first.as_ptr(), tag));
+        assert_eq!(copied(&cache, &record, AT).as_deref(), Some(r#"before {"id":"\u00e4\u00df"}"#));
+        let changed = Record { revision: 1, ..record.clone() };
+        assert_eq!(document(&cache, &changed), None, "it has other content");
+        keep(&cache, &record, "newer");
+        assert!(document(&cache, &record).unwrap().0.starts_with(b"{\"data\":newer,"));
+    }
+
+    #[test]
+    fn a_record_whose_document_has_more_than_its_text_has_none_here() {
+        let (cache, record) = (RenderedResources::default(), record());
+        let (version, features, base) = AT;
+        cache.keep(Rendering { record: &record, version, features, base }, "text", false);
+        assert_eq!(document(&cache, &record), None);
+        assert!(copied(&cache, &record, AT).is_some());
     }
 
     #[test]

@@ -89,6 +89,9 @@ impl Traffic {
     }
 }
 
+/// The beginning of the labels of all services.
+const LABELS_BEGIN: &str = "api-";
+
 impl PriceService {
     /// All services.
     pub const ALL: [Self; 3] = [Self::VoiceIn, Self::VoiceOut, Self::Sms];
@@ -120,7 +123,10 @@ impl PriceService {
             services.place(*service).host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(host))
         };
         let is_like = |service: &Self| services.place(*service).host.is_none() && service.has_label_of(host);
-        beside().find(is_configured).or_else(|| beside().find(is_like))
+        // Almost no host begins so, and the others are compared with no label.
+        let may_be_like_one =
+            host.get(..LABELS_BEGIN.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(LABELS_BEGIN));
+        beside().find(is_configured).or_else(|| may_be_like_one.then(|| beside().find(is_like)).flatten())
     }
 
     /// Whether the first label of a host is one of the service's.
@@ -253,6 +259,12 @@ mod tests {
         assert_eq!(named(&services, "Rates.example.com:8080"), Some(PriceService::VoiceIn));
         assert_eq!(named(&services, "api-vin.didww.com"), None);
         assert_eq!(named(&services, "api-vout.didww.com"), Some(PriceService::VoiceOut));
+    }
+
+    #[test]
+    fn all_labels_begin_alike() {
+        let mut labels = PriceService::ALL.into_iter().flat_map(PriceService::labels);
+        assert!(labels.all(|label| label.starts_with(LABELS_BEGIN)));
     }
 
     #[test]

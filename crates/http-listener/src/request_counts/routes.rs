@@ -3,6 +3,8 @@
 //! A path is compared as it was sent: one whose segments are percent-encoded or contain dots may be served and count as
 //! another route.
 
+use std::cmp::Ordering;
+
 use super::OTHER;
 
 /// The declared routes. The last one is that of all other paths.
@@ -15,8 +17,8 @@ pub(super) struct Routes {
 /// The paths that begin with the same segments.
 #[derive(Debug, Default)]
 struct Node {
-    /// The next segments, sorted, each with its node.
-    literals: Vec<(Box<str>, usize)>,
+    /// The next segments, in the order of [`compare`], each with its node.
+    literals: Vec<(Box<[u8]>, usize)>,
     /// The node of a next segment that may be any text.
     any: Option<usize>,
     /// The route that ends here.
@@ -39,10 +41,10 @@ impl Routes {
         for segment in segments(&template) {
             let new = self.nodes.len();
             let Some(node) = self.nodes.get_mut(at) else { return };
-            at = if segment.starts_with('{') {
+            at = if segment.starts_with(b"{") {
                 *node.any.get_or_insert(new)
             } else {
-                match node.literals.binary_search_by(|(literal, _)| (**literal).cmp(segment)) {
+                match node.literals.binary_search_by(|(literal, _)| compare(literal, segment)) {
                     Ok(found) => node.literals.get(found).map_or(new, |(_, at)| *at),
                     Err(place) => {
                         node.literals.insert(place, (segment.into(), new));
@@ -72,7 +74,7 @@ impl Routes {
         let mut node = self.nodes.first();
         for segment in segments(path) {
             let Some(here) = node else { break };
-            let literal = here.literals.binary_search_by(|(literal, _)| (**literal).cmp(segment)).ok();
+            let literal = here.literals.binary_search_by(|(literal, _)| compare(literal, segment)).ok();
             let next = literal.and_then(|found| here.literals.get(found)).map(|(_, at)| *at).or(here.any);
             node = next.and_then(|at| self.nodes.get(at));
         }
@@ -80,8 +82,14 @@ impl Routes {
     }
 }
 
-fn segments(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter(|segment| !segment.is_empty())
+/// The parts of a path between its slashes. Bytes are found in fewer steps than characters.
+fn segments(path: &str) -> impl Iterator<Item = &[u8]> {
+    path.as_bytes().split(|byte| *byte == b'/').filter(|segment| !segment.is_empty())
+}
+
+/// An order that the lengths alone decide for most pairs of segments.
+fn compare(one: &[u8], other: &[u8]) -> Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 #[cfg(test)]
@@ -110,5 +118,17 @@ mod tests {
             assert_eq!(found(path), template, "{path}");
         }
         assert_eq!(routes.names().len(), templates.len() + 1, "each is declared once");
+    }
+
+    #[test]
+    fn each_of_many_literals_is_found_whatever_their_lengths_and_order() {
+        let templates = ["/b", "/longer", "/a", "/ba", "/shortest", "/ab", "/lonfer", "/\u{e4}"];
+        let routes = Routes::new(templates.map(str::to_owned));
+        for template in templates {
+            assert_eq!(routes.names()[routes.find(template)], template);
+        }
+        for other in ["/c", "/aa", "/longest", "/shorter", "/{"] {
+            assert_eq!(routes.names()[routes.find(other)], OTHER, "{other}");
+        }
     }
 }

@@ -24,21 +24,21 @@ impl Texts {
     /// Replaces all texts by those of the head of a request. A request without a query has an empty one here.
     pub(super) fn begin(&mut self, path: &str, query: &str, headers: &HeaderMap) {
         self.bytes.clear();
-        self.reserve(path.len() + query.len() + length_of_lines(headers));
+        self.reserve(path.len() + query.len());
         self.bytes.extend_from_slice(path.as_bytes());
         self.path = self.bytes.len();
         self.bytes.extend_from_slice(query.as_bytes());
         self.query = self.bytes.len();
-        push_lines(&mut self.bytes, headers);
+        self.push_lines(headers);
         self.request_headers = self.bytes.len();
         (self.response_headers, self.response_body) = (self.bytes.len(), self.bytes.len());
     }
 
     /// Adds the headers of the answer and the start of its body, once, after [`begin`](Self::begin).
     pub(super) fn push_answer(&mut self, headers: &HeaderMap, body: &[u8]) {
-        self.reserve(length_of_lines(headers) + body.len());
-        push_lines(&mut self.bytes, headers);
+        self.push_lines(headers);
         self.response_headers = self.bytes.len();
+        self.reserve(body.len());
         self.bytes.extend_from_slice(body);
         self.response_body = self.bytes.len();
     }
@@ -102,26 +102,26 @@ impl Texts {
         std::str::from_utf8(self.part(from, to)).unwrap_or_default()
     }
 
+    /// Adds headers as lines. They are copied, because a value would keep the whole buffer that it was read into.
+    /// Room is made line by line, and almost always there is enough: adding all lengths up before takes a third as long
+    /// as the copy.
+    fn push_lines(&mut self, headers: &HeaderMap) {
+        for (name, value) in headers {
+            let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+            self.reserve(name.len() + value.len() + 3);
+            self.bytes.extend_from_slice(name);
+            self.bytes.extend_from_slice(b": ");
+            // No value has the sign of a line's end.
+            self.bytes.extend_from_slice(value);
+            self.bytes.push(b'\n');
+        }
+    }
+
     fn reserve(&mut self, bytes: usize) {
         if self.bytes.capacity() - self.bytes.len() < bytes {
             self.bytes.reserve_exact(bytes.next_multiple_of(STEP));
         }
     }
-}
-
-/// Adds headers as lines. They are copied, because a value would keep the whole buffer that it was read into.
-fn push_lines(bytes: &mut Vec<u8>, headers: &HeaderMap) {
-    for (name, value) in headers {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        // No value has the sign of a line's end.
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.push(b'\n');
-    }
-}
-
-fn length_of_lines(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 3).sum()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::super::kept_pages::KeptPages;
 use super::super::operation::Operation;
 use super::super::query::QueryParams;
 use super::super::rendered::RenderedResources;
-use super::list;
+use super::{get, list};
 use crate::headers::entity_tag;
 
 /// The types of the records.
@@ -214,6 +214,16 @@ impl History {
                 assert_eq!(store.find(scope, *id).await.unwrap(), read);
             }
             assert_eq!(read.is_some(), self.ids[*place].contains(id), "{} {id}", TYPES[*place].name);
+        }
+        for (place, id) in self.made.iter().rev().take(5) {
+            let (context, id, params) = (self.fixture.context(), id.to_string(), QueryParams::default());
+            let rendered = RenderedResources::default();
+            let empty = RequestContext { rendered: &rendered, ..self.fixture.context() };
+            let read = async |context: &RequestContext<'_>| {
+                get(context, TYPES[*place], &id, &params).await.ok().map(|reply| reply.body)
+            };
+            let (first, again, anew) = (read(&context).await, read(&context).await, read(&empty).await);
+            assert_eq!((&first, &again), (&anew, &anew), "{} {id}", TYPES[*place].name);
         }
     }
 }
