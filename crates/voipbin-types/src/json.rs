@@ -30,9 +30,9 @@ struct GoFormatter;
 /// that many are compared at once. U+2028 and U+2029 begin with the byte 0xE2.
 fn may_have_special(text: &str) -> bool {
     let is = |byte: u8, special: u8| u8::from(byte == special);
-    let found = text.bytes().fold(0, |found, byte| {
-        found | is(byte, b'<') | is(byte, b'>') | is(byte, b'&') | is(byte, 0xe2)
-    });
+    let found = text
+        .bytes()
+        .fold(0, |found, byte| found | is(byte, b'<') | is(byte, b'>') | is(byte, b'&') | is(byte, 0xe2));
     found != 0
 }
 
