@@ -24,8 +24,8 @@ use control_plane::{Control, ControlAuth, ControlToken, World, control_router};
 use didww_api::PriceService;
 use didww_types::Secret;
 #[cfg(not(feature = "voipbin"))]
-use http_listener::{Handler, Router};
-use http_listener::{Limits, PROTOCOLS, RateLimits};
+use http_listener::Router;
+use http_listener::{Handler, Limits, PROTOCOLS, RateLimits};
 use lab::Lab;
 use metrics::{Metrics, metrics_router};
 use service_base::boxed::Boxed;

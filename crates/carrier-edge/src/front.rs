@@ -9,11 +9,15 @@
 //!
 //! The memory that unknown sources can fill has a fixed size: two rate limiters, two tables of wrong digests,
 //! two generations of proofs and of INVITEs that passed, and counters. A bounded number of them is entered into the
-//! recent attempts, and of each kind at most 20 lines a minute are logged, the others as one summary. The filter stores
-//! no message and never waits.
+//! recent attempts, and of each kind at most 20 lines a minute are logged, the others as one summary. The filter never
+//! waits. Of known sources it answers the INVITEs that are challenged, if they are plain (`plain_challenge`), and keeps
+//! these challenges until their ACK, each in a slot of its source.
 
 mod counts;
 mod guesses;
+mod plain_challenge;
+mod plain_request;
+mod sent_challenges;
 mod unknown_source;
 
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
@@ -42,12 +46,14 @@ use super::attempts::{
 use super::call_state::{CallState, DialogKey};
 use super::calls::Calls;
 use super::digest_guesses::GuessLimiter;
+use super::merged_requests::MergedRequests;
 use super::node_mark::NodeMark;
 use super::proofs::Proofs;
 use super::request_slots::{self, IdentifyingSubnet, RequestSlots, Room};
 use super::stack::Incoming;
 use super::trunks::Trunks;
 use counts::Counts;
+use sent_challenges::PlainChallenges;
 
 pub use counts::FrontCounts;
 
@@ -85,6 +91,7 @@ pub(crate) struct Front {
     guess_limiter: GuessLimiter,
     request_slots: Arc<RequestSlots>,
     counts: Counts,
+    plain_challenges: PlainChallenges,
     attempts: Arc<Attempts>,
     unanswered_challenges: Arc<UnansweredChallenges>,
     log_sums: FilterLogSums,
@@ -123,7 +130,7 @@ impl Front {
         (clock, ids): (Clock, Ids),
         (attempts, unanswered_challenges): (Arc<Attempts>, Arc<UnansweredChallenges>),
         trunks: Arc<Trunks>,
-        calls: Arc<Calls>,
+        (calls, merged_requests): (Arc<Calls>, Arc<MergedRequests>),
         settings: Settings,
         server_name: String,
         (nonces, mark): (NonceKey, NodeMark),
@@ -147,6 +154,7 @@ impl Front {
             guess_limiter: GuessLimiter::default(),
             request_slots: RequestSlots::new(request_slots::SLOT_LIMITS),
             counts: Counts::default(),
+            plain_challenges: PlainChallenges::new(merged_requests),
             attempts,
             unanswered_challenges,
             log_sums: FilterLogSums {
@@ -326,7 +334,8 @@ impl MessageFilter for Front {
                 busy(bytes, arrival)
             }
             SourceStatus::Proven if self.lacks_slot(bytes, source, None) => busy(bytes, arrival),
-            SourceStatus::Identified(_) | SourceStatus::Proven => FilterAction::Pass,
+            SourceStatus::Identified(subnet) => self.answer_known(bytes, arrival, subnet, now),
+            SourceStatus::Proven => self.answer_known(bytes, arrival, None, now),
             SourceStatus::Unknown => self.decide_unknown(bytes, arrival, now),
         }
     }

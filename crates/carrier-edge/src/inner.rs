@@ -46,7 +46,7 @@ pub struct Inner {
     pub(crate) nonce_counts: NonceCounts,
     /// The mark of this node in its nonces.
     pub(crate) node_mark: NodeMark,
-    pub(crate) merged_requests: MergedRequests,
+    pub(crate) merged_requests: Arc<MergedRequests>,
     pub(crate) ports: Ports,
     /// Resolves host names in session descriptions.
     pub(crate) host_lookups: HostLookups,

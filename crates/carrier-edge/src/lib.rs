@@ -10,7 +10,7 @@
 //!
 //! - active calls: `EdgeConfig::calls`, and a limit for each account;
 //! - requests in progress: `request_slots::SLOT_LIMITS`, for all sources, each allowed subnet and each
-//!   source;
+//!   source; challenges that wait for their ACK hold slots too;
 //! - events queued for one call: `call_event::MAX_QUEUED_EVENTS`;
 //! - media packets of one call and bytes of all calls: see `media`;
 //! - TCP and TLS connections: `sip_transport::streams`;
@@ -93,6 +93,7 @@ use front::Front;
 use inner::Counters;
 use log_sums::LogSums;
 use media::host_lookups::HostLookups;
+use merged_requests::MergedRequests;
 use node_mark::NodeMark;
 use refusal_record_limit::RefusalRecordLimit;
 use stack::Stack;
@@ -155,11 +156,12 @@ impl Edge {
         let calls = Arc::new(Calls::default());
         let (attempts, unanswered_challenges) =
             (Arc::<Attempts>::default(), Arc::<UnansweredChallenges>::default());
+        let merged_requests = Arc::new(MergedRequests::new([core.ids.word(), core.ids.word()]));
         let front = Arc::new(Front::new(
             (core.clock.clone(), core.ids.clone()),
             (Arc::clone(&attempts), Arc::clone(&unanswered_challenges)),
             Arc::clone(&trunks),
-            Arc::clone(&calls),
+            (Arc::clone(&calls), Arc::clone(&merged_requests)),
             config.settings.clone(),
             config.server_name.clone(),
             (NonceKey::new(&secret), node_mark),
@@ -174,7 +176,7 @@ impl Edge {
         let inner = Arc::new(Inner {
             nonce_counts: nonce_counts::NonceCounts::default(),
             node_mark,
-            merged_requests: merged_requests::MergedRequests::new([core.ids.word(), core.ids.word()]),
+            merged_requests,
             ports: Ports::new(
                 config.rtp_ports.clone(),
                 core.ids.word(),
@@ -213,6 +215,7 @@ impl Edge {
             tokio::spawn(changes::run(Arc::clone(&inner), wakes, hang_ups)),
             tokio::spawn(write_log_summaries(Arc::clone(&inner), Arc::clone(&stack))),
             tokio::spawn(attempt_log::watch_challenges(Arc::clone(&inner))),
+            tokio::spawn(inner.front.repeat_challenges(stack.datagrams())),
         ];
         tasks.extend(billing::tasks(&inner));
         if let Some(channels) = inner.channels.clone() {
@@ -359,7 +362,7 @@ impl Inner {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let Counters { challenged, refused, admitted, unrecorded, .. } = &self.counters;
         CallCounts {
-            challenged: read(challenged),
+            challenged: read(challenged) + self.front.plain_challenges(),
             refused: read(refused),
             admitted: read(admitted),
             unrecorded: read(unrecorded),

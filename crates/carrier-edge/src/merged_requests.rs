@@ -54,7 +54,12 @@ impl MergedRequests {
         self.register((request.call_id(), request.remote_tag().unwrap_or_default(), number), now)
     }
 
-    fn register(&self, (call_id, tag, number): (&str, &str, u32), now: Duration) -> Option<Pending<'_>> {
+    /// As [`begin`](Self::begin), for the INVITE with this `Call-ID`, tag in `From` and number in `CSeq`.
+    pub(crate) fn register(
+        &self,
+        (call_id, tag, number): (&str, &str, u32),
+        now: Duration,
+    ) -> Option<Pending<'_>> {
         let mut hasher = DefaultHasher::new();
         (self.secret, call_id, tag, number).hash(&mut hasher);
         let hash = hasher.finish();

@@ -14,7 +14,7 @@ mod named_headers;
 mod reconnections;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::transaction::Transaction;
@@ -24,7 +24,8 @@ use service_base::descriptors::Descriptors;
 use service_base::net::{self, Entered, OwnSockets, Use};
 use sip_transport::streams::{ConnectionSlots, Limits, Listener, RefusedConnections};
 use sip_transport::{
-    AckRoutes, Intake, KeptAnswers, MessageFilter, Tap, listen, serve_in_steps, shut_down, transport_layer,
+    AckRoutes, Datagrams, Intake, KeptAnswers, MessageFilter, Tap, listen, serve_in_steps, shut_down,
+    transport_layer,
 };
 use tls_identity::Identity;
 use tokio::sync::mpsc;
@@ -36,6 +37,7 @@ use reconnections::Reconnections;
 
 pub(crate) use dialog::{Dialog, FinalResponse};
 pub(crate) use incoming::Incoming;
+pub(crate) use incoming::repetition::{Repetition, now as real_now};
 pub(crate) use invite_event::{Acknowledgement, InviteEvent};
 
 /// The value of `Allow`: the methods that the edge serves.
@@ -48,6 +50,8 @@ pub(crate) const SUPPORTED: &str = "timer, 100rel";
 pub(crate) struct Stack {
     endpoint: Endpoint,
     token: CancellationToken,
+    /// The socket, for as long as it is served.
+    datagrams: Weak<Datagrams>,
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
     tls_identity: Option<Arc<Identity>>,
@@ -152,6 +156,7 @@ impl Stack {
             limits: Limits::default(),
             tap: tap.clone(),
         };
+        let datagrams = Arc::downgrade(&udp);
         tokio::spawn(udp.serve(common.clone()));
         let reconnections = Reconnections::new(&common, token.clone(), descriptors.clone(), sockets.clone());
         let refused = Arc::new(RefusedConnections::new());
@@ -175,6 +180,7 @@ impl Stack {
         let stack = Self {
             endpoint,
             token,
+            datagrams,
             address,
             tls_address,
             tls_identity,
@@ -191,6 +197,11 @@ impl Stack {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The socket for SIP over UDP, for as long as it is served.
+    pub(crate) fn datagrams(&self) -> Weak<Datagrams> {
+        Weak::clone(&self.datagrams)
     }
 
     /// The connections to callers that closed theirs.

@@ -128,12 +128,18 @@ impl Datagrams {
     ) {
         let local = SocketAddr::new(local, self.address.port());
         let arrival = Arrival { source: canonical(source), local, transport: Transport::Udp };
-        if let FilterAction::Reply(response) = common.receive(bytes, &arrival, replies).await {
-            let via = Head::of(bytes).and_then(|head| head.value(["Via", "v"]));
-            let to = via.map_or(arrival.source, |via| {
-                response_address(&String::from_utf8_lossy(&via), arrival.source)
-            });
-            self.send(&response, local.ip(), to);
+        let decided = common.receive(bytes, &arrival, replies).await;
+        let responses = match &decided {
+            FilterAction::Reply(response) => std::slice::from_ref(response),
+            FilterAction::Replies(responses) => responses.as_slice(),
+            FilterAction::Pass | FilterAction::Drop => return,
+        };
+        let via = Head::of(bytes).and_then(|head| head.value(["Via", "v"]));
+        let to = via.map_or(arrival.source, |via| {
+            response_address(&String::from_utf8_lossy(&via), arrival.source)
+        });
+        for response in responses {
+            self.send(response, local.ip(), to);
         }
     }
 
@@ -163,7 +169,7 @@ impl Datagrams {
 
     /// Sends a datagram from one of the local addresses, or drops it if the kernel does not accept it at
     /// once.
-    fn send(&self, bytes: &[u8], from: IpAddr, to: SocketAddr) {
+    pub fn send(&self, bytes: &[u8], from: IpAddr, to: SocketAddr) {
         // Taken before the datagram is sent, because the answer may be received at once.
         let moment = self.tap.moment();
         match self.try_send(bytes, from, to) {

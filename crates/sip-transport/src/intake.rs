@@ -35,6 +35,8 @@ pub enum FilterAction {
     Pass,
     /// These bytes are sent as the response, and the message is dropped.
     Reply(Vec<u8>),
+    /// The same with several responses, which are sent in this order.
+    Replies(Vec<Vec<u8>>),
     /// The message is dropped without a response.
     Drop,
 }

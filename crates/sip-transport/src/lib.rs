@@ -61,3 +61,4 @@ pub use stateless::Reply;
 pub use streams::Connections;
 pub use unreadable::Unreadable;
 pub use verbatim::verbatim;
+pub use via::{response_address, stamped};

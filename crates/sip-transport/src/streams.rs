@@ -389,6 +389,12 @@ impl StreamConnection {
                             self.store(&response);
                             output.extend_from_slice(&response);
                         }
+                        FilterAction::Replies(responses) => {
+                            for response in responses {
+                                self.store(&response);
+                                output.extend_from_slice(&response);
+                            }
+                        }
                         FilterAction::Drop => {}
                     }
                 }

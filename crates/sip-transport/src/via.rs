@@ -35,7 +35,7 @@ pub(crate) fn is_via(line: &str) -> bool {
 /// does not ask for the source's port by `rport` (RFC 3581). Such a sender can receive at another port than it sends
 /// from, and is answered at the port that it names (RFC 3261 §18.2.2). A sender that names another address is behind
 /// address translation, where only its source port leads back to it.
-pub(crate) fn response_address(line: &str, source: SocketAddr) -> SocketAddr {
+pub fn response_address(line: &str, source: SocketAddr) -> SocketAddr {
     if names_its_source(line, source) {
         return source;
     }
@@ -76,7 +76,7 @@ fn plain_address(line: &str) -> Option<&str> {
 /// A `Via` line with the request's source address in its first value (RFC 3261 §18.2.1, RFC 3581 §4).
 ///
 /// An IPv6 address has no brackets there (§25.1, `via-received`): clients drop a response whose `Via` they cannot read.
-pub(crate) fn stamped(line: &str, source: SocketAddr) -> Cow<'_, str> {
+pub fn stamped(line: &str, source: SocketAddr) -> Cow<'_, str> {
     if names_its_source(line, source) {
         return Cow::Borrowed(line);
     }

@@ -1,5 +1,5 @@
 //! Timers that end a call: missing acknowledgement, missing media, a session that is not refreshed. The tests move the
-//! server's clock; only the 32 seconds of a missing ACK are real, because that clock does not affect them.
+//! server's clock; only the time of a missing ACK is real, because that clock does not affect it.
 
 use serde_json::json;
 use trunk_rules::carrier::Cause;
@@ -24,6 +24,40 @@ async fn an_answer_that_is_never_acknowledged_is_repeated_and_then_the_call_is_e
     assert_eq!((&record["disconnect_code"], &record["disconnect_reason"]), (&json!(200), &json!("NoAck")));
     assert_eq!(record["explanation"], why, "{record}");
     Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
+}
+
+#[tokio::test]
+async fn a_challenge_is_repeated_until_its_ack_and_its_copy_is_the_same() {
+    let edge = Edge::start().await;
+    edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    let invite = call.text("INVITE");
+    call.uac.send(&invite).await;
+    let is_challenge = |message: &super::message::Message| message.code() == 401;
+    let first = call.uac.expect("the challenge", None, is_challenge).await;
+    for what in ["its repetition", "another repetition"] {
+        let repeated = call.uac.expect(what, None, is_challenge).await;
+        assert_eq!(repeated.header("To"), first.header("To"));
+    }
+    call.uac.send(&invite).await;
+    let copy = call.uac.expect("the challenge for the copy", None, is_challenge).await;
+    assert_eq!(copy.header("To"), first.header("To"));
+    let cancel = invite.split("\r\n\r\n").next().unwrap().replace("INVITE", "CANCEL");
+    let lines: Vec<&str> = cancel.lines().filter(|line| !line.starts_with("Content-")).collect();
+    let cancel = format!("{}\r\nContent-Length: 0\r\n\r\n", lines.join("\r\n"));
+    call.uac.send(&cancel).await;
+    let answer = call.uac.expect("the answer to the CANCEL", None, |message| message.code() == 200).await;
+    assert_eq!((answer.method(), answer.header("To")), ("CANCEL", first.header("To")));
+    let to = invite.lines().find(|line| line.starts_with("To: ")).unwrap();
+    let to_with_tag = format!("To: {}", first.header("To").unwrap());
+    let ack = cancel.replace("CANCEL", "ACK").replace(to, &to_with_tag);
+    call.uac.send(&ack).await;
+    call.uac.send(&invite).await;
+    let is_new = |message: &super::message::Message| {
+        message.code() == 401 && message.header("To") != first.header("To")
+    };
+    call.uac.expect("a new challenge, because the first one was acknowledged", None, is_new).await;
+    assert_eq!(edge.counts().await[0], 2, "two challenges");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ const REALM: &str = "out.didww.com";
 
 /// A filter with two trunks: one allows every address and `203.0.113.0/24` with credentials, the other one
 /// `198.50.0.0/15` by address alone.
-fn front() -> Front {
+pub(super) fn front() -> Front {
     front_of(NodeMark::default())
 }
 
@@ -52,7 +52,7 @@ fn front_of(mark: NodeMark) -> Front {
         (clock, Ids::seeded(7)),
         (Arc::default(), Arc::default()),
         Arc::new(trunks),
-        Arc::default(),
+        (Arc::default(), Arc::new(MergedRequests::new([1, 2]))),
         Settings::default(),
         "trunk-server".to_owned(),
         (NonceKey::new(&[7; 32]), mark),
@@ -61,7 +61,7 @@ fn front_of(mark: NodeMark) -> Front {
     front
 }
 
-fn arrival(source: &str) -> Arrival {
+pub(super) fn arrival(source: &str) -> Arrival {
     let source = SocketAddr::new(source.parse().unwrap(), 5060);
     Arrival { source, local: "192.0.2.1:5060".parse().unwrap(), transport: Transport::Udp }
 }
@@ -77,6 +77,7 @@ fn request(method: &str, call: usize, further: &str) -> String {
 fn reply(front: &Front, bytes: &str, source: &str) -> Option<String> {
     match front.check(bytes.as_bytes(), &arrival(source)) {
         FilterAction::Reply(answer) => Some(String::from_utf8(answer).unwrap()),
+        FilterAction::Replies(answers) => Some(String::from_utf8(answers.concat()).unwrap()),
         FilterAction::Pass => Some("passed".to_owned()),
         FilterAction::Drop => None,
     }
@@ -420,7 +421,9 @@ proptest! {
                 match front.check(&bytes, &arrival(source)) {
                     FilterAction::Reply(answer) => *bytes_out += answer.len(),
                     FilterAction::Drop => {}
-                    FilterAction::Pass => prop_assert!(false, "no source has proved itself"),
+                    FilterAction::Pass | FilterAction::Replies(_) => {
+                        prop_assert!(false, "no source has proved itself");
+                    }
                 }
                 let unreadable = front.unreadable(&bytes, &arrival(source), Unreadable::Syntax);
                 if let FilterAction::Reply(answer) = unreadable {

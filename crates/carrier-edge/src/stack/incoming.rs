@@ -6,7 +6,7 @@
 
 mod direct_answer;
 mod events;
-mod repetition;
+pub(super) mod repetition;
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;

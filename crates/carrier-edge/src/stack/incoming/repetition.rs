@@ -7,13 +7,13 @@ use service_base::clock::Stopwatch;
 use tokio::time::Instant;
 
 /// The real time, which no setting of the server's clock affects.
-pub(super) fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::from_std(Stopwatch::start().started())
 }
 
 /// The next repetition of a response that waits for its ACK.
 #[derive(Debug)]
-pub(super) struct Repetition {
+pub(crate) struct Repetition {
     next: Instant,
     /// The time since the one before.
     interval: Duration,
@@ -23,18 +23,18 @@ pub(super) struct Repetition {
 impl Repetition {
     /// The repetitions of a response that is sent at `now`: after T1, then after twice the interval before, and until
     /// 64·T1.
-    pub(super) fn of(now: Instant, option: &EndpointOption) -> Self {
+    pub(crate) fn of(now: Instant, option: &EndpointOption) -> Self {
         Self { next: now + option.t1, interval: option.t1, ends: now + option.t1x64 }
     }
 
     /// When the response is repeated next, or its time runs out.
-    pub(super) fn next(&self) -> Instant {
+    pub(crate) fn next(&self) -> Instant {
         self.next
     }
 
     /// Continues at `now`, which is not before [`next`](Self::next), with an interval of at most `t2`. Returns false if
     /// the time has run out.
-    pub(super) fn advance(&mut self, now: Instant, t2: Duration) -> bool {
+    pub(crate) fn advance(&mut self, now: Instant, t2: Duration) -> bool {
         if self.next >= self.ends {
             return false;
         }
