@@ -135,9 +135,8 @@ impl Datagrams {
             FilterAction::Pass | FilterAction::Drop => return,
         };
         let via = Head::of(bytes).and_then(|head| head.value(["Via", "v"]));
-        let to = via.map_or(arrival.source, |via| {
-            response_address(&String::from_utf8_lossy(&via), arrival.source)
-        });
+        let to = via
+            .map_or(arrival.source, |via| response_address(&String::from_utf8_lossy(&via), arrival.source));
         for response in responses {
             self.send(response, local.ip(), to);
         }

@@ -69,7 +69,10 @@ pub(super) struct SentChallenge {
 pub(super) enum Sent {
     Nothing,
     /// Its challenge, with the value of `To`.
-    Challenge { text: Arc<[u8]>, to: Arc<str> },
+    Challenge {
+        text: Arc<[u8]>,
+        to: Arc<str>,
+    },
     /// The request came from another address than the INVITE.
     FromElsewhere,
     /// An INVITE with another topmost `Via`, which is another transaction.
