@@ -44,7 +44,7 @@ pub(super) struct SentChallenges {
     key: RandomState,
     option: EndpointOption,
     state: Mutex<State>,
-    /// Wakes the task that sends challenges again, when the first one waits.
+    /// Wakes the task that sends challenges again, when one is due before those that it knows.
     added: Notify,
 }
 
@@ -86,8 +86,8 @@ struct State {
     due: BinaryHeap<Reverse<(Instant, u64, u64)>>,
     /// The number of the last one.
     latest: u64,
-    /// True while no task waits for the first of `due`.
-    is_unwatched: bool,
+    /// The time that the task waits for; `None` while it waits for the first challenge.
+    awaited: Option<Instant>,
 }
 
 struct Waiting {
@@ -105,17 +105,21 @@ impl SentChallenges {
     /// Keeps a challenge until its ACK arrives. The task that sends it again must run.
     pub(super) fn insert(&self, request: &PlainRequest<'_>, challenge: SentChallenge, now: Instant) {
         let (key, repetition) = (self.key(request.identity()), Repetition::of(now, &self.option));
+        let due = repetition.next();
         let mut guard = self.lock();
         let state = &mut *guard;
         state.forget_acknowledged();
         state.latest += 1;
         let number = state.latest;
-        state.due.push(Reverse((repetition.next(), number, key)));
+        state.due.push(Reverse((due, number, key)));
         let before = state.waiting.insert(key, Waiting { number, challenge, repetition });
-        let is_unwatched = std::mem::take(&mut state.is_unwatched);
+        let is_first = state.awaited.is_none_or(|awaited| due < awaited);
+        if is_first {
+            state.awaited = Some(due);
+        }
         drop(guard);
         drop(before);
-        if is_unwatched {
+        if is_first {
             self.added.notify_one();
         }
     }
@@ -156,13 +160,13 @@ impl SentChallenges {
         state.waiting.remove(&key)
     }
 
-    /// When the next one is sent again; `None` if none waits, until [`insert`](Self::insert) wakes the caller.
+    /// When the next one is sent again; `None` if none waits. [`insert`](Self::insert) notifies `added` of an earlier
+    /// one.
     fn next_due(&self) -> Option<Instant> {
         let mut state = self.lock();
         state.forget_acknowledged();
-        let due = state.due.peek().map(|Reverse((due, ..))| *due);
-        state.is_unwatched = due.is_none();
-        due
+        state.awaited = state.due.peek().map(|Reverse((due, ..))| *due);
+        state.awaited
     }
 
     /// The next one that is to be sent again at `now`, with its way. Those whose time has run out are forgotten.
@@ -214,7 +218,10 @@ pub(super) async fn send_again(sent: Arc<SentChallenges>, datagrams: Weak<Datagr
             sent.added.notified().await;
             continue;
         };
-        tokio::time::sleep_until(due).await;
+        // One that was sent several times waits for up to four seconds, and a new one for half a second.
+        if tokio::time::timeout_at(due, sent.added.notified()).await.is_ok() {
+            continue;
+        }
         while let Some((text, (from, to))) = sent.take_due(real_now()) {
             let Some(datagrams) = datagrams.upgrade() else { return };
             datagrams.send(&text, from, to);
@@ -227,6 +234,8 @@ pub(super) async fn send_again(sent: Arc<SentChallenges>, datagrams: Weak<Datagr
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use futures_util::FutureExt as _;
 
     use super::*;
     use crate::request_slots::{RequestSlots, SLOT_LIMITS};
@@ -315,11 +324,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_task_that_sends_them_again_is_woken_by_the_first() {
-        let sent = SentChallenges::new(EndpointOption::default());
+    async fn the_task_that_sends_them_again_is_woken_by_one_that_is_due_before_the_others() {
+        let (sent, slots) = (SentChallenges::new(EndpointOption::default()), RequestSlots::new(SLOT_LIMITS));
         assert_eq!(sent.next_due(), None);
-        insert(&sent, &RequestSlots::new(SLOT_LIMITS), &request("INVITE", ""), real_now());
-        tokio::time::timeout(Duration::from_secs(10), sent.added.notified()).await.expect("it is woken");
-        assert!(sent.next_due().is_some());
+        let invite =
+            |number: u32| request("INVITE", "").replace("Call-ID: id", &format!("Call-ID: {number}"));
+        let is_woken = || sent.added.notified().now_or_never().is_some();
+        let now = real_now();
+        insert(&sent, &slots, &invite(1), now);
+        assert!(is_woken(), "by the first");
+        insert(&sent, &slots, &invite(2), now + Duration::from_millis(1));
+        assert!(!is_woken(), "a later one is found when the first is due");
+        for _ in 0..4 {
+            let due = sent.next_due().unwrap();
+            assert!(sent.take_due(due).is_some());
+        }
+        let due = sent.next_due().unwrap();
+        insert(&sent, &slots, &invite(3), due - Duration::from_millis(600));
+        assert!(is_woken(), "it is due before those that were sent again");
     }
 }
