@@ -149,6 +149,9 @@ impl Model {
 
     async fn read_all(&self, balance: Decimal) -> Snapshot {
         let api = self.shop.api();
+        // First: the DIDs and channels of an order that is read as carried out are read then.
+        let orders = api.get(&format!("{ORDERS}?page[size]=100")).await.at("/data");
+        let orders = orders.as_array().unwrap();
         let page = api.get(&format!("{DIDS}?page[size]=100")).await.at("/data");
         let bought_here = |did: &&Value| did["id"].as_str() != Some(self.protected.as_str());
         let did = |did: &Value| {
@@ -162,8 +165,6 @@ impl Model {
             (service["id"].as_str().unwrap().to_owned(), end(&service["attributes"], "renew_date"))
         };
         let now = self.now();
-        let orders = api.get(&format!("{ORDERS}?page[size]=100")).await.at("/data");
-        let orders = orders.as_array().unwrap();
         let has = |order: &Value, status: &str| order["attributes"]["status"] == status;
         let amount = |order: &Value| decimal(order["attributes"]["amount"].as_str().unwrap());
         let is_due = |order: &Value| {

@@ -48,6 +48,9 @@ pub(super) struct SentChallenges {
     added: Notify,
 }
 
+/// The local address that a challenge is sent from, and the address that it is sent to.
+type Way = (IpAddr, SocketAddr);
+
 /// A challenge that was sent.
 pub(super) struct SentChallenge {
     /// The topmost `Via` of its INVITE.
@@ -58,8 +61,7 @@ pub(super) struct SentChallenge {
     pub(super) text: Arc<[u8]>,
     /// The source of its INVITE.
     pub(super) source: IpAddr,
-    /// The local address that it is sent from, and the address that it is sent to.
-    pub(super) way: (IpAddr, SocketAddr),
+    pub(super) way: Way,
     /// Its slot among the refusals that wait for their ACK.
     pub(super) _slot: RequestSlot,
 }
@@ -170,7 +172,7 @@ impl SentChallenges {
     }
 
     /// The next one that is to be sent again at `now`, with its way. Those whose time has run out are forgotten.
-    fn take_due(&self, now: Instant) -> Option<(Arc<[u8]>, (IpAddr, SocketAddr))> {
+    fn take_due(&self, now: Instant) -> Option<(Arc<[u8]>, Way)> {
         let mut guard = self.lock();
         let state = &mut *guard;
         loop {
