@@ -76,7 +76,9 @@ async fn two_groups_that_take_the_last_channels_at_once_do_not_share_them() {
     let answers =
         futures_util::future::join_all(bodies.iter().map(|body| world.api.post(SHARED, body))).await;
     let accepted = answers.iter().filter(|answer| answer.status == 201).count();
-    assert_eq!((accepted, assigned(&world, &pool).await), (2, json!(8)));
+    let answers: Vec<(u16, &str)> =
+        answers.iter().map(|answer| (answer.status, answer.text.as_str())).collect();
+    assert_eq!((accepted, assigned(&world, &pool).await), (2, json!(8)), "{answers:?}");
 }
 
 #[tokio::test]

@@ -50,7 +50,12 @@ pub fn source() -> Ipv4Addr {
 }
 
 /// Repeats a request until it succeeds.
-pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(DEADLINE, what, ask).await
+}
+
+/// As [`until`], with a limit of its own.
+pub async fn until_within<T>(limit: Duration, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         loop {
             if let Some(answer) = ask().await {
@@ -59,7 +64,7 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let Ok(answer) = tokio::time::timeout(DEADLINE, asking).await else { panic!("waited in vain: {what}") };
+    let Ok(answer) = tokio::time::timeout(limit, asking).await else { panic!("waited in vain: {what}") };
     answer
 }
 

@@ -289,8 +289,18 @@ pub(super) async fn change_members(
     Ok(())
 }
 
-/// Fails unless the revision of a record still matches. It cannot change until the end of the transaction.
-pub(super) async fn check_unchanged(transaction: &Transaction<'_>, record: &Record) -> Done<()> {
+/// Fails unless the revision of a record still matches. It cannot change until the end of the transaction. `is_changed`
+/// says that the transaction itself may change the record: it is locked as for that, because two transactions that
+/// share a record would each wait for the other one to change it.
+pub(super) async fn check_unchanged(
+    transaction: &Transaction<'_>,
+    record: &Record,
+    is_changed: bool,
+) -> Done<()> {
+    if is_changed {
+        let is_same = lock(transaction, record).await?;
+        return if is_same { Ok(()) } else { Err(StoreError::Conflict.into()) };
+    }
     let select = "SELECT 1 FROM record WHERE number = $1 AND id = $2 AND revision = $3 FOR SHARE";
     let same = transaction
         .harmless()

@@ -1,7 +1,10 @@
 //! Commits and resets: the changes of every part, in one transaction.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::failure::Done;
 use super::record_writes::{self as write, New};
@@ -26,6 +29,7 @@ pub(super) async fn apply(
     changes: &[&(Change, Content)],
 ) -> Done<Vec<Record>> {
     let (mut made, mut deleted, mut sums) = (Vec::new(), Vec::new(), Differences::default());
+    let changed: HashSet<Uuid> = changes.iter().filter_map(|(change, _)| changed(change)).collect();
     let mut rest = changes;
     while let Some(((change, content), after)) = rest.split_first() {
         let is_insert = |(change, _): &&&(Change, Content)| matches!(change, Change::Insert { .. });
@@ -73,6 +77,11 @@ pub(super) async fn apply(
             continue;
         }
         rest = after;
+        if let Change::Unchanged { record } = change {
+            let is_changed = changed.contains(&record.id) || transaction.node.symbols.has_sums(record.kind);
+            write::check_unchanged(transaction, record, is_changed).await?;
+            continue;
+        }
         apply_one(transaction, change, content, (&mut made, &mut deleted, &mut sums)).await?;
     }
     for (number, spec, sum, difference) in sums.changes() {
@@ -106,7 +115,16 @@ fn replaced((change, _): &(Change, Content)) -> Option<(i64, &NewDocument)> {
     }
 }
 
-/// Applies a change other than an insert of a record, a schedule, a condition on links and an event.
+/// The record that a change replaces or deletes.
+fn changed(change: &Change) -> Option<Uuid> {
+    match change {
+        Change::Replace { before: record, .. } | Change::Members { owner: record, .. } => Some(record.id),
+        Change::Delete { id, .. } => Some(*id),
+        _ => None,
+    }
+}
+
+/// Applies a change other than an insert of a record, a schedule, a condition and an event.
 async fn apply_one(
     transaction: &Transaction<'_>,
     change: &Change,
@@ -114,7 +132,11 @@ async fn apply_one(
     (made, deleted, sums): (&mut Vec<Record>, &mut Vec<Announcement>, &mut Differences),
 ) -> Done<()> {
     match change {
-        Change::Insert { .. } | Change::Schedule { .. } | Change::Unlinked { .. } | Change::Emit(_) => {}
+        Change::Insert { .. }
+        | Change::Schedule { .. }
+        | Change::Unchanged { .. }
+        | Change::Unlinked { .. }
+        | Change::Emit(_) => {}
         Change::Replace { scope, before, attributes, links, meta } => {
             let is_part = !transaction.node.symbols.parts(scope.spec.name).is_empty();
             if is_part {
@@ -133,7 +155,6 @@ async fn apply_one(
             write::change_members(transaction, *scope, owner, relationship, *add, members).await?;
             sums.add(transaction, scope.spec, owner.number, &attributes, 1).await?;
         }
-        Change::Unchanged { record } => write::check_unchanged(transaction, record).await?,
         Change::Delete { scope, id } => deleted.push(write::delete(transaction, *scope, *id, sums).await?),
         Change::Answered(call) => calls::answered(transaction, call),
         Change::Acknowledged(id) => calls::acknowledged(transaction, *id).await?,

@@ -12,6 +12,8 @@ mod paths;
 #[cfg(feature = "postgres")]
 mod postgres_faults;
 #[cfg(feature = "postgres")]
+mod postgres_locks;
+#[cfg(feature = "postgres")]
 mod postgres_opening;
 #[cfg(feature = "postgres")]
 mod postgres_transactions;

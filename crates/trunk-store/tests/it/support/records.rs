@@ -39,6 +39,11 @@ pub fn did(number: &str, differences: &Value) -> Map<String, Value> {
     complete(Did::SPEC, [&json!({ "number": number }), differences])
 }
 
+/// The defaults of a type with these differences.
+pub fn attributes(spec: &'static ResourceSpec, differences: &Value) -> Map<String, Value> {
+    complete(spec, [differences, &json!({})])
+}
+
 fn complete(spec: &'static ResourceSpec, differences: [&Value; 2]) -> Map<String, Value> {
     let default = |attribute: &didww_types::AttributeSpec| {
         (attribute.name.to_owned(), attribute.default.map_or(Value::Null, didww_types::DefaultValue::to_json))

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use didww_types::resources::CapacityPool;
 use didww_types::values::IpNetworks;
-use didww_types::{REGISTRY, Resource as _, ResourceSpec, Timestamp};
-use serde_json::{Map, Value, json};
+use didww_types::{REGISTRY, Resource as _, Timestamp};
+use serde_json::json;
 use trunk_store::account::Environment;
 use trunk_store::{
     Attempted, Bounds, Change, Delivery, DocumentKind, Due, EventForm, IdempotencyKey, IdempotencyScope,
@@ -15,21 +15,12 @@ use trunk_store::{
 use uuid::Uuid;
 
 use crate::support::records::{
-    account, callback_secret, commit, did, dids, found, id, insert, key, linked, replace, trunk, trunks,
+    account, attributes, callback_secret, commit, did, dids, found, id, insert, key, linked, replace, trunk,
+    trunks,
 };
 
 pub fn at(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis)
-}
-
-/// The defaults of a type with these differences.
-fn attributes(spec: &'static ResourceSpec, differences: &Value) -> Map<String, Value> {
-    let default = |attribute: &didww_types::AttributeSpec| {
-        (attribute.name.to_owned(), attribute.default.map_or(Value::Null, didww_types::DefaultValue::to_json))
-    };
-    let mut attributes: Map<String, Value> = spec.attributes.iter().map(default).collect();
-    attributes.extend(differences.as_object().unwrap().clone());
-    attributes
 }
 
 /// Fills an empty store. It has two accounts afterwards, with the numbers 1 and 2, and had a third one.
