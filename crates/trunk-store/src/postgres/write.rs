@@ -29,7 +29,7 @@ pub(super) async fn apply(
     changes: &[&(Change, Content)],
 ) -> Done<Vec<Record>> {
     let (mut made, mut deleted, mut sums) = (Vec::new(), Vec::new(), Differences::default());
-    let changed: HashSet<Uuid> = changes.iter().filter_map(|(change, _)| changed(change)).collect();
+    let overwritten: HashSet<Uuid> = changes.iter().filter_map(|(change, _)| overwritten(change)).collect();
     let mut rest = changes;
     while let Some(((change, content), after)) = rest.split_first() {
         let is_insert = |(change, _): &&&(Change, Content)| matches!(change, Change::Insert { .. });
@@ -78,7 +78,8 @@ pub(super) async fn apply(
         }
         rest = after;
         if let Change::Unchanged { record } = change {
-            let is_changed = changed.contains(&record.id) || transaction.node.symbols.has_sums(record.kind);
+            let is_changed =
+                overwritten.contains(&record.id) || transaction.node.symbols.has_sums(record.kind);
             write::check_unchanged(transaction, record, is_changed).await?;
             continue;
         }
@@ -116,7 +117,7 @@ fn replaced((change, _): &(Change, Content)) -> Option<(i64, &NewDocument)> {
 }
 
 /// The record that a change replaces or deletes.
-fn changed(change: &Change) -> Option<Uuid> {
+fn overwritten(change: &Change) -> Option<Uuid> {
     match change {
         Change::Replace { before: record, .. } | Change::Members { owner: record, .. } => Some(record.id),
         Change::Delete { id, .. } => Some(*id),
