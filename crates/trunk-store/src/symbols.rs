@@ -108,12 +108,6 @@ impl Symbols {
         self.parts.get(kind).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether records of a type have sums, which writes of other records change.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn has_sums(&self, kind: &str) -> bool {
-        self.parts.values().flatten().any(|part| part.target.name == kind)
-    }
-
     /// Returns the number of a type.
     pub(crate) fn kind(&self, name: &str) -> i64 {
         self.kinds.get(name).copied().unwrap_or(UNKNOWN)

@@ -43,6 +43,11 @@ impl Symbols {
         self.registry().iter().copied().find(|spec| spec.name == kind)
     }
 
+    /// Whether records of a type have sums, which writes of other records change.
+    pub(super) fn has_sums(&self, kind: &str) -> bool {
+        self.spec(kind).is_some_and(|spec| spec.attributes.iter().any(|attribute| !attribute.sums.is_empty()))
+    }
+
     /// Returns the name of a type that is declared.
     pub(super) fn kind_name(&self, number: i64) -> Option<&'static str> {
         self.kind_names.get(&number).copied()
