@@ -4,10 +4,11 @@
 use serde_json::json;
 use trunk_rules::carrier::Cause;
 
-use super::edge::{ANSWERS_AT_ONCE, Edge};
+use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, until_within};
 use super::media::{hears_its_echo, packet};
 use super::sentences::is_stated;
 use super::uac::Call;
+use crate::support::engine;
 
 #[tokio::test]
 async fn an_answer_that_is_never_acknowledged_is_repeated_and_then_the_call_is_ended() {
@@ -219,7 +220,8 @@ async fn spending_blocks_a_trunk_and_24_hours_later_it_is_open_again() {
     assert_eq!(Call::new(&edge, ANSWERS_AT_ONCE).await.place(&trunk).await.code(), 403);
     edge.advance(86_400).await;
     // On a shared database no node re-opens a trunk in the first 15 seconds after its block.
-    super::edge::until_within(std::time::Duration::from_secs(30), "the trunk is open again", async || {
+    let limit = if engine::is_postgres() { 2 * DEADLINE } else { DEADLINE };
+    until_within(limit, "the trunk is open again", async || {
         (edge.shown(&trunk, "/attributes/status").await == "active").then_some(())
     })
     .await;
