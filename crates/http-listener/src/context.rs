@@ -37,6 +37,21 @@ pub struct ListenerContext {
 }
 
 impl ListenerContext {
+    /// One without settings, for tests.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self {
+            limits: Limits::default(),
+            proxies: Proxies::default(),
+            descriptors: Descriptors::new(service_base::descriptors::open_files()),
+            share: Share::Api,
+            clock: Clock::system(),
+            tls: None,
+            counts: None,
+            intercept: None,
+        }
+    }
+
     /// The network whose connections a peer's connection counts among. `None` for a peer without a limit.
     pub(crate) fn origin(&self, peer: IpAddr) -> Option<IpAddr> {
         let local = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
@@ -62,13 +77,8 @@ mod tests {
         let of = |connections, connections_per_address, open_files| {
             let context = ListenerContext {
                 limits: Limits { connections, connections_per_address, ..Limits::default() },
-                proxies: Proxies::default(),
                 descriptors: Descriptors::new(open_files),
-                share: Share::Api,
-                clock: Clock::system(),
-                tls: None,
-                counts: None,
-                intercept: None,
+                ..ListenerContext::plain()
             };
             context.connections_per_origin()
         };

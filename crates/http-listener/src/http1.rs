@@ -200,13 +200,9 @@ mod tests {
 
     use axum::Router;
     use futures_util::FutureExt as _;
-    use service_base::clock::Clock;
-    use service_base::descriptors::{Descriptors, Share, open_files};
-    use service_base::forwarded::Proxies;
     use tokio::io::ReadBuf;
 
     use super::*;
-    use crate::limits::Limits;
 
     /// A client that sends one request and then nothing. At each later read it notes the number of heads that count as
     /// complete, and whether a request is being handled.
@@ -261,16 +257,7 @@ mod tests {
             state: Arc::default(),
             unread: UnreadResponses::new(1_000),
             peer: ([127, 0, 0, 1], 1).into(),
-            listener: ListenerContext {
-                limits: Limits::default(),
-                proxies: Proxies::default(),
-                descriptors: Descriptors::new(open_files()),
-                share: Share::Api,
-                clock: Clock::system(),
-                tls: None,
-                counts: None,
-                intercept: None,
-            },
+            listener: ListenerContext::plain(),
         };
         let (_stop, stopped) = watch::channel(false);
         assert_eq!(serve(client, Arc::clone(&progress), context, stopped).now_or_never(), None);

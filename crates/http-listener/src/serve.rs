@@ -164,28 +164,16 @@ async fn delay_after(error: &io::Error, delay: &mut Duration, clock: &Clock) {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use service_base::descriptors::{Descriptors, Share, open_files};
-    use service_base::forwarded::Proxies;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
-    use crate::limits::Limits;
 
     #[tokio::test]
     async fn a_router_is_made_for_the_first_connection_and_once() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let context = ListenerContext {
-            limits: Limits::default(),
-            proxies: Proxies::default(),
-            descriptors: Descriptors::new(open_files()),
-            share: Share::Api,
-            clock: Clock::system(),
-            tls: None,
-            counts: None,
-            intercept: None,
-        };
+        let context = ListenerContext::plain();
         let routers = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&routers);
         let make: MakeHandler = Box::new(move || {
