@@ -25,11 +25,21 @@ impl<T: Send + 'static> Awaited<T> {
 
     /// Waits for the result, and forever if it was returned before. Cancel safe.
     pub async fn result(&mut self) -> T {
-        poll_fn(|context| self.poll_result(context)).await
+        Self::result_of(Some(self)).await
+    }
+
+    /// Waits for the [`result`](Self::result) of work that there may be none of, and forever if there is none. Cancel
+    /// safe.
+    // No async function: its future would have a state beside the pointer, and each active call has several.
+    pub fn result_of(mut work: Option<&mut Self>) -> impl Future<Output = T> {
+        poll_fn(move |context| match &mut work {
+            Some(work) => work.poll_result(context),
+            None => Poll::Pending,
+        })
     }
 
     /// Polls for the result, which is never ready if it was returned before.
-    pub fn poll_result(&mut self, context: &mut Context<'_>) -> Poll<T> {
+    fn poll_result(&mut self, context: &mut Context<'_>) -> Poll<T> {
         let Some(work) = &mut self.0 else { return Poll::Pending };
         let result = ready!(work.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll(context));
         self.0 = None;
@@ -73,7 +83,8 @@ mod tests {
         let mut awaited = Awaited::new(caused);
         assert!(std::pin::pin!(awaited.result()).as_mut().poll(&mut noop()).is_pending());
         cause.send(1).unwrap();
-        assert_eq!(awaited.result().await, Ok(1));
+        assert_eq!(Awaited::result_of(Some(&mut awaited)).await, Ok(1));
+        assert!(std::pin::pin!(Awaited::<u8>::result_of(None)).as_mut().poll(&mut noop()).is_pending());
         assert!(std::pin::pin!(awaited.result()).as_mut().poll(&mut noop()).is_pending());
     }
 

@@ -399,18 +399,12 @@ fn log_unacceptable(applied: Result<(), String>) {
 
 /// Waits for the end of a re-INVITE's transaction; forever if there is none. Cancel safe.
 async fn completion(reinvite: &mut Option<AnsweredReinvite>) -> Completion {
-    match reinvite {
-        Some(reinvite) => reinvite.completion.result().await,
-        None => std::future::pending().await,
-    }
+    Awaited::result_of(reinvite.as_mut().map(|reinvite| &mut reinvite.completion)).await
 }
 
 /// Waits for the response to a pending UPDATE; forever if there is none. Cancel safe.
 async fn update_response(update: &mut Option<Awaited<Option<Response>>>) -> Option<Response> {
-    match update {
-        Some(update) => update.result().await,
-        None => std::future::pending().await,
-    }
+    Awaited::result_of(update.as_mut()).await
 }
 
 /// Waits until no response to a pending INVITE can arrive any more, because its connection was closed and the far end

@@ -33,10 +33,7 @@ pub(super) fn connection(
 
 /// Waits for the final response to a refresh, for ever if there is no refresh. Cancel safe.
 pub(super) fn response(
-    mut pending_refresh: Option<&mut PendingRefresh>,
+    pending_refresh: Option<&mut PendingRefresh>,
 ) -> impl Future<Output = Option<FinalResponse>> {
-    poll_fn(move |context| match &mut pending_refresh {
-        Some(pending_refresh) => pending_refresh.response.poll_result(context),
-        None => Poll::Pending,
-    })
+    Awaited::result_of(pending_refresh.map(|pending_refresh| &mut pending_refresh.response))
 }

@@ -1,8 +1,5 @@
 //! A re-INVITE of the caller that was answered with 200, until its ACK.
 
-use std::future::poll_fn;
-use std::task::Poll;
-
 use service_base::awaited::Awaited;
 
 use crate::stack::{Acknowledgement, Incoming};
@@ -27,10 +24,7 @@ impl AnsweredReinvite {
 
 /// Waits for the end of a re-INVITE's transaction, forever if there is none. Cancel safe.
 pub(super) fn acknowledgement(
-    mut reinvite: Option<&mut AnsweredReinvite>,
+    reinvite: Option<&mut AnsweredReinvite>,
 ) -> impl Future<Output = Option<Acknowledgement>> {
-    poll_fn(move |context| match &mut reinvite {
-        Some(reinvite) => reinvite.acknowledgement.poll_result(context),
-        None => Poll::Pending,
-    })
+    Awaited::result_of(reinvite.map(|reinvite| &mut reinvite.acknowledgement))
 }
