@@ -8,7 +8,7 @@ mod ratios;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::calls::{Callers, Edge, Pace};
+use crate::calls::{CALLS_IN_FLIGHT, Callers, Edge, Pace};
 use crate::load::load;
 use crate::measure::{first, first_answer, mixed_load, warm_up};
 use crate::page::Part;
@@ -134,7 +134,7 @@ fn memory(plan: &Plan, builds: &[Build; 2]) -> Outcome<Vec<Ratios>> {
 fn calls(work: &Path, builds: &[Build; 2]) -> Outcome<Vec<Ratios>> {
     let edges =
         [Edge::of(&builds[0].binary, &["--ephemeral"])?, Edge::of(&builds[1].binary, &["--ephemeral"])?];
-    let pace = Pace { calls: CALLS, rate: 40_000, at_once: 64, up: Duration::ZERO };
+    let pace = Pace { calls: CALLS, rate: 40_000, at_once: CALLS_IN_FLIGHT, up: Duration::ZERO };
     let rate = |finish: &dyn Fn() -> Outcome<()>| {
         let watch = Stopwatch::start();
         finish()?;

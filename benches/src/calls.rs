@@ -171,6 +171,13 @@ async fn make_trunk(client: &reqwest::Client, base: &str, capacity: Value) -> Ou
     Ok(credentials.ok_or_else(|| format!("no trunk was made: {answer}"))?)
 }
 
+/// Simultaneous calls while a rate is measured. sipp begins this many about every 4 ms, however soon they end, so fewer
+/// would measure that; and of more, [`RECEIVE_BUFFER_BYTES`] might not hold the messages where the system grants less.
+pub(crate) const CALLS_IN_FLIGHT: u32 = 128;
+/// The receive buffer that sipp and what is measured ask for. With sipp's usual 64 KiB some of the responses to a burst of
+/// its requests are lost, and each loss is a wait of 500 ms.
+pub(crate) const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
+
 /// The number and rate of calls that sipp places.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -216,6 +223,7 @@ impl Callers {
             .arg(&scenario)
             .args(["-i", SOURCE, "-mi", SOURCE, "-t", "u1", "-nostdin", "-timer_resol", "1"])
             .args(["-m", &pace.calls.to_string(), "-r", &pace.rate.to_string()])
+            .args(["-buff_size", &RECEIVE_BUFFER_BYTES.to_string()])
             .args(["-l", &pace.at_once.to_string(), "-recv_timeout", "10000"])
             .args(["-trace_err", "-error_file"])
             .arg(&errors);

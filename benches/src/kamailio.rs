@@ -39,10 +39,12 @@ pub(crate) fn start(work: &Path) -> Outcome<(Kamailio, Callee)> {
     Ok((process, callee))
 }
 
+// Its receive buffer is as large as the server's.
 const HEAD: &str = "#!KAMAILIO
 debug=0
 log_stderror=yes
 children=2
+maxbuffer=8388608
 auto_aliases=no
 disable_tcp=yes
 ";

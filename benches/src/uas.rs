@@ -10,10 +10,12 @@ use rsipstack::transaction::EndpointBuilder;
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::udp::UdpConnection;
 use rsipstack::transport::{SipConnection, TransportLayer};
+use socket2::{Domain, Socket, Type};
+use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
 use crate::Outcome;
-use crate::calls::{Callee, greeting};
+use crate::calls::{Callee, RECEIVE_BUFFER_BYTES, greeting};
 use crate::child::Running;
 
 const CHALLENGE: &str =
@@ -35,7 +37,13 @@ pub(crate) fn serve() -> Outcome<()> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let udp = UdpConnection::create_connection(listen, None, Some(token.child_token())).await?;
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+        socket.set_nonblocking(true)?;
+        // As large as the system permits.
+        let _granted = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+        socket.bind(&listen.into())?;
+        let socket = Arc::new(UdpSocket::from_std(socket.into())?);
+        let udp = UdpConnection::from_socket(socket, None, Some(token.child_token())).await?;
         let address = udp.get_addr().get_socketaddr()?;
         layer.add_transport(SipConnection::Udp(udp));
         let endpoint = EndpointBuilder::new().with_transport_layer(layer).with_cancel_token(token).build();

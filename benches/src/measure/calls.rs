@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Outcome;
-use crate::calls::{Callee, Callers, Edge, Pace};
+use crate::calls::{CALLS_IN_FLIGHT, Callee, Callers, Edge, Pace};
 use crate::plan::Plan;
 use crate::report::{Row, Target};
 use crate::rounds::compare;
@@ -16,8 +16,6 @@ pub(crate) const CHALLENGES: &str = "challenges per second (INVITE, 401, ACK) / 
 pub(crate) const MEMORY: &str = "20,000 simultaneous calls, memory";
 pub(crate) const STEADY: &str = "steady calls, memory at the end / after one minute";
 
-/// Simultaneous calls while the rate is measured: few enough that no socket's buffer overflows.
-const CALLS_IN_FLIGHT: u32 = 64;
 /// Number of simultaneous calls to which the memory row is scaled.
 const SIMULTANEOUS_CALLS: u32 = 20_000;
 /// Files that the server opens in addition to one socket for each call.
