@@ -32,7 +32,8 @@ impl Response {
         if R::SPEC.needs_conversion(self.requested) {
             return None;
         }
-        let document: Document<D> = serde_json::from_slice(&self.body).ok()?;
+        // The whole is validated at once, which is faster than each text alone.
+        let document: Document<D> = serde_json::from_str(str::from_utf8(&self.body).ok()?).ok()?;
         let version = served_version(self.requested, &document.meta);
         (!R::SPEC.needs_conversion(version)).then_some((document, version))
     }

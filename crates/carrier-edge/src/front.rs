@@ -16,7 +16,6 @@
 mod counts;
 mod guesses;
 mod plain_challenge;
-mod plain_request;
 mod sent_challenges;
 mod unknown_source;
 

@@ -2,17 +2,25 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use rsipstack::sip::SipMessage;
+use rsipstack::sip::{Header, SipMessage, Version};
 use sip_transport::body::session_description;
 use sip_transport::session_timer::TimerHeaders;
 use sip_transport::{
-    Head, Reply, address, body_of_datagram, is_name_addr, masked_line, parse_message, tag_of, unfolded,
-    uri_of,
+    Head, PlainRequest, Reply, address, body_of_datagram, is_name_addr, masked_line, parse_message, tag_of,
+    unfolded, uri_of,
 };
 
 use crate::fixtures;
 
 const SOURCE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9)), 5060);
+
+/// What stands around the methods of a request that is read without the library.
+const PLAIN: (&str, &str) = (
+    "sip:+442079460018@192.0.2.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.9:5060;rport;branch=z9hG4bK-1.a\r\n\
+     v: SIP/2.0/UDP behind;branch=z9hG4bKb\r\nf: \"A. Caller\" <sip:100@198.51.100.9>;tag=a-1\r\n\
+     To: <sip:442079460018@192.0.2.1>\r\nCall-ID: 1@198.51.100.9\r\nCSeq: 7 ",
+    "max-forwards: 70\r\nContact: <sip:100@198.51.100.9>\r\nSupported: timer\r\nContent-Length: 4\r\n\r\nbody",
+);
 
 /// The messages of RFC 4475 and RFC 5118, and some that this server exchanges.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
@@ -39,10 +47,15 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     ] {
         seeds.push(format!("{start}\r\n{common}{rest}").into_bytes());
     }
+    for method in ["INVITE", "CANCEL"] {
+        let (start, rest) = PLAIN;
+        seeds.push(format!("{method} {start}{method}\r\n{rest}").into_bytes());
+    }
     seeds
 }
 
-/// A message that is read, written and read again is the same; a response to any message is one message and has at most
+/// What is read of a plain request without the library is what the library reads, and it is well-formed. A message that
+/// is read, written and read again is the same; a response to any message is one message and has at most
 /// as many bytes as it may.
 pub fn sip_message(data: &[u8]) {
     for is_datagram in [true, false] {
@@ -56,6 +69,9 @@ pub fn sip_message(data: &[u8]) {
             Err(why) => respond(&why.reply(), data),
         }
     }
+    if let Some(plain) = PlainRequest::of(data, &[]) {
+        compare(&plain, data);
+    }
     respond(&Reply::new(403, "Forbidden").useful("X-Refusal", "check=cli"), data);
     if let Ok(body) = body_of_datagram(data) {
         assert!(body.len() <= data.len());
@@ -66,6 +82,40 @@ pub fn sip_message(data: &[u8]) {
             assert_eq!(unfolded(value).len(), value.len());
             assert_eq!(masked_line(value).len(), value.len());
         }
+    }
+}
+
+/// Compares a plain request with what the library reads of it.
+fn compare(plain: &PlainRequest<'_>, data: &[u8]) {
+    let Ok(SipMessage::Request(request)) = parse_message(data, true) else {
+        panic!("it is read only as plain")
+    };
+    assert_eq!((request.method.to_string(), request.version), (plain.method.to_owned(), Version::V2));
+    assert_eq!(request.uri.to_string(), plain.uri);
+    let first =
+        |is: fn(&Header) -> bool| request.headers.iter().find(|header| is(header)).unwrap().value().trim();
+    assert_eq!(first(|header| matches!(header, Header::Via(_))), plain.via);
+    assert_eq!(first(|header| matches!(header, Header::CallId(_))), plain.call_id);
+    let sequence = format!("{} {}", plain.number, plain.method);
+    assert_eq!(
+        first(|header| matches!(header, Header::CSeq(_))).trim_start_matches('0'),
+        sequence.trim_start_matches('0')
+    );
+    let (from, to) =
+        (first(|header| matches!(header, Header::From(_))), first(|header| matches!(header, Header::To(_))));
+    assert_eq!((tag_of(from), to, tag_of(to)), (Some(plain.remote_tag), plain.to, None));
+    assert!(is_name_addr(from) && is_name_addr(to) && plain.number < 1 << 31);
+    // The lines that a response repeats begin a response that the library reads.
+    let repeated = plain.repeated(&format!("{};tag=b", plain.to), SOURCE);
+    let response = format!("SIP/2.0 100 Trying\r\n{repeated}Content-Length: 0\r\n\r\n");
+    let Ok(SipMessage::Response(response)) = parse_message(response.as_bytes(), true) else {
+        panic!("{response}")
+    };
+    let names = |headers: &rsipstack::sip::Headers, name: &str| {
+        headers.iter().filter(|header| header.name() == name).count()
+    };
+    for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
+        assert_eq!(names(&response.headers, name), names(&request.headers, name), "{name}");
     }
 }
 

@@ -12,12 +12,12 @@ use std::sync::{Arc, Weak};
 
 use didww_types::Timestamp;
 use rsipstack::sip::Transport;
-use sip_transport::{Arrival, Datagrams, FilterAction, Head, response_address};
+use sip_transport::{Arrival, Datagrams, FilterAction, Head, PlainRequest, response_address};
 use trunk_rules::carrier::{Attempt, Challenge, DigestFailure, Snapshot, Verdict, identify};
 
-use super::plain_request::PlainRequest;
 use super::sent_challenges::{Sent, SentChallenge, send_again};
 use super::{Front, message};
+use crate::attempt::TWILIO_HEADER;
 use crate::attempt_log::enter_challenge;
 use crate::request_slots::IdentifyingSubnet;
 use crate::stack::real_now;
@@ -50,7 +50,7 @@ impl Front {
         if !bytes.starts_with(b"INVITE ") && !bytes.starts_with(b"CANCEL ") {
             return None;
         }
-        let request = PlainRequest::of(bytes)?;
+        let request = PlainRequest::of(bytes, &[TWILIO_HEADER])?;
         match (request.method, sent.find(&request, arrival.source.ip())) {
             ("INVITE", Sent::Nothing) => self.challenge_plain(&request, arrival, subnet, now),
             ("INVITE", Sent::Challenge { text, .. }) => Some(FilterAction::Reply(text.to_vec())),

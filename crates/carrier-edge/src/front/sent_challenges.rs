@@ -13,11 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rsipstack::transaction::endpoint::EndpointOption;
 use service_base::net::Turns;
-use sip_transport::{Datagrams, Head, tag_of};
+use sip_transport::{Datagrams, Head, PlainRequest, tag_of};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::plain_request::{PlainRequest, text};
 use crate::merged_requests::MergedRequests;
 use crate::request_slots::RequestSlot;
 use crate::stack::{Repetition, real_now};
@@ -233,6 +232,11 @@ pub(super) async fn send_again(sent: Arc<SentChallenges>, datagrams: Weak<Datagr
     }
 }
 
+/// Bytes as text.
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -254,7 +258,7 @@ mod tests {
     /// Inserts a challenge with the tag `b` of that request.
     fn insert(sent: &SentChallenges, slots: &Arc<RequestSlots>, text: &str, now: Instant) {
         let slot = slots.take(SOURCE, None).unwrap().of_refusal().unwrap();
-        let request = PlainRequest::of(text.as_bytes()).unwrap();
+        let request = PlainRequest::of(text.as_bytes(), &[]).unwrap();
         let challenge = SentChallenge {
             via: request.via.into(),
             to: "<sip:1@h>;tag=b".into(),
@@ -272,7 +276,7 @@ mod tests {
         let (sent, slots) = (SentChallenges::new(EndpointOption::default()), RequestSlots::new(SLOT_LIMITS));
         let (invite, cancel) = (request("INVITE", ""), request("CANCEL", ""));
         let find = |text: &str, source: &str| {
-            sent.find(&PlainRequest::of(text.as_bytes()).unwrap(), source.parse().unwrap())
+            sent.find(&PlainRequest::of(text.as_bytes(), &[]).unwrap(), source.parse().unwrap())
         };
         assert_eq!(find(&invite, "203.0.113.5"), Sent::Nothing);
         insert(&sent, &slots, &invite, real_now());

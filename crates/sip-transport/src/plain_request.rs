@@ -1,15 +1,13 @@
 //! INVITEs and CANCELs outside of dialogs in the plain form that most clients write, read without the SIP library.
 //!
-//! A request that is read here is read by the library too, with the same parts, and `inspection` refuses none. Others,
-//! which may be as valid, are left to the library: those with a folded or unusual line, or with a header on which more
-//! depends than on what is read here.
+//! A request that is read here is read by the library too, with the same parts, and is well-formed (RFC 3261 §8.2).
+//! Others, which may be as valid, are left to the library: those with a folded or unusual line, or with a header on which
+//! more depends than on what is read here. The fuzz target `sip_message` reads each message in both ways.
 
 use std::borrow::Cow;
 use std::net::{SocketAddr, SocketAddrV4};
 
-use sip_transport::{Head, body_of_datagram, stamped};
-
-use crate::attempt::TWILIO_HEADER;
+use crate::{Head, body_of_datagram, stamped};
 
 /// The most bytes of a head.
 const MAX_HEAD_BYTES: usize = 4_096;
@@ -23,29 +21,34 @@ const REPEATED: [[&str; 2]; 5] = [["Via", "v"], ["From", "f"], ["To", "t"], ["Ca
 /// The other headers that may occur once (RFC 3261 §7.3.1).
 const ONCE: [&str; 5] = ["Max-Forwards", "Expires", "Session-Expires", "Min-SE", "RAck"];
 /// The headers with which a request is decided on or answered in another way. `x` is `Session-Expires`.
-const NOT_PLAIN: [&str; 5] = ["Authorization", "Proxy-Authorization", "Timestamp", TWILIO_HEADER, "x"];
+const NOT_PLAIN: [&str; 4] = ["Authorization", "Proxy-Authorization", "Timestamp", "x"];
 
-/// A plain request.
+/// An INVITE or CANCEL outside of a dialog, in the plain form that most clients write: at most 4,096 bytes of ASCII before
+/// the body, no folded line, and neither credentials nor a `Timestamp`.
 #[derive(Debug)]
-pub(super) struct PlainRequest<'a> {
+pub struct PlainRequest<'a> {
     /// `INVITE` or `CANCEL`.
-    pub(super) method: &'a str,
-    pub(super) uri: &'a str,
+    pub method: &'a str,
+    /// The Request-URI: a user at a host, with or without a port.
+    pub uri: &'a str,
     /// The topmost `Via`, as it was sent.
-    pub(super) via: &'a str,
-    pub(super) remote_tag: &'a str,
+    pub via: &'a str,
+    /// The tag in `From`.
+    pub remote_tag: &'a str,
     /// The value of `To`, which has no tag.
-    pub(super) to: &'a str,
-    pub(super) call_id: &'a str,
-    /// The number in `CSeq`.
-    pub(super) number: u32,
+    pub to: &'a str,
+    /// The value of `Call-ID`, of at most 128 bytes.
+    pub call_id: &'a str,
+    /// The number in `CSeq`, below 2147483648.
+    pub number: u32,
     /// The headers that responses repeat, in the order of their lines.
     repeated: Vec<(&'static str, &'a str)>,
 }
 
 impl<'a> PlainRequest<'a> {
-    /// Reads a datagram; `None` if it is no plain request.
-    pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
+    /// Reads a datagram; `None` if it is no plain request, or has one of these headers, by which its reader decides.
+    #[must_use]
+    pub fn of(bytes: &'a [u8], decisive: &[&str]) -> Option<Self> {
         let head = Head::of(bytes)?;
         let length = bytes.len() - head.rest.len();
         if length > MAX_HEAD_BYTES || !bytes.get(..length)?.is_ascii() || !head.has_valid_request_line() {
@@ -78,7 +81,7 @@ impl<'a> PlainRequest<'a> {
                 if once.get_mut(at)?.replace(value).is_some() {
                     return None;
                 }
-            } else if NOT_PLAIN.iter().any(|known| is(known)) {
+            } else if NOT_PLAIN.iter().chain(decisive).any(|known| is(known)) {
                 return None;
             }
         }
@@ -98,12 +101,14 @@ impl<'a> PlainRequest<'a> {
     }
 
     /// Its `Call-ID`, tag in `From` and number in `CSeq`.
-    pub(super) fn identity(&self) -> (&'a str, &'a str, u32) {
+    #[must_use]
+    pub fn identity(&self) -> (&'a str, &'a str, u32) {
         (self.call_id, self.remote_tag, self.number)
     }
 
     /// The lines that a response repeats of it: with its source in the topmost `Via`, and with this `To`.
-    pub(super) fn repeated(&self, to: &str, source: SocketAddr) -> String {
+    #[must_use]
+    pub fn repeated(&self, to: &str, source: SocketAddr) -> String {
         let mut lines = String::with_capacity(512);
         let mut is_topmost = true;
         for (name, value) in &self.repeated {
@@ -124,7 +129,7 @@ impl<'a> PlainRequest<'a> {
 }
 
 /// Bytes as text.
-pub(super) fn text(bytes: &[u8]) -> Option<&str> {
+fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
@@ -193,6 +198,7 @@ mod tests {
 
     use super::*;
 
+    const DECISIVE: [&str; 1] = ["X-Decisive"];
     const PLAIN: &str = "INVITE sip:+442079460018@192.0.2.1:5060 SIP/2.0\r\n\
         Via: SIP/2.0/UDP 203.0.113.5:5060;rport;branch=z9hG4bK-1.a\r\nv: SIP/2.0/UDP behind;branch=z9hG4bKb , SIP/2.0/UDP c\r\n\
         f: \"A. Caller\" <sip:100@203.0.113.5>;tag=a-1\r\nTo:   <sip:442079460018@192.0.2.1>  \r\nCALL-ID: 1@203.0.113.5\r\n\
@@ -201,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_plain_request_is_read_as_the_library_reads_it() {
-        let request = PlainRequest::of(PLAIN.as_bytes()).unwrap();
+        let request = PlainRequest::of(PLAIN.as_bytes(), &DECISIVE).unwrap();
         assert_eq!((request.method, request.uri), ("INVITE", "sip:+442079460018@192.0.2.1:5060"));
         assert_eq!(request.via, "SIP/2.0/UDP 203.0.113.5:5060;rport;branch=z9hG4bK-1.a");
         assert_eq!(request.to, "<sip:442079460018@192.0.2.1>");
@@ -265,15 +271,15 @@ mod tests {
             ("Supported: timer", "Expires: 1\r\nexpires: 1"),
             ("Supported: timer", "Authorization: Digest username=\"a\""),
             ("Supported: timer", "Timestamp: 1"),
-            ("Supported: timer", "X-Twilio-AccountSid: a"),
+            ("Supported: timer", "x-decisive: a"),
             ("Content-Length: 4", "Content-Length: 5"),
             ("Content-Length: 4", "Content-Length: x"),
         ] {
             let text = PLAIN.replacen(part, other, 1);
             assert_ne!(text, PLAIN, "{part}");
-            assert!(PlainRequest::of(text.as_bytes()).is_none(), "{text}");
+            assert!(PlainRequest::of(text.as_bytes(), &DECISIVE).is_none(), "{text}");
         }
         let long = PLAIN.replace("Supported: timer", &format!("X: {}", "x".repeat(MAX_HEAD_BYTES)));
-        assert!(PlainRequest::of(long.as_bytes()).is_none());
+        assert!(PlainRequest::of(long.as_bytes(), &DECISIVE).is_none());
     }
 }
