@@ -63,7 +63,11 @@ impl IndexPart {
     }
 }
 
-/// Maximum number of values of a condition that are looked up on the caller's thread. Each is a search in an index,
+/// Maximum number of records, and of members of relationships, that are read without waiting for a turn. More of them are a
+/// long read.
+pub(crate) const MAX_DIRECT_RECORDS: usize = 100;
+
+/// Maximum number of values of a condition that are looked up without waiting for a turn. Each is a search in an index,
 /// even if no record has the value.
 const MAX_LOOKED_UP_VALUES: usize = 16;
 

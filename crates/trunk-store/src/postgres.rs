@@ -76,6 +76,7 @@ mod records;
 mod run;
 mod seen;
 mod shards;
+mod short_reads;
 mod statements;
 mod sums;
 mod symbols;

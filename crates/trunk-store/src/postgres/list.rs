@@ -1,6 +1,7 @@
 //! Lists: which records match a query, their order, and which of them are on the page.
 //!
-//! The first page of a list that an index has in its order is one statement. Otherwise the numbers of the whole list
+//! The first page of a list that an index has in its order, and one that [is looked up](is_looked_up), is one statement
+//! (`short_reads`). Otherwise the numbers of the whole list
 //! are read in their order, from indexes where there are some or, if few of many records match, from those, and stay in
 //! a cache until a record changes ([`ListCache`](crate::list_cache::ListCache)): the number of changes in the state of
 //! the database that a read sees says whether a cached list is valid, whichever node changed it.
@@ -20,15 +21,15 @@ use super::dialect::Sql;
 use super::failure::Done;
 use super::parameter::Parameter;
 use super::records::record;
+use super::short_reads::{first_page, is_first_page, looked_up};
 use crate::in_stock;
 use crate::list_cache::ListCache;
-use crate::list_plan::{IndexPart, Page, RecordCount, has_index_order, is_cacheable, sides, table};
+use crate::list_plan::{
+    IndexPart, Page, RecordCount, has_index_order, is_cacheable, is_looked_up, sides, table,
+};
 use crate::list_statement::{self, Dialect as _};
 use crate::{Asker, IndexValue, ListQuery, Listing, Order, Record, Scope, StoreError};
 
-/// Maximum distance, in records, from the beginning of a list to the end of a page that is read without waiting for a
-/// turn.
-const MAX_DIRECT_RECORDS: u64 = 100;
 /// Maximum number of records of a type whose values are all read to sort some of them. Two more statements take longer
 /// than that.
 const MAX_SORTED_BY_INDEX: u64 = 1_000;
@@ -47,10 +48,17 @@ impl ListCache {
 
 /// Returns a page of a list.
 pub(super) async fn list(node: &Node, query: ListQuery) -> Result<Listing, StoreError> {
-    if has_index_order(&query) && query.offset.saturating_add(query.limit) <= MAX_DIRECT_RECORDS {
+    if is_first_page(&query) {
         return node
             .read((node, query), |client, (node, query)| Box::pin(first_page(client, node, query)))
             .await;
+    }
+    if is_looked_up(&query) {
+        let few = node
+            .read((node, query.clone()), |client, (node, query)| Box::pin(looked_up(client, node, query)));
+        if let Some(few) = few.await? {
+            return Ok(few);
+        }
     }
     let (asker, epoch) = (Asker::Account(query.scope.account), node.lists.epoch());
     node.long_read(asker, (node, query, epoch), |client, (node, query, epoch)| {
@@ -113,7 +121,7 @@ pub(super) async fn first_in_stock(
 
 /// The statement that selects numbers and places of a part of a list from the index that has its order. Its parameters
 /// are the owner, the type or the attribute, the limit and the offset.
-fn from_index(node: &Node, query: &ListQuery, backwards: bool) -> (String, i64) {
+pub(super) fn from_index(node: &Node, query: &ListQuery, backwards: bool) -> (String, i64) {
     let spec = query.scope.spec;
     let order = query.order.first();
     let direction = if order.is_some_and(|order| order.descending) == backwards { "" } else { " DESC" };
@@ -138,38 +146,6 @@ fn from_index(node: &Node, query: &ListQuery, backwards: bool) -> (String, i64) 
             node.symbols.member(spec.name, order.attribute),
         ),
     }
-}
-
-/// Reads a page near the beginning of a list, its records and its total in one statement.
-async fn first_page(client: &Client, node: &Node, query: &ListQuery) -> Done<Listing> {
-    let (numbers, of) = from_index(node, query, false);
-    let select = format!(
-        "SELECT n.number, n.id, n.revision, CASE WHEN n.bytes <= $6 THEN n.attributes END, \
-         CASE WHEN n.bytes <= $6 THEN n.meta END, t.total \
-         FROM (SELECT coalesce(sum(records), 0)::int8 AS total FROM record_count WHERE account = $1 AND kind = $5) t \
-         LEFT JOIN (SELECT r.*, p.place, sum({BYTES}) OVER (ORDER BY p.place) AS bytes \
-         FROM ({numbers}) p JOIN record r ON r.number = p.number) n ON true ORDER BY n.place"
-    );
-    let kind = node.symbols.kind(query.scope.spec.name);
-    let [limit, offset] = [query.limit, query.offset].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
-    let most = i64::try_from(node.limits.page_bytes).unwrap_or(i64::MAX);
-    let rows = client
-        .query_typed(
-            &select,
-            &[
-                (&query.scope.owner(), Type::INT8),
-                (&of, Type::INT8),
-                (&limit, Type::INT8),
-                (&offset, Type::INT8),
-                (&kind, Type::INT8),
-                (&most, Type::INT8),
-            ],
-        )
-        .await?;
-    let total = rows.first().map(|row| row.try_get::<_, i64>(5)).transpose()?.unwrap_or_default();
-    let is_empty = rows.first().map(|row| row.try_get::<_, Option<i64>>(0)).transpose()?.flatten().is_none();
-    let records = if is_empty { Vec::new() } else { within(&rows, query.scope.spec.name)? };
-    Ok(Listing { records, total: u64::try_from(total).unwrap_or_default(), changes: None })
 }
 
 /// Reads records whose attributes are null if they would exceed the bytes of a page.

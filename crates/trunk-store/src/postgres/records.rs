@@ -9,17 +9,17 @@ use uuid::Uuid;
 
 use super::failure::Done;
 use super::parameter::Parameter;
+use super::short_reads::few_members;
 use super::symbols::Symbols;
 use super::transaction::{Links, Transaction};
 use super::{PostgresStore, list, quotas};
+use crate::list_plan::MAX_DIRECT_RECORDS;
 use crate::{
     Answer, Asker, IndexValue, ListQuery, Listing, Record, Records, Scope, StoreError, StoredRecord,
 };
 
 /// The columns that [`record`] reads.
 pub(super) const COLUMNS: &str = "number, id, revision, attributes, meta";
-/// Maximum number of records that are read without waiting for a turn. More of them are a long read.
-const MAX_DIRECT_RECORDS: usize = 100;
 
 /// Reads a record from the first five columns.
 pub(super) fn record(row: &Row, kind: &'static str) -> Done<Record> {
@@ -124,13 +124,15 @@ async fn members(
     let rows = client
         .query_typed(select, &[(&owners, Type::INT8_ARRAY), (&relationship, Type::INT8), (&max, Type::INT8)])
         .await?;
-    let member = |row: &Row| {
-        let kind = symbols.kind_name(row.try_get(1)?);
-        let kind =
-            kind.ok_or_else(|| StoreError::Corrupt("a record of a type that is not declared".to_owned()))?;
-        Ok((row.try_get(0)?, kind.to_owned(), row.try_get(2)?))
-    };
-    rows.iter().map(member).collect()
+    rows.iter().map(|row| member(row, symbols)).collect()
+}
+
+/// Reads a member of a relationship from the number of its owner, its type and its id.
+pub(super) fn member(row: &Row, symbols: &Symbols) -> Done<(i64, String, Uuid)> {
+    let kind = symbols.kind_name(row.try_get(1)?);
+    let kind =
+        kind.ok_or_else(|| StoreError::Corrupt("a record of a type that is not declared".to_owned()))?;
+    Ok((row.try_get(0)?, kind.to_owned(), row.try_get(2)?))
 }
 
 /// Returns the members of every relationship of these records, in the order in which they were linked.
@@ -286,15 +288,23 @@ impl Records for PostgresStore {
         most: usize,
     ) -> Answer<'_, Vec<(i64, String, Uuid)>> {
         let link = self.node.symbols.link(scope.spec.name, relationship);
-        let arguments = (&self.node.symbols, owners, link, most);
-        let asker = Asker::Account(scope.account);
-        Answer::later(self.node.long_read(
-            asker,
-            arguments,
-            |client, (symbols, owners, relationship, most)| {
+        Answer::later(async move {
+            let symbols = &self.node.symbols;
+            if owners.len() <= MAX_DIRECT_RECORDS {
+                let few = (symbols, owners.clone(), link, most.min(MAX_DIRECT_RECORDS));
+                let few = self.node.read(few, |client, (symbols, owners, relationship, most)| {
+                    Box::pin(few_members(client, symbols, owners, *relationship, *most))
+                });
+                if let Some(few) = few.await? {
+                    return Ok(few);
+                }
+            }
+            let (asker, all) = (Asker::Account(scope.account), (symbols, owners, link, most));
+            let all = self.node.long_read(asker, all, |client, (symbols, owners, relationship, most)| {
                 Box::pin(members(client, symbols, owners, *relationship, *most))
-            },
-        ))
+            });
+            all.await
+        })
     }
 
     fn claimed(

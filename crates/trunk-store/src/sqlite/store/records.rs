@@ -10,14 +10,12 @@ use uuid::Uuid;
 use super::super::list::Lists;
 use super::super::{all_records, claims, row};
 use super::SqliteStore;
-use crate::list_plan::{has_index_order, is_looked_up};
+use crate::list_plan::{MAX_DIRECT_RECORDS, has_index_order, is_looked_up};
 use crate::{
     Answer, Asker, ListQuery, Listing, NO_ACCOUNT, Record, Records, Scope, StoreError, StoredRecord,
 };
 
-/// Maximum number of records that are read on the caller's thread. More of them are a long read.
-const MAX_DIRECT_RECORDS: usize = 100;
-/// Maximum number of bytes of these records.
+/// Maximum number of bytes of the records that are read on the caller's thread.
 const MAX_DIRECT_BYTES: usize = 256 * 1024;
 
 impl SqliteStore {

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use trunk_store::{Accounts as _, Events as _, Jobs as _, PostgresOptions, PostgresStore};
+use serde_json::json;
+use trunk_store::{
+    Accounts as _, Events as _, Jobs as _, ListQuery, Order, PostgresOptions, PostgresStore, Records as _,
+    StoreError, StoreLimits,
+};
 
-use super::{Factory, accounts, callback_secrets, channels, feed, nodes, rate_shares};
+use super::{Factory, accounts, callback_secrets, channels, equals, feed, nodes, rate_shares};
 use crate::support::postgres::{Database, Pooler, server};
-use crate::support::records::{account, key};
+use crate::support::records::{
+    account, commit, did, dids, everything, id, insert, key, linked, trunk, trunks,
+};
 use crate::support::within;
 
 /// Opens the engine on a database of its own.
@@ -34,6 +40,66 @@ impl Factory for PgBouncer {
         let options = PostgresOptions::new(Pooler::shared().parameters(&database));
         (PostgresStore::open(options).await.unwrap(), database)
     }
+}
+
+/// So the clients of an account that read little do not wait for each other, however many they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn up_to_a_hundred_records_and_members_are_read_without_a_long_read() {
+    let database = server().migrated().await;
+    let mut options = PostgresOptions::new(database.parameters());
+    options.limits = StoreLimits::default();
+    (options.limits.waiting, options.limits.waiting_per_asker) = (0, 0);
+    let store = PostgresStore::open(options).await.unwrap();
+    let numbers = (0..101).map(|n| insert(dids(1), id(1_000 + n), did(&format!("1{n:010}"), &json!({}))));
+    commit(&store, numbers.collect()).await;
+    // In the order in which they are linked, and not that of their creation.
+    let members_of = |n: u128| match n {
+        0 => (0..100).rev().map(|n| id(1_000 + n)).collect(),
+        1 => (0..101).map(|n| id(1_000 + n)).collect(),
+        _ => Vec::new(),
+    };
+    let of = |n: u128| {
+        let status = if n % 2 == 0 && n < 200 { "active" } else { "blocked" };
+        let attributes = trunk(&format!("trunk {n}"), &json!({ "status": status }));
+        linked(trunks(1), id(n), attributes, vec![("dids", members_of(n))])
+    };
+    let made = commit(&store, (0..220).map(of).collect()).await;
+
+    let owners: Vec<i64> = made.iter().map(|record| record.number).collect();
+    let members = |of: &[i64], most| store.members(trunks(1), of.to_vec(), "dids", most);
+    let found = members(&[owners[2], owners[0]], usize::MAX).await.unwrap();
+    let expected = (0..100).rev().map(|n| (owners[0], "dids".to_owned(), id(1_000 + n)));
+    assert_eq!(found, expected.collect::<Vec<_>>());
+    for (of, most) in [(&owners[1..2], usize::MAX), (&owners[..1], 99), (&owners[2..103], usize::MAX)] {
+        assert_eq!(members(of, most).await.unwrap_err(), StoreError::Crowded);
+    }
+
+    let page = |status: &str, descending: Option<bool>, offset, limit| {
+        let order = descending.map(|descending| Order { attribute: "created_at", descending });
+        let conditions = vec![equals("status", status)];
+        let order = order.into_iter().collect();
+        store.list(ListQuery { conditions, order, offset, limit, ..everything(trunks(1)) })
+    };
+    for (descending, offset, limit) in [
+        (None, 0, 100),
+        (Some(false), 60, 50),
+        (Some(true), 0, 50),
+        (Some(true), 99, 1),
+        (None, 100, 50),
+        (None, u64::MAX, u64::MAX),
+    ] {
+        let listing = page("active", descending, offset, limit).await.unwrap();
+        let mut all: Vec<_> = (0..200).step_by(2).map(id).collect();
+        if descending == Some(true) {
+            all.reverse();
+        }
+        let [skip, take] = [offset, limit].map(|number| usize::try_from(number).unwrap());
+        let expected: Vec<_> = all.into_iter().skip(skip).take(take).collect();
+        let found: Vec<_> = listing.records.iter().map(|record| record.id).collect();
+        assert_eq!((found, listing.total), (expected, 100), "{descending:?} {offset} {limit}");
+    }
+    assert_eq!(page("none", None, 0, 50).await.unwrap().total, 0);
+    assert_eq!(page("blocked", None, 0, 50).await.unwrap_err(), StoreError::Crowded, "120 match");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
