@@ -22,8 +22,9 @@ const WRITES: Bounds = Bounds { waiting: 16_384, waiting_of_one: 8_192, running:
 const WRITES_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Twice as many as the database reads at the same time: responses are made of some pages while it reads the
-/// next.
-const LISTS: Bounds = Bounds { waiting: 1_024, waiting_of_one: 64, running: 8, running_of_one: 4 };
+/// next. On PostgreSQL even a short list waits for an answer, so as many wait here as of the writes: a burst of a
+/// thousand clients of one account is served.
+const LISTS: Bounds = Bounds { waiting: 16_384, waiting_of_one: 8_192, running: 8, running_of_one: 4 };
 const LISTS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Each upload is in memory with its whole file, up to a few times.
@@ -55,8 +56,8 @@ impl FairLimiter {
         Self::new(WRITES, WRITES_TIMEOUT)
     }
 
-    /// The limits for requests for lists: 8 in progress, 4 of one account; 1,024 waiting, 64 of one account,
-    /// for up to 2 seconds.
+    /// The limits for requests for lists: 8 in progress, 4 of one account; 16,384 waiting, 8,192 of one
+    /// account, for up to 2 seconds.
     pub fn lists() -> Self {
         Self::new(LISTS, LISTS_TIMEOUT)
     }
