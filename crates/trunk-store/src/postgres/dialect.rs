@@ -16,6 +16,11 @@ impl Sql {
         format!("${}", self.0.len())
     }
 
+    /// Adds a number of records or bytes; the greatest ones are no limit.
+    pub(super) fn count(&mut self, value: u64) -> String {
+        self.push(i64::try_from(value).unwrap_or(i64::MAX), Type::INT8)
+    }
+
     /// The parameters, for the driver.
     pub(super) fn parameters(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
         self.0.iter().map(|(value, of)| (value.as_ref() as &(dyn ToSql + Sync), of.clone())).collect()

@@ -119,32 +119,34 @@ pub(super) async fn first_in_stock(
     .await
 }
 
-/// The statement that selects numbers and places of a part of a list from the index that has its order. Its parameters
-/// are the owner, the type or the attribute, the limit and the offset.
-pub(super) fn from_index(node: &Node, query: &ListQuery, backwards: bool) -> (String, i64) {
+/// The statement that selects numbers and places of a part of a list from the index that has its order.
+pub(super) fn from_index(sql: &mut Sql, node: &Node, query: &ListQuery, part: IndexPart) -> String {
     let spec = query.scope.spec;
     let order = query.order.first();
-    let direction = if order.is_some_and(|order| order.descending) == backwards { "" } else { " DESC" };
+    let direction = if order.is_some_and(|order| order.descending) == part.backwards { "" } else { " DESC" };
+    let account = sql.integer(query.scope.owner());
+    let [limit, offset] = [part.limit, part.offset].map(|number| sql.count(number));
     match order.filter(|order| order.attribute != "created_at") {
         // Written as comparisons of rows, and sorted by the compared columns: with equality the server may choose the
         // primary key, which has the order too, and would read the records of all other accounts.
-        None => (
+        None => {
+            let kind = sql.integer(node.symbols.kind(spec.name));
             format!(
                 "SELECT number, row_number() OVER (ORDER BY account{direction}, kind{direction}, number{direction}) \
-                 AS place FROM record WHERE (account, kind) >= ($1, $2) AND (account, kind) <= ($1, $2) \
-                 ORDER BY account{direction}, kind{direction}, number{direction} LIMIT $3 OFFSET $4"
-            ),
-            node.symbols.kind(spec.name),
-        ),
-        Some(order) => (
+                 AS place FROM record WHERE (account, kind) >= ({account}, {kind}) \
+                 AND (account, kind) <= ({account}, {kind}) \
+                 ORDER BY account{direction}, kind{direction}, number{direction} LIMIT {limit} OFFSET {offset}"
+            )
+        }
+        Some(order) => {
+            let field = sql.integer(node.symbols.member(spec.name, order.attribute));
             format!(
                 "SELECT record AS number, row_number() OVER (ORDER BY value{direction}, record{direction}) AS place \
-                 FROM {} WHERE account = $1 AND field = $2 ORDER BY value{direction}, record{direction} \
-                 LIMIT $3 OFFSET $4",
+                 FROM {} WHERE account = {account} AND field = {field} \
+                 ORDER BY value{direction}, record{direction} LIMIT {limit} OFFSET {offset}",
                 table(spec, order.attribute)
-            ),
-            node.symbols.member(spec.name, order.attribute),
-        ),
+            )
+        }
     }
 }
 
@@ -213,41 +215,27 @@ async fn page_from_index(
     count: RecordCount,
 ) -> Done<Option<Page>> {
     let total = count.records;
-    let Some(IndexPart { offset, limit, backwards }) = IndexPart::of(query, total) else { return Ok(None) };
-    if limit == 0 {
+    let Some(part) = IndexPart::of(query, total) else { return Ok(None) };
+    if part.limit == 0 {
         return Ok(Some(Page { numbers: Vec::new(), total }));
     }
-    let (numbers, of) = from_index(node, query, backwards);
-    let select =
-        format!("SELECT number FROM ({numbers}) page ORDER BY place{}", if backwards { " DESC" } else { "" });
-    let [limit, offset] = [limit, offset].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
-    let rows = client
-        .query_typed(
-            &select,
-            &[
-                (&query.scope.owner(), Type::INT8),
-                (&of, Type::INT8),
-                (&limit, Type::INT8),
-                (&offset, Type::INT8),
-            ],
-        )
-        .await?;
+    let mut sql = Sql::default();
+    let numbers = from_index(&mut sql, node, query, part);
+    let direction = if part.backwards { " DESC" } else { "" };
+    let select = format!("SELECT number FROM ({numbers}) page ORDER BY place{direction}");
+    let rows = client.query_typed(&select, &sql.parameters()).await?;
     let numbers = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Done<_>>()?;
     Ok(Some(Page { numbers, total }))
 }
 
 /// Reads the numbers of a whole list whose order an index has.
 async fn from_whole_index(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> {
-    let (numbers, of) = from_index(node, query, false);
+    let mut sql = Sql::default();
+    let whole = IndexPart { offset: 0, limit: u64::MAX, backwards: false };
+    let numbers = from_index(&mut sql, node, query, whole);
     // The rows are aggregated in this order already, and sorting them again would cost as much as reading them.
     let select = format!("SELECT array_agg(number) FROM ({numbers}) list");
-    let parameters: [Parameter<'_>; 4] = [
-        (&query.scope.owner(), Type::INT8),
-        (&of, Type::INT8),
-        (&i64::MAX, Type::INT8),
-        (&0_i64, Type::INT8),
-    ];
-    let row = client.query_typed_one(&select, &parameters).await?;
+    let row = client.query_typed_one(&select, &sql.parameters()).await?;
     Ok(row.try_get::<_, Option<Vec<i64>>>(0)?.unwrap_or_default())
 }
 

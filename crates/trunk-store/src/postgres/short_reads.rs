@@ -3,7 +3,7 @@
 //!
 //! So clients of one account that read little do not wait for each other, however many they are.
 
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
@@ -11,9 +11,10 @@ use super::Node;
 use super::dialect::Sql;
 use super::failure::Done;
 use super::list::{BYTES, from_index, within};
+use super::parameter::Parameter;
 use super::records::member;
 use super::symbols::Symbols;
-use crate::list_plan::{MAX_DIRECT_RECORDS, has_index_order};
+use crate::list_plan::{IndexPart, MAX_DIRECT_RECORDS, has_index_order};
 use crate::list_statement::{self, Dialect as _};
 use crate::{ListQuery, Listing};
 
@@ -24,31 +25,17 @@ pub(super) fn is_first_page(query: &ListQuery) -> bool {
 
 /// Reads a page near the beginning of a list, its records and its total in one statement.
 pub(super) async fn first_page(client: &Client, node: &Node, query: &ListQuery) -> Done<Listing> {
-    let (numbers, of) = from_index(node, query, false);
-    let select = format!(
-        "SELECT n.number, n.id, n.revision, CASE WHEN n.bytes <= $6 THEN n.attributes END, \
-         CASE WHEN n.bytes <= $6 THEN n.meta END, t.total \
-         FROM (SELECT coalesce(sum(records), 0)::int8 AS total FROM record_count WHERE account = $1 AND kind = $5) t \
-         LEFT JOIN (SELECT r.*, p.place, sum({BYTES}) OVER (ORDER BY p.place) AS bytes \
-         FROM ({numbers}) p JOIN record r ON r.number = p.number) n ON true ORDER BY n.place"
+    let mut sql = Sql::default();
+    let part = IndexPart { offset: query.offset, limit: query.limit, backwards: false };
+    let places = from_index(&mut sql, node, query, part);
+    let account = sql.integer(query.scope.owner());
+    let kind = sql.integer(node.symbols.kind(query.scope.spec.name));
+    let total = format!(
+        "SELECT coalesce(sum(records), 0)::int8 AS total FROM record_count \
+         WHERE account = {account} AND kind = {kind}"
     );
-    let kind = node.symbols.kind(query.scope.spec.name);
-    let [limit, offset] = [query.limit, query.offset].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
-    let most = i64::try_from(node.limits.page_bytes).unwrap_or(i64::MAX);
-    let rows = client
-        .query_typed(
-            &select,
-            &[
-                (&query.scope.owner(), Type::INT8),
-                (&of, Type::INT8),
-                (&limit, Type::INT8),
-                (&offset, Type::INT8),
-                (&kind, Type::INT8),
-                (&most, Type::INT8),
-            ],
-        )
-        .await?;
-    listing(&rows, query)
+    let select = page(&mut sql, node, &total, &places, "true");
+    listing(&client.query_typed(&select, &sql.parameters()).await?, query)
 }
 
 /// Reads a page of a list that [is looked up](crate::list_plan::is_looked_up), its records and its total; `None` if more
@@ -56,25 +43,30 @@ pub(super) async fn first_page(client: &Client, node: &Node, query: &ListQuery) 
 pub(super) async fn looked_up(client: &Client, node: &Node, query: &ListQuery) -> Done<Option<Listing>> {
     let mut sql = Sql::default();
     let matching = list_statement::select(&mut sql, &node.symbols, query);
-    let integer = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let after = sql.integer(integer(query.offset));
-    let last = sql.integer(integer(query.offset.saturating_add(query.limit)));
-    let most = sql.integer(integer(node.limits.page_bytes as u64));
+    let after = sql.count(query.offset);
+    let last = sql.count(query.offset.saturating_add(query.limit));
     let direction = if query.order.first().is_some_and(|order| order.descending) { " DESC" } else { "" };
-    let select = format!(
-        "WITH few AS MATERIALIZED ({matching} LIMIT {}) \
-         SELECT n.number, n.id, n.revision, CASE WHEN n.bytes <= {most} THEN n.attributes END, \
-         CASE WHEN n.bytes <= {most} THEN n.meta END, t.total \
-         FROM (SELECT count(*) AS total FROM few) t \
-         LEFT JOIN (SELECT r.*, p.place, sum({BYTES}) OVER (ORDER BY p.place) AS bytes \
-         FROM (SELECT number, row_number() OVER (ORDER BY number{direction}) AS place FROM few) p \
-         JOIN record r ON r.number = p.number WHERE p.place > {after} AND p.place <= {last}) n \
-         ON t.total <= {MAX_DIRECT_RECORDS} ORDER BY n.place",
-        MAX_DIRECT_RECORDS + 1
+    let places = format!(
+        "SELECT number, place FROM (SELECT number, row_number() OVER (ORDER BY number{direction}) AS place FROM few) \
+         placed WHERE place > {after} AND place <= {last}"
     );
-    let rows = client.query_typed(&select, &sql.parameters()).await?;
-    let listing = listing(&rows, query)?;
+    let are_few = format!("t.total <= {MAX_DIRECT_RECORDS}");
+    let page = page(&mut sql, node, "SELECT count(*) AS total FROM few", &places, &are_few);
+    let select = format!("WITH few AS MATERIALIZED ({matching} LIMIT {}) {page}", MAX_DIRECT_RECORDS + 1);
+    let listing = listing(&client.query_typed(&select, &sql.parameters()).await?, query)?;
     Ok((listing.total <= MAX_DIRECT_RECORDS as u64).then_some(listing))
+}
+
+/// The statement that reads the records at these places in their order if a condition on the total holds, and the total
+/// in each row. Of the records that would exceed the bytes of a page the texts are null.
+fn page(sql: &mut Sql, node: &Node, total: &str, places: &str, condition: &str) -> String {
+    let most = sql.count(node.limits.page_bytes as u64);
+    format!(
+        "SELECT n.number, n.id, n.revision, CASE WHEN n.bytes <= {most} THEN n.attributes END, \
+         CASE WHEN n.bytes <= {most} THEN n.meta END, t.total FROM ({total}) t \
+         LEFT JOIN (SELECT r.*, p.place, sum({BYTES}) OVER (ORDER BY p.place) AS bytes \
+         FROM ({places}) p JOIN record r ON r.number = p.number) n ON {condition} ORDER BY n.place"
+    )
 }
 
 /// A page of which each row has the total; without a record there is one row, which has the total alone.
@@ -105,7 +97,7 @@ pub(super) async fn few_members(
          CROSS JOIN LATERAL ({links} AND relationship = $2 LIMIT $3) l JOIN record r ON r.number = l.member LIMIT $3"
     );
     let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+    let parameters: [Parameter<'_>; 3] =
         [(&owners, Type::INT8_ARRAY), (&relationship, Type::INT8), (&limit, Type::INT8)];
     let rows = client.query_typed(&select, &parameters).await?;
     if rows.len() > most {

@@ -59,7 +59,7 @@ async fn up_to_a_hundred_records_and_members_are_read_without_a_long_read() {
         _ => Vec::new(),
     };
     let of = |n: u128| {
-        let status = if n % 2 == 0 && n < 200 { "active" } else { "blocked" };
+        let status = if n.is_multiple_of(2) && n < 200 { "active" } else { "blocked" };
         let attributes = trunk(&format!("trunk {n}"), &json!({ "status": status }));
         linked(trunks(1), id(n), attributes, vec![("dids", members_of(n))])
     };
