@@ -119,7 +119,7 @@ impl Drop for Turn {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
+    use futures_util::FutureExt;
 
     use super::*;
 
@@ -128,6 +128,26 @@ mod tests {
 
     fn writes(timeout: Duration) -> FairLimiter {
         FairLimiter::new(Bounds { waiting: 4, waiting_of_one: 3, running: 3, running_of_one: 2 }, timeout)
+    }
+
+    #[tokio::test]
+    async fn a_burst_of_lists_of_one_account_waits_and_one_more_than_may_wait_is_refused() {
+        let lists = FairLimiter::lists();
+        let running: Vec<_> = (0..LISTS.running_of_one)
+            .map(|_| lists.turn(HEAVY).now_or_never().flatten().expect("it starts at once"))
+            .collect();
+        let begin = |count: usize| -> Vec<_> {
+            let mut waiting: Vec<_> = (0..count).map(|_| Box::pin(lists.turn(HEAVY))).collect();
+            assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()), "all of them wait");
+            waiting
+        };
+        let mut clients = begin(1_000);
+        let _others = begin(LISTS.waiting_of_one - clients.len());
+        assert!(matches!(lists.turn(HEAVY).now_or_never(), Some(None)), "no more may wait");
+        assert!(matches!(lists.turn(LIGHT).now_or_never(), Some(Some(_))), "another account starts at once");
+        drop(running);
+        let started: Vec<_> = clients.iter_mut().filter_map(FutureExt::now_or_never).flatten().collect();
+        assert_eq!(started.len(), LISTS.running_of_one, "the next ones start");
     }
 
     #[tokio::test]
