@@ -49,7 +49,10 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     }
     for method in ["INVITE", "CANCEL"] {
         let (start, rest) = PLAIN;
-        seeds.push(format!("{method} {start}{method}\r\n{rest}").into_bytes());
+        let plain = format!("{method} {start}{method}\r\n{rest}").into_bytes();
+        // Otherwise nothing would be compared.
+        assert!(PlainRequest::of(&plain, &[]).is_some());
+        seeds.push(plain);
     }
     seeds
 }
