@@ -218,7 +218,7 @@ const FOOT: &str = "
   trunk and a number, from the text of the file on, beside the account that the server has.
 - **SDK** gets and decodes one trunk, against `reqwest` with `serde_json` into a plain struct; both in this
   process, from the same server.
-- **Authenticated calls** are complete calls over UDP from one sipp, 64 at once: an INVITE, the challenge, its
+- **Authenticated calls** are complete calls over UDP from one sipp, 128 at once: an INVITE, the challenge, its
   ACK, an INVITE with a digest, the answer, its ACK and a BYE. The bare callee is the same SIP library at
   transaction level; its challenge and answer are constants, it checks nothing and keeps nothing. The server
   also sends 100 for each INVITE, checks the digest and every rule, opens an RTP socket and writes a record.
